@@ -1,0 +1,128 @@
+import type { Problem } from './problems.js';
+
+/**
+ * What one field demands of another. These run on the document as the user wrote it, valid or not, so that
+ * a wrong name is reported together with everything that the schema finds, in one go.
+ */
+export function crossCheck(input: unknown): Problem[] {
+  const spec = field(input, 'spec');
+  const versions = list(field(spec, 'versions'));
+  const routes = list(field(spec, 'routes'));
+  const names = versions.map((version) => field(version, 'name')).filter((name) => typeof name === 'string');
+  return [
+    ...duplicates(versions, ['spec', 'versions'], 'version'),
+    ...duplicates(routes, ['spec', 'routes'], 'route'),
+    ...duplicateEndpoints(versions),
+    ...stableIsKnown(spec, names),
+    ...routes.flatMap((route, index) => checkRoute(route, index, names)),
+    ...unreachableRoutes(routes),
+  ];
+}
+
+function checkRoute(route: unknown, index: number, versions: readonly string[]): Problem[] {
+  const path = ['spec', 'routes', index];
+  const split = field(route, 'split');
+  const answersItself = field(route, 'redirect') !== undefined;
+  if (split === undefined && !answersItself && route !== undefined) {
+    return [
+      {
+        path: [...path, 'split'],
+        message: `is required: a list such as - { version: ${versions[0] ?? 'v1'}, weight: 1 }`,
+      },
+    ];
+  }
+  const entries = list(split);
+  const problems: Problem[] = entries.flatMap((entry, at) =>
+    unknownVersion(field(entry, 'version'), [...path, 'split', at, 'version'], versions),
+  );
+  entries.forEach((entry, at) => {
+    const name = field(entry, 'version');
+    const first = entries.findIndex((other) => field(other, 'version') === name);
+    if (typeof name === 'string' && first < at) {
+      problems.push({
+        path: [...path, 'split', at, 'version'],
+        message: `lists ${JSON.stringify(name)} again; give each version one weight`,
+      });
+    }
+  });
+  const weights = entries.map((entry) => field(entry, 'weight'));
+  if (weights.length > 0 && weights.every((weight) => weight === 0)) {
+    problems.push({
+      path: [...path, 'split'],
+      message: 'has only weights of 0; at least one version needs a weight above 0',
+    });
+  }
+  const mirror = field(field(route, 'mirror'), 'version');
+  problems.push(...unknownVersion(mirror, [...path, 'mirror', 'version'], versions));
+  return problems;
+}
+
+function unknownVersion(name: unknown, path: (string | number)[], versions: readonly string[]): Problem[] {
+  if (typeof name !== 'string' || versions.includes(name)) return [];
+  return [
+    {
+      path,
+      message: `${JSON.stringify(name)} is no version of this service; it has ${versions.join(', ') || 'none'}`,
+    },
+  ];
+}
+
+function stableIsKnown(spec: unknown, versions: readonly string[]): Problem[] {
+  return unknownVersion(field(spec, 'stable'), ['spec', 'stable'], versions);
+}
+
+function duplicates(items: readonly unknown[], path: (string | number)[], what: string): Problem[] {
+  const seen = new Map<string, number>();
+  return items.flatMap((item, index) => {
+    const name = field(item, 'name');
+    if (typeof name !== 'string') return [];
+    const first = seen.get(name);
+    seen.set(name, first ?? index);
+    if (first === undefined) return [];
+    return [
+      {
+        path: [...path, index, 'name'],
+        message: `${JSON.stringify(name)} names a ${what} already (${path.at(-1)}[${first}]); names are unique`,
+      },
+    ];
+  });
+}
+
+/** One address in two releases would make "the release that an endpoint belongs to" ambiguous. */
+function duplicateEndpoints(versions: readonly unknown[]): Problem[] {
+  const seen = new Map<string, string>();
+  return versions.flatMap((version, v) =>
+    list(field(version, 'endpoints')).flatMap((endpoint, e) => {
+      const address = field(endpoint, 'address');
+      if (typeof address !== 'string') return [];
+      const first = seen.get(address);
+      seen.set(address, first ?? `versions[${v}].endpoints[${e}]`);
+      if (first === undefined) return [];
+      return [
+        {
+          path: ['spec', 'versions', v, 'endpoints', e, 'address'],
+          message: `${JSON.stringify(address)} is listed already (${first}); an endpoint belongs to one version`,
+        },
+      ];
+    }),
+  );
+}
+
+function unreachableRoutes(routes: readonly unknown[]): Problem[] {
+  const catchAll = routes.findIndex(
+    (route) => field(route, 'match') === undefined && field(route, 'name') !== undefined,
+  );
+  if (catchAll === -1) return [];
+  return routes.slice(catchAll + 1).map((_, offset) => ({
+    path: ['spec', 'routes', catchAll + 1 + offset],
+    message: `is never reached: routes[${catchAll}] has no "match", so it takes every request; put it last`,
+  }));
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}

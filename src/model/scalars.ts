@@ -1,0 +1,90 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+/** Scalar formats of the resource. Each says in its error what would be right. */
+
+const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
+const MS_PER_UNIT = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+
+/** `500ms`, `2s`, `1.5m`, `1h` → milliseconds. */
+export const duration = z.string().transform((text, ctx) => {
+  const found = DURATION.exec(text);
+  if (found) return Number(found[1]) * MS_PER_UNIT[found[2] as keyof typeof MS_PER_UNIT];
+  ctx.addIssue({
+    code: 'custom',
+    message: 'is no duration; write a number with a unit, such as 500ms, 2s, 5m or 1h',
+  });
+  return z.NEVER;
+});
+
+const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/** A name as Kubernetes wants them: an RFC 1123 label. */
+export const dnsLabel = z.string().regex(LABEL, {
+  error:
+    'is no valid name; use at most 63 lower-case letters, digits and "-", starting and ending with a letter or digit',
+});
+
+/** A release name: what a Kubernetes label value may hold, so that an image tag or a template hash fits. */
+export const releaseName = z.string().regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, {
+  error: 'is no valid release name; use at most 63 letters, digits, "-", "_" and ".", such as v2 or 1.4.2',
+});
+
+export const hostname = z
+  .string()
+  .max(253)
+  .refine((text) => text.split('.').every((label) => LABEL.test(label)), {
+    error: 'is no host name; write one in lower case and without a port, such as checkout.internal',
+  });
+
+/** RFC 9110 token: header and cookie names, methods. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+export const headerName = z
+  .string()
+  .regex(TOKEN, { error: 'is no header name (RFC 9110 token); use letters, digits and "-"' })
+  .transform((name) => name.toLowerCase());
+
+export const cookieName = z
+  .string()
+  .regex(TOKEN, { error: 'is no cookie name (RFC 6265 token); use letters, digits, "-" and "_"' });
+
+export const httpMethod = z.string().regex(TOKEN, { error: 'is no HTTP method; write one such as GET' });
+
+export const port = z
+  .number({ error: 'must be a port number, 1 to 65535' })
+  .int({ error: 'must be a port number, 1 to 65535' })
+  .min(1, { error: 'must be a port number, 1 to 65535' })
+  .max(65_535, { error: 'must be a port number, 1 to 65535' });
+
+export interface SocketAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Splits `host:port` or `[v6]:port`; undefined where the text is neither. The host is returned bare. */
+export function splitHostPort(text: string): SocketAddress | undefined {
+  const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/]+)):(\d{1,5})$/.exec(text);
+  if (!found) return undefined;
+  const portNumber = Number(found[3]);
+  if (portNumber < 1 || portNumber > 65_535) return undefined;
+  if (found[1] !== undefined && isIP(found[1]) !== 6) return undefined;
+  return { host: (found[1] ?? found[2]) as string, port: portNumber };
+}
+
+/** `10.0.1.11:8080` or `[fd00::1]:8080`. */
+export const ipPort = z.string().refine(
+  (text) => {
+    const address = splitHostPort(text);
+    return address !== undefined && isIP(address.host) !== 0;
+  },
+  {
+    error:
+      'is no IP:PORT address, such as 10.0.1.11:8080 or [fd00::1]:8080; for a DNS name use the version\'s "dns"',
+  },
+);
+
+/** `checkout-v2:8080`. */
+export const hostPort = z.string().refine((text) => splitHostPort(text) !== undefined, {
+  error: 'is no HOST:PORT, such as checkout-v2:8080',
+});

@@ -1,0 +1,266 @@
+import { RE2JS } from 're2js';
+import { z } from 'zod';
+import {
+  cookieName,
+  dnsLabel,
+  duration,
+  headerName,
+  hostname,
+  hostPort,
+  httpMethod,
+  ipPort,
+  port,
+  releaseName,
+} from './scalars.js';
+
+/**
+ * The MeshService resource, once: this schema gives the types, the defaults and the error messages. Parsing
+ * turns durations into milliseconds and header names into lower case. Unknown fields are errors.
+ */
+
+/** A regular expression in RE2 syntax: linear time, whatever the operator writes and the client sends. */
+const regex = z.string().superRefine((pattern, ctx) => {
+  try {
+    RE2JS.compile(pattern);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    ctx.addIssue({ code: 'custom', message: `is no RE2 regular expression: ${why}` });
+  }
+});
+
+/** An object that refuses unknown fields; the error lists the known ones, for `toProblems` to suggest from. */
+function strict<Shape extends z.ZodRawShape>(shape: Shape) {
+  const known = Object.keys(shape).join(', ');
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? known : undefined),
+  });
+}
+
+/** The check that exactly one of these fields is there, made even when other fields are wrong. */
+function exactlyOne(...fields: readonly string[]) {
+  const present = (value: object) =>
+    fields.filter((f) => (value as Record<string, unknown>)[f] !== undefined);
+  return [
+    (value: object) => present(value).length === 1,
+    {
+      when: (payload: { value: unknown }) => typeof payload.value === 'object' && payload.value !== null,
+      error: (issue: { input?: unknown }) => {
+        const found = present(issue.input as object);
+        const has = found.length === 0 ? 'has none' : `has ${found.join(' and ')}`;
+        return `needs exactly one of ${fields.join(', ')}; it ${has}`;
+      },
+    },
+  ] as const;
+}
+
+const MATCH_KINDS = ['exact', 'prefix', 'suffix', 'regex', 'present'] as const;
+
+const valueMatch = {
+  exact: z.string().optional(),
+  prefix: z.string().min(1).optional(),
+  suffix: z.string().min(1).optional(),
+  regex: regex.optional(),
+  present: z.literal(true, { error: 'must be true; for "absent" add not: true' }).optional(),
+  not: z.boolean().default(false),
+};
+
+const headerMatch = strict({ name: headerName, ...valueMatch }).refine(...exactlyOne(...MATCH_KINDS));
+const queryMatch = strict({ name: z.string().min(1), ...valueMatch }).refine(...exactlyOne(...MATCH_KINDS));
+const cookieMatch = strict({ name: cookieName, ...valueMatch }).refine(...exactlyOne(...MATCH_KINDS));
+
+const absolutePath = z.string().startsWith('/', { error: 'must start with "/"' });
+
+const pathMatch = strict({
+  exact: absolutePath.optional(),
+  prefix: absolutePath.optional(),
+  regex: regex.optional(),
+}).refine(...exactlyOne('exact', 'prefix', 'regex'));
+
+const match = strict({
+  path: pathMatch.optional(),
+  method: httpMethod.optional(),
+  headers: z.array(headerMatch).default([]),
+  query: z.array(queryMatch).default([]),
+  cookies: z.array(cookieMatch).default([]),
+}).refine((m) => m.path || m.method || m.headers.length || m.query.length || m.cookies.length, {
+  error: 'has no condition; leave "match" out to match every request',
+});
+
+/** Envoy's bound on the sum of a split's weights is 2^32 − 1; this keeps any sum far below. */
+const MAX_WEIGHT = 1_000_000;
+const weight = z
+  .number({ error: 'must be a whole number ≥ 0' })
+  .int({ error: 'must be a whole number ≥ 0; to give a third, write 1, 1, 1' })
+  .min(0, { error: 'must be a whole number ≥ 0' })
+  .max(MAX_WEIGHT, { error: `must be at most ${MAX_WEIGHT}` });
+
+const splitEntry = strict({ version: z.string(), weight });
+
+/** Failures that a retry may answer, in DESIGN's words; a three-digit text is a response status. */
+export const RETRY_CONDITIONS = ['connect-failure', 'reset', 'gateway-error', '5xx'] as const;
+const retryCondition = z
+  .string()
+  .refine((text) => (RETRY_CONDITIONS as readonly string[]).includes(text) || /^[45]\d\d$/.test(text), {
+    error: `must be one of ${RETRY_CONDITIONS.join(', ')} or a status in quotes, such as "503"`,
+  });
+
+const retries = strict({
+  attempts: z.number().int().min(0).max(10, { error: 'must be at most 10' }),
+  on: z.array(retryCondition).min(1).default(['connect-failure', 'reset', '503']),
+  perTryTimeout: duration.optional(),
+  methods: z.array(httpMethod).optional(),
+});
+
+const headerChanges = strict({
+  set: z.record(headerName, z.string()).optional(),
+  add: z.record(headerName, z.string()).optional(),
+  remove: z.array(headerName).optional(),
+});
+
+const percent = z.number().min(0).max(100, { error: 'must be a percentage, 0 to 100' });
+
+const route = strict({
+  name: dnsLabel,
+  match: z
+    .array(match)
+    .min(1, { error: 'has no alternative; leave "match" out to match every request' })
+    .optional(),
+  split: z.array(splitEntry).min(1, { error: 'must list at least one version' }).optional(),
+  pin: z.boolean().default(true),
+  timeout: duration.optional(),
+  idleTimeout: duration.optional(),
+  retries: retries.optional(),
+  headers: strict({ request: headerChanges.optional(), response: headerChanges.optional() }).optional(),
+  rewrite: strict({
+    path: absolutePath.optional(),
+    prefix: absolutePath.optional(),
+    host: hostname.optional(),
+  }).optional(),
+  redirect: strict({
+    scheme: z.enum(['http', 'https']).optional(),
+    host: hostname.optional(),
+    port: port.optional(),
+    path: absolutePath.optional(),
+    prefix: absolutePath.optional(),
+    status: z
+      .union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)])
+      .default(302),
+  }).optional(),
+  mirror: strict({ version: z.string(), percent: percent.default(100) }).optional(),
+  fault: strict({
+    delay: strict({ duration, percent: percent.default(100) }).optional(),
+    abort: strict({ status: z.number().int().min(200).max(599), percent: percent.default(100) }).optional(),
+  }).optional(),
+});
+
+const cookieSource = strict({
+  name: cookieName,
+  path: absolutePath.default('/'),
+  domain: hostname.optional(),
+  ttl: duration.optional(),
+  sameSite: z.enum(['Lax', 'Strict', 'None']).default('Lax'),
+  secure: z.union([z.literal('auto'), z.boolean()]).default('auto'),
+  httpOnly: z.boolean().default(true),
+});
+
+const keySource = strict({
+  header: headerName.optional(),
+  cookie: z.union([cookieName.transform((name) => cookieSource.parse({ name })), cookieSource]).optional(),
+  query: z.string().min(1).optional(),
+  baggage: z.string().min(1).optional(),
+  source: z.enum(['ip', 'identity']).optional(),
+}).refine(...exactlyOne('header', 'cookie', 'query', 'baggage', 'source'));
+
+const mode = z.enum(['none', 'balanced', 'persistent']);
+
+const affinity = strict({
+  key: z.array(keySource).min(1, { error: 'must list at least one source, such as - header: x-user-id' }),
+  version: mode.default('none'),
+  endpoint: mode.default('none'),
+  precedence: z.enum(['split', 'session']).default('split'),
+  scope: z.enum(['service', 'route']).default('service'),
+  salt: z.string().min(1).max(256).optional(),
+  ttl: duration.default(3_600_000),
+  failover: z.enum(['stable', 'any']).default('stable'),
+  failoverRepin: duration.default(10_000),
+  lanes: z.enum(['follow', 'ignore']).default('follow'),
+});
+
+const endpoint = strict({
+  address: ipPort,
+  weight: z.number().int({ error: 'must be a whole number ≥ 1' }).min(1).max(1000).default(1),
+  zone: z.string().min(1).max(63).optional(),
+});
+
+const version = strict({
+  name: releaseName,
+  lane: dnsLabel.optional(),
+  endpoints: z
+    .array(endpoint)
+    .min(1, { error: 'must list at least one endpoint, such as - address: 10.0.1.11:8080' })
+    .optional(),
+  dns: hostPort.optional(),
+  selector: z.record(z.string(), z.string()).optional(),
+}).refine(...exactlyOne('endpoints', 'dns', 'selector'));
+
+const health = strict({
+  path: absolutePath.optional(),
+  interval: duration.default(5000),
+  timeout: duration.default(1000),
+  healthyThreshold: z.number().int().min(1).default(2),
+  unhealthyThreshold: z.number().int().min(1).default(3),
+});
+
+const outlier = strict({
+  consecutiveErrors: z.number().int().min(1).default(5),
+  interval: duration.default(10_000),
+  baseEjectionTime: duration.default(30_000),
+  maxEjectionTime: duration.default(300_000),
+  maxEjectionPercent: percent.default(50),
+  successRate: strict({
+    minimumHosts: z.number().int().min(1).default(5),
+    requestVolume: z.number().int().min(1).default(100),
+    stdevFactor: z.number().min(0).default(1.9),
+  }).optional(),
+});
+
+const limits = strict({
+  connections: z.number().int().min(1).optional(),
+  pending: z.number().int().min(0).optional(),
+  requests: z.number().int().min(1).optional(),
+  retries: z.number().int().min(0).optional(),
+});
+
+const spec = strict({
+  hosts: z.array(hostname).default([]),
+  port,
+  protocol: z.enum(['http', 'http2', 'grpc', 'tcp']).default('http'),
+  stable: z.string().optional(),
+  versions: z.array(version).min(1, { error: 'must list at least one version' }),
+  routes: z.array(route).default([]),
+  affinity: affinity.optional(),
+  health: health.optional(),
+  outlier: outlier.optional(),
+  limits: limits.optional(),
+  loadBalancer: z.enum(['round-robin', 'least-request', 'ring-hash', 'maglev']).optional(),
+});
+
+export const meshServiceSchema = strict({
+  apiVersion: z.literal('roost.dev/v1alpha1', { error: 'must be roost.dev/v1alpha1' }),
+  kind: z.literal('MeshService', { error: 'must be MeshService' }),
+  metadata: strict({ name: dnsLabel, namespace: dnsLabel.default('default') }),
+  spec,
+});
+
+/** A MeshService as the user writes it: durations as text, defaults left out. */
+export type MeshServiceInput = z.input<typeof meshServiceSchema>;
+/** A MeshService after parsing: every default filled in, durations in milliseconds. */
+export type ParsedMeshService = z.output<typeof meshServiceSchema>;
+export type VersionSpec = z.output<typeof version>;
+export type RouteSpec = z.output<typeof route>;
+export type MatchSpec = z.output<typeof match>;
+export type ValueMatchSpec = z.output<typeof headerMatch>;
+export type SplitEntry = z.output<typeof splitEntry>;
+export type AffinitySpec = z.output<typeof affinity>;
+export type KeySourceSpec = z.output<typeof keySource>;
+export type RetrySpec = z.output<typeof retries>;

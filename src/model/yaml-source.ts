@@ -1,0 +1,108 @@
+import { type Document, LineCounter, parseAllDocuments } from 'yaml';
+import { formatProblem, type Path, type Problem } from './problems.js';
+
+/** One YAML document of a file, with the way back from a path in it to a line. */
+export interface SourceDocument {
+  /** File name as the user gave it, `-` for standard input. */
+  readonly file: string;
+  readonly value: unknown;
+  /** 1-based line and column of the nearest node that the path leads to. */
+  locate(path: Path): { readonly line: number; readonly column: number };
+}
+
+/** A problem with its place in a file. */
+export interface LocatedProblem extends Problem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** `shop.yaml:12:7: spec.routes[0].split[0].version: "v9" is no version of this service; …` */
+export function formatLocated(problem: LocatedProblem): string {
+  return `${problem.file}:${problem.line}:${problem.column}: ${formatProblem(problem)}`;
+}
+
+/** Largest file read, in characters; bounds what a hostile or mistaken file can cost. */
+const MAX_FILE_LENGTH = 16 * 1024 * 1024;
+/** Aliases expanded in one document; stops "billion laughs". */
+const MAX_ALIASES = 100;
+
+/** Parses a YAML (or JSON) text of one or more documents. Empty documents are skipped. */
+export function parseYaml(
+  file: string,
+  text: string,
+): { documents: SourceDocument[]; problems: LocatedProblem[] } {
+  if (text.length > MAX_FILE_LENGTH) {
+    return {
+      documents: [],
+      problems: [{ file, line: 1, column: 1, path: [], message: 'the file is larger than 16 MiB' }],
+    };
+  }
+  const lines = new LineCounter();
+  const problems: LocatedProblem[] = [];
+  const documents: SourceDocument[] = [];
+  for (const document of parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })) {
+    if (!('contents' in document)) continue;
+    for (const error of document.errors) {
+      const { line, col } = lines.linePos(error.pos[0]);
+      problems.push({ file, line, column: col, path: [], message: `is not valid YAML: ${error.message}` });
+    }
+    if (document.errors.length === 0 && document.contents !== null) {
+      const read = toSourceDocument(file, document, lines);
+      if ('message' in read) problems.push(read);
+      else if (read.value !== null) documents.push(read);
+    }
+  }
+  return { documents, problems };
+}
+
+function toSourceDocument(
+  file: string,
+  document: Document.Parsed,
+  lines: LineCounter,
+): SourceDocument | LocatedProblem {
+  const locate = (path: Path) => locateIn(document, path, lines);
+  try {
+    return { file, value: document.toJS({ maxAliasCount: MAX_ALIASES }), locate };
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    return { file, ...locate([]), path: [], message: `is not valid YAML: ${message}` };
+  }
+}
+
+function locateIn(
+  document: Document.Parsed,
+  path: Path,
+  lines: LineCounter,
+): { line: number; column: number } {
+  for (let depth = path.length; depth >= 0; depth--) {
+    const start = keyOrValueStart(document, path.slice(0, depth));
+    if (start !== undefined) {
+      const { line, col } = lines.linePos(start);
+      return { line, column: col };
+    }
+  }
+  return { line: 1, column: 1 };
+}
+
+type RangedNode = { range?: [number, number, number] | null; items?: readonly unknown[] };
+
+/** A map entry is found at its key, which also exists where the value is empty; anything else at itself. */
+function keyOrValueStart(document: Document.Parsed, path: Path): number | undefined {
+  const node = (path.length === 0 ? document.contents : document.getIn(path, true)) as
+    | RangedNode
+    | null
+    | undefined;
+  if (path.length > 0) {
+    const parent = (
+      path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true)
+    ) as RangedNode | null;
+    const last = String(path.at(-1));
+    const pair = parent?.items?.find((item) => {
+      const key = (item as { key?: { value?: unknown } }).key;
+      return key !== undefined && String(key?.value) === last;
+    }) as { key: RangedNode } | undefined;
+    if (pair?.key.range) return pair.key.range[0];
+  }
+  return node?.range?.[0];
+}

@@ -1,0 +1,193 @@
+import t from 'tap';
+import { hostConflicts } from '../../../../src/model/mesh.js';
+import {
+  type MeshService,
+  parseMeshService,
+  parseServiceName,
+  serviceKey,
+} from '../../../../src/model/mesh-service.js';
+import { formatPath, formatProblem, InvalidResourceError } from '../../../../src/model/problems.js';
+import { serviceAuthorities } from '../../../../src/model/service-hosts.js';
+import { formatLocated, parseYaml } from '../../../../src/model/yaml-source.js';
+
+const minimal = (spec: object = {}, metadata: object = {}) => ({
+  apiVersion: 'roost.dev/v1alpha1',
+  kind: 'MeshService',
+  metadata: { name: 'checkout', namespace: 'shop', ...metadata },
+  spec: { port: 8080, versions: [{ name: 'v1', endpoints: [{ address: '10.0.0.1:80' }] }], ...spec },
+});
+
+function problemsOf(input: unknown): string[] {
+  try {
+    parseMeshService(input);
+  } catch (error) {
+    if (error instanceof InvalidResourceError) return error.problems.map(formatProblem);
+    throw error;
+  }
+  return [];
+}
+
+t.test('fills in the defaults: stable is the first version, and one route leads there', async (t) => {
+  const service = parseMeshService(minimal());
+  t.equal(service.spec.stable, 'v1');
+  t.match(service.spec.routes, [{ name: 'default', split: [{ version: 'v1', weight: 1 }], pin: true }]);
+  t.equal(service.spec.protocol, 'http');
+  t.equal(parseMeshService({ ...minimal(), metadata: { name: 'a' } }).namespace, 'default');
+});
+
+t.test('reads durations with their unit and header names in any case', async (t) => {
+  const service = parseMeshService(
+    minimal({
+      routes: [
+        {
+          name: 'r',
+          match: [{ headers: [{ name: 'X-Region', exact: 'us' }] }],
+          split: [{ version: 'v1', weight: 1 }],
+          timeout: '1.5s',
+        },
+      ],
+      affinity: { key: [{ cookie: 'sid' }, { cookie: { name: 'c', ttl: '2h' } }] },
+    }),
+  );
+  t.equal(service.spec.routes[0]?.timeout, 1500);
+  t.equal(service.spec.routes[0]?.match?.[0]?.headers[0]?.name, 'x-region');
+  t.match(service.spec.affinity?.key, [
+    { cookie: { name: 'sid', path: '/', sameSite: 'Lax', secure: 'auto', httpOnly: true } },
+    { cookie: { name: 'c', ttl: 7_200_000 } },
+  ]);
+});
+
+t.test('names every problem with its path and what would be right, all in one go', async (t) => {
+  const problems = problemsOf({
+    apiVersion: 'roost.dev/v1',
+    kind: 'MeshService',
+    metadata: { name: 'Checkout' },
+    spec: {
+      port: '8080',
+      verions: [],
+      versions: [
+        { name: 'v1', endpoints: [{ address: 'checkout:80' }] },
+        { name: 'v1', endpoints: [] },
+        { name: 'v3', dns: 'v3:80', endpoints: [{ address: '10.0.0.9:80' }] },
+        { name: 'v4' },
+      ],
+      stable: 'v0',
+      routes: [
+        {
+          name: 'qa',
+          split: [
+            { version: 'v9', weight: 1 },
+            { version: 'v1', weight: -1 },
+          ],
+        },
+        { name: 'qa', split: [{ version: 'v1', weight: 0 }] },
+        { name: 'none' },
+      ],
+      affinity: { key: [{ cookie: 'a b' }], version: 'sticky' },
+    },
+  });
+  for (const expected of [
+    'apiVersion: must be roost.dev/v1alpha1; found "roost.dev/v1"',
+    'metadata.name: "Checkout" is no valid name',
+    'spec.port: must be a port number, 1 to 65535; found "8080"',
+    'spec.verions: unknown field; did you mean "versions"?',
+    'spec.versions[0].endpoints[0].address: "checkout:80" is no IP:PORT address',
+    'spec.versions[1].name: "v1" names a version already (versions[0])',
+    'spec.versions[1].endpoints: must list at least one endpoint',
+    'spec.versions[2]: needs exactly one of endpoints, dns, selector; it has endpoints and dns',
+    'spec.versions[3]: needs exactly one of endpoints, dns, selector; it has none',
+    'spec.stable: "v0" is no version of this service; it has v1, v1, v3, v4',
+    'spec.routes[0].split[0].version: "v9" is no version of this service',
+    'spec.routes[0].split[1].weight: -1 must be a whole number ≥ 0',
+    'spec.routes[1].name: "qa" names a route already',
+    'spec.routes[1].split: has only weights of 0',
+    'spec.routes[1]: is never reached: routes[0] has no "match"',
+    'spec.routes[2].split: is required',
+    'spec.affinity.key[0].cookie: "a b" is no cookie name',
+    'spec.affinity.version: must be one of none, balanced, persistent; found "sticky"',
+  ]) {
+    t.ok(
+      problems.some((p) => p.startsWith(expected)),
+      `${expected}\n${problems.join('\n')}`,
+    );
+  }
+});
+
+t.test('refuses what is no resource at all without a stack trace', async (t) => {
+  for (const input of [null, 7, 'text', [], {}, { spec: 7 }, { spec: { versions: 'v1', routes: {} } }]) {
+    t.ok(problemsOf(input).length > 0, JSON.stringify(input));
+  }
+});
+
+t.test('refuses fields that nothing implements yet', async (t) => {
+  t.match(problemsOf(minimal({ protocol: 'grpc' })), ['spec.protocol: "grpc" is not implemented yet']);
+  t.match(problemsOf(minimal({ versions: [{ name: 'v1', selector: { app: 'x' } }] })), [
+    'spec.versions[0].selector: is not implemented yet',
+  ]);
+});
+
+t.test('a bad regular expression is named, in RE2 terms', async (t) => {
+  const match = [{ path: { regex: '/(a' } }];
+  const [problem] = problemsOf(
+    minimal({ routes: [{ name: 'r', match, split: [{ version: 'v1', weight: 1 }] }] }),
+  );
+  t.match(problem, /^spec\.routes\[0\]\.match\[0\]\.path\.regex: "\/\(a" is no RE2 regular expression: /);
+});
+
+t.test('answers to its names, the bare one only within its namespace', async (t) => {
+  const service = parseMeshService(minimal({ hosts: ['checkout.internal'] }));
+  t.same(serviceAuthorities(service, 'shop').slice(0, 4), [
+    'checkout',
+    'checkout:8080',
+    'checkout.shop',
+    'checkout.shop:8080',
+  ]);
+  t.notOk(serviceAuthorities(service, 'other').includes('checkout'));
+  t.ok(serviceAuthorities(service, 'other').includes('checkout.shop.svc.cluster.local:8080'));
+  t.ok(serviceAuthorities(service, 'other').includes('checkout.internal'));
+});
+
+t.test('two services cannot claim one host', async (t) => {
+  const mesh = (services: MeshService[]) => new Map(services.map((s) => [serviceKey(s), s]));
+  const a = parseMeshService(minimal({ hosts: ['pay.internal'] }));
+  const b = parseMeshService(minimal({ hosts: ['pay.internal', 'checkout.shop'] }, { name: 'pay' }));
+  const conflicts = hostConflicts(mesh([a, b]));
+  t.same([...conflicts.keys()], ['shop/pay']);
+  t.match(conflicts.get('shop/pay')?.map(formatProblem), [
+    'spec.hosts[0]: "pay.internal" is a host of shop/checkout already',
+    'spec.hosts[1]: "checkout.shop" is a host of shop/checkout already',
+  ]);
+  const c = parseMeshService(minimal({ hosts: ['checkout'] }, { name: 'c', namespace: 'other' }));
+  t.ok(hostConflicts(mesh([a, c])).has('other/c'), 'a bare name belongs to the service of that name');
+});
+
+t.test('the CLI spells a service in three ways', async (t) => {
+  t.equal(parseServiceName('checkout'), 'default/checkout');
+  t.equal(parseServiceName('checkout.shop'), 'shop/checkout');
+  t.equal(parseServiceName('shop/checkout'), 'shop/checkout');
+});
+
+t.test('a path reads as a user would write it', async (t) => {
+  t.equal(formatPath(['spec', 'routes', 1, 'split', 0, 'version']), 'spec.routes[1].split[0].version');
+  t.equal(formatPath(['headers', 'a b']), 'headers["a b"]');
+});
+
+t.test('YAML problems are found at their line', async (t) => {
+  const { documents, problems } = parseYaml('shop.yaml', 'a:\n  - b: 1\n    c: {d: 2}\n---\n---\ne: 3\n');
+  t.same(problems, []);
+  t.equal(documents.length, 2);
+  t.same(documents[0]?.locate(['a', 0, 'c', 'd']), { line: 3, column: 9 });
+  t.same(documents[0]?.locate(['a', 0, 'missing']), { line: 2, column: 5 }, 'a missing field is its parent');
+  t.same(documents[1]?.locate(['e']), { line: 6, column: 1 });
+  const broken = parseYaml('bad.yaml', 'a: [1\nb: 2\n');
+  t.match(broken.problems.map(formatLocated), [/^bad\.yaml:2:\d+: is not valid YAML: /]);
+});
+
+t.test('a YAML bomb is refused', async (t) => {
+  const levels = Array.from(
+    { length: 12 },
+    (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(', ')}]`,
+  );
+  const { problems } = parseYaml('bomb.yaml', ['l0: &l0 [x]', ...levels].join('\n'));
+  t.match(problems[0]?.message, /is not valid YAML/);
+});
