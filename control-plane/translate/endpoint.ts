@@ -1,0 +1,33 @@
+import { splitHostPort } from '../../src/model/scalars.js';
+import type { VersionSpec } from '../../src/model/schema.js';
+
+type EndpointSpec = NonNullable<VersionSpec['endpoints']>[number];
+
+/** The load assignment of a release whose endpoints are listed, a locality for each zone. */
+export function translateAssignment(clusterName: string, endpoints: readonly EndpointSpec[]): object {
+  const zones = new Map<string, EndpointSpec[]>();
+  for (const endpoint of endpoints) {
+    const zone = endpoint.zone ?? '';
+    zones.set(zone, [...(zones.get(zone) ?? []), endpoint]);
+  }
+  return {
+    clusterName,
+    endpoints: [...zones].map(([zone, members]) => ({
+      locality: { zone },
+      lbEndpoints: members.map(translateEndpoint),
+      // gRPC drops a locality without a weight, and multiplies it with the endpoints': 1 leaves those as they are.
+      loadBalancingWeight: { value: 1 },
+    })),
+  };
+}
+
+function translateEndpoint({ address, weight }: EndpointSpec): object {
+  return { endpoint: { address: socketAddress(address) }, loadBalancingWeight: { value: weight } };
+}
+
+/** `host:port` as Envoy's Address. */
+export function socketAddress(hostPort: string): object {
+  const address = splitHostPort(hostPort);
+  if (address === undefined) throw new Error(`"${hostPort}" passed validation and is no HOST:PORT`);
+  return { socketAddress: { address: address.host, portValue: address.port } };
+}

@@ -1,0 +1,19 @@
+import { packAny } from '../../src/xds/descriptors.js';
+import { HTTP_CONNECTION_MANAGER_TYPE, ROUTER_TYPE } from '../../src/xds/listener.js';
+
+/**
+ * An API listener: the form that gRPC clients resolve by name, and all that a sidecar needs, which decides for
+ * itself where to listen.
+ */
+export function translateListener(name: string, routeConfigName: string): object {
+  return {
+    name,
+    apiListener: {
+      apiListener: packAny(HTTP_CONNECTION_MANAGER_TYPE, {
+        statPrefix: name,
+        rds: { routeConfigName, configSource: { ads: {}, resourceApiVersion: 'V3' } },
+        httpFilters: [{ name: 'envoy.filters.http.router', typedConfig: packAny(ROUTER_TYPE, {}) }],
+      }),
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import type { MeshService } from '../../src/model/mesh-service.js';
+import type { KeySourceSpec, RetrySpec, RouteSpec, SplitEntry } from '../../src/model/schema.js';
+import { serviceAuthorities } from '../../src/model/service-hosts.js';
+import { toSlots } from '../../src/routing/split.js';
+import { toDuration } from '../../src/xds/fields.js';
+import { clusterName, routeConfigurationName } from '../../src/xds/resource-names.js';
+import { translateMatch } from './match.js';
+import { routePolicy, servicePolicy, type TranslateContext } from './policy.js';
+
+/**
+ * The route configuration of one service, with a single virtual host.
+ *
+ * @param callerNamespace decides whether the service's bare name is among the domains
+ */
+export function translateRouteConfiguration(
+  service: MeshService,
+  callerNamespace: string,
+  context: TranslateContext,
+): object {
+  return {
+    name: routeConfigurationName(service),
+    virtualHosts: [
+      {
+        name: routeConfigurationName(service),
+        domains: serviceAuthorities(service, callerNamespace),
+        routes: service.spec.routes.flatMap((route) => translateRoute(route, service)),
+        typedPerFilterConfig: servicePolicy(service, context),
+      },
+    ],
+  };
+}
+
+/** Alternatives of a match become routes of their own, one after the other, under the same name. */
+function translateRoute(route: RouteSpec, service: MeshService): object[] {
+  const alternatives = route.match ?? [undefined];
+  const action = translateAction(route, service);
+  const typedPerFilterConfig = routePolicy(route);
+  return alternatives.map((match) => ({
+    name: route.name,
+    match: translateMatch(match),
+    route: action,
+    typedPerFilterConfig,
+  }));
+}
+
+function translateAction(route: RouteSpec, service: MeshService): object {
+  return {
+    ...translateSplit(route.split ?? [], service),
+    hashPolicy: (service.spec.affinity?.key ?? []).flatMap(translateHashPolicy),
+    timeout: toDuration(route.timeout ?? 0),
+    ...(route.idleTimeout === undefined ? {} : { idleTimeout: toDuration(route.idleTimeout) }),
+    ...translateRetries(route.retries),
+  };
+}
+
+/** Weights always sum to the same total, so that clients without our payload hash to the same slots. */
+function translateSplit(split: readonly SplitEntry[], service: MeshService): object {
+  const [first] = split;
+  if (split.length === 1 && first) return { cluster: clusterName(service, first.version) };
+  const slots = toSlots(split.map(({ weight }) => weight));
+  const sticky = service.spec.affinity !== undefined && service.spec.affinity.version !== 'none';
+  return {
+    weightedClusters: {
+      clusters: split.map(({ version }, i) => ({
+        name: clusterName(service, version),
+        weight: { value: slots[i] },
+      })),
+      totalWeight: { value: slots.reduce((sum, n) => sum + n, 0) },
+      ...(sticky ? { useHashPolicy: { value: true } } : {}),
+    },
+  };
+}
+
+/** As much of a key source as Envoy's fields hold. Each is terminal: the first that the request has is the key. */
+function translateHashPolicy(key: KeySourceSpec): object[] {
+  if (key.header !== undefined) return [{ header: { headerName: key.header }, terminal: true }];
+  if (key.query !== undefined) return [{ queryParameter: { name: key.query }, terminal: true }];
+  if (key.source === 'ip') return [{ connectionProperties: { sourceIp: true }, terminal: true }];
+  if (key.cookie === undefined) return [];
+  const { name, path, ttl } = key.cookie;
+  return [{ cookie: { name, path, ttl: toDuration(ttl ?? 0) }, terminal: true }];
+}
+
+/** What every route retries unless it says otherwise: a connection that was never made carried nothing. */
+const DEFAULT_RETRIES: RetrySpec = { attempts: 2, on: ['connect-failure'] };
+
+function translateRetries(spec: RetrySpec = DEFAULT_RETRIES): object {
+  if (spec.attempts === 0) return {};
+  const statuses = spec.on.filter((condition) => /^\d+$/.test(condition)).map(Number);
+  const words = spec.on.filter((condition) => !/^\d+$/.test(condition));
+  if (statuses.length > 0) words.push('retriable-status-codes');
+  return {
+    retryPolicy: {
+      retryOn: words.join(','),
+      retriableStatusCodes: statuses,
+      numRetries: { value: spec.attempts },
+      ...(spec.perTryTimeout === undefined ? {} : { perTryTimeout: toDuration(spec.perTryTimeout) }),
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import type { MeshService } from '../../src/model/mesh-service.js';
+import { codec } from '../../src/xds/descriptors.js';
+import { clusterName, listenerName, routeConfigurationName } from '../../src/xds/resource-names.js';
+import { messageNameOf, type ResourceKind } from '../../src/xds/resource-types.js';
+import { translateCluster } from './cluster.js';
+import { translateAssignment } from './endpoint.js';
+import { translateListener } from './listener.js';
+import type { TranslateContext } from './policy.js';
+import { translateRouteConfiguration } from './route.js';
+
+/** One resource, encoded. */
+export interface EncodedResource {
+  readonly kind: ResourceKind;
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+/** Everything that one service becomes. */
+export interface TranslatedService {
+  /** The same for every client. */
+  readonly shared: readonly EncodedResource[];
+  /** The route configuration for callers of the service's own namespace, who may use its bare name. */
+  readonly localRoutes: EncodedResource;
+  /** The route configuration for everybody else. */
+  readonly foreignRoutes: EncodedResource;
+}
+
+/** Translates one service; depends on nothing but its arguments. */
+export function translateService(service: MeshService, context: TranslateContext): TranslatedService {
+  const shared: EncodedResource[] = [
+    encode(
+      'listener',
+      listenerName(service),
+      translateListener(listenerName(service), routeConfigurationName(service)),
+    ),
+  ];
+  for (const version of service.spec.versions) {
+    const name = clusterName(service, version.name);
+    shared.push(encode('cluster', name, translateCluster(name, service, version)));
+    if (version.endpoints)
+      shared.push(encode('endpoint', name, translateAssignment(name, version.endpoints)));
+  }
+  const routes = (namespace: string) =>
+    encode(
+      'route',
+      routeConfigurationName(service),
+      translateRouteConfiguration(service, namespace, context),
+    );
+  // No namespace has an empty name.
+  return { shared, localRoutes: routes(service.namespace), foreignRoutes: routes('') };
+}
+
+export function encode(kind: ResourceKind, name: string, message: object): EncodedResource {
+  return { kind, name, bytes: codec(messageNameOf(kind)).encode(message) };
+}

@@ -1,0 +1,27 @@
+/**
+ * Reads one cookie from a `Cookie` header (RFC 6265 section 4.2). Of several with the name, the first counts.
+ * Surrounding double quotes are dropped, as Envoy does.
+ *
+ * @returns undefined where there is none.
+ */
+export function readCookie(header: string, name: string): string | undefined {
+  for (let from = 0; from < header.length; ) {
+    let end = header.indexOf(';', from);
+    if (end === -1) end = header.length;
+    let start = from;
+    while (start < end && isSpace(header.charCodeAt(start))) start++;
+    if (header.startsWith(name, start) && header.charCodeAt(start + name.length) === 0x3d) {
+      return unquote(header.slice(start + name.length + 1, end).trim());
+    }
+    from = end + 1;
+  }
+  return undefined;
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+function unquote(value: string): string {
+  return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
+}

@@ -1,0 +1,130 @@
+import { xxh64 } from '../hashing/xxh64.js';
+import type { HashPolicyConfig, KeySourceConfig } from '../xds/hash-policy.js';
+import type { AffinityConfig, ServicePolicyConfig } from '../xds/policy.js';
+import type { RouteConfig, VirtualHostConfig, WeightedClusterConfig } from '../xds/route.js';
+import { compileMatch } from './match.js';
+import { PinDigests } from './pins.js';
+import { SessionKeys } from './session-key.js';
+import type { Affinity, Cluster, Release, Route, Service, Split, VirtualHost } from './table.js';
+
+export interface CompileOptions {
+  /** The live cluster of a name; clusters outlive compilations. */
+  cluster(name: string): Cluster;
+  /** Makes a key for a session cookie: 22 characters of base64url that no client can guess. */
+  mintKey(): string;
+}
+
+/** Compiles one virtual host, with our payload or without it, into its part of the routing table. */
+export function compileVirtualHost(config: VirtualHostConfig, options: CompileOptions): VirtualHost {
+  const service = config.policy
+    ? compileService(config.policy, options)
+    : { label: config.name, releases: [], stable: undefined };
+  const releases = new Map(service.releases.map((release) => [release.cluster.name, release]));
+  const releaseOf = (cluster: string): Release => {
+    const known = releases.get(cluster);
+    if (known) return known;
+    const made = { name: cluster, cluster: options.cluster(cluster), lane: '', digest: 0 };
+    releases.set(cluster, made);
+    return made;
+  };
+  const routes = config.routes.map((route) => compileRoute(route, config, service, releaseOf, options));
+  return { name: config.name, service: { ...service, releases: [...releases.values()] }, routes };
+}
+
+function compileService(policy: ServicePolicyConfig, options: CompileOptions): Service {
+  const label = `${policy.name}.${policy.namespace}`;
+  const digests = new PinDigests(policy.pinSecret, label);
+  const releases = policy.releases.map(({ name, cluster, incarnation, lane }) => ({
+    name,
+    cluster: options.cluster(cluster),
+    lane,
+    digest: policy.affinity ? digests.ofRelease(name, incarnation) : 0,
+  }));
+  return { label, releases, stable: releases.find(({ name }) => name === policy.stable) };
+}
+
+function compileRoute(
+  config: RouteConfig,
+  host: VirtualHostConfig,
+  service: Service,
+  releaseOf: (cluster: string) => Release,
+  options: CompileOptions,
+): Route {
+  return {
+    name: config.name,
+    condition: compileMatch(config.match),
+    split: compileSplit(config.split, releaseOf),
+    affinity: compileAffinity(config, host.policy, service, options),
+    pins: config.policy?.noPin !== true,
+    timeoutMs: config.timeoutMs,
+    idleTimeoutMs: config.idleTimeoutMs,
+    retry: config.retry,
+  };
+}
+
+function compileSplit(
+  entries: readonly WeightedClusterConfig[],
+  releaseOf: (cluster: string) => Release,
+): Split {
+  let total = 0;
+  const ends = entries.map(({ weight }) => {
+    total += weight;
+    return total;
+  });
+  return { releases: entries.map(({ cluster }) => releaseOf(cluster)), ends, total };
+}
+
+function compileAffinity(
+  route: RouteConfig,
+  policy: ServicePolicyConfig | undefined,
+  service: Service,
+  options: CompileOptions,
+): Affinity | undefined {
+  if (policy === undefined) return standardAffinity(route, service, options);
+  const { affinity } = policy;
+  if (affinity === undefined) return undefined;
+  const perRoute = affinity.scope === 'route';
+  const policies = affinity.key.map((source) => ({
+    source: perRoute ? renameCookie(source, route.name) : source,
+    terminal: true,
+  }));
+  return {
+    keys: new SessionKeys(policies, affinity.salt === '' ? 0n : xxh64(affinity.salt), options.mintKey),
+    ...pick(affinity),
+    followLanes: !affinity.ignoreLanes,
+    digests: new PinDigests(policy.pinSecret, service.label),
+    scope: perRoute ? `${service.label}/${route.name}` : service.label,
+  };
+}
+
+function pick({ version, endpoint, sessionFirst, failoverAny, failoverRepinMs, ttlMs }: AffinityConfig) {
+  return { version, endpoint, sessionFirst, failoverAny, failoverRepinMs, ttlMs };
+}
+
+/** `scope: route`: each route keeps sessions of its own, so each needs a cookie of its own. */
+function renameCookie(source: KeySourceConfig, route: string): KeySourceConfig {
+  if (source.kind !== 'cookie') return source;
+  return { ...source, cookie: { ...source.cookie, name: `${source.cookie.name}.${route}` } };
+}
+
+/** As much stickiness as Envoy's own fields ask for: hashed picks, no pins. */
+function standardAffinity(
+  route: RouteConfig,
+  service: Service,
+  options: CompileOptions,
+): Affinity | undefined {
+  const policies: readonly HashPolicyConfig[] = route.hashPolicy;
+  if (policies.length === 0) return undefined;
+  return {
+    keys: new SessionKeys(policies, 0n, options.mintKey),
+    version: route.useHashPolicy ? 'balanced' : 'none',
+    endpoint: 'none',
+    sessionFirst: false,
+    followLanes: false,
+    failoverAny: false,
+    failoverRepinMs: 0,
+    ttlMs: 0,
+    digests: new PinDigests(Buffer.alloc(0), service.label),
+    scope: service.label,
+  };
+}

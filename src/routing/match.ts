@@ -1,0 +1,120 @@
+import { RE2JS } from 're2js';
+import { headerName } from '../http/header-name.js';
+import type {
+  HeaderMatchConfig,
+  PathMatchConfig,
+  QueryMatchConfig,
+  RouteMatchConfig,
+  TextMatch,
+} from '../xds/route-match.js';
+import { queryValue, type RequestView } from './request-view.js';
+
+/**
+ * A condition compiled when configuration arrives.
+ *
+ * @param random a number in [0, 1) of this request, for conditions that hold for a share of requests.
+ */
+export type Condition = (request: RequestView, random: () => number) => boolean;
+
+/** Compiles a route's match. Undefined: it holds for every request. */
+export function compileMatch(config: RouteMatchConfig): Condition | undefined {
+  const conditions: Condition[] = [];
+  if (!matchesEveryPath(config.path)) conditions.push(compilePath(config.path));
+  for (const header of config.headers) conditions.push(compileHeader(header));
+  for (const query of config.query) conditions.push(compileQuery(query));
+  if (config.fraction < 1) conditions.push((_, random) => random() < config.fraction);
+  if (conditions.length <= 1) return conditions[0];
+  return (request, random) => conditions.every((holds) => holds(request, random));
+}
+
+function matchesEveryPath(path: PathMatchConfig): boolean {
+  return path.kind === 'prefix' && (path.value === '/' || path.value === '');
+}
+
+function compilePath(config: PathMatchConfig): Condition {
+  if (config.kind === 'regex') {
+    const regex = RE2JS.compile(config.pattern);
+    return ({ path }) => regex.testExact(path);
+  }
+  const fold = config.ignoreCase ? (text: string) => text.toLowerCase() : (text: string) => text;
+  const value = fold(config.value);
+  switch (config.kind) {
+    case 'exact':
+      return ({ path }) => fold(path) === value;
+    case 'prefix':
+      return ({ path }) => fold(path).startsWith(value);
+    case 'segment-prefix':
+      return ({ path }) => {
+        const folded = fold(path);
+        return (
+          folded.startsWith(value) &&
+          (folded.length === value.length || folded.charCodeAt(value.length) === 0x2f)
+        );
+      };
+  }
+}
+
+/** Pseudo-headers that header conditions may name. */
+const METHOD = ':method';
+const AUTHORITY = ':authority';
+const PATH = ':path';
+
+function compileHeader(config: HeaderMatchConfig): Condition {
+  const read = headerReader(config.name);
+  const { invert, missingAsEmpty } = config;
+  if (config.match.kind === 'present') {
+    const wanted = config.match.present !== invert;
+    return (request) => (read(request) !== undefined) === wanted;
+  }
+  const matches = compileText(config.match);
+  return (request) => {
+    const value = read(request) ?? (missingAsEmpty ? '' : undefined);
+    // Envoy: a condition on the value of a header that is not there does not hold, inverted or not.
+    return value !== undefined && matches(value) !== invert;
+  };
+}
+
+const HOST = headerName('host');
+
+function headerReader(name: string): (request: RequestView) => string | undefined {
+  if (name === METHOD) return (request) => request.method;
+  if (name === PATH) return ({ path, query }) => (query === '' ? path : `${path}?${query}`);
+  const prepared = name === AUTHORITY ? HOST : headerName(name);
+  return (request) => request.header(prepared);
+}
+
+function compileQuery(config: QueryMatchConfig): Condition {
+  const { name } = config;
+  if (config.match.kind === 'present') {
+    const wanted = config.match.present;
+    return ({ query }) => (queryValue(query, name) !== undefined) === wanted;
+  }
+  const matches = compileText(config.match);
+  return ({ query }) => {
+    const value = queryValue(query, name);
+    return value !== undefined && matches(value);
+  };
+}
+
+/** Compiles a comparison of one text. */
+export function compileText(config: Exclude<TextMatch, { kind: 'present' }>): (value: string) => boolean {
+  if (config.kind === 'regex') {
+    const regex = RE2JS.compile(config.pattern);
+    return (value) => regex.testExact(value);
+  }
+  if (config.kind === 'range') {
+    return (value) => /^[+-]?\d+$/.test(value) && Number(value) >= config.start && Number(value) < config.end;
+  }
+  const wanted = config.ignoreCase ? config.value.toLowerCase() : config.value;
+  const compare = COMPARISONS[config.kind];
+  return config.ignoreCase
+    ? (value) => compare(value.toLowerCase(), wanted)
+    : (value) => compare(value, wanted);
+}
+
+const COMPARISONS = {
+  exact: (value: string, wanted: string) => value === wanted,
+  prefix: (value: string, wanted: string) => value.startsWith(wanted),
+  suffix: (value: string, wanted: string) => value.endsWith(wanted),
+  contains: (value: string, wanted: string) => value.includes(wanted),
+};

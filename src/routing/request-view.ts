@@ -1,0 +1,56 @@
+import type { HeaderName } from '../http/header-name.js';
+
+/** What a decision may look at in a request. Header values are latin-1 strings: one character, one byte. */
+export interface RequestView {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  /** Without the question mark; empty where there is none. */
+  readonly query: string;
+  /** Address of the caller, without a port. */
+  readonly sourceIp: string;
+  /** Value of a header; several of the same name joined with "," (RFC 9110 section 5.3). */
+  header(name: HeaderName): string | undefined;
+  /** Each value of a header; empty where there is none. */
+  headerValues(name: HeaderName): readonly string[];
+}
+
+/** First value of a query parameter, as it stands (no percent-decoding). */
+export function queryValue(query: string, name: string): string | undefined {
+  for (let from = 0; from <= query.length; ) {
+    let end = query.indexOf('&', from);
+    if (end === -1) end = query.length;
+    if (query.startsWith(name, from)) {
+      const after = from + name.length;
+      if (after === end) return '';
+      if (query.charCodeAt(after) === 0x3d) return query.slice(after + 1, end);
+    }
+    from = end + 1;
+  }
+  return undefined;
+}
+
+/** A request made of plain values, for `explain`, `plan` and tests. */
+export function plainRequest(options: {
+  readonly method?: string;
+  /** With or without a query. */
+  readonly path?: string;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly sourceIp?: string;
+}): RequestView {
+  const target = options.path ?? '/';
+  const mark = target.indexOf('?');
+  const values = (name: HeaderName) =>
+    (options.headers ?? []).filter(([key]) => key.toLowerCase() === name.lower).map(([, value]) => value);
+  return {
+    method: options.method ?? 'GET',
+    path: mark === -1 ? target : target.slice(0, mark),
+    query: mark === -1 ? '' : target.slice(mark + 1),
+    sourceIp: options.sourceIp ?? '127.0.0.1',
+    header: (name) => {
+      const found = values(name);
+      return found.length === 0 ? undefined : found.join(',');
+    },
+    headerValues: values,
+  };
+}

@@ -1,0 +1,153 @@
+import { combineHashes, xxh64, xxh64OfHeader } from '../hashing/xxh64.js';
+import { readBaggage } from '../http/baggage.js';
+import { readCookie } from '../http/cookies.js';
+import { type HeaderName, headerName } from '../http/header-name.js';
+import type { CookieConfig, HashPolicyConfig, KeySourceConfig } from '../xds/hash-policy.js';
+import { formatSessionCookie, type Pin, parseSessionCookie } from './pins.js';
+import { queryValue, type RequestView } from './request-view.js';
+
+/** The session of one request. */
+export interface SessionKey {
+  /** XXH64 of the key. */
+  readonly hash: bigint;
+  readonly source: KeySourceConfig;
+  /** Set where the session travels in a cookie. */
+  readonly cookie: SessionCookie | undefined;
+}
+
+export interface SessionCookie {
+  readonly config: CookieConfig;
+  readonly key: string;
+  /** The pin that the request's cookie carried. */
+  readonly pin: Pin | undefined;
+  /** The key was made for this request; the response must set the cookie. */
+  readonly minted: boolean;
+}
+
+const COOKIE = headerName('cookie');
+const BAGGAGE = headerName('baggage');
+
+/** The first source that the request has is the key; finds it, or makes one where a cookie source may. */
+export class SessionKeys {
+  private readonly readers: readonly Reader[];
+  private readonly minting: CookieConfig | undefined;
+
+  /**
+   * @param policies in order; a source that is not `terminal` is combined with the next, as Envoy does
+   * @param seed hash seed, from the service's salt
+   * @param mintKey makes a key that no client can guess: 22 characters of base64url
+   */
+  constructor(
+    policies: readonly HashPolicyConfig[],
+    private readonly seed: bigint,
+    private readonly mintKey: () => string,
+  ) {
+    this.readers = policies.map((policy) => makeReader(policy, seed));
+    const cookies = policies.map(({ source }) => (source.kind === 'cookie' ? source.cookie : undefined));
+    this.minting = cookies.find((cookie) => cookie?.mint === true);
+  }
+
+  /** @returns undefined where there is neither a key nor a cookie to make one for. */
+  find(request: RequestView): SessionKey | undefined {
+    let found: SessionKey | undefined;
+    for (const { read, terminal } of this.readers) {
+      const next = read(request);
+      if (next !== undefined) {
+        found = found === undefined ? next : { ...found, hash: combineHashes(found.hash, next.hash) };
+      }
+      if (terminal && found !== undefined) break;
+    }
+    return found ?? (this.minting === undefined ? undefined : this.mint(this.minting));
+  }
+
+  private mint(cookie: CookieConfig): SessionKey {
+    const key = this.mintKey();
+    return {
+      hash: xxh64(key, this.seed),
+      source: { kind: 'cookie', cookie },
+      cookie: { config: cookie, key, pin: undefined, minted: true },
+    };
+  }
+}
+
+interface Reader {
+  readonly terminal: boolean;
+  read(request: RequestView): SessionKey | undefined;
+}
+
+function makeReader({ source, terminal }: HashPolicyConfig, seed: bigint): Reader {
+  if (source.kind === 'cookie')
+    return { terminal, read: (request) => readSessionCookie(request, source, source.cookie, seed) };
+  if (source.kind === 'header') {
+    const name = headerName(source.name);
+    return { terminal, read: (request) => readHeader(request, name, source, seed) };
+  }
+  const value = valueReader(source);
+  return {
+    terminal,
+    read(request) {
+      const key = value(request);
+      return key === undefined || key === ''
+        ? undefined
+        : { hash: xxh64(key, seed), source, cookie: undefined };
+    },
+  };
+}
+
+function valueReader(
+  source: Exclude<KeySourceConfig, { kind: 'cookie' | 'header' }>,
+): (request: RequestView) => string | undefined {
+  switch (source.kind) {
+    case 'query':
+      return ({ query }) => queryValue(query, source.name);
+    case 'baggage':
+      return (request) => readBaggage(request.header(BAGGAGE) ?? '', source.name);
+    case 'source-ip':
+      return ({ sourceIp }) => sourceIp;
+    case 'source-identity':
+      return () => undefined;
+  }
+}
+
+function readHeader(
+  request: RequestView,
+  name: HeaderName,
+  source: KeySourceConfig,
+  seed: bigint,
+): SessionKey | undefined {
+  const values = request.headerValues(name);
+  // An empty value is a key that every such request would share; it counts as absent.
+  if (values.length === 0 || (values.length === 1 && values[0] === '')) return undefined;
+  return { hash: xxh64OfHeader(values, seed), source, cookie: undefined };
+}
+
+function readSessionCookie(
+  request: RequestView,
+  source: KeySourceConfig,
+  config: CookieConfig,
+  seed: bigint,
+): SessionKey | undefined {
+  const header = request.header(COOKIE);
+  const value = header === undefined ? undefined : readCookie(header, config.name);
+  if (value === undefined || value === '') return undefined;
+  if (config.opaque) return { hash: xxh64(value, seed), source, cookie: undefined };
+  const session = parseSessionCookie(value);
+  return session && { hash: xxh64(session.key, seed), source, cookie: { config, ...session, minted: false } };
+}
+
+/** The `Set-Cookie` value that gives a client its session (S7). `overTls`: how the client's request came. */
+export function formatSetCookie(
+  cookie: CookieConfig,
+  key: string,
+  pin: Pin | undefined,
+  overTls: boolean,
+): string {
+  let text = `${cookie.name}=${formatSessionCookie(key, pin)}`;
+  if (cookie.path !== '') text += `; Path=${cookie.path}`;
+  if (cookie.domain !== '') text += `; Domain=${cookie.domain}`;
+  if (cookie.ttlMs > 0) text += `; Max-Age=${Math.max(1, Math.round(cookie.ttlMs / 1000))}`;
+  if (cookie.sameSite !== '') text += `; SameSite=${cookie.sameSite}`;
+  if (cookie.secure === 'always' || (cookie.secure === 'auto' && overTls)) text += '; Secure';
+  if (cookie.httpOnly) text += '; HttpOnly';
+  return text;
+}

@@ -1,0 +1,86 @@
+import type { AffinityConfig } from '../xds/policy.js';
+import type { RetryConfig } from '../xds/route.js';
+import type { EndpointSet } from './endpoint-set.js';
+import type { Condition } from './match.js';
+import type { PinDigests } from './pins.js';
+import type { SessionKeys } from './session-key.js';
+
+/**
+ * The routing table: what configuration compiles to and every decision reads. Immutable but for the endpoint
+ * sets that its clusters hold, which are themselves replaced whole.
+ */
+export interface RoutingTable {
+  /** The virtual host of an authority (`host` or `host:port`), by Envoy's order: exact, then wildcards. */
+  find(authority: string): VirtualHost | undefined;
+  readonly virtualHosts: readonly VirtualHost[];
+}
+
+export interface VirtualHost {
+  readonly name: string;
+  readonly service: Service;
+  readonly routes: readonly Route[];
+}
+
+/** A service as its callers see it. Without our payload, the virtual host stands in for it. */
+export interface Service {
+  /** `checkout.shop`: how logs, metrics and people name it. */
+  readonly label: string;
+  readonly releases: readonly Release[];
+  /** Where failover goes; undefined where nobody said. */
+  readonly stable: Release | undefined;
+}
+
+export interface Release {
+  readonly name: string;
+  readonly cluster: Cluster;
+  /** Empty: none. */
+  readonly lane: string;
+  /** Pin digest; 0 where the service has no affinity. */
+  readonly digest: number;
+}
+
+/** A cluster's endpoints as they are now: the only thing in a table that changes. */
+export interface Cluster {
+  readonly name: string;
+  readonly endpoints: EndpointSet;
+  /** When the last usable endpoint was lost, in milliseconds of the decision's clock; undefined while there is one. */
+  readonly unusableSinceMs: number | undefined;
+}
+
+export interface Route {
+  readonly name: string;
+  /** Undefined: every request. */
+  readonly condition: Condition | undefined;
+  readonly split: Split;
+  /** Undefined: no stickiness at all. */
+  readonly affinity: Affinity | undefined;
+  /** A route that names one release pins the session there. */
+  readonly pins: boolean;
+  readonly timeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly retry: RetryConfig | undefined;
+}
+
+export interface Split {
+  readonly releases: readonly Release[];
+  /** End of each release's slots, exclusive; as many as there are releases. */
+  readonly ends: readonly number[];
+  /** Number of slots: 10,000 from our control plane. */
+  readonly total: number;
+}
+
+/** How a service keeps sessions, compiled. */
+export interface Affinity {
+  readonly keys: SessionKeys;
+  readonly version: AffinityConfig['version'];
+  readonly endpoint: AffinityConfig['endpoint'];
+  /** A valid pin goes before a route that names one release. */
+  readonly sessionFirst: boolean;
+  readonly followLanes: boolean;
+  readonly failoverAny: boolean;
+  readonly failoverRepinMs: number;
+  readonly ttlMs: number;
+  readonly digests: PinDigests;
+  /** Names the session table's partition: the service, or the route where sessions are kept apart by route. */
+  readonly scope: string;
+}

@@ -1,0 +1,98 @@
+import { isIP } from 'node:net';
+import { codec, type Message } from './descriptors.js';
+import { formatAddress, message, messages, Problems, text, wrapped } from './fields.js';
+import { messageNameOf } from './resource-types.js';
+
+/** One address behind a cluster. */
+export interface EndpointConfig {
+  /** An IP address, or a name where the cluster resolves names. */
+  readonly host: string;
+  readonly port: number;
+  /** `host:port`, IPv6 in brackets. */
+  readonly address: string;
+  readonly weight: number;
+  /** Empty: none. */
+  readonly zone: string;
+  /** `draining`: finishes what it has and keeps its sessions; nothing new goes there. */
+  readonly status: 'healthy' | 'draining' | 'unhealthy';
+}
+
+export interface AssignmentResource {
+  readonly name: string;
+  /** In one canonical order, by address, so that every reader builds the same ring. */
+  readonly endpoints: readonly EndpointConfig[];
+}
+
+/** @throws InvalidXdsError */
+export function decodeAssignment(bytes: Uint8Array): AssignmentResource {
+  const raw = codec(messageNameOf('endpoint')).decode(bytes);
+  const name = text(raw.clusterName);
+  const problems = new Problems();
+  if (name === '') problems.add('cluster_name', 'is empty');
+  const endpoints = readLocalities(raw, 'endpoints', problems, (host, path) => {
+    if (isIP(host) === 0) problems.add(path, `"${host}" is no IP address`);
+  });
+  problems.throwIfAny(name);
+  return Object.freeze({ name, endpoints });
+}
+
+/** Reads the localities of an assignment, either discovered or inside a cluster. */
+export function readLocalities(
+  assignment: Message,
+  path: string,
+  problems: Problems,
+  checkHost: (host: string, path: string) => void,
+): readonly EndpointConfig[] {
+  const seen = new Map<string, EndpointConfig>();
+  messages(assignment.endpoints).forEach((locality, l) => {
+    if (Number(locality.priority ?? 0) !== 0)
+      problems.add(`${path}[${l}].priority`, 'is not supported; all endpoints must be of priority 0');
+    const zone = text(message(locality.locality)?.zone);
+    messages(locality.lbEndpoints).forEach((lbEndpoint, e) => {
+      const at = `${path}[${l}].lb_endpoints[${e}]`;
+      const endpoint = readEndpoint(lbEndpoint, zone, at, problems);
+      if (endpoint === undefined) return;
+      checkHost(endpoint.host, at);
+      if (seen.has(endpoint.address)) problems.add(at, `${endpoint.address} is listed twice`);
+      seen.set(endpoint.address, endpoint);
+    });
+  });
+  return Object.freeze([...seen.values()].sort((a, b) => (a.address < b.address ? -1 : 1)));
+}
+
+function readEndpoint(
+  lbEndpoint: Message,
+  zone: string,
+  path: string,
+  problems: Problems,
+): EndpointConfig | undefined {
+  const socket = message(message(message(lbEndpoint.endpoint)?.address)?.socketAddress);
+  const host = text(socket?.address);
+  const port = Number(socket?.portValue ?? 0);
+  if (host === '' || port < 1 || port > 65_535) {
+    problems.add(path, 'needs an endpoint.address.socket_address with an address and a port_value');
+    return undefined;
+  }
+  const weight = wrapped(lbEndpoint.loadBalancingWeight) ?? 1;
+  if (weight < 1) problems.add(`${path}.load_balancing_weight`, 'must be at least 1');
+  return Object.freeze({
+    host,
+    port,
+    address: formatAddress(host, port),
+    weight,
+    zone,
+    status: readStatus(lbEndpoint.healthStatus),
+  });
+}
+
+function readStatus(status: unknown): EndpointConfig['status'] {
+  switch (status) {
+    case 'DRAINING':
+      return 'draining';
+    case 'UNHEALTHY':
+    case 'TIMEOUT':
+      return 'unhealthy';
+    default:
+      return 'healthy';
+  }
+}

@@ -1,0 +1,73 @@
+import type { Message } from './descriptors.js';
+import { durationMs, message, type Problems, text } from './fields.js';
+
+/** Where a session key may come from. */
+export type KeySourceConfig =
+  | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'cookie'; readonly cookie: CookieConfig }
+  | { readonly kind: 'query'; readonly name: string }
+  | { readonly kind: 'baggage'; readonly name: string }
+  | { readonly kind: 'source-ip' }
+  | { readonly kind: 'source-identity' };
+
+/** A cookie that carries a session. */
+export interface CookieConfig {
+  readonly name: string;
+  readonly path: string;
+  /** Empty: none. */
+  readonly domain: string;
+  /** Max-Age; 0: a browser session. */
+  readonly ttlMs: number;
+  readonly sameSite: 'Lax' | 'Strict' | 'None' | '';
+  readonly secure: 'auto' | 'always' | 'never';
+  readonly httpOnly: boolean;
+  /** Made for a request that has none. */
+  readonly mint: boolean;
+  /** Any value is a key as it stands; otherwise only the values that Roost and Envoy make are. */
+  readonly opaque: boolean;
+}
+
+/** One of Envoy's hash policies: a source, and whether it ends the list once there is a hash. */
+export interface HashPolicyConfig {
+  readonly source: KeySourceConfig;
+  readonly terminal: boolean;
+}
+
+/** Reads `RouteAction.hash_policy[i]`. */
+export function readHashPolicy(raw: Message, path: string, problems: Problems): HashPolicyConfig | undefined {
+  const source = readSource(raw, path, problems);
+  return source && { source, terminal: raw.terminal === true };
+}
+
+function readSource(raw: Message, path: string, problems: Problems): KeySourceConfig | undefined {
+  const header = message(raw.header);
+  if (header) {
+    if (message(header.regexRewrite)) problems.add(`${path}.header.regex_rewrite`, 'is not supported');
+    return { kind: 'header', name: text(header.headerName).toLowerCase() };
+  }
+  const cookie = message(raw.cookie);
+  if (cookie) return { kind: 'cookie', cookie: readCookie(cookie) };
+  const query = message(raw.queryParameter);
+  if (query) return { kind: 'query', name: text(query.name) };
+  if (message(raw.connectionProperties)?.sourceIp === true) return { kind: 'source-ip' };
+  // gRPC's channel id and other filter state have no counterpart here: such a policy yields no value.
+  if (message(raw.filterState) || message(raw.connectionProperties)) return undefined;
+  problems.add(path, 'needs one of header, cookie, connection_properties, query_parameter and filter_state');
+  return undefined;
+}
+
+/** Envoy makes a cookie only where the policy has a `ttl`, 0 meaning a browser session. */
+function readCookie(raw: Message): CookieConfig {
+  const ttlMs = durationMs(raw.ttl);
+  return {
+    name: text(raw.name),
+    path: text(raw.path),
+    domain: '',
+    ttlMs: ttlMs ?? 0,
+    sameSite: '',
+    secure: 'never',
+    httpOnly: true,
+    mint: ttlMs !== undefined,
+    opaque: true,
+  };
+}

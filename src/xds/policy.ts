@@ -1,0 +1,133 @@
+import { type Message, unpackAny } from './descriptors.js';
+import { message, messages, text } from './fields.js';
+import type { CookieConfig, KeySourceConfig } from './hash-policy.js';
+
+/**
+ * Roost's own payload: what the standard resources cannot say. See `proto/roost/v1/affinity.proto` for the
+ * meaning of each field.
+ */
+export const SERVICE_POLICY_KEY = 'roost.service';
+export const ROUTE_POLICY_KEY = 'roost.route';
+export const SERVICE_POLICY_TYPE = 'roost.v1.ServicePolicy';
+export const ROUTE_POLICY_TYPE = 'roost.v1.RoutePolicy';
+export const FILTER_CONFIG_TYPE = 'envoy.config.route.v3.FilterConfig';
+
+export type AffinityMode = 'none' | 'balanced' | 'persistent';
+
+export interface ReleaseConfig {
+  readonly name: string;
+  readonly cluster: string;
+  readonly incarnation: string;
+  /** Empty: none. */
+  readonly lane: string;
+}
+
+export interface AffinityConfig {
+  readonly key: readonly KeySourceConfig[];
+  readonly version: AffinityMode;
+  readonly endpoint: AffinityMode;
+  readonly sessionFirst: boolean;
+  readonly scope: 'service' | 'route';
+  readonly salt: string;
+  readonly ttlMs: number;
+  readonly failoverAny: boolean;
+  readonly failoverRepinMs: number;
+  readonly ignoreLanes: boolean;
+}
+
+export interface ServicePolicyConfig {
+  readonly name: string;
+  readonly namespace: string;
+  readonly stable: string;
+  readonly releases: readonly ReleaseConfig[];
+  readonly affinity: AffinityConfig | undefined;
+  readonly pinSecret: Buffer;
+}
+
+export interface RoutePolicyConfig {
+  readonly noPin: boolean;
+}
+
+/** The payload under a key of `typed_per_filter_config`, directly or inside an optional FilterConfig. */
+function findPayload(perFilterConfig: unknown, key: string, typeName: string): Message | undefined {
+  const any = message(perFilterConfig)?.[key];
+  if (any === undefined) return undefined;
+  const filterConfig = unpackAny(any, FILTER_CONFIG_TYPE);
+  const payload = filterConfig === undefined ? any : filterConfig.config;
+  return payload === undefined ? undefined : unpackAny(payload, typeName);
+}
+
+export function readServicePolicy(perFilterConfig: unknown): ServicePolicyConfig | undefined {
+  const raw = findPayload(perFilterConfig, SERVICE_POLICY_KEY, SERVICE_POLICY_TYPE);
+  if (raw === undefined) return undefined;
+  const affinity = message(raw.affinity);
+  return {
+    name: text(raw.name),
+    namespace: text(raw.namespace),
+    stable: text(raw.stable),
+    releases: messages(raw.releases).map((release) => ({
+      name: text(release.name),
+      cluster: text(release.cluster),
+      incarnation: text(release.incarnation),
+      lane: text(release.lane),
+    })),
+    affinity: affinity && readAffinity(affinity),
+    pinSecret: Buffer.from((raw.pinSecret as Uint8Array | undefined) ?? []),
+  };
+}
+
+export function readRoutePolicy(perFilterConfig: unknown): RoutePolicyConfig | undefined {
+  const raw = findPayload(perFilterConfig, ROUTE_POLICY_KEY, ROUTE_POLICY_TYPE);
+  return raw && { noPin: raw.noPin === true };
+}
+
+function readAffinity(raw: Message): AffinityConfig {
+  return {
+    key: messages(raw.key).flatMap(readKeySource),
+    version: readMode(raw.version),
+    endpoint: readMode(raw.endpoint),
+    sessionFirst: raw.sessionFirst === true,
+    scope: raw.scope === 'ROUTE' ? 'route' : 'service',
+    salt: text(raw.salt),
+    ttlMs: Number(raw.ttlMs ?? 0),
+    failoverAny: raw.failoverAny === true,
+    failoverRepinMs: Number(raw.failoverRepinMs ?? 0),
+    ignoreLanes: raw.ignoreLanes === true,
+  };
+}
+
+function readMode(raw: unknown): AffinityMode {
+  if (raw === 'BALANCED') return 'balanced';
+  return raw === 'PERSISTENT' ? 'persistent' : 'none';
+}
+
+function readKeySource(raw: Message): KeySourceConfig[] {
+  if (typeof raw.header === 'string') return [{ kind: 'header', name: raw.header.toLowerCase() }];
+  if (typeof raw.query === 'string') return [{ kind: 'query', name: raw.query }];
+  if (typeof raw.baggage === 'string') return [{ kind: 'baggage', name: raw.baggage }];
+  if (raw.sourceIp === true) return [{ kind: 'source-ip' }];
+  if (raw.sourceIdentity === true) return [{ kind: 'source-identity' }];
+  const cookie = message(raw.cookie);
+  return cookie ? [{ kind: 'cookie', cookie: readCookie(cookie) }] : [];
+}
+
+const SAME_SITE: Record<string, CookieConfig['sameSite']> = {
+  LAX: 'Lax',
+  STRICT: 'Strict',
+  UNRESTRICTED: 'None',
+};
+const SECURE: Record<string, CookieConfig['secure']> = { AUTO: 'auto', ALWAYS: 'always', NEVER: 'never' };
+
+function readCookie(raw: Message): CookieConfig {
+  return {
+    name: text(raw.name),
+    path: text(raw.path) || '/',
+    domain: text(raw.domain),
+    ttlMs: Number(raw.ttlMs ?? 0),
+    sameSite: SAME_SITE[text(raw.sameSite)] ?? 'Lax',
+    secure: SECURE[text(raw.secure)] ?? 'auto',
+    httpOnly: raw.httpOnly === true,
+    mint: true,
+    opaque: false,
+  };
+}

@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto';
+import { translateService } from '../../control-plane/translate/service.js';
+import { type MeshService, parseMeshService } from '../../src/model/mesh-service.js';
+import { compileVirtualHost } from '../../src/routing/compile.js';
+import {
+  type DecisionContext,
+  findRoute,
+  type NoEndpoint,
+  type Placement,
+  place,
+} from '../../src/routing/decide.js';
+import { DomainTable } from '../../src/routing/domains.js';
+import { type Endpoint, EndpointSet, USABLE, type Usability } from '../../src/routing/endpoint-set.js';
+import type { Pin } from '../../src/routing/pins.js';
+import { plainRequest } from '../../src/routing/request-view.js';
+import type { Affinity, Cluster } from '../../src/routing/table.js';
+import { decodeCluster } from '../../src/xds/cluster.js';
+import { decodeAssignment } from '../../src/xds/endpoint.js';
+import { decodeRouteConfiguration } from '../../src/xds/route.js';
+
+/**
+ * A routing table made the way production makes it: resource → xDS bytes → decoded → compiled. Sessions are
+ * kept in a plain map.
+ */
+export class MeshTable {
+  readonly clusters = new Map<
+    string,
+    { name: string; endpoints: EndpointSet; unusableSinceMs: number | undefined }
+  >();
+  readonly pins = new Map<string, Pin>();
+  readonly secret: Buffer;
+  nowMs = 1_000_000;
+  incarnations: Record<string, string> = {};
+  private table = new DomainTable([]);
+  private readonly usability = new Map<string, Usability>();
+
+  constructor(secret: Buffer = Buffer.from('a secret of the mesh, for tests.')) {
+    this.secret = secret;
+  }
+
+  /** Puts this service in force, replacing what was there. */
+  apply(resource: unknown): MeshService {
+    const service = parseMeshService(resource);
+    const context = {
+      pinSecret: this.secret,
+      incarnation: (_: MeshService, r: string) => this.incarnations[r] ?? r,
+    };
+    const { shared, localRoutes } = translateService(service, context);
+    const assignments = new Map(
+      shared.filter((r) => r.kind === 'endpoint').map((r) => [r.name, decodeAssignment(r.bytes)]),
+    );
+    for (const { bytes } of shared.filter((r) => r.kind === 'cluster')) {
+      const { name, loadBalancer } = decodeCluster(bytes);
+      const endpoints = (assignments.get(name)?.endpoints ?? []).map(
+        (e): Endpoint => ({ ...e, activeRequests: 0 }),
+      );
+      const set = EndpointSet.of(endpoints, loadBalancer, (e) => this.usability.get(e.address) ?? USABLE);
+      const known = this.clusters.get(name);
+      if (known) known.endpoints = set;
+      else this.clusters.set(name, { name, endpoints: set, unusableSinceMs: undefined });
+    }
+    const config = decodeRouteConfiguration(localRoutes.bytes);
+    const options = {
+      cluster: (name: string) => this.cluster(name),
+      mintKey: () => randomBytes(16).toString('base64url'),
+    };
+    this.table = new DomainTable(
+      config.virtualHosts.map((host) => [host.domains, compileVirtualHost(host, options)]),
+    );
+    return service;
+  }
+
+  /** Marks an endpoint usable, usable by its pinned sessions, or unusable. */
+  setUsability(address: string, usability: Usability): void {
+    this.usability.set(address, usability);
+    for (const cluster of this.clusters.values()) {
+      cluster.endpoints = cluster.endpoints.withUsability((e) => this.usability.get(e.address) ?? USABLE);
+      if (cluster.endpoints.usableCount > 0) cluster.unusableSinceMs = undefined;
+      else cluster.unusableSinceMs ??= this.nowMs;
+    }
+  }
+
+  /** Decides one request and keeps the pin that follows from it, as the sidecar does. */
+  send(
+    authority: string,
+    options: Parameters<typeof plainRequest>[0] = {},
+    random = Math.random,
+  ): Placement | NoEndpoint {
+    const request = plainRequest(options);
+    const host = this.table.find(authority);
+    if (host === undefined) throw new Error(`no virtual host for ${authority}`);
+    const route = findRoute(host, request, random);
+    if (route === undefined) throw new Error(`no route on ${authority} for ${options.path ?? '/'}`);
+    const context: DecisionContext = {
+      nowMs: this.nowMs,
+      random,
+      findPin: (affinity, hash) => this.pins.get(pinKey(affinity, hash)),
+    };
+    const placed = place(host, route, request, context);
+    if (placed.endpoint !== undefined && placed.pinTo && placed.session && route.affinity) {
+      this.pins.set(pinKey(route.affinity, placed.session.hash), pinFor(placed, route.affinity));
+    }
+    return placed;
+  }
+
+  /** Release and endpoint of one request, as `v2 10.0.2.1:80`. */
+  where(authority: string, options: Parameters<typeof plainRequest>[0] = {}): string {
+    const placed = this.send(authority, options);
+    return `${placed.release.name} ${placed.endpoint?.address ?? 'none'}`;
+  }
+
+  private cluster(name: string): Cluster {
+    const known = this.clusters.get(name);
+    if (known === undefined) throw new Error(`no cluster ${name}`);
+    return known;
+  }
+}
+
+export function pinFor(placed: Placement, affinity: Affinity): Pin {
+  if (placed.pinTo === undefined) throw new Error('nothing to pin');
+  return { ...placed.pinTo, endpoint: affinity.digests.ofEndpoint(placed.endpoint.address) };
+}
+
+function pinKey(affinity: Affinity, hash: bigint): string {
+  return `${affinity.scope} ${hash}`;
+}
