@@ -6,10 +6,15 @@ import { z } from 'zod';
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
 const MS_PER_UNIT = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 
-/** `500ms`, `2s`, `1.5m`, `1h` → milliseconds. */
-export const duration = z.string().transform((text, ctx) => {
+/** `500ms`, `2s`, `1.5m`, `1h` → milliseconds; undefined where the text is no duration. */
+export function parseDuration(text: string): number | undefined {
   const found = DURATION.exec(text);
-  if (found) return Number(found[1]) * MS_PER_UNIT[found[2] as keyof typeof MS_PER_UNIT];
+  return found ? Number(found[1]) * MS_PER_UNIT[found[2] as keyof typeof MS_PER_UNIT] : undefined;
+}
+
+export const duration = z.string().transform((text, ctx) => {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
   ctx.addIssue({
     code: 'custom',
     message: 'is no duration; write a number with a unit, such as 500ms, 2s, 5m or 1h',

@@ -1,18 +1,24 @@
 import type { MeshService } from './mesh-service.js';
 
+/** The hosts that follow from a service's name, for callers of every namespace. */
+export function generatedHosts({
+  name,
+  namespace,
+}: {
+  readonly name: string;
+  readonly namespace: string;
+}): string[] {
+  return [`${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`];
+}
+
 /**
  * Every host a service answers to, without ports: `name.ns`, the two longer Kubernetes forms and
  * `spec.hosts`; the bare name only for callers of the same namespace.
  */
 export function serviceHosts(service: MeshService, callerNamespace: string): string[] {
   const { name, namespace } = service;
-  const qualified = [
-    `${name}.${namespace}`,
-    `${name}.${namespace}.svc`,
-    `${name}.${namespace}.svc.cluster.local`,
-  ];
   const bare = callerNamespace === namespace ? [name] : [];
-  return [...new Set([...bare, ...qualified, ...service.spec.hosts])];
+  return [...new Set([...bare, ...generatedHosts(service), ...service.spec.hosts])];
 }
 
 /** The same hosts as a caller may write them: each also with the service's port. */

@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import protobuf from 'protobufjs/light.js';
+import { type ResourceKind, TYPE_URL } from '../../src/xds/resource-types.js';
+import type { EncodedResource } from '../translate/service.js';
+
+/** One resource of a snapshot, encoded once in each form that goes over the wire. Immutable. */
+export interface SnapshotResource {
+  readonly kind: ResourceKind;
+  readonly name: string;
+  /** A digest of the content: every replica that serves this content gives it this version. */
+  readonly version: string;
+  /** `google.protobuf.Any`, for state-of-the-world responses. */
+  readonly any: Buffer;
+  /** `envoy.service.discovery.v3.Resource`, for delta responses. */
+  readonly delta: Buffer;
+}
+
+const VERSION_LENGTH = 16;
+
+export function snapshotResource({ kind, name, bytes }: EncodedResource): SnapshotResource {
+  const version = createHash('sha256').update(bytes).digest('base64url').slice(0, VERSION_LENGTH);
+  const any = finish(
+    protobuf.Writer.create().uint32(field(1)).string(TYPE_URL[kind]).uint32(field(2)).bytes(bytes),
+  );
+  // Resource: version = 1, resource = 2, name = 3.
+  const delta = finish(
+    protobuf.Writer.create()
+      .uint32(field(1))
+      .string(version)
+      .uint32(field(2))
+      .bytes(any)
+      .uint32(field(3))
+      .string(name),
+  );
+  return { kind, name, version, any, delta };
+}
+
+/** Tag of a length-delimited protobuf field. */
+export function field(number: number): number {
+  return (number << 3) | 2;
+}
+
+function finish(writer: protobuf.Writer): Buffer {
+  return Buffer.from(writer.finish());
+}

@@ -1,0 +1,360 @@
+import type { Socket } from 'node:net';
+import type { ErrorCode, LocalReply } from '../../src/http/error-catalogue.js';
+import type { SocketAddress } from '../../src/model/scalars.js';
+import { BodyReader } from './body-reader.js';
+import { ProtocolError } from './errors.js';
+import { HeadCollector } from './head-collector.js';
+import type { Http1Limits } from './limits.js';
+import { localReplyText } from './local-reply.js';
+import { RequestHead } from './request-head.js';
+import { looksLikeHttp1 } from './sniff.js';
+import { SocketWriter } from './socket-writer.js';
+import { forwardedTrailers } from './trailers.js';
+
+/** Whoever answers the request that is under way. Called in the order in which things happen. */
+export interface DownstreamUser {
+  /** Starts: the head is in `connection.request`. */
+  onRequestHead(): void;
+  /** A piece of the request's body, with its chunk framing where it has one. */
+  onRequestBody(piece: Buffer, start: number, end: number): void;
+  /** The request is complete. @param trailers of a chunked body: lines with their ends */
+  onRequestEnd(trailers: string): void;
+  /** Everything that one event brought has been told. */
+  onDownstreamTurnEnd(): void;
+  /** The client takes more again. */
+  onDownstreamDrain(): void;
+  /** The client is gone; nothing can be answered any more. */
+  onDownstreamGone(): void;
+  onClientTunnelData(piece: Buffer): void;
+  /** The client will send no more through the tunnel. */
+  onClientTunnelEnd(): void;
+  checkDeadlines(nowMs: number): void;
+}
+
+/** What the connection's owner, a listener, does for it. */
+export interface DownstreamOwner {
+  readonly limits: Http1Limits;
+  nowMs(): number;
+  /** Who is to answer the request whose head has arrived. */
+  onRequest(connection: DownstreamConnection): DownstreamUser;
+  /** Who is to carry a connection to {@link DownstreamConnection.destination} that does not speak HTTP/1. */
+  onOpaque(connection: DownstreamConnection): DownstreamUser;
+  /** A request was refused before anybody saw it. */
+  onRefused(connection: DownstreamConnection, reply: LocalReply): void;
+  onClosed(connection: DownstreamConnection): void;
+}
+
+/** A client that says nothing for so long, to a destination that may not be HTTP, waits for the server to begin. */
+const SERVER_FIRST_MS = 1000;
+
+/** How long a connection that we end waits for the client to end it, too. */
+const LINGER_MS = 2000;
+
+/**
+ * One client's connection: its requests one after the other, answered in order.
+ *
+ * ```
+ *   head ──head complete──► exchange ──request and response complete──► head
+ *    │                         ├── 101 or CONNECT ──► tunnel ──► closed
+ *    │                         └── response complete, request not, or the last one ──┐
+ *    └── malformed, too slow ─────────────────────────────────────────────────► discarding ──► closed
+ * ```
+ * While an exchange waits for its response, what the client sends beyond the request is left unread.
+ */
+export class DownstreamConnection {
+  readonly request: RequestHead;
+  readonly writer: SocketWriter;
+  private state: 'head' | 'exchange' | 'tunnel' | 'discarding' | 'closed' = 'head';
+  private user: DownstreamUser | undefined;
+  private readonly heads: HeadCollector;
+  private readonly body: BodyReader;
+  private requestEnded = true;
+  /** The client has sent its last byte. */
+  private clientEnded = false;
+  /** Bytes of later requests. */
+  private held: Buffer | undefined;
+  private inTurn = false;
+  private sniffed = false;
+  private headSinceMs = 0;
+  private lastActivityMs: number;
+  private discardUntilMs = 0;
+  private discarded = 0;
+  /**
+   * Where the client meant to connect, where that is known (a CONNECT, a redirected connection). What it sends
+   * there need not be HTTP; the first bytes tell.
+   */
+  destination: SocketAddress | undefined;
+  /** Part of the response is written: another answer is out of the question. */
+  responseStarted = false;
+  /** Set by a listener that drains: the next response is the last. */
+  closeAfterResponse = false;
+  /** Requests that this connection has brought. */
+  requests = 0;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly owner: DownstreamOwner,
+  ) {
+    const { limits } = owner;
+    this.request = new RequestHead(limits.maxFields, socket.remoteAddress ?? '');
+    this.heads = new HeadCollector(limits.maxHeadBytes);
+    this.body = new BodyReader(limits.maxTrailerBytes);
+    this.writer = new SocketWriter(socket);
+    this.lastActivityMs = owner.nowMs();
+    socket.on('data', (piece: Buffer) => this.consume(piece));
+    socket.on('drain', () => this.user?.onDownstreamDrain());
+    socket.on('end', () => this.onEnd());
+    // 'close' follows every error and does what there is to do.
+    socket.on('error', () => {});
+    socket.on('close', () => this.onClose());
+  }
+
+  /** The whole request has been read. */
+  get requestComplete(): boolean {
+    return this.requestEnded;
+  }
+
+  /** What is being written now will be flushed when the present event has been handled. */
+  get flushesSoon(): boolean {
+    return this.inTurn;
+  }
+
+  get isIdle(): boolean {
+    return this.state === 'head' && !this.heads.pending;
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (this.held === undefined) this.socket.resume();
+  }
+
+  /** The response is complete and written. */
+  endResponse(keepAlive: boolean): void {
+    this.user = undefined;
+    this.writer.flush();
+    if (!keepAlive || !this.requestEnded || this.clientEnded) {
+      this.endGently();
+      return;
+    }
+    this.state = 'head';
+    this.lastActivityMs = this.owner.nowMs();
+    if (!this.inTurn) this.resumeHeld();
+  }
+
+  /** From here on, bytes go both ways as they are. */
+  becomeTunnel(): void {
+    this.state = 'tunnel';
+    this.requestEnded = true;
+    if (!this.inTurn) this.resumeHeld();
+  }
+
+  /** A CONNECT was granted: what follows is looked at like a fresh connection's first bytes. */
+  startOver(destination: SocketAddress): void {
+    this.destination = destination;
+    this.sniffed = false;
+    this.endResponse(true);
+  }
+
+  /** The response cannot be completed: the client must see that, and not take it for the whole. */
+  abort(): void {
+    this.user = undefined;
+    if (this.state === 'closed') return;
+    this.socket.resetAndDestroy();
+  }
+
+  /** Sends what is written and ends our side; the client's remaining bytes are read and thrown away. */
+  endGently(): void {
+    if (this.state === 'closed' || this.state === 'discarding') return;
+    this.state = 'discarding';
+    this.discardUntilMs = this.owner.nowMs() + LINGER_MS;
+    this.held = undefined;
+    this.writer.flush();
+    this.socket.end();
+    this.socket.resume();
+  }
+
+  /** Half-closes a tunnel: the other side has no more to send. */
+  endTunnel(): void {
+    this.writer.flush();
+    this.socket.end();
+  }
+
+  checkDeadlines(nowMs: number): void {
+    const { limits } = this.owner;
+    switch (this.state) {
+      case 'head':
+        if (
+          this.destination !== undefined &&
+          !this.sniffed &&
+          nowMs - this.lastActivityMs >= SERVER_FIRST_MS
+        ) {
+          this.carryOpaque();
+        } else if (this.heads.pending) {
+          if (nowMs - this.headSinceMs >= limits.headTimeoutMs)
+            this.refuse('slow-request', 'the head was not complete in time');
+        } else if (nowMs - this.lastActivityMs >= limits.clientIdleTimeoutMs) this.endGently();
+        return;
+      case 'discarding':
+        if (nowMs >= this.discardUntilMs) this.socket.destroy();
+        return;
+      default:
+        this.user?.checkDeadlines(nowMs);
+    }
+  }
+
+  private consume(piece: Buffer): void {
+    this.inTurn = true;
+    try {
+      this.consumeAll(piece);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.onMalformed(error);
+    } finally {
+      this.inTurn = false;
+    }
+    this.user?.onDownstreamTurnEnd();
+    this.writer.flush();
+  }
+
+  private consumeAll(piece: Buffer): void {
+    let at = 0;
+    while (at < piece.length) {
+      switch (this.state) {
+        case 'head':
+          at = this.readHead(piece, at);
+          break;
+        case 'exchange':
+          if (this.requestEnded) {
+            this.hold(piece.subarray(at));
+            return;
+          }
+          at = this.readBody(piece, at);
+          break;
+        case 'tunnel':
+          this.user?.onClientTunnelData(at === 0 ? piece : piece.subarray(at));
+          return;
+        default:
+          this.discard(piece.length - at);
+          return;
+      }
+    }
+  }
+
+  private readHead(piece: Buffer, start: number): number {
+    if (!this.heads.pending) this.headSinceMs = this.owner.nowMs();
+    if (this.destination !== undefined && !this.sniffed && !this.sniff(piece, start)) return start;
+    const end = this.heads.collect(piece, start);
+    if (end === -1) return piece.length;
+    const { request } = this;
+    request.parse(this.heads.text);
+    this.heads.reset();
+    this.requests++;
+    this.state = 'exchange';
+    this.body.start(request.framing, 'raw');
+    this.requestEnded = this.body.complete;
+    this.responseStarted = false;
+    this.user = this.owner.onRequest(this);
+    this.user.onRequestHead();
+    if (this.requestEnded) this.user?.onRequestEnd('');
+    return end;
+  }
+
+  /** @returns whether the connection goes on as HTTP; if not, it has become a tunnel. */
+  private sniff(piece: Buffer, start: number): boolean {
+    this.sniffed = true;
+    if (looksLikeHttp1(piece, start)) return true;
+    this.carryOpaque();
+    return false;
+  }
+
+  private carryOpaque(): void {
+    this.sniffed = true;
+    this.state = 'tunnel';
+    this.user = this.owner.onOpaque(this);
+    this.user.onRequestHead();
+  }
+
+  private readBody(piece: Buffer, start: number): number {
+    const end = this.body.read(piece, start, (from, a, b) => this.user?.onRequestBody(from, a, b));
+    if (this.body.complete) {
+      const trailers = forwardedTrailers(this.body.trailers, this.owner.limits.maxFields);
+      this.requestEnded = true;
+      this.user?.onRequestEnd(trailers);
+    }
+    return end;
+  }
+
+  private hold(rest: Buffer): void {
+    this.held = rest;
+    this.socket.pause();
+  }
+
+  private resumeHeld(): void {
+    const { held } = this;
+    this.held = undefined;
+    this.socket.resume();
+    if (held !== undefined) this.consume(held);
+  }
+
+  private discard(bytes: number): void {
+    this.discarded += bytes;
+    if (this.discarded > this.owner.limits.maxDiscardBytes) this.socket.destroy();
+  }
+
+  private onMalformed(error: ProtocolError): void {
+    if (this.state === 'head') {
+      this.refuse(ERROR_OF_STATUS[error.status], error.message);
+      return;
+    }
+    const { user } = this;
+    this.user = undefined;
+    user?.onDownstreamGone();
+    if (this.responseStarted) this.abort();
+    else this.refuse(ERROR_OF_STATUS[error.status], error.message);
+  }
+
+  /** Answers a request that nobody was given, or that turned out malformed before it had an answer. */
+  private refuse(code: ErrorCode, detail: string): void {
+    const reply = { code, detail };
+    this.owner.onRefused(this, reply);
+    this.writer.writeText(localReplyText(reply, { close: true, head: false }));
+    this.endGently();
+  }
+
+  private onEnd(): void {
+    this.clientEnded = true;
+    switch (this.state) {
+      case 'tunnel':
+        this.user?.onClientTunnelEnd();
+        return;
+      case 'exchange':
+        // A whole request and then the end: the client still wants its answer.
+        if (!this.requestEnded) this.socket.destroy();
+        return;
+      case 'head':
+        this.endGently();
+        return;
+      default:
+      // 'discarding': once what we wrote is out, too, the socket closes by itself.
+    }
+  }
+
+  private onClose(): void {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    const { user } = this;
+    this.user = undefined;
+    user?.onDownstreamGone();
+    this.owner.onClosed(this);
+  }
+}
+
+const ERROR_OF_STATUS: Readonly<Record<ProtocolError['status'], ErrorCode>> = {
+  400: 'malformed-request',
+  431: 'head-too-large',
+  501: 'unsupported-coding',
+  505: 'unsupported-version',
+};

@@ -1,0 +1,148 @@
+import { type HeaderBlock, ID, KNOWN_HEADERS, type KnownHeader } from './header-block.js';
+import type { RequestHead } from './request-head.js';
+import type { ResponseHead } from './response-head.js';
+
+/**
+ * Heads as they go on to the other side: fields that are for one hop only removed (RFC 9110 section 7.6.1), a few
+ * changed or added, all others as they came, in their order and letter case.
+ */
+
+/** A field's new value, no value at all, or as it is. */
+const KEEP = 0;
+const REMOVE = 1;
+const REPLACE = 2;
+type Action = typeof KEEP | typeof REMOVE | typeof REPLACE;
+
+function actions(table: Partial<Record<KnownHeader, Action>>): Uint8Array {
+  return Uint8Array.from(KNOWN_HEADERS, (name) => table[name] ?? KEEP);
+}
+
+const HOP_BY_HOP = {
+  connection: REMOVE,
+  'keep-alive': REMOVE,
+  'proxy-connection': REMOVE,
+  te: REMOVE,
+  upgrade: REMOVE,
+} as const;
+
+const REQUEST_ACTIONS = actions({
+  ...HOP_BY_HOP,
+  'proxy-authorization': REMOVE,
+  // Only ever meant to turn a connection into HTTP/2, which is the hop's own business.
+  'http2-settings': REMOVE,
+  'x-forwarded-for': REPLACE,
+});
+const ABSOLUTE_FORM_ACTIONS = actions({ ...tableOf(REQUEST_ACTIONS), host: REPLACE });
+const RESPONSE_ACTIONS = actions(HOP_BY_HOP);
+/** RFC 9110 section 8.6, RFC 9112 section 6.1: neither belongs on a 1xx or a 204. */
+const BODYLESS_ACTIONS = actions({ ...HOP_BY_HOP, 'content-length': REMOVE, 'transfer-encoding': REMOVE });
+/** For clients of HTTP/1.0, which know no chunks. */
+const UNCHUNKED_ACTIONS = actions({ ...HOP_BY_HOP, 'transfer-encoding': REMOVE, trailer: REMOVE });
+
+function tableOf(values: Uint8Array): Partial<Record<KnownHeader, Action>> {
+  return Object.fromEntries(KNOWN_HEADERS.map((name, id) => [name, values[id] as Action]));
+}
+
+/** What the sidecar changes in a request beyond what HTTP asks of every proxy. */
+export interface RequestEdits {
+  /** Added where the request has none. */
+  readonly requestId: () => string;
+  /** New value of the `baggage` header; undefined: as it is. */
+  readonly baggage: string | undefined;
+}
+
+/** The head to send upstream, without the empty line at its end left out: ready for the body. */
+export function forwardedRequestHead(request: RequestHead, edits: RequestEdits): string {
+  const { headers } = request;
+  const table = request.absoluteForm ? ABSOLUTE_FORM_ACTIONS : REQUEST_ACTIONS;
+  const nominated = request.connection.nominated;
+  let text = `${request.method} ${request.target} HTTP/1.1\r\n`;
+  let runStart = 0;
+  for (let i = 0; i < headers.count; i++) {
+    const id = headers.idAt(i);
+    let action = id === -1 ? KEEP : (table[id] as Action);
+    if (nominated.length > 0 && nominated.includes(headers.nameAt(i).toLowerCase())) action = REMOVE;
+    if (id === ID.baggage && edits.baggage !== undefined) action = REMOVE;
+    if (action === KEEP) continue;
+    text += headers.lines(runStart, i);
+    if (action === REPLACE) text += replacement(request, id, i);
+    runStart = i + 1;
+  }
+  text += headers.lines(runStart, headers.count);
+  return `${text}${addedToRequest(request, edits)}\r\n`;
+}
+
+function replacement(request: RequestHead, id: number, field: number): string {
+  const { headers } = request;
+  const value = id === ID.host ? request.authority : `${headers.valueAt(field)}, ${request.sourceIp}`;
+  // Of several X-Forwarded-For, the last is the one to add to.
+  const isLast = id === ID.host || !hasLater(headers, field, id);
+  return `${headers.nameAt(field)}: ${isLast ? value : headers.valueAt(field)}\r\n`;
+}
+
+function hasLater(headers: HeaderBlock, field: number, id: number): boolean {
+  for (let i = field + 1; i < headers.count; i++) if (headers.idAt(i) === id) return true;
+  return false;
+}
+
+function addedToRequest(request: RequestHead, edits: RequestEdits): string {
+  const { headers } = request;
+  let added = '';
+  // An HTTP/1.0 request may come without, and may not go on without.
+  if (headers.countOf(ID.host) === 0) added += `Host: ${request.authority}\r\n`;
+  if (headers.countOf(ID['x-forwarded-for']) === 0) added += `x-forwarded-for: ${request.sourceIp}\r\n`;
+  if (headers.countOf(ID['x-forwarded-proto']) === 0) added += 'x-forwarded-proto: http\r\n';
+  if (headers.countOf(ID['x-request-id']) === 0) added += `x-request-id: ${edits.requestId()}\r\n`;
+  if (edits.baggage !== undefined) added += `baggage: ${edits.baggage}\r\n`;
+  const protocol = forwardedUpgrade(request);
+  if (protocol !== undefined) added += `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`;
+  return added;
+}
+
+/** The upgrade that goes on upstream. `h2c` never does: it would take every later request past this proxy. */
+export function forwardedUpgrade(request: RequestHead): string | undefined {
+  const { upgrade } = request;
+  if (upgrade === undefined || request.framing.kind !== 'none') return undefined;
+  const protocols = upgrade.split(',').map((protocol) => protocol.trim());
+  const allowed = protocols.filter((protocol) => protocol !== '' && !/^h2c?(?:$|\/)/i.test(protocol));
+  return allowed.length === 0 ? undefined : allowed.join(', ');
+}
+
+/** What the sidecar changes in a response. */
+export interface ResponseEdits {
+  /** Header lines to add, each with its line end. */
+  readonly added: string;
+  /** The client's connection ends after this response. */
+  readonly close: boolean;
+  /** The client speaks HTTP/1.0. */
+  readonly toOldClient: boolean;
+}
+
+/** The head to send downstream, ready for the body. */
+export function forwardedResponseHead(response: ResponseHead, edits: ResponseEdits): string {
+  const { headers, status } = response;
+  const table = responseActions(response, edits);
+  const nominated = response.connection.nominated;
+  let text = `HTTP/1.1 ${response.statusAndReason}\r\n`;
+  let runStart = 0;
+  for (let i = 0; i < headers.count; i++) {
+    const id = headers.idAt(i);
+    let action = id === -1 ? KEEP : (table[id] as Action);
+    if (nominated.length > 0 && nominated.includes(headers.nameAt(i).toLowerCase())) action = REMOVE;
+    if (action === KEEP) continue;
+    text += headers.lines(runStart, i);
+    runStart = i + 1;
+  }
+  text += headers.lines(runStart, headers.count) + edits.added;
+  if (status === 101) text += `Connection: Upgrade\r\nUpgrade: ${headers.known(ID.upgrade)}\r\n`;
+  else if (status >= 200) {
+    if (edits.close) text += 'Connection: close\r\n';
+    else if (edits.toOldClient) text += 'Connection: keep-alive\r\n';
+  }
+  return `${text}\r\n`;
+}
+
+function responseActions({ status, framing }: ResponseHead, { toOldClient }: ResponseEdits): Uint8Array {
+  if (status < 200 || status === 204) return BODYLESS_ACTIONS;
+  return toOldClient && framing.kind === 'chunked' ? UNCHUNKED_ACTIONS : RESPONSE_ACTIONS;
+}

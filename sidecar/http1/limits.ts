@@ -1,0 +1,32 @@
+/** Bounds on what a peer may make us hold or wait for. Every one is a flag of the sidecar. */
+export interface Http1Limits {
+  /** Request or response line and fields, together. */
+  readonly maxHeadBytes: number;
+  readonly maxFields: number;
+  /** Trailer section of a chunked body. */
+  readonly maxTrailerBytes: number;
+  /** From the first byte of a head to its last. */
+  readonly headTimeoutMs: number;
+  /** Between requests on a client's connection. */
+  readonly clientIdleTimeoutMs: number;
+  /** Without a byte in either direction during an exchange; 0: none. A route may set its own. */
+  readonly streamIdleTimeoutMs: number;
+  /** Interim (1xx) responses to one request. */
+  readonly maxInterimResponses: number;
+  /** Request body kept for a retry; a request with a longer one is not retried once part of it is sent. */
+  readonly maxReplayBytes: number;
+  /** Of a request body, read and thrown away after an early response, so that the client gets to read it. */
+  readonly maxDiscardBytes: number;
+}
+
+export const DEFAULT_LIMITS: Http1Limits = {
+  maxHeadBytes: 65_536,
+  maxFields: 100,
+  maxTrailerBytes: 8192,
+  headTimeoutMs: 10_000,
+  clientIdleTimeoutMs: 300_000,
+  streamIdleTimeoutMs: 300_000,
+  maxInterimResponses: 16,
+  maxReplayBytes: 65_536,
+  maxDiscardBytes: 262_144,
+};

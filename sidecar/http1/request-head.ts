@@ -1,0 +1,154 @@
+import type { HeaderName } from '../../src/http/header-name.js';
+import type { RequestView } from '../../src/routing/request-view.js';
+import { SPACE, TARGET, TOKEN_LOWER } from './characters.js';
+import { type ConnectionOptions, connectionOptions } from './connection-options.js';
+import { ProtocolError } from './errors.js';
+import { type Framing, requestFraming } from './framing.js';
+import { HeaderBlock, ID } from './header-block.js';
+
+/** `host`, `host:port` or `[v6]:port`; empty where a client has no authority to name (RFC 9112 section 3.2). */
+const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~%!$&'()*+,;=]*)(?::\d{0,5})?$/;
+const CONNECT_AUTHORITY = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~%]+):\d{1,5}$/;
+
+/**
+ * The head of a request, parsed strictly (RFC 9112 sections 2 to 6). One object is filled again for every
+ * request of a connection.
+ */
+export class RequestHead implements RequestView {
+  method = '';
+  /** As it goes to the upstream: origin form, `*` for OPTIONS, `host:port` for CONNECT. */
+  target = '';
+  path = '';
+  query = '';
+  /** Whom the request is for: from the target where it is absolute, else from `Host`. */
+  authority = '';
+  /** 0 or 1: the x of HTTP/1.x. */
+  minorVersion = 1;
+  framing: Framing = { kind: 'none', length: 0 };
+  connection: ConnectionOptions = { close: false, keepAlive: false, upgrade: false, nominated: [] };
+  /** The target named the authority itself, as a request to a proxy does; `Host` then gives way to it. */
+  absoluteForm = false;
+  readonly headers: HeaderBlock;
+  private text = '';
+
+  constructor(
+    maxFields: number,
+    readonly sourceIp: string,
+  ) {
+    this.headers = new HeaderBlock(maxFields);
+  }
+
+  /** The client wants the connection to go on after this exchange. */
+  get keepAlive(): boolean {
+    return !this.connection.close && (this.minorVersion === 1 || this.connection.keepAlive);
+  }
+
+  get expectsContinue(): boolean {
+    return this.minorVersion === 1 && this.headers.known(ID.expect)?.toLowerCase() === '100-continue';
+  }
+
+  /** The protocol to switch to, if the request asks for one. */
+  get upgrade(): string | undefined {
+    return this.connection.upgrade ? this.headers.known(ID.upgrade) : undefined;
+  }
+
+  header(name: HeaderName): string | undefined {
+    return this.headers.get(name);
+  }
+
+  headerValues(name: HeaderName): readonly string[] {
+    return this.headers.getAll(name);
+  }
+
+  /**
+   * @param text the whole head in latin-1, up to and including the empty line
+   * @throws ProtocolError
+   */
+  parse(text: string): void {
+    this.text = text;
+    const endOfLine = text.indexOf('\r\n');
+    this.parseRequestLine(endOfLine);
+    this.headers.parse(text, endOfLine + 2, text.length - 2);
+    this.framing = requestFraming(this.headers, this.minorVersion);
+    this.connection = connectionOptions(this.headers);
+    this.readAuthority();
+    this.splitTarget();
+  }
+
+  /** `method SP request-target SP HTTP-version` (RFC 9112 section 3), with exactly one space each. */
+  private parseRequestLine(end: number): void {
+    const { text } = this;
+    let at = 0;
+    while ((TOKEN_LOWER[text.charCodeAt(at)] as number) > 0) at++;
+    if (at === 0 || text.charCodeAt(at) !== SPACE)
+      throw new ProtocolError('the request line does not start with a method');
+    this.method = methodOf(text, at);
+    const targetStart = ++at;
+    while (TARGET[text.charCodeAt(at)] === 1) at++;
+    if (at === targetStart || text.charCodeAt(at) !== SPACE)
+      throw new ProtocolError('the request target has a character that none may have');
+    this.target = text.slice(targetStart, at);
+    this.minorVersion = parseVersion(text, at + 1, end);
+  }
+
+  private readAuthority(): void {
+    const hosts = this.headers.countOf(ID.host);
+    if (hosts > 1) throw new ProtocolError('Host is given more than once');
+    if (hosts === 0 && this.minorVersion === 1) throw new ProtocolError('an HTTP/1.1 request needs a Host');
+    const host = this.headers.known(ID.host) ?? '';
+    if (!AUTHORITY.test(host)) throw new ProtocolError('the Host is not a host with an optional port');
+    this.authority = host;
+    this.absoluteForm = false;
+  }
+
+  /** RFC 9112 section 3.2: which form of target each method may have. */
+  private splitTarget(): void {
+    const { target, method } = this;
+    if (method === 'CONNECT') {
+      if (!CONNECT_AUTHORITY.test(target)) throw new ProtocolError('a CONNECT target is HOST:PORT');
+      if (this.framing.kind !== 'none') throw new ProtocolError('a CONNECT request has no body');
+      this.authority = target;
+      this.path = '';
+      this.query = '';
+      return;
+    }
+    if (target.charCodeAt(0) !== 0x2f) this.readAbsoluteForm();
+    const mark = this.target.indexOf('?');
+    this.path = mark === -1 ? this.target : this.target.slice(0, mark);
+    this.query = mark === -1 ? '' : this.target.slice(mark + 1);
+  }
+
+  private readAbsoluteForm(): void {
+    if (this.target === '*') {
+      if (this.method !== 'OPTIONS') throw new ProtocolError('the target "*" is for OPTIONS only');
+      return;
+    }
+    const found = /^http:\/\/([^/?]*)(.*)$/i.exec(this.target);
+    if (!found || found[1] === '' || !AUTHORITY.test(found[1] as string)) {
+      throw new ProtocolError('the request target is neither a path nor an http:// URL');
+    }
+    // RFC 9112 section 3.2.2: the target's authority replaces what Host says.
+    this.authority = found[1] as string;
+    this.absoluteForm = true;
+    const rest = found[2] as string;
+    if (rest === '') this.target = this.method === 'OPTIONS' ? '*' : '/';
+    else this.target = rest.startsWith('/') ? rest : `/${rest}`;
+  }
+}
+
+/** Common methods without a new string. */
+function methodOf(text: string, length: number): string {
+  if (length === 3 && text.startsWith('GET')) return 'GET';
+  if (length === 4 && text.startsWith('POST')) return 'POST';
+  return text.slice(0, length);
+}
+
+/** `HTTP/1.0` or `HTTP/1.1`, up to the end of the line. */
+export function parseVersion(text: string, start: number, end: number): number {
+  if (end - start === 8 && text.startsWith('HTTP/1.', start)) {
+    const minor = text.charCodeAt(start + 7) - 0x30;
+    if (minor === 0 || minor === 1) return minor;
+  }
+  const status = /^HTTP\/\d\.\d$/.test(text.slice(start, end)) ? 505 : 400;
+  throw new ProtocolError('the HTTP version is neither 1.0 nor 1.1', status);
+}

@@ -1,0 +1,65 @@
+import { FIELD_VALUE, SPACE } from './characters.js';
+import { type ConnectionOptions, connectionOptions } from './connection-options.js';
+import { ProtocolError } from './errors.js';
+import { type Framing, responseFraming } from './framing.js';
+import { HeaderBlock, ID } from './header-block.js';
+import { parseVersion } from './request-head.js';
+
+const VERSION_LENGTH = 8;
+
+/** The head of a response, parsed strictly. One object is filled again for every response of a connection. */
+export class ResponseHead {
+  status = 0;
+  /** Without the version: `200 OK`. */
+  statusAndReason = '';
+  minorVersion = 1;
+  framing: Framing = { kind: 'none', length: 0 };
+  connection: ConnectionOptions = { close: false, keepAlive: false, upgrade: false, nominated: [] };
+  readonly headers: HeaderBlock;
+
+  constructor(maxFields: number) {
+    this.headers = new HeaderBlock(maxFields);
+  }
+
+  /** 1xx but for 101: more heads follow. */
+  get isInterim(): boolean {
+    return this.status < 200 && this.status !== 101;
+  }
+
+  /** The server lets the connection go on after this response. */
+  get keepAlive(): boolean {
+    return !this.connection.close && (this.minorVersion === 1 || this.connection.keepAlive);
+  }
+
+  /**
+   * @param text the whole head in latin-1, up to and including the empty line
+   * @param method of the request that this answers
+   * @throws ProtocolError
+   */
+  parse(text: string, method: string): void {
+    const endOfLine = text.indexOf('\r\n');
+    this.parseStatusLine(text, endOfLine);
+    this.headers.parse(text, endOfLine + 2, text.length - 2);
+    this.framing = responseFraming(this.headers, this.minorVersion, this.status, method);
+    this.connection = connectionOptions(this.headers);
+    if (this.status === 101 && this.headers.countOf(ID.upgrade) === 0)
+      throw new ProtocolError('a 101 response names no protocol');
+  }
+
+  /** `HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112 section 4); the second space may be missing. */
+  private parseStatusLine(text: string, end: number): void {
+    this.minorVersion = parseVersion(text, 0, Math.min(VERSION_LENGTH, end));
+    const code = text.slice(VERSION_LENGTH + 1, VERSION_LENGTH + 4);
+    const afterCode = VERSION_LENGTH + 4;
+    if (text.charCodeAt(VERSION_LENGTH) !== SPACE || !/^[1-9]\d\d$/.test(code))
+      throw new ProtocolError('the status line has no status');
+    if (afterCode < end && text.charCodeAt(afterCode) !== SPACE)
+      throw new ProtocolError('the status line has no status of three digits');
+    for (let at = afterCode; at < end; at++) {
+      if (FIELD_VALUE[text.charCodeAt(at)] !== 1)
+        throw new ProtocolError('the reason phrase has a character that none may have');
+    }
+    this.status = Number(code);
+    this.statusAndReason = text.slice(VERSION_LENGTH + 1, end);
+  }
+}

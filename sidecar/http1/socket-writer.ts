@@ -1,0 +1,46 @@
+import type { Socket } from 'node:net';
+
+/** Pieces up to this size are joined with what goes before them: copying them costs less than another write. */
+const JOIN_BYTES = 16_384;
+
+/**
+ * Writes to a socket, joining everything small that one event causes into one write. Whoever causes an event
+ * calls {@link flush} at its end.
+ */
+export class SocketWriter {
+  private text = '';
+
+  constructor(private readonly socket: Socket) {}
+
+  /** The peer takes less than it is given: whoever produces should pause until the socket drains. */
+  get congested(): boolean {
+    return this.socket.writableNeedDrain;
+  }
+
+  /** @param text latin-1: one character, one byte */
+  writeText(text: string): void {
+    this.text = this.text === '' ? text : this.text + text;
+  }
+
+  writeRange(piece: Buffer, start: number, end: number): void {
+    if (end - start <= JOIN_BYTES && this.text.length <= JOIN_BYTES) {
+      this.writeText(piece.toString('latin1', start, end));
+      return;
+    }
+    if (this.text !== '') {
+      this.socket.cork();
+      this.flush();
+      this.socket.write(start === 0 && end === piece.length ? piece : piece.subarray(start, end));
+      this.socket.uncork();
+      return;
+    }
+    this.socket.write(start === 0 && end === piece.length ? piece : piece.subarray(start, end));
+  }
+
+  flush(): void {
+    if (this.text === '') return;
+    const { text } = this;
+    this.text = '';
+    this.socket.write(text, 'latin1');
+  }
+}

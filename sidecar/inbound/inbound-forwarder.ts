@@ -1,0 +1,60 @@
+import type { RequestEdits } from '../http1/forwarded-head.js';
+import type { Exchange } from '../proxy/exchange.js';
+import type { Forwarder, Step, Timeouts } from '../proxy/forwarder.js';
+import type { UpstreamFailure } from '../upstream/failure.js';
+import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
+
+/** What all inbound exchanges share. */
+export interface InboundServices {
+  /** The local app. */
+  readonly app: UpstreamEndpoint;
+  readonly streamIdleTimeoutMs: number;
+  newRequestId(): string;
+  onFinished(exchange: Exchange): void;
+}
+
+/** Hands one request from another pod to the local app. */
+export class InboundForwarder implements Forwarder {
+  readonly timeouts: Timeouts;
+  private triedFresh = false;
+
+  constructor(private readonly services: InboundServices) {
+    this.timeouts = { requestMs: 0, perTryMs: 0, idleMs: services.streamIdleTimeoutMs };
+  }
+
+  begin(): Step {
+    return { target: { endpoint: this.services.app, delayMs: 0, fresh: false } };
+  }
+
+  /** Only a pooled connection that turns out dead is tried again: retries are the caller's sidecar's to make. */
+  afterFailure(exchange: Exchange, failure: UpstreamFailure): Step {
+    const safe = exchange.method === 'GET' || exchange.method === 'HEAD';
+    if (failure.kind === 'stale' && safe && exchange.canReplay && !this.triedFresh) {
+      this.triedFresh = true;
+      return { target: { endpoint: this.services.app, delayMs: 0, fresh: true } };
+    }
+    const code =
+      failure.kind === 'connect'
+        ? 'connect-failure'
+        : failure.kind === 'bad-response'
+          ? 'bad-response'
+          : 'upstream-reset';
+    return { reply: { code, detail: `the app at ${this.services.app.address}: ${failure.reason}` } };
+  }
+
+  afterResponse(): undefined {
+    return undefined;
+  }
+
+  requestEdits(): RequestEdits {
+    return { requestId: this.services.newRequestId, baggage: undefined };
+  }
+
+  responseLines(): string {
+    return '';
+  }
+
+  finished(exchange: Exchange): void {
+    this.services.onFinished(exchange);
+  }
+}

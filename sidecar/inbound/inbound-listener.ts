@@ -1,0 +1,40 @@
+import type { LocalReply } from '../../src/http/error-catalogue.js';
+import type { DownstreamConnection } from '../http1/downstream-connection.js';
+import type { Http1Limits } from '../http1/limits.js';
+import { localReplyText } from '../http1/local-reply.js';
+import { Exchange } from '../proxy/exchange.js';
+import { ImmediateAnswer } from '../proxy/immediate-answer.js';
+import { Listener } from '../proxy/listener.js';
+import { InboundForwarder, type InboundServices } from './inbound-forwarder.js';
+
+export interface InboundOptions {
+  readonly services: InboundServices;
+  readonly limits: Http1Limits;
+  nowMs(): number;
+  onRefused(reply: LocalReply): void;
+}
+
+/** Where other pods' calls for the local app arrive. */
+export function createInboundListener({ services, limits, nowMs, onRefused }: InboundOptions): Listener {
+  const settings = { limits, nowMs };
+  return new Listener({
+    what: 'inbound calls (--inbound)',
+    limits,
+    nowMs,
+    onRefused,
+    onRequest: (connection) => {
+      if (connection.request.method === 'CONNECT') return refuseConnect(connection);
+      return new Exchange(connection, settings, new InboundForwarder(services));
+    },
+    onOpaque: refuseConnect,
+  });
+}
+
+/** This sidecar opens connections for its own app only. */
+function refuseConnect(connection: DownstreamConnection): ImmediateAnswer {
+  return new ImmediateAnswer(() => {
+    const reply = { code: 'malformed-request', detail: 'CONNECT is not for inbound calls' } as const;
+    connection.writer.writeText(localReplyText(reply, { close: true, head: false }));
+    connection.endResponse(false);
+  });
+}

@@ -1,0 +1,113 @@
+import { connect, type Socket } from 'node:net';
+import type { LocalReply } from '../../src/http/error-catalogue.js';
+import type { SocketAddress } from '../../src/model/scalars.js';
+import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
+import { localReplyText } from '../http1/local-reply.js';
+import { SocketWriter } from '../http1/socket-writer.js';
+
+/** Where a tunnel leads, or why it leads nowhere. */
+export type TunnelEnd = SocketAddress | LocalReply;
+
+/**
+ * Carries a connection's bytes as they are, both ways, with back-pressure and half-close. Either a CONNECT whose
+ * host nobody declared, which is answered once the other side is reached, or a connection whose first bytes were
+ * no HTTP.
+ */
+export class OpaqueTunnel implements DownstreamUser {
+  private socket: Socket | undefined;
+  private writer: SocketWriter | undefined;
+  private connected = false;
+  private readonly startedMs: number;
+
+  /** @param answersConnect the client waits for an answer to its CONNECT */
+  constructor(
+    private readonly downstream: DownstreamConnection,
+    private readonly end: TunnelEnd,
+    private readonly answersConnect: boolean,
+    private readonly clock: { nowMs(): number; readonly connectTimeoutMs: number },
+  ) {
+    this.startedMs = clock.nowMs();
+  }
+
+  onRequestHead(): void {
+    if ('code' in this.end) {
+      this.refuse(this.end);
+      return;
+    }
+    const socket = connect({ ...this.end, noDelay: true, allowHalfOpen: true });
+    this.socket = socket;
+    this.writer = new SocketWriter(socket);
+    socket.on('connect', () => this.onConnect());
+    socket.on('data', (piece: Buffer) => this.onUpstreamData(piece));
+    socket.on('drain', () => this.downstream.resume());
+    socket.on('end', () => this.downstream.endTunnel());
+    socket.on('error', (error: NodeJS.ErrnoException) => this.onUpstreamGone(error.code ?? error.message));
+    socket.on('close', () => this.onUpstreamGone('closed'));
+  }
+
+  onRequestBody(): void {}
+
+  onRequestEnd(): void {}
+
+  onDownstreamTurnEnd(): void {
+    this.writer?.flush();
+    if (this.writer?.congested) this.downstream.pause();
+  }
+
+  onDownstreamDrain(): void {
+    this.socket?.resume();
+  }
+
+  onDownstreamGone(): void {
+    this.socket?.destroy();
+    this.socket = undefined;
+  }
+
+  onClientTunnelData(piece: Buffer): void {
+    this.writer?.writeRange(piece, 0, piece.length);
+  }
+
+  onClientTunnelEnd(): void {
+    this.socket?.end();
+  }
+
+  checkDeadlines(nowMs: number): void {
+    if (this.connected || this.socket === undefined) return;
+    if (nowMs - this.startedMs >= this.clock.connectTimeoutMs) this.onUpstreamGone('no connection in time');
+  }
+
+  private onConnect(): void {
+    this.connected = true;
+    if (!this.answersConnect) return;
+    this.downstream.writer.writeText(CONNECT_GRANTED);
+    this.downstream.writer.flush();
+    this.downstream.becomeTunnel();
+  }
+
+  private onUpstreamData(piece: Buffer): void {
+    const { writer } = this.downstream;
+    writer.writeRange(piece, 0, piece.length);
+    writer.flush();
+    if (writer.congested) this.socket?.pause();
+  }
+
+  private onUpstreamGone(reason: string): void {
+    const { socket } = this;
+    if (socket === undefined) return;
+    this.socket = undefined;
+    socket.destroy();
+    if (this.connected) this.downstream.endGently();
+    else this.refuse({ code: 'connect-failure', detail: reason });
+  }
+
+  private refuse(reply: LocalReply): void {
+    if (!this.answersConnect) {
+      this.downstream.abort();
+      return;
+    }
+    this.downstream.writer.writeText(localReplyText(reply, { close: true, head: false }));
+    this.downstream.endResponse(false);
+  }
+}
+
+export const CONNECT_GRANTED = 'HTTP/1.1 200 Connection Established\r\n\r\n';

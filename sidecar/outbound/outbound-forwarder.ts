@@ -1,0 +1,208 @@
+import { withBaggage } from '../../src/http/baggage.js';
+import { headerName } from '../../src/http/header-name.js';
+import {
+  type DecisionContext,
+  findRoute,
+  LANE_MEMBER,
+  type NoEndpoint,
+  type Placement,
+  place,
+  placeAgain,
+} from '../../src/routing/decide.js';
+import type { Endpoint } from '../../src/routing/endpoint-set.js';
+import type { Release, Route, RoutingTable, VirtualHost } from '../../src/routing/table.js';
+import { formatAddress } from '../../src/xds/fields.js';
+import type { RequestEdits } from '../http1/forwarded-head.js';
+import type { ResponseHead } from '../http1/response-head.js';
+import type { Exchange } from '../proxy/exchange.js';
+import type { Forwarder, Step, Target, Timeouts } from '../proxy/forwarder.js';
+import type { SessionPins } from '../session/session-pins.js';
+import type { UpstreamFailure } from '../upstream/failure.js';
+import { upstreamOf } from '../upstream/live-cluster.js';
+import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
+import type { PassthroughEndpoints } from './passthrough.js';
+import { backOffMs, retriesFailure, retriesStatus } from './retry.js';
+
+/** What all outbound exchanges share. */
+export interface OutboundServices {
+  /** The routing table of this instant; undefined until the first configuration is in force. */
+  table(): RoutingTable | undefined;
+  readonly pins: SessionPins;
+  readonly context: DecisionContext;
+  readonly streamIdleTimeoutMs: number;
+  /** Where requests for hosts that nobody declared go, where their destination is known; undefined: nowhere. */
+  readonly passthrough: PassthroughEndpoints | undefined;
+  newRequestId(): string;
+  /** An exchange is over. */
+  onFinished(exchange: Exchange, forwarder: OutboundForwarder): void;
+}
+
+const BAGGAGE = headerName('baggage');
+
+/** Sends one request of the local app to the release and endpoint that the routing decision names. */
+export class OutboundForwarder implements Forwarder {
+  host: VirtualHost | undefined;
+  route: Route | undefined;
+  placement: Placement | undefined;
+  /** The endpoint of the present attempt. */
+  endpoint: UpstreamEndpoint | undefined;
+  /** Attempts that reached an upstream and failed there. */
+  retries = 0;
+  private readonly tried: Endpoint[] = [];
+  /** Releases none of whose endpoints took a connection for this request. */
+  private readonly refused: Release[] = [];
+
+  constructor(private readonly services: OutboundServices) {}
+
+  get timeouts(): Timeouts {
+    const { route } = this;
+    return {
+      requestMs: route?.timeoutMs ?? 0,
+      perTryMs: route?.retry?.perTryTimeoutMs ?? 0,
+      idleMs: route?.idleTimeoutMs || this.services.streamIdleTimeoutMs,
+    };
+  }
+
+  begin(exchange: Exchange): Step {
+    const table = this.services.table();
+    if (table === undefined)
+      return { reply: { code: 'not-ready', detail: 'the control plane has not sent any' } };
+    const { request } = exchange.downstream;
+    const { destination } = exchange.downstream;
+    this.host =
+      table.find(request.authority) ??
+      (destination && table.find(formatAddress(destination.host, destination.port)));
+    if (this.host === undefined) {
+      const { passthrough } = this.services;
+      if (passthrough === undefined || destination === undefined)
+        return { reply: { code: 'unknown-host', detail: request.authority } };
+      return { target: this.targetOn(passthrough.get(destination), false) };
+    }
+    this.route = findRoute(this.host, request, this.services.context.random);
+    if (this.route === undefined)
+      return {
+        reply: {
+          code: 'no-route',
+          detail: `${request.method} ${request.path} on ${this.host.service.label}`,
+        },
+      };
+    return this.place(exchange);
+  }
+
+  afterFailure(exchange: Exchange, failure: UpstreamFailure): Step {
+    const { placement, route } = this;
+    if (
+      placement !== undefined &&
+      route !== undefined &&
+      exchange.canReplay &&
+      retriesFailure(route.retry, failure.kind, exchange.method)
+    ) {
+      if (failure.kind === 'stale') return { target: this.targetOn(this.endpoint as UpstreamEndpoint, true) };
+      const step = failure.kind === 'connect' ? this.afterRefusal(exchange, failure) : this.retry(placement);
+      if (step !== undefined) return step;
+    }
+    return {
+      reply: {
+        code: ERROR_OF_FAILURE[failure.kind],
+        detail: `${this.describeEndpoint()}: ${failure.reason}`,
+      },
+    };
+  }
+
+  afterResponse(exchange: Exchange, head: ResponseHead): Target | undefined {
+    if (this.placement === undefined || !exchange.canReplay) return undefined;
+    if (!retriesStatus(this.route?.retry, head.status, exchange.method)) return undefined;
+    const step = this.retry(this.placement);
+    return step && 'target' in step ? step.target : undefined;
+  }
+
+  requestEdits(exchange: Exchange): RequestEdits {
+    const lane = this.placement?.release.lane ?? '';
+    const { request } = exchange.downstream;
+    return {
+      requestId: this.services.newRequestId,
+      baggage: lane === '' ? undefined : withBaggage(request.header(BAGGAGE), LANE_MEMBER, lane),
+    };
+  }
+
+  responseLines(_exchange: Exchange, head: ResponseHead): string {
+    if (this.placement?.session === undefined) return '';
+    const cookie = this.services.pins.keep(this.placement, this.endpoint as UpstreamEndpoint);
+    if (cookie === undefined || setsCookie(head, cookie.slice(0, cookie.indexOf('=')))) return '';
+    return `set-cookie: ${cookie}\r\n`;
+  }
+
+  finished(exchange: Exchange): void {
+    this.services.onFinished(exchange, this);
+  }
+
+  private place(exchange: Exchange): Step {
+    const { host, route } = this as { host: VirtualHost; route: Route };
+    const placed = place(host, route, exchange.downstream.request, this.services.context, this.refused);
+    if (placed.endpoint === undefined) return { reply: noEndpoint(host, placed) };
+    this.placement = placed;
+    return { target: this.targetOn(upstreamOf(placed.endpoint), false) };
+  }
+
+  /**
+   * Nothing of the request has left yet, so every other endpoint of the release may be asked, and when all have
+   * refused, the release counts as one without usable endpoints.
+   */
+  private afterRefusal(exchange: Exchange, failure: UpstreamFailure): Step | undefined {
+    const { placement } = this as { placement: Placement };
+    const next = placeAgain(placement, this.tried, this.services.context.random);
+    if (next !== undefined) return { target: this.targetOn(upstreamOf(next), false) };
+    this.refused.push(placement.release);
+    const elsewhere = this.place(exchange);
+    if ('target' in elsewhere) return elsewhere;
+    // A release with a single endpoint has nothing else to say than what went wrong with that.
+    return this.tried.length > 1
+      ? { reply: noEndpoint(this.host as VirtualHost, placement, failure.reason) }
+      : undefined;
+  }
+
+  private retry(placement: Placement): Step | undefined {
+    const { retry } = placement.route;
+    if (retry === undefined || this.retries >= retry.retries) return undefined;
+    this.retries++;
+    const { random } = this.services.context;
+    // With no other endpoint left, the same one gets another chance.
+    const next = placeAgain(placement, this.tried, random) ?? placement.endpoint;
+    return {
+      target: { ...this.targetOn(upstreamOf(next), false), delayMs: backOffMs(retry, this.retries, random) },
+    };
+  }
+
+  private targetOn(endpoint: UpstreamEndpoint, fresh: boolean): Target {
+    this.endpoint = endpoint;
+    if (!this.tried.includes(endpoint)) this.tried.push(endpoint);
+    return { endpoint, delayMs: 0, fresh };
+  }
+
+  private describeEndpoint(): string {
+    const { placement, host, endpoint } = this;
+    if (placement === undefined || host === undefined) return endpoint?.address ?? '';
+    return `${placement.release.name} of ${host.service.label}`;
+  }
+}
+
+const ERROR_OF_FAILURE = {
+  connect: 'connect-failure',
+  stale: 'upstream-reset',
+  reset: 'upstream-reset',
+  timeout: 'request-timeout',
+  'broken-response': 'upstream-reset',
+  'bad-response': 'bad-response',
+} as const satisfies Record<UpstreamFailure['kind'], string>;
+
+function noEndpoint(host: VirtualHost, { release }: NoEndpoint | Placement, reason = '') {
+  const detail = `${release.name} of ${host.service.label}${reason === '' ? '' : ` (${reason})`}`;
+  return { code: 'no-endpoint', detail } as const;
+}
+
+const SET_COOKIE = headerName('set-cookie');
+
+/** S7: a response that sets the session's cookie itself is left alone. */
+function setsCookie(head: ResponseHead, name: string): boolean {
+  return head.headers.getAll(SET_COOKIE).some((value) => value.trimStart().startsWith(`${name}=`));
+}

@@ -1,0 +1,83 @@
+import type { LocalReply } from '../../src/http/error-catalogue.js';
+import { splitHostPort } from '../../src/model/scalars.js';
+import { type DecisionContext, findRoute, place } from '../../src/routing/decide.js';
+import { plainRequest } from '../../src/routing/request-view.js';
+import type { VirtualHost } from '../../src/routing/table.js';
+import { formatAddress } from '../../src/xds/fields.js';
+import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
+import type { Http1Limits } from '../http1/limits.js';
+import { Exchange } from '../proxy/exchange.js';
+import { ImmediateAnswer } from '../proxy/immediate-answer.js';
+import { Listener } from '../proxy/listener.js';
+import { CONNECT_GRANTED, OpaqueTunnel, type TunnelEnd } from './opaque-tunnel.js';
+import { OutboundForwarder, type OutboundServices } from './outbound-forwarder.js';
+
+export interface OutboundOptions {
+  readonly services: OutboundServices;
+  readonly limits: Http1Limits;
+  readonly context: DecisionContext;
+  nowMs(): number;
+  onRefused(reply: LocalReply): void;
+}
+
+const CONNECT_TIMEOUT_MS = 5000;
+
+/**
+ * Where the local app's calls arrive: requests by `Host`, requests in absolute form, and CONNECT, what comes
+ * through which is looked at like a fresh connection.
+ */
+export function createOutboundListener(options: OutboundOptions): Listener {
+  const { services, limits } = options;
+  const clock = { nowMs: () => options.nowMs(), connectTimeoutMs: CONNECT_TIMEOUT_MS };
+  return new Listener({
+    what: 'outbound calls (--outbound)',
+    limits,
+    nowMs: clock.nowMs,
+    onRefused: options.onRefused,
+    onRequest(connection): DownstreamUser {
+      if (connection.request.method === 'CONNECT') return connectUser(connection, options, clock);
+      return new Exchange(connection, { limits, nowMs: clock.nowMs }, new OutboundForwarder(services));
+    },
+    onOpaque: (connection) => new OpaqueTunnel(connection, opaqueEnd(connection, options), false, clock),
+  });
+}
+
+function connectUser(
+  connection: DownstreamConnection,
+  { services }: OutboundOptions,
+  clock: { nowMs(): number; readonly connectTimeoutMs: number },
+): DownstreamUser {
+  const { authority } = connection.request;
+  const destination = splitHostPort(authority);
+  if (destination === undefined)
+    return new OpaqueTunnel(
+      connection,
+      { code: 'malformed-request', detail: `${authority} is no HOST:PORT` },
+      true,
+      clock,
+    );
+  if (services.table()?.find(authority) !== undefined) {
+    return new ImmediateAnswer(() => {
+      connection.writer.writeText(CONNECT_GRANTED);
+      connection.startOver(destination);
+    });
+  }
+  const end: TunnelEnd =
+    services.passthrough === undefined ? { code: 'unknown-host', detail: authority } : destination;
+  return new OpaqueTunnel(connection, end, true, clock);
+}
+
+/** Where a connection's bytes go that are no HTTP: to an endpoint of the service, or where they were going. */
+function opaqueEnd({ destination }: DownstreamConnection, options: OutboundOptions): TunnelEnd {
+  if (destination === undefined) return { code: 'unknown-host', detail: '' };
+  const host = options.services.table()?.find(formatAddress(destination.host, destination.port));
+  return host === undefined ? destination : endpointOf(host, options.context);
+}
+
+function endpointOf(host: VirtualHost, context: DecisionContext): TunnelEnd {
+  const request = plainRequest({});
+  const route = findRoute(host, request, context.random);
+  const placed = route && place(host, route, request, context);
+  if (placed?.endpoint === undefined) return { code: 'no-endpoint', detail: host.service.label };
+  return { host: placed.endpoint.host, port: placed.endpoint.port };
+}

@@ -1,0 +1,39 @@
+import type { RetryConfig } from '../../src/xds/route.js';
+import type { FailureKind } from '../upstream/failure.js';
+
+/** RFC 9110 section 9.2.2: may be sent twice with the same effect as once. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/** Whether the route's policy asks for another try after a failure. That the request can be sent again is the caller's to know. */
+export function retriesFailure(retry: RetryConfig | undefined, kind: FailureKind, method: string): boolean {
+  // The upstream has seen nothing of the request: trying elsewhere is as good as trying first.
+  if (kind === 'connect')
+    return (
+      retry?.on.has('connect-failure') === true ||
+      retry?.on.has('gateway-error') === true ||
+      retry?.on.has('5xx') === true
+    );
+  if (!IDEMPOTENT.has(method)) return false;
+  // A connection that died between two requests says nothing about the endpoint.
+  if (kind === 'stale') return true;
+  if (retry === undefined) return false;
+  if (kind === 'reset') return retry.on.has('reset') || retry.on.has('5xx');
+  return retry.on.has('5xx') || retry.on.has('gateway-error');
+}
+
+const GATEWAY_ERRORS = new Set([502, 503, 504]);
+
+/** Whether the route's policy asks for another try after a response with this status. */
+export function retriesStatus(retry: RetryConfig | undefined, status: number, method: string): boolean {
+  if (retry === undefined || !IDEMPOTENT.has(method)) return false;
+  if (retry.statuses.has(status)) return true;
+  if (status >= 500 && retry.on.has('5xx')) return true;
+  return GATEWAY_ERRORS.has(status) && retry.on.has('gateway-error');
+}
+
+/**
+ * Envoy's jittered back-off: before retry n (from 1), a random time below (2^n − 1) × base, at most the maximum.
+ */
+export function backOffMs(retry: RetryConfig, n: number, random: () => number): number {
+  return Math.floor(random() * Math.min((2 ** n - 1) * retry.backOffBaseMs, retry.backOffMaxMs));
+}

@@ -1,0 +1,325 @@
+import { ERROR_CATALOGUE, type LocalReply } from '../../src/http/error-catalogue.js';
+import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
+import { forwardedRequestHead, forwardedResponseHead, forwardedUpgrade } from '../http1/forwarded-head.js';
+import type { Http1Limits } from '../http1/limits.js';
+import { localReplyText } from '../http1/local-reply.js';
+import type { ResponseHead } from '../http1/response-head.js';
+import type { UpstreamFailure } from '../upstream/failure.js';
+import type { UpstreamConnection, UpstreamUser } from '../upstream/upstream-connection.js';
+import type { Forwarder, Step, Target } from './forwarder.js';
+import { ReplayBuffer } from './replay-buffer.js';
+
+/** What every exchange of a listener shares. */
+export interface ExchangeSettings {
+  readonly limits: Http1Limits;
+  /** Coarse clock, for deadlines. */
+  nowMs(): number;
+}
+
+/** How an exchange ended, for metrics and logs. */
+export interface Outcome {
+  /** Status that the client was sent; 0: none. */
+  status: number;
+  /** Set where the answer was our own. */
+  error: LocalReply | undefined;
+  /** The client left, or was cut off in the middle of a response. */
+  aborted: boolean;
+}
+
+/**
+ * One request and its response, between one downstream connection and as many upstream connections, one after
+ * the other, as it takes.
+ *
+ * ```
+ *   begin ──► attempt ──response head──► responding ──complete──► done
+ *     │         │  ▲                          └── broken ──► done (client cut off)
+ *     │         │  └─ another ◄─ failure, or a status to retry
+ *     │         └── no other ──► reply ──► done
+ *     └── nowhere to go ──► reply ──► done
+ * ```
+ * Back-pressure: whichever side does not take what it is given has the other side's socket paused until it does.
+ */
+export class Exchange implements DownstreamUser, UpstreamUser {
+  readonly method: string;
+  readonly startedMs: number;
+  /** Precise, for durations: milliseconds of `performance.now()`. */
+  readonly startedAt = performance.now();
+  readonly outcome: Outcome = { status: 0, error: undefined, aborted: false };
+  /** Attempts made, the present one included. */
+  attempts = 0;
+  private readonly forwarder: Forwarder;
+  private readonly replay: ReplayBuffer;
+  private upstream: UpstreamConnection | undefined;
+  private target: Target | undefined;
+  private headText = '';
+  private responding = false;
+  private tunnel = false;
+  private done = false;
+  private chunkedToClient = false;
+  /** Deadlines on the coarse clock; 0: none. */
+  private tryDeadlineMs = 0;
+  private connectDeadlineMs = 0;
+  private retryAtMs = 0;
+  private lastActivityMs: number;
+
+  constructor(
+    readonly downstream: DownstreamConnection,
+    private readonly settings: ExchangeSettings,
+    forwarder: Forwarder,
+  ) {
+    this.method = downstream.request.method;
+    this.startedMs = settings.nowMs();
+    this.lastActivityMs = this.startedMs;
+    this.forwarder = forwarder;
+    this.replay = new ReplayBuffer(settings.limits.maxReplayBytes);
+  }
+
+  /** The whole request can be sent once more. */
+  get canReplay(): boolean {
+    return this.replay.intact;
+  }
+
+  // ---- downstream ----
+
+  onRequestHead(): void {
+    this.take(this.forwarder.begin(this));
+  }
+
+  onRequestBody(piece: Buffer, start: number, end: number): void {
+    this.lastActivityMs = this.settings.nowMs();
+    const { upstream } = this;
+    if (upstream === undefined) {
+      // Between two attempts: the next one sends it, and more has to wait for that.
+      this.replay.keep(piece, start, end);
+      this.downstream.pause();
+      return;
+    }
+    this.replay.add(piece, start, end);
+    upstream.writer.writeRange(piece, start, end);
+  }
+
+  onRequestEnd(trailers: string): void {
+    if (this.downstream.request.framing.kind !== 'chunked') return;
+    const text = `${trailers}\r\n`;
+    this.replay.addText(text);
+    this.upstream?.writer.writeText(text);
+  }
+
+  onDownstreamTurnEnd(): void {
+    const { upstream } = this;
+    if (upstream === undefined) return;
+    upstream.writer.flush();
+    if (upstream.writer.congested) this.downstream.pause();
+  }
+
+  onDownstreamDrain(): void {
+    this.upstream?.resume();
+  }
+
+  onDownstreamGone(): void {
+    if (this.done) return;
+    this.outcome.aborted = true;
+    this.upstream?.destroy();
+    this.finish();
+  }
+
+  // ---- attempts ----
+
+  private take(step: Step): void {
+    if ('reply' in step) this.reply(step.reply);
+    else this.attempt(step.target);
+  }
+
+  private attempt(target: Target): void {
+    this.target = target;
+    this.attempts++;
+    if (target.delayMs > 0) this.retryAtMs = this.settings.nowMs() + target.delayMs;
+    else this.send(target);
+  }
+
+  private send(target: Target): void {
+    const { endpoint } = target;
+    const nowMs = this.settings.nowMs();
+    endpoint.activeRequests++;
+    const upstream = target.fresh ? endpoint.acquireFresh(this) : endpoint.acquire(this);
+    this.upstream = upstream;
+    this.connectDeadlineMs = upstream.isConnected ? 0 : nowMs + endpoint.connectTimeoutMs;
+    this.tryDeadlineMs =
+      this.forwarder.timeouts.perTryMs === 0 ? 0 : nowMs + this.forwarder.timeouts.perTryMs;
+    if (this.headText === '')
+      this.headText = forwardedRequestHead(this.downstream.request, this.forwarder.requestEdits(this));
+    upstream.writer.writeText(this.headText);
+    this.replay.writeTo(upstream.writer);
+    if (this.downstream.flushesSoon) return;
+    upstream.writer.flush();
+    if (!upstream.writer.congested) this.downstream.resume();
+  }
+
+  private releaseTarget(): void {
+    if (this.upstream !== undefined && this.target !== undefined) this.target.endpoint.activeRequests--;
+    this.upstream = undefined;
+  }
+
+  // ---- upstream ----
+
+  onUpstreamConnected(): void {
+    this.connectDeadlineMs = 0;
+  }
+
+  onInterimResponse(head: ResponseHead): void {
+    this.lastActivityMs = this.settings.nowMs();
+    if (this.downstream.request.minorVersion === 0) return;
+    this.downstream.writer.writeText(
+      forwardedResponseHead(head, { added: '', close: false, toOldClient: false }),
+    );
+  }
+
+  onResponseHead(head: ResponseHead): 'raw' | 'content' {
+    this.lastActivityMs = this.settings.nowMs();
+    const { downstream } = this;
+    const again = this.forwarder.afterResponse(this, head);
+    if (again !== undefined) {
+      this.upstream?.destroy();
+      this.releaseTarget();
+      this.attempt(again);
+      return 'content';
+    }
+    if (head.status === 101 && forwardedUpgrade(downstream.request) === undefined) {
+      this.upstream?.abort('bad-response', 'it switched protocols unasked');
+      return 'content';
+    }
+    this.tryDeadlineMs = 0;
+    this.responding = true;
+    this.replay.release();
+    const toOldClient = downstream.request.minorVersion === 0;
+    const close = this.mustClose(head, toOldClient);
+    this.outcome.status = head.status;
+    downstream.responseStarted = true;
+    downstream.closeAfterResponse = close;
+    const added = this.forwarder.responseLines(this, head);
+    downstream.writer.writeText(forwardedResponseHead(head, { added, close, toOldClient }));
+    this.chunkedToClient = head.framing.kind === 'chunked' && !toOldClient;
+    if (head.status === 101) this.startTunnel();
+    return toOldClient ? 'content' : 'raw';
+  }
+
+  /** The client's connection has to end with this response: its end is the body's, or the request was cut short. */
+  private mustClose(head: ResponseHead, toOldClient: boolean): boolean {
+    const { downstream } = this;
+    if (!downstream.request.keepAlive || downstream.closeAfterResponse || !downstream.requestComplete)
+      return true;
+    return head.framing.kind === 'until-close' || (toOldClient && head.framing.kind === 'chunked');
+  }
+
+  onResponseBody(piece: Buffer, start: number, end: number): void {
+    if (!this.responding) return;
+    this.lastActivityMs = this.settings.nowMs();
+    const { writer } = this.downstream;
+    writer.writeRange(piece, start, end);
+  }
+
+  onResponseEnd(trailers: string): void {
+    if (!this.responding) return;
+    const { downstream } = this;
+    if (this.chunkedToClient) downstream.writer.writeText(`${trailers}\r\n`);
+    // An early response: the rest of the request has nobody to go to.
+    if (!downstream.requestComplete) this.upstream?.destroy();
+    this.finish();
+    downstream.endResponse(!downstream.closeAfterResponse);
+  }
+
+  onUpstreamFailure(failure: UpstreamFailure): void {
+    this.releaseTarget();
+    if (this.done) return;
+    if (this.responding) {
+      this.outcome.aborted = true;
+      this.finish();
+      if (this.tunnel) this.downstream.endGently();
+      else this.downstream.abort();
+      return;
+    }
+    this.take(this.forwarder.afterFailure(this, failure));
+  }
+
+  onUpstreamTurnEnd(): void {
+    this.downstream.writer.flush();
+    if (this.downstream.writer.congested) this.upstream?.pause();
+  }
+
+  onUpstreamDrain(): void {
+    this.downstream.resume();
+  }
+
+  // ---- tunnels ----
+
+  private startTunnel(): void {
+    this.tunnel = true;
+    this.downstream.becomeTunnel();
+  }
+
+  onClientTunnelData(piece: Buffer): void {
+    this.upstream?.writer.writeRange(piece, 0, piece.length);
+  }
+
+  onClientTunnelEnd(): void {
+    this.upstream?.endTunnel();
+  }
+
+  onUpstreamTunnelData(piece: Buffer): void {
+    this.downstream.writer.writeRange(piece, 0, piece.length);
+  }
+
+  onUpstreamTunnelEnd(): void {
+    this.downstream.endTunnel();
+  }
+
+  // ---- the end ----
+
+  reply(reply: LocalReply): void {
+    const { downstream } = this;
+    this.upstream?.destroy();
+    const close =
+      !downstream.request.keepAlive || downstream.closeAfterResponse || !downstream.requestComplete;
+    this.outcome.status = ERROR_CATALOGUE[reply.code].status;
+    this.outcome.error = reply;
+    downstream.writer.writeText(localReplyText(reply, { close, head: this.method === 'HEAD' }));
+    this.finish();
+    downstream.endResponse(!close);
+  }
+
+  checkDeadlines(nowMs: number): void {
+    // A tunnel lives as long as its two ends do.
+    if (this.done || this.tunnel) return;
+    const { requestMs, idleMs } = this.forwarder.timeouts;
+    if (this.retryAtMs !== 0 && nowMs >= this.retryAtMs) {
+      this.retryAtMs = 0;
+      this.send(this.target as Target);
+    } else if (this.connectDeadlineMs !== 0 && nowMs >= this.connectDeadlineMs) {
+      this.upstream?.abort('connect', 'no connection in time');
+    } else if (requestMs !== 0 && nowMs - this.startedMs >= requestMs) {
+      this.timeOut(`no response within ${requestMs} ms`);
+    } else if (this.tryDeadlineMs !== 0 && nowMs >= this.tryDeadlineMs) {
+      this.upstream?.abort('timeout', 'no response in time');
+    } else if (idleMs !== 0 && nowMs - this.lastActivityMs >= idleMs) {
+      this.timeOut(`nothing moved for ${idleMs} ms`);
+    }
+  }
+
+  private timeOut(detail: string): void {
+    if (!this.responding) {
+      this.reply({ code: 'request-timeout', detail });
+      return;
+    }
+    this.outcome.aborted = true;
+    this.upstream?.destroy();
+    this.finish();
+    this.downstream.abort();
+  }
+
+  private finish(): void {
+    this.done = true;
+    this.releaseTarget();
+    this.replay.release();
+    this.forwarder.finished(this);
+  }
+}

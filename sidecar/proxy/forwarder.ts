@@ -1,0 +1,44 @@
+import type { LocalReply } from '../../src/http/error-catalogue.js';
+import type { RequestEdits } from '../http1/forwarded-head.js';
+import type { ResponseHead } from '../http1/response-head.js';
+import type { UpstreamFailure } from '../upstream/failure.js';
+import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
+import type { Exchange } from './exchange.js';
+
+/** Where an attempt goes. */
+export interface Target {
+  readonly endpoint: UpstreamEndpoint;
+  /** Before the attempt, in milliseconds; 0: at once. */
+  readonly delayMs: number;
+  /** Use no pooled connection: one was just found dead. */
+  readonly fresh: boolean;
+}
+
+/** What happens next: an attempt, or an answer of our own. */
+export type Step = { readonly target: Target } | { readonly reply: LocalReply };
+
+/** How long a request may take; 0: as long as it likes. */
+export interface Timeouts {
+  readonly requestMs: number;
+  readonly perTryMs: number;
+  readonly idleMs: number;
+}
+
+/**
+ * What makes an outbound exchange differ from an inbound one: where requests go, what a failure leads to, what
+ * is added to heads. One object for each exchange.
+ */
+export interface Forwarder {
+  readonly timeouts: Timeouts;
+  /** The first attempt. Called once, when the head has arrived. */
+  begin(exchange: Exchange): Step;
+  /** An attempt failed before any of its response went downstream. */
+  afterFailure(exchange: Exchange, failure: UpstreamFailure): Step;
+  /** A response has come. @returns another attempt to make instead of forwarding it */
+  afterResponse(exchange: Exchange, head: ResponseHead): Target | undefined;
+  requestEdits(exchange: Exchange): RequestEdits;
+  /** Header lines to add to the response, each with its line end. */
+  responseLines(exchange: Exchange, head: ResponseHead): string;
+  /** The exchange is over, however it ended. */
+  finished(exchange: Exchange): void;
+}

@@ -1,0 +1,52 @@
+import { xxh64 } from '../../src/hashing/xxh64.js';
+import type { Placement } from '../../src/routing/decide.js';
+import type { Pin } from '../../src/routing/pins.js';
+import { formatSetCookie } from '../../src/routing/session-key.js';
+import type { Affinity } from '../../src/routing/table.js';
+import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
+import type { SessionTable } from './session-table.js';
+
+/** Where pins are read and kept: in the client's cookie, or in this sidecar's table. */
+export class SessionPins {
+  /** Hash of each affinity's scope, which keeps services apart in the one table. */
+  private readonly scopes = new WeakMap<Affinity, bigint>();
+
+  constructor(
+    private readonly table: SessionTable,
+    private readonly nowMs: () => number,
+  ) {}
+
+  /** The pin of a session that has no cookie. */
+  find(affinity: Affinity, hash: bigint): Pin | undefined {
+    return this.table.find(this.keyOf(affinity, hash), affinity.ttlMs, this.nowMs());
+  }
+
+  /**
+   * Keeps what a decision wants kept, now that an endpoint has answered.
+   *
+   * @param answered may differ from the placement's after a retry
+   * @returns the `Set-Cookie` value to send with the response, if one is due
+   */
+  keep(placement: Placement, answered: UpstreamEndpoint): string | undefined {
+    const { session, pinTo } = placement;
+    const { affinity } = placement.route;
+    if (session === undefined || affinity === undefined) return undefined;
+    const pin = pinTo && { ...pinTo, endpoint: affinity.digests.ofEndpoint(answered.address) };
+    if (session.cookie === undefined) {
+      if (pin !== undefined) this.table.set(this.keyOf(affinity, session.hash), pin, this.nowMs());
+      return undefined;
+    }
+    const { config, key, minted, pin: carried } = session.cookie;
+    if (pin === undefined && !minted) return undefined;
+    return formatSetCookie(config, key, pin ?? carried, false);
+  }
+
+  private keyOf(affinity: Affinity, hash: bigint): bigint {
+    let scope = this.scopes.get(affinity);
+    if (scope === undefined) {
+      scope = xxh64(affinity.scope);
+      this.scopes.set(affinity, scope);
+    }
+    return hash ^ scope;
+  }
+}

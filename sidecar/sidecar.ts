@@ -1,0 +1,305 @@
+import { randomUUID } from 'node:crypto';
+import type { Server as HttpServer } from 'node:http';
+import { hostname } from 'node:os';
+import { credentials } from '@grpc/grpc-js';
+import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
+import { listen } from '../src/lifecycle/listen.js';
+import type { SocketAddress } from '../src/model/scalars.js';
+import type { Logger } from '../src/telemetry/logger.js';
+import { VERSION } from '../src/version.js';
+import { formatAddress } from '../src/xds/fields.js';
+import { createAdminServer } from './admin/admin-server.js';
+import { sidecarMetrics } from './admin/metrics.js';
+import { RequestRecorder } from './admin/request-recorder.js';
+import { RequestStatistics } from './admin/request-statistics.js';
+import { DeltaClient } from './discovery/delta-client.js';
+import { MeshConfiguration } from './discovery/mesh-configuration.js';
+import type { Http1Limits } from './http1/limits.js';
+import { createInboundListener } from './inbound/inbound-listener.js';
+import type { OutboundServices } from './outbound/outbound-forwarder.js';
+import { createOutboundListener } from './outbound/outbound-listener.js';
+import { PassthroughEndpoints } from './outbound/passthrough.js';
+import type { Listener } from './proxy/listener.js';
+import { SessionPins } from './session/session-pins.js';
+import { SessionTable } from './session/session-table.js';
+import { ClusterRegistry } from './upstream/cluster-registry.js';
+import { type ResolvedAddress, resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
+import { ReachabilityProber } from './upstream/reachability-prober.js';
+import { UpstreamEndpoint, type UpstreamSettings } from './upstream/upstream-endpoint.js';
+
+export interface SidecarOptions {
+  readonly service: { readonly name: string; readonly namespace: string };
+  /** Empty: not told. */
+  readonly release: string;
+  readonly controlPlane: SocketAddress;
+  readonly outbound: SocketAddress;
+  readonly inbound: SocketAddress;
+  readonly app: SocketAddress;
+  readonly admin: SocketAddress;
+  /** A second admin listener, for scrapers outside. */
+  readonly metrics: SocketAddress | undefined;
+  readonly passthrough: boolean;
+  /** DNS names answered from here: `host:port` → addresses. */
+  readonly resolve: ReadonlyMap<string, readonly ResolvedAddress[]>;
+  readonly sessionTableSize: number;
+  readonly drainTimeoutMs: number;
+  readonly limits: Http1Limits;
+}
+
+/** Deadlines are kept to within this. */
+const TICK_MS = 50;
+/** Idle upstream connections are closed before the 5 s after which Node servers close theirs. */
+const UPSTREAM_IDLE_MS = 4000;
+const CONNECT_FAILURES_TO_EJECT = 3;
+
+/** A running sidecar. {@link Sidecar.start} is the one place that puts its parts together. */
+export class Sidecar {
+  private draining = false;
+
+  private constructor(
+    private readonly parts: Parts,
+    readonly addresses: { readonly outbound: string; readonly inbound: string; readonly admin: string },
+    private readonly options: SidecarOptions,
+    private readonly log: Logger,
+  ) {}
+
+  /** @throws ListenError */
+  static async start(options: SidecarOptions, log: Logger): Promise<Sidecar> {
+    const parts = assemble(options, log, () => sidecar?.drain());
+    let sidecar: Sidecar | undefined;
+    const addresses = {
+      outbound: await parts.outbound.start(options.outbound),
+      inbound: await parts.inbound.start(options.inbound),
+      admin: await listen(parts.admin, 'the admin port (--admin)', options.admin.host, options.admin.port),
+    };
+    if (options.metrics)
+      await listen(parts.publicAdmin, 'metrics (--metrics)', options.metrics.host, options.metrics.port);
+    parts.configuration.start();
+    parts.client.start();
+    sidecar = new Sidecar(parts, addresses, options, log);
+    log.info(
+      { ...addresses, app: formatAddress(options.app.host, options.app.port) },
+      'sidecar is listening',
+    );
+    return sidecar;
+  }
+
+  /** Fails `/ready` and lets connections end with their present request. */
+  drain(): void {
+    if (this.draining) return;
+    this.draining = true;
+    this.parts.state.draining = true;
+    this.log.info('draining');
+    this.parts.inbound.drain();
+  }
+
+  /** Finishes what is under way, for a bounded time, and stops. */
+  async stop(): Promise<void> {
+    const { inbound, outbound, clock, client, clusters, admin, publicAdmin } = this.parts;
+    this.drain();
+    const deadline = performance.now() + this.options.drainTimeoutMs;
+    // Outbound last: requests that are still being answered may need calls of their own.
+    await until(() => inbound.busyCount === 0, deadline);
+    outbound.drain();
+    await until(() => outbound.busyCount === 0, deadline);
+    inbound.destroy();
+    outbound.destroy();
+    clock.stop();
+    client.close();
+    clusters.close();
+    for (const server of [admin, publicAdmin]) {
+      server.close();
+      server.closeAllConnections();
+    }
+    this.log.info('sidecar has stopped');
+  }
+}
+
+interface Parts {
+  readonly state: { draining: boolean };
+  readonly clock: CoarseClock;
+  readonly clusters: ClusterRegistry;
+  readonly configuration: MeshConfiguration;
+  readonly client: DeltaClient;
+  readonly outbound: Listener;
+  readonly inbound: Listener;
+  readonly admin: HttpServer;
+  readonly publicAdmin: HttpServer;
+}
+
+function assemble(options: SidecarOptions, log: Logger, drain: () => void): Parts {
+  const { limits } = options;
+  const state = { draining: false };
+  const clock = new CoarseClock(TICK_MS, (nowMs) => onTick(nowMs));
+  const nowMs = () => clock.nowMs;
+  const settings: UpstreamSettings = {
+    limits,
+    idleTimeoutMs: UPSTREAM_IDLE_MS,
+    connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
+    nowMs,
+  };
+  const resolve = resolveWithOverrides(options.resolve, resolveBySystem);
+  const clusters = new ClusterRegistry(
+    settings,
+    new ReachabilityProber(),
+    resolve,
+    log.child({ component: 'dns' }),
+  );
+  const discoveryLog = log.child({ component: 'discovery' });
+  const configuration: MeshConfiguration = new MeshConfiguration({
+    clusters,
+    subscribe: (kind, names) => client.subscribe(kind, names),
+    nowMs,
+    log: discoveryLog,
+  });
+  const client: DeltaClient = new DeltaClient(
+    options.controlPlane,
+    credentials.createInsecure(),
+    nodeOf(options),
+    configuration,
+    discoveryLog,
+  );
+
+  const statistics = new RequestStatistics();
+  const recorder = new RequestRecorder(
+    statistics,
+    `${options.service.name}.${options.service.namespace}`,
+    options.release,
+  );
+  const table = new SessionTable(options.sessionTableSize, clock.nowMs);
+  const pins = new SessionPins(table, nowMs);
+  const context = {
+    get nowMs() {
+      return clock.nowMs;
+    },
+    random: Math.random,
+    findPin: pins.find.bind(pins),
+  };
+  const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
+  const services: OutboundServices = {
+    table: () => configuration.table,
+    pins,
+    context,
+    passthrough,
+    streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
+    newRequestId: randomUUID,
+    onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
+  };
+  const outbound = createOutboundListener({
+    services,
+    limits,
+    context,
+    nowMs,
+    onRefused: (reply) => recorder.refused('outbound', reply),
+  });
+  const app = new UpstreamEndpoint(
+    appEndpoint(options.app),
+    2000,
+    { ...settings, connectFailuresToEject: Number.POSITIVE_INFINITY },
+    () => {},
+  );
+  const inbound = createInboundListener({
+    services: {
+      app,
+      streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
+      newRequestId: randomUUID,
+      onFinished: (exchange) => recorder.inbound(exchange),
+    },
+    limits,
+    nowMs,
+    onRefused: (reply) => recorder.refused('inbound', reply),
+  });
+  const metrics = sidecarMetrics({
+    statistics,
+    clusters,
+    ready: () => configuration.table !== undefined,
+    controlPlaneConnected: () => configuration.connected,
+    configurationAgeMs: () => clock.nowMs - configuration.lastChangeMs,
+    sessions: () => table.size,
+    connections: (direction) => (direction === 'inbound' ? inbound : outbound).connectionCount,
+  });
+  const sources = {
+    notReady: () => notReady(state.draining, configuration, options.controlPlane),
+    metrics,
+    configDump: () => configuration.dump(),
+    clusters: () => describeClusters(clusters),
+    drain,
+  };
+
+  function onTick(now: number): void {
+    inbound.checkDeadlines(now);
+    outbound.checkDeadlines(now);
+    app.closeIdle(now);
+    clusters.closeIdle(now);
+    passthrough?.closeIdle(now);
+    configuration.checkDeadlines(now);
+  }
+
+  return {
+    state,
+    clock,
+    clusters,
+    configuration,
+    client,
+    outbound,
+    inbound,
+    admin: createAdminServer(sources),
+    publicAdmin: createAdminServer(sources),
+  };
+}
+
+function notReady(
+  draining: boolean,
+  configuration: MeshConfiguration,
+  controlPlane: SocketAddress,
+): string | undefined {
+  if (draining) return 'draining';
+  if (configuration.table !== undefined) return undefined;
+  const address = formatAddress(controlPlane.host, controlPlane.port);
+  return configuration.connected
+    ? `waiting for the first configuration from ${address}`
+    : `waiting for the control plane at ${address}`;
+}
+
+/** What this sidecar tells servers about itself (`envoy.config.core.v3.Node`). */
+function nodeOf({ service, release }: SidecarOptions): object {
+  const fields = { service: service.name, namespace: service.namespace, release };
+  return {
+    id: `${service.name}.${service.namespace}${release === '' ? '' : `/${release}`}@${hostname()}:${process.pid}`,
+    cluster: `${service.name}.${service.namespace}`,
+    userAgentName: 'roost',
+    userAgentVersion: VERSION,
+    metadata: {
+      fields: Object.fromEntries(
+        Object.entries(fields).map(([name, value]) => [name, { stringValue: value }]),
+      ),
+    },
+  };
+}
+
+function appEndpoint({ host, port }: SocketAddress) {
+  return { host, port, address: formatAddress(host, port), weight: 1, zone: '', status: 'healthy' } as const;
+}
+
+function describeClusters(clusters: ClusterRegistry): object {
+  const byCluster = new Map<string, object[]>();
+  for (const { cluster, endpoint } of clusters.list()) {
+    const described = {
+      address: endpoint.address,
+      healthy: endpoint.usability === 2,
+      unreachable: endpoint.isUnreachable,
+      status: endpoint.status,
+      weight: endpoint.weight,
+      ...(endpoint.zone === '' ? {} : { zone: endpoint.zone }),
+      activeRequests: endpoint.activeRequests,
+      connections: endpoint.connectionCount,
+      ...endpoint.counters,
+    };
+    byCluster.set(cluster, [...(byCluster.get(cluster) ?? []), described]);
+  }
+  return { clusters: [...byCluster].map(([name, endpoints]) => ({ name, endpoints })) };
+}
+
+async function until(condition: () => boolean, deadline: number): Promise<void> {
+  while (!condition() && performance.now() < deadline) await new Promise((done) => setTimeout(done, 20));
+}

@@ -1,0 +1,53 @@
+import { connect } from 'node:net';
+import type { UpstreamEndpoint } from './upstream-endpoint.js';
+
+const FIRST_DELAY_MS = 500;
+const MAX_DELAY_MS = 10_000;
+
+/**
+ * Tries to connect to endpoints that have become unreachable, less and less often, until one answers or leaves
+ * the configuration. No request has to be the one that finds out.
+ */
+export class ReachabilityProber {
+  private readonly timers = new Map<UpstreamEndpoint, NodeJS.Timeout>();
+
+  /** Tells the prober that an endpoint has become unreachable or reachable. */
+  watch(endpoint: UpstreamEndpoint): void {
+    if (!endpoint.isUnreachable) this.forget(endpoint);
+    else if (!this.timers.has(endpoint)) this.schedule(endpoint, FIRST_DELAY_MS);
+  }
+
+  close(): void {
+    for (const timer of this.timers.values()) clearTimeout(timer);
+    this.timers.clear();
+  }
+
+  private schedule(endpoint: UpstreamEndpoint, delayMs: number): void {
+    // Many sidecars lose the same endpoint at once; they should not all come back to it at once.
+    const jittered = delayMs * (0.8 + 0.4 * Math.random());
+    this.timers.set(endpoint, setTimeout(() => this.probe(endpoint, delayMs), jittered).unref());
+  }
+
+  private probe(endpoint: UpstreamEndpoint, delayMs: number): void {
+    if (endpoint.isRetired) {
+      this.forget(endpoint);
+      return;
+    }
+    const socket = connect({ host: endpoint.host, port: endpoint.port, timeout: endpoint.connectTimeoutMs });
+    const finish = (reached: boolean) => {
+      socket.destroy();
+      if (!this.timers.has(endpoint)) return;
+      if (reached) endpoint.reached();
+      else this.schedule(endpoint, Math.min(delayMs * 2, MAX_DELAY_MS));
+    };
+    socket.unref();
+    socket.once('connect', () => finish(true));
+    socket.once('timeout', () => finish(false));
+    socket.once('error', () => finish(false));
+  }
+
+  private forget(endpoint: UpstreamEndpoint): void {
+    clearTimeout(this.timers.get(endpoint));
+    this.timers.delete(endpoint);
+  }
+}

@@ -1,0 +1,238 @@
+import type { Socket } from 'node:net';
+import { BodyReader } from '../http1/body-reader.js';
+import { ProtocolError } from '../http1/errors.js';
+import { HeadCollector } from '../http1/head-collector.js';
+import type { Http1Limits } from '../http1/limits.js';
+import { ResponseHead } from '../http1/response-head.js';
+import { SocketWriter } from '../http1/socket-writer.js';
+import { forwardedTrailers } from '../http1/trailers.js';
+import type { FailureKind, UpstreamFailure } from './failure.js';
+
+/** Whoever has a request on an upstream connection. Called in the order in which things happen. */
+export interface UpstreamUser {
+  /** Of the request, which decides whether its response has a body. */
+  readonly method: string;
+  onUpstreamConnected(): void;
+  /** A 1xx response other than 101. */
+  onInterimResponse(head: ResponseHead): void;
+  /** @returns which part of a chunked body it wants */
+  onResponseHead(head: ResponseHead): 'raw' | 'content';
+  onResponseBody(piece: Buffer, start: number, end: number): void;
+  /** The response is complete; the connection is not this user's any more. */
+  onResponseEnd(trailers: string): void;
+  /** The connection is not this user's any more. */
+  onUpstreamFailure(failure: UpstreamFailure): void;
+  /** Everything that one event brought has been told. */
+  onUpstreamTurnEnd(): void;
+  /** The upstream takes more again. */
+  onUpstreamDrain(): void;
+  onUpstreamTunnelData(piece: Buffer): void;
+  /** The upstream will send no more through the tunnel. */
+  onUpstreamTunnelEnd(): void;
+}
+
+/** What the owner of the connections, their endpoint's pool, is told. */
+export interface UpstreamConnectionOwner {
+  onConnected(connection: UpstreamConnection): void;
+  onConnectFailed(connection: UpstreamConnection, reason: string): void;
+  /** The connection can be used again. */
+  onIdle(connection: UpstreamConnection): void;
+  onClosed(connection: UpstreamConnection): void;
+}
+
+/**
+ * One connection to an upstream, one exchange at a time.
+ *
+ * ```
+ *   connecting ──► idle ──assign──► busy ──response complete──► idle
+ *        │          │                ├── 101 ──► tunnel ──► closed
+ *        └──────────┴────────────────┴──► closed
+ * ```
+ * A user may be assigned while it is still connecting: what it writes goes out once it is connected.
+ */
+export class UpstreamConnection {
+  private state: 'open' | 'tunnel' | 'closed' = 'open';
+  private connected = false;
+  private user: UpstreamUser | undefined;
+  private readonly head: ResponseHead;
+  private readonly heads: HeadCollector;
+  private readonly body: BodyReader;
+  private inBody = false;
+  private responseStarted = false;
+  private interims = 0;
+  /** Exchanges that this connection has completed. */
+  served = 0;
+  /** When it became idle, on the sidecar's coarse clock. */
+  idleSinceMs = 0;
+  readonly writer: SocketWriter;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly owner: UpstreamConnectionOwner,
+    private readonly limits: Http1Limits,
+  ) {
+    this.head = new ResponseHead(limits.maxFields);
+    this.heads = new HeadCollector(limits.maxHeadBytes);
+    this.body = new BodyReader(limits.maxTrailerBytes);
+    this.writer = new SocketWriter(socket);
+    socket.on('connect', () => this.onConnect());
+    socket.on('data', (piece: Buffer) => this.onData(piece));
+    socket.on('drain', () => this.user?.onUpstreamDrain());
+    socket.on('end', () => this.onEnd());
+    socket.on('error', (error: NodeJS.ErrnoException) => this.fail(error.code ?? error.message));
+    socket.on('close', () => this.fail('closed'));
+  }
+
+  get isConnected(): boolean {
+    return this.connected;
+  }
+
+  get isUsable(): boolean {
+    return this.state === 'open' && this.user === undefined;
+  }
+
+  /** Gives the connection to a request. */
+  assign(user: UpstreamUser): void {
+    this.user = user;
+    this.responseStarted = false;
+    this.interims = 0;
+    this.heads.reset();
+    this.inBody = false;
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  /** Half-closes a tunnel: our side has no more to send. */
+  endTunnel(): void {
+    this.socket.end();
+  }
+
+  /** Ends the connection at once, telling its user nothing. */
+  destroy(): void {
+    this.user = undefined;
+    this.close();
+  }
+
+  private close(): void {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    this.socket.destroy();
+    this.owner.onClosed(this);
+  }
+
+  private onConnect(): void {
+    this.connected = true;
+    this.owner.onConnected(this);
+    this.user?.onUpstreamConnected();
+  }
+
+  private onData(piece: Buffer): void {
+    const { user } = this;
+    if (user === undefined) {
+      // RFC 9112 section 9.2: bytes that no request asked for. What follows could be taken for another's answer.
+      this.close();
+      return;
+    }
+    try {
+      this.consume(piece, user);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.failWith(this.responseStarted ? 'broken-response' : 'bad-response', error.message);
+    }
+    user.onUpstreamTurnEnd();
+  }
+
+  private consume(piece: Buffer, user: UpstreamUser): void {
+    let at = 0;
+    while (at < piece.length && this.user === user) {
+      if (this.state === 'tunnel') {
+        user.onUpstreamTunnelData(at === 0 ? piece : piece.subarray(at));
+        return;
+      }
+      at = this.inBody ? this.readBody(piece, at, user) : this.readHead(piece, at, user);
+      if (at === -1) return;
+    }
+  }
+
+  private readHead(piece: Buffer, start: number, user: UpstreamUser): number {
+    const end = this.heads.collect(piece, start);
+    if (end === -1) return -1;
+    this.head.parse(this.heads.text, user.method);
+    if (this.head.isInterim) {
+      if (++this.interims > this.limits.maxInterimResponses)
+        throw new ProtocolError('too many interim responses');
+      user.onInterimResponse(this.head);
+      return end;
+    }
+    this.responseStarted = true;
+    if (this.head.status === 101) this.state = 'tunnel';
+    this.body.start(this.head.framing, user.onResponseHead(this.head));
+    this.inBody = true;
+    if (this.state !== 'tunnel' && this.body.complete && this.user === user)
+      this.finish(user, end < piece.length);
+    return end;
+  }
+
+  private readBody(piece: Buffer, start: number, user: UpstreamUser): number {
+    const end = this.body.read(piece, start, (from, a, b) => user.onResponseBody(from, a, b));
+    if (this.body.complete) this.finish(user, end < piece.length);
+    return end;
+  }
+
+  /**
+   * The response is complete: back to the pool, unless this was the connection's last.
+   *
+   * @param unsolicited more came than the response; the connection must not serve again (RFC 9112 section 9.2)
+   */
+  private finish(user: UpstreamUser, unsolicited: boolean): void {
+    const trailers = forwardedTrailers(this.body.trailers, this.limits.maxFields);
+    const reusable =
+      this.head.keepAlive && !this.body.endsWithConnection && !unsolicited && this.state === 'open';
+    this.user = undefined;
+    this.served++;
+    this.inBody = false;
+    if (!reusable) this.close();
+    user.onResponseEnd(trailers);
+    // The user may have closed it: it does where its request was not complete.
+    if (this.state === 'open' && this.user === undefined) this.owner.onIdle(this);
+  }
+
+  private onEnd(): void {
+    const { user } = this;
+    if (this.state === 'tunnel') user?.onUpstreamTunnelEnd();
+    else if (user !== undefined && this.inBody && this.body.endsWithConnection) {
+      this.finish(user, false);
+      user.onUpstreamTurnEnd();
+    } else this.fail('closed by the upstream');
+  }
+
+  /** Ends the connection at once and tells its user why. */
+  abort(kind: FailureKind, reason: string): void {
+    if (this.state === 'closed') return;
+    if (!this.connected) this.owner.onConnectFailed(this, reason);
+    this.failWith(this.connected ? kind : 'connect', reason);
+  }
+
+  private fail(reason: string): void {
+    this.abort(this.failureKind(), reason);
+  }
+
+  private failureKind(): FailureKind {
+    if (!this.connected) return 'connect';
+    if (this.responseStarted || this.heads.pending) return 'broken-response';
+    return this.served > 0 ? 'stale' : 'reset';
+  }
+
+  private failWith(kind: FailureKind, reason: string): void {
+    const { user } = this;
+    this.user = undefined;
+    this.close();
+    user?.onUpstreamFailure({ kind, reason });
+  }
+}

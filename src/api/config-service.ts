@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type GrpcObject, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
+import protoLoader, { type PackageDefinition } from '@grpc/proto-loader';
+import { PROTO_BUNDLES } from '../xds/descriptors.js';
+import type { Struct } from './struct.js';
+
+/** Messages of `proto/roost/v1/config.proto`, as proto-loader gives them: camelCase, nothing left out. */
+
+export interface ServiceMessage {
+  readonly key: string;
+  readonly document: Struct;
+  readonly revision: number;
+  readonly file: string;
+}
+
+export interface ChangeResponse {
+  readonly revision: number;
+  readonly changed: boolean;
+  readonly services: readonly ServiceMessage[];
+}
+
+export interface ApplyRequest {
+  readonly documents: readonly Struct[];
+  readonly expectedRevision: number;
+  readonly expect: boolean;
+  readonly dryRun: boolean;
+}
+
+export interface SplitRequest {
+  readonly name: string;
+  readonly split: readonly { readonly version: string; readonly weight: number }[];
+  readonly route: string;
+  readonly expectedRevision: number;
+}
+
+export interface ListResponse {
+  readonly services: readonly ServiceMessage[];
+  readonly revision: number;
+}
+
+export interface WatchEvent {
+  readonly revision: number;
+  readonly changed: readonly ServiceMessage[];
+  readonly deleted: readonly string[];
+}
+
+export interface RejectionMessage {
+  readonly client: string;
+  readonly type: string;
+  readonly reason: string;
+  readonly revision: number;
+}
+
+export interface AwaitProgress {
+  readonly connected: number;
+  readonly settled: number;
+  readonly rejections: readonly RejectionMessage[];
+  readonly done: boolean;
+}
+
+export interface TypeStatus {
+  readonly type: string;
+  readonly wildcard: boolean;
+  readonly names: number;
+  readonly unanswered: number;
+  readonly rejection: RejectionMessage | null;
+}
+
+export interface ClientStatus {
+  readonly id: string;
+  readonly agent: string;
+  readonly agentVersion: string;
+  readonly service: string;
+  readonly namespace: string;
+  readonly release: string;
+  readonly protocol: string;
+  readonly connectedAtMs: number;
+  readonly inSync: boolean;
+  readonly types: readonly TypeStatus[];
+}
+
+export interface StatusResponse {
+  readonly revision: number;
+  readonly clients: readonly ClientStatus[];
+  readonly fileProblems: readonly string[];
+  readonly services: number;
+  readonly version: string;
+  readonly store: string;
+}
+
+export interface ProblemMessage {
+  readonly document: number;
+  /** A path as JSON. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Trailer of INVALID_ARGUMENT that carries `Problems`. */
+export const PROBLEMS_TRAILER = 'roost-problems-bin';
+
+const LOADER_OPTIONS = { longs: Number, enums: String, defaults: true, arrays: true, objects: true };
+
+/** The package's definition, for servers, clients and reflection. */
+export function loadApiDefinition(): PackageDefinition {
+  return protoLoader.fromJSON(
+    JSON.parse(readFileSync(join(PROTO_BUNDLES, 'roost.json'), 'utf8')),
+    LOADER_OPTIONS,
+  );
+}
+
+interface MessageDefinition {
+  serialize(value: object): Uint8Array;
+  deserialize(bytes: Buffer): object;
+}
+
+/** Codec of the `roost-problems-bin` trailer. */
+export function problemsCodec(definition: PackageDefinition): MessageDefinition {
+  return definition['roost.v1.Problems'] as unknown as MessageDefinition;
+}
+
+/** Constructor of a client, and the service's definition. */
+export function configServiceConstructor(definition: PackageDefinition): ServiceClientConstructor {
+  const roost = loadPackageDefinition(definition).roost as GrpcObject;
+  return (roost.v1 as GrpcObject).ConfigService as ServiceClientConstructor;
+}

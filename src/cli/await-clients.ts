@@ -1,0 +1,48 @@
+import type { AwaitProgress, RejectionMessage } from '../api/config-service.js';
+import type { ControlPlaneClient } from './client.js';
+import { CommandError } from './exit.js';
+import { Progress } from './terminal.js';
+
+/**
+ * Waits until every connected client runs a revision, showing how far that is.
+ *
+ * @returns what to tell the user.
+ * @throws CommandError when a client refused it, or the time was up.
+ */
+export async function awaitClients(
+  client: ControlPlaneClient,
+  revision: number,
+  timeoutMs: number,
+): Promise<string> {
+  const progress = new Progress();
+  let last: AwaitProgress = { connected: 0, settled: 0, rejections: [], done: true };
+  try {
+    for await (const event of client.stream<AwaitProgress>('Await', { revision, timeoutMs })) {
+      last = event;
+      progress.update(`waiting for sidecars: ${event.settled} of ${event.connected} have it`);
+    }
+  } finally {
+    progress.end();
+  }
+  if (last.rejections.length > 0) throw new CommandError(describeRejections(last));
+  if (!last.done) {
+    throw new CommandError(
+      `stored as revision ${revision}, but after ${timeoutMs / 1000} s only ${last.settled} of ${last.connected} clients have it; see "roost status"`,
+    );
+  }
+  return last.connected === 0 ? 'no client is connected' : `in force on ${count(last.connected, 'client')}`;
+}
+
+function describeRejections({ rejections, connected }: AwaitProgress): string {
+  const clients = new Set(rejections.map(({ client }) => client)).size;
+  const lines = rejections.map(
+    ({ client, type, reason }: RejectionMessage) => `  ${client}: ${type}: ${reason}`,
+  );
+  return [`${clients} of ${count(connected, 'client')} rejected it and run what they had:`, ...lines].join(
+    '\n',
+  );
+}
+
+export function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,117 @@
+import {
+  type Client,
+  type ClientReadableStream,
+  credentials,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
+import type { PackageDefinition } from '@grpc/proto-loader';
+import {
+  configServiceConstructor,
+  loadApiDefinition,
+  PROBLEMS_TRAILER,
+  type ProblemMessage,
+  problemsCodec,
+} from '../api/config-service.js';
+import type { Problem } from '../model/problems.js';
+import type { SocketAddress } from '../model/scalars.js';
+import { formatAddress } from '../xds/fields.js';
+import { CommandError, EXIT } from './exit.js';
+
+/** Time for one call; changes are acknowledged within milliseconds, so a longer silence is a dead end. */
+const CALL_TIMEOUT_MS = 10_000;
+const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+
+/** What the control plane said of documents that it refused, by the document's index. */
+export class RejectedDocumentsError extends Error {
+  constructor(readonly problems: readonly (Problem & { readonly document: number })[]) {
+    super('the control plane refused the configuration');
+    this.name = 'RejectedDocumentsError';
+  }
+}
+
+type UnaryMethod = (
+  request: object,
+  options: object,
+  callback: (error: ServiceError | null, response: unknown) => void,
+) => void;
+type StreamMethod = (request: object) => ClientReadableStream<unknown>;
+
+/** A connection to the configuration API. */
+export class ControlPlaneClient {
+  private readonly client: Client;
+  private readonly definition: PackageDefinition;
+
+  constructor(private readonly address: SocketAddress) {
+    this.definition = loadApiDefinition();
+    const Constructor = configServiceConstructor(this.definition);
+    this.client = new Constructor(formatAddress(address.host, address.port), credentials.createInsecure(), {
+      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+      'grpc.enable_channelz': 0,
+    });
+  }
+
+  /** @throws CommandError in the user's words, RejectedDocumentsError */
+  call<Response>(method: string, request: object): Promise<Response> {
+    const unary = this.method<UnaryMethod>(method);
+    return new Promise((resolve, reject) => {
+      unary.call(this.client, request, { deadline: Date.now() + CALL_TIMEOUT_MS }, (error, response) => {
+        if (error) reject(this.explain(error));
+        else resolve(response as Response);
+      });
+    });
+  }
+
+  /** The messages of a server-streaming call, until it ends. */
+  async *stream<Event>(method: string, request: object): AsyncGenerator<Event> {
+    const call = this.method<StreamMethod>(method).call(this.client, request);
+    try {
+      for await (const event of call) yield event as Event;
+    } catch (error) {
+      throw this.explain(error as ServiceError);
+    } finally {
+      call.cancel();
+    }
+  }
+
+  close(): void {
+    this.client.close();
+  }
+
+  private method<T>(name: string): T {
+    return (this.client as unknown as Record<string, T>)[name] as T;
+  }
+
+  private explain(error: ServiceError): Error {
+    const address = formatAddress(this.address.host, this.address.port);
+    switch (error.code) {
+      case status.UNAVAILABLE:
+      case status.DEADLINE_EXCEEDED:
+        return new CommandError(
+          `the control plane at ${address} does not answer (${error.details}); is it running there? ` +
+            'Name another with --control-plane HOST:PORT or ROOST_CONTROL_PLANE',
+        );
+      case status.INVALID_ARGUMENT:
+        return this.problemsOf(error) ?? new CommandError(error.details, EXIT.usage);
+      case status.UNIMPLEMENTED:
+        return new CommandError(
+          `what answers at ${address} is no Roost control plane, or an older one (${error.details})`,
+        );
+      default:
+        return new CommandError(error.details);
+    }
+  }
+
+  private problemsOf(error: ServiceError): RejectedDocumentsError | undefined {
+    const [bytes] = error.metadata?.get(PROBLEMS_TRAILER) ?? [];
+    if (!Buffer.isBuffer(bytes)) return undefined;
+    const { problems } = problemsCodec(this.definition).deserialize(bytes) as { problems: ProblemMessage[] };
+    return new RejectedDocumentsError(
+      problems.map(({ document, path, message }) => ({
+        document,
+        path: JSON.parse(path) as (string | number)[],
+        message,
+      })),
+    );
+  }
+}

@@ -1,0 +1,130 @@
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import type { ListResponse, ServiceMessage } from '../../api/config-service.js';
+import { fromStruct } from '../../api/struct.js';
+import { type MeshService, parseMeshService } from '../../model/mesh-service.js';
+import type { MatchSpec, RouteSpec } from '../../model/schema.js';
+import { addFlags, type Flags, oneOf, readFlags, text } from '../flags.js';
+import { formatTable, print } from '../terminal.js';
+import { CLIENT_FLAGS, withClient } from './shared.js';
+
+const FLAGS = {
+  output: {
+    name: 'output',
+    short: 'o',
+    argument: 'FORMAT',
+    help: 'table, wide, yaml or json',
+    default: 'table',
+    parse: oneOf(['table', 'wide', 'yaml', 'json']),
+  },
+  namespace: {
+    name: 'namespace',
+    short: 'n',
+    argument: 'NAME',
+    help: 'only services of this namespace',
+    default: '',
+    parse: text,
+  },
+  ...CLIENT_FLAGS,
+} as const satisfies Flags;
+
+export function addGet(program: Command): void {
+  const command = program
+    .command('get')
+    .argument('[name]', 'one service: checkout, checkout.shop or shop/checkout')
+    .summary('show what is configured')
+    .description(
+      'Shows the services that are configured, as a table or as the documents that "apply" takes.',
+    );
+  addFlags(command, FLAGS).action(async (name: string | undefined) => {
+    const flags = readFlags(command, FLAGS);
+    await withClient(flags, async (client) => {
+      const services =
+        name === undefined
+          ? (await client.call<ListResponse>('List', { namespace: flags.namespace })).services
+          : [await client.call<ServiceMessage>('Get', { name })];
+      show(services, name !== undefined, flags.output);
+    });
+  });
+}
+
+function show(
+  services: readonly ServiceMessage[],
+  single: boolean,
+  output: 'table' | 'wide' | 'yaml' | 'json',
+): void {
+  const documents = services.map(({ document }) => fromStruct(document));
+  if (output === 'json') print(JSON.stringify(single ? documents[0] : documents, null, 2));
+  else if (output === 'yaml')
+    print(
+      documents
+        .map((document) => stringify(document, { aliasDuplicateObjects: false }))
+        .join('---\n')
+        .trimEnd(),
+    );
+  else if (services.length === 0) print('no services are configured');
+  else print(table(services, output === 'wide'));
+}
+
+function table(services: readonly ServiceMessage[], wide: boolean): string {
+  const header = [
+    'NAMESPACE',
+    'NAME',
+    'STABLE',
+    'ROUTE',
+    'MATCH',
+    'SPLIT',
+    'AFFINITY',
+    'REVISION',
+    ...(wide ? ['HOSTS', 'FILE'] : []),
+  ];
+  const rows = services.flatMap((message) => {
+    const service = parseMeshService(fromStruct(message.document));
+    return service.spec.routes.map((route, i) => row(service, route, message, i === 0, wide));
+  });
+  return formatTable(header, rows);
+}
+
+function row(
+  service: MeshService,
+  route: RouteSpec,
+  message: ServiceMessage,
+  first: boolean,
+  wide: boolean,
+): string[] {
+  const split = (route.split ?? []).map(({ version, weight }) => `${version}=${weight}`).join(' ');
+  const { affinity, hosts } = service.spec;
+  const own = (cell: string) => (first ? cell : '');
+  return [
+    own(service.namespace),
+    own(service.name),
+    own(service.spec.stable),
+    route.name,
+    describeMatch(route.match),
+    split,
+    own(affinity ? `${affinity.version}/${affinity.endpoint}` : 'none'),
+    own(String(message.revision)),
+    ...(wide ? [own(hosts.join(',') || '-'), own(message.file || '-')] : []),
+  ];
+}
+
+function describeMatch(match: readonly MatchSpec[] | undefined): string {
+  return match === undefined ? '*' : match.map(describeAlternative).join(' or ');
+}
+
+function describeAlternative({ path, method, headers, query, cookies }: MatchSpec): string {
+  const conditions = [
+    ...(method === undefined ? [] : [method]),
+    ...Object.entries(path ?? {}).map(
+      ([kind, value]) => `path ${kind === 'exact' ? '' : `${kind} `}${value}`,
+    ),
+    ...[...headers, ...query, ...cookies].map(({ name, not, present, exact, prefix, suffix, regex }) => {
+      const sign = not ? '!=' : '=';
+      if (present) return `${not ? 'no ' : ''}${name}`;
+      if (exact !== undefined) return `${name}${sign}${exact}`;
+      if (prefix !== undefined) return `${name}${sign}${prefix}*`;
+      return `${name}${sign}${suffix === undefined ? `/${regex}/` : `*${suffix}`}`;
+    }),
+  ];
+  return conditions.join(' & ');
+}

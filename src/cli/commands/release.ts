@@ -1,0 +1,128 @@
+import type { Command } from 'commander';
+import type { ChangeResponse } from '../../api/config-service.js';
+import {
+  addFlags,
+  type Flags,
+  isSwitch,
+  readFlags,
+  text,
+  UsageError,
+  type Values,
+  wholeNumber,
+} from '../flags.js';
+import { CHANGE_FLAGS, reportChange, withClient } from './shared.js';
+
+/** `split`, `promote` and `abort`: what operators do to a running canary. */
+
+const RELEASE_FLAGS = {
+  expectRevision: {
+    name: 'expect-revision',
+    argument: 'N',
+    help: 'refuse unless the service is at this revision',
+    parse: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+  },
+  ...CHANGE_FLAGS,
+} as const satisfies Flags;
+
+const SPLIT_FLAGS = {
+  route: {
+    name: 'route',
+    argument: 'ROUTE',
+    help: 'route to split: by default the one named "default", else the one without conditions',
+    default: '',
+    parse: text,
+  },
+  ...RELEASE_FLAGS,
+} as const satisfies Flags;
+
+const ABORT_FLAGS = {
+  drain: {
+    name: 'drain',
+    help: 'let the sessions that other releases have finish there',
+    default: 'false',
+    parse: isSwitch,
+  },
+  ...RELEASE_FLAGS,
+} as const satisfies Flags;
+
+export function addSplit(program: Command): void {
+  const command = program
+    .command('split')
+    .argument('<name>', 'checkout, checkout.shop or shop/checkout')
+    .argument('<version=weight...>', 'every version that is to have traffic, such as v1=90 v2=10')
+    .summary('set the weights of a split')
+    .description(
+      'Sets the weights of a route. A version with weight 0 keeps its sessions and gets no new ones; one that is ' +
+        'not listed loses them at once.',
+    )
+    .addHelpText('after', '\nExample:\n  roost split checkout.shop v1=90 v2=10');
+  addFlags(command, SPLIT_FLAGS).action(async (name: string, entries: string[]) => {
+    const flags = readFlags(command, SPLIT_FLAGS);
+    const request = { split: parseSplit(entries), route: flags.route };
+    await operate('Split', name, request, flags, `${name} split ${entries.join(' ')}`);
+  });
+}
+
+export function addPromote(program: Command): void {
+  const command = program
+    .command('promote')
+    .argument('<name>', 'checkout, checkout.shop or shop/checkout')
+    .argument('<release>', 'the version that becomes stable')
+    .summary('make a release stable and give it all traffic')
+    .description('Makes a release stable and the only one of every split. Its sessions stay where they are.');
+  addFlags(command, RELEASE_FLAGS).action(async (name: string, release: string) => {
+    const flags = readFlags(command, RELEASE_FLAGS);
+    await operate('Promote', name, { release }, flags, `${name} promoted to ${release}`);
+  });
+}
+
+export function addAbort(program: Command): void {
+  const command = program
+    .command('abort')
+    .argument('<name>', 'checkout, checkout.shop or shop/checkout')
+    .summary('send everything back to the stable release')
+    .description(
+      'Puts every split back to the stable release. Routes that name one release under a condition stay.',
+    );
+  addFlags(command, ABORT_FLAGS).action(async (name: string) => {
+    const flags = readFlags(command, ABORT_FLAGS);
+    await operate(
+      'Abort',
+      name,
+      { drain: flags.drain },
+      flags,
+      `${name} aborted${flags.drain ? ', draining' : ''}`,
+    );
+  });
+}
+
+async function operate(
+  method: string,
+  name: string,
+  request: object,
+  flags: Values<typeof RELEASE_FLAGS>,
+  what: string,
+): Promise<void> {
+  await withClient(flags, async (client) => {
+    const response = await client.call<ChangeResponse>(method, {
+      name,
+      expectedRevision: flags.expectRevision ?? 0,
+      ...request,
+    });
+    await reportChange(client, response, flags, what);
+  });
+}
+
+function parseSplit(entries: readonly string[]): { version: string; weight: number }[] {
+  const problems: string[] = [];
+  const split = entries.map((entry) => {
+    const found = /^([^=]+)=(\d{1,7})$/.exec(entry);
+    if (!found)
+      problems.push(
+        `"${entry}" is no VERSION=WEIGHT, such as v2=10 (a weight is a whole number from 0 to 1000000)`,
+      );
+    return { version: found?.[1] ?? '', weight: Number(found?.[2]) };
+  });
+  if (problems.length > 0) throw new UsageError(problems);
+  return split;
+}

@@ -1,0 +1,78 @@
+import type { ChangeResponse } from '../../api/config-service.js';
+import { awaitClients } from '../await-clients.js';
+import { ControlPlaneClient } from '../client.js';
+import { dialAddress, durationMs, type Flags, isSwitch, oneOf, type Values } from '../flags.js';
+import { print, printJson } from '../terminal.js';
+
+/** What every command that talks to a control plane takes. */
+export const CLIENT_FLAGS = {
+  controlPlane: {
+    name: 'control-plane',
+    argument: 'HOST:PORT',
+    help: 'address of the control plane',
+    default: '127.0.0.1:15010',
+    parse: dialAddress,
+  },
+} as const satisfies Flags;
+
+export const OUTPUT_FLAG = {
+  output: {
+    name: 'output',
+    short: 'o',
+    argument: 'FORMAT',
+    help: 'text or json',
+    default: 'text',
+    parse: oneOf(['text', 'json']),
+  },
+} as const satisfies Flags;
+
+/** What every command that changes configuration takes. */
+export const CHANGE_FLAGS = {
+  ...CLIENT_FLAGS,
+  ...OUTPUT_FLAG,
+  noWait: {
+    name: 'no-wait',
+    help: 'return as soon as it is stored, before the sidecars have it',
+    default: 'false',
+    parse: isSwitch,
+  },
+  timeout: {
+    name: 'timeout',
+    argument: 'DURATION',
+    help: 'how long to wait for the sidecars',
+    default: '30s',
+    parse: durationMs,
+  },
+} as const satisfies Flags;
+
+/** Runs work with a connection that is closed afterwards. */
+export async function withClient<T>(
+  flags: Values<typeof CLIENT_FLAGS>,
+  work: (client: ControlPlaneClient) => Promise<T>,
+): Promise<T> {
+  const client = new ControlPlaneClient(flags.controlPlane);
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
+}
+
+/** Tells the user what a change did, and waits for the sidecars unless told not to. */
+export async function reportChange(
+  client: ControlPlaneClient,
+  response: ChangeResponse,
+  flags: Values<typeof CHANGE_FLAGS>,
+  what: string,
+): Promise<void> {
+  const outcome = flags.noWait ? 'stored' : await awaitClients(client, response.revision, flags.timeout);
+  const { revision, changed } = response;
+  if (flags.output === 'json')
+    printJson({ revision, changed, services: response.services.map(({ key }) => key) });
+  else
+    print(
+      changed
+        ? `${what}: revision ${revision}, ${outcome}`
+        : `${what}: nothing to change, revision ${revision} is ${outcome}`,
+    );
+}

@@ -1,0 +1,200 @@
+import type { Command } from 'commander';
+import { DEFAULT_LIMITS } from '../../../sidecar/http1/limits.js';
+import { type SocketAddress, splitHostPort } from '../../model/scalars.js';
+import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
+import {
+  addFlags,
+  durationMs,
+  FlagError,
+  type Flags,
+  listenAddress,
+  oneOf,
+  readFlags,
+  text,
+  type Values,
+  wholeNumber,
+} from '../flags.js';
+import { untilSignalled } from '../run-process.js';
+import { CLIENT_FLAGS } from './shared.js';
+
+const GIBIBYTE = 2 ** 30;
+
+const FLAGS = {
+  service: {
+    name: 'service',
+    argument: 'NAME[.NAMESPACE]',
+    help: 'the service this sidecar runs beside; it need not be declared',
+    required: true,
+    parse: serviceName,
+  },
+  release: {
+    name: 'release',
+    argument: 'RELEASE',
+    help: 'the release this pod belongs to, for people to see',
+    default: '',
+    parse: text,
+  },
+  ...CLIENT_FLAGS,
+  outbound: {
+    name: 'outbound',
+    argument: 'HOST:PORT',
+    help: "where the app's calls to other services arrive",
+    default: '127.0.0.1:15001',
+    parse: listenAddress,
+  },
+  inbound: {
+    name: 'inbound',
+    argument: 'HOST:PORT',
+    help: "where other pods' calls to the app arrive",
+    default: '127.0.0.1:15006',
+    parse: listenAddress,
+  },
+  app: {
+    name: 'app',
+    argument: 'HOST:PORT',
+    help: 'the app',
+    default: '127.0.0.1:8080',
+    parse: listenAddress,
+  },
+  admin: {
+    name: 'admin',
+    argument: 'HOST:PORT',
+    help: '/ready, /metrics, /config_dump, /clusters, /drain',
+    default: '127.0.0.1:15000',
+    parse: listenAddress,
+  },
+  metrics: {
+    name: 'metrics',
+    argument: 'HOST:PORT',
+    help: 'a second admin listener, for scrapers and probes from outside (usually 0.0.0.0:15020)',
+    parse: listenAddress,
+  },
+  unknown: {
+    name: 'unknown',
+    argument: 'passthrough|deny',
+    help: 'what becomes of calls to hosts that nobody declared, where their destination is known',
+    default: 'passthrough',
+    parse: oneOf(['passthrough', 'deny']),
+  },
+  resolve: {
+    name: 'resolve',
+    argument: 'HOST:PORT=ADDRESS:PORT[+ADDRESS:PORT…]',
+    help: 'answer this DNS name from here instead of asking',
+    repeatable: true,
+    parse: resolveEntry,
+  },
+  sessionTableSize: {
+    name: 'session-table-size',
+    argument: 'N',
+    help: 'sessions remembered for callers without a cookie jar; the least recently used give way',
+    default: '100000',
+    parse: wholeNumber(1, 10_000_000),
+  },
+  drainTimeout: {
+    name: 'drain-timeout',
+    argument: 'DURATION',
+    help: 'how long requests may finish after SIGTERM',
+    default: '15s',
+    parse: durationMs,
+  },
+  maxHeadBytes: {
+    name: 'max-head-bytes',
+    argument: 'N',
+    help: 'largest request or response head',
+    default: String(DEFAULT_LIMITS.maxHeadBytes),
+    parse: wholeNumber(1024, GIBIBYTE),
+  },
+  maxHeaders: {
+    name: 'max-headers',
+    argument: 'N',
+    help: 'most header fields in a head',
+    default: String(DEFAULT_LIMITS.maxFields),
+    parse: wholeNumber(10, 10_000),
+  },
+  headTimeout: {
+    name: 'head-timeout',
+    argument: 'DURATION',
+    help: 'from the first byte of a head to its last',
+    default: '10s',
+    parse: durationMs,
+  },
+  idleTimeout: {
+    name: 'idle-timeout',
+    argument: 'DURATION',
+    help: "between requests on a client's connection",
+    default: '5m',
+    parse: durationMs,
+  },
+  streamIdleTimeout: {
+    name: 'stream-idle-timeout',
+    argument: 'DURATION',
+    help: 'without a byte in either direction during a request; a route may set its own',
+    default: '5m',
+    parse: durationMs,
+  },
+  logLevel: {
+    name: 'log-level',
+    argument: 'LEVEL',
+    help: LOG_LEVELS.join(', '),
+    default: 'info',
+    parse: oneOf(LOG_LEVELS),
+  },
+} as const satisfies Flags;
+
+export function addSidecar(program: Command): void {
+  const command = program
+    .command('sidecar')
+    .summary('run a sidecar beside an app')
+    .description(
+      "Runs a sidecar: carries the app's calls to the releases that the control plane names, and other pods' calls to the app.",
+    )
+    .addHelpText(
+      'after',
+      '\nExample:\n  roost sidecar --service checkout.shop --release v1 --control-plane 10.0.0.5:15010 --inbound 0.0.0.0:15006 --app 127.0.0.1:8080',
+    );
+  addFlags(command, FLAGS).action(async () => {
+    const flags = readFlags(command, FLAGS);
+    const { Sidecar } = await import('../../../sidecar/sidecar.js');
+    const log = createLogger('sidecar', flags.logLevel).child({
+      service: `${flags.service.name}.${flags.service.namespace}`,
+    });
+    const sidecar = await Sidecar.start(toOptions(flags), log);
+    await untilSignalled(() => sidecar.stop());
+  });
+}
+
+function toOptions(flags: Values<typeof FLAGS>) {
+  return {
+    ...flags,
+    passthrough: flags.unknown === 'passthrough',
+    resolve: new Map(flags.resolve),
+    drainTimeoutMs: flags.drainTimeout,
+    limits: {
+      ...DEFAULT_LIMITS,
+      maxHeadBytes: flags.maxHeadBytes,
+      maxFields: flags.maxHeaders,
+      headTimeoutMs: flags.headTimeout,
+      clientIdleTimeoutMs: flags.idleTimeout,
+      streamIdleTimeoutMs: flags.streamIdleTimeout,
+    },
+  };
+}
+
+function serviceName(value: string): { readonly name: string; readonly namespace: string } {
+  const found = /^([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)(?:\.([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?))?$/.exec(
+    value,
+  );
+  if (!found) throw new FlagError('is no NAME or NAME.NAMESPACE in lower-case letters, digits and "-"');
+  return { name: found[1] as string, namespace: found[2] ?? 'default' };
+}
+
+function resolveEntry(value: string): readonly [string, readonly SocketAddress[]] {
+  const [name, list = ''] = value.split('=');
+  const addresses = list.split('+').map(splitHostPort);
+  if (splitHostPort(name ?? '') === undefined || addresses.includes(undefined)) {
+    throw new FlagError(
+      'is no HOST:PORT=ADDRESS:PORT, such as checkout-v1:8080=127.0.0.1:9001+127.0.0.1:9002',
+    );
+  }
+  return [name as string, addresses as SocketAddress[]];
+}

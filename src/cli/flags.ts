@@ -1,0 +1,179 @@
+import { type Command, Option } from 'commander';
+import { parseDuration, type SocketAddress, splitHostPort } from '../model/scalars.js';
+
+/**
+ * Flags declared once: from the table come the option on the command, its `ROOST_*` variable, its default, its
+ * line in `--help` and its parsing. All that is wrong is reported together.
+ */
+export interface Flag<T> {
+  /** `data-dir` */
+  readonly name: string;
+  /** One letter. */
+  readonly short?: string;
+  /** What stands for the value in the help; none: a switch. */
+  readonly argument?: string;
+  readonly help: string;
+  /** As a user would write it; none: required, or absent. */
+  readonly default?: string;
+  readonly required?: boolean;
+  readonly repeatable?: boolean;
+  /** Throws FlagError with what would be right. */
+  parse(text: string): T;
+}
+
+/** A value that a flag does not take. */
+export class FlagError extends Error {}
+
+/** The command cannot be run as it was written. */
+export class UsageError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'UsageError';
+  }
+}
+
+export type Flags = Readonly<Record<string, Flag<unknown>>>;
+type ValueOf<F> = F extends { repeatable: true; parse(text: string): infer T }
+  ? readonly T[]
+  : F extends
+        | { default: string; parse(text: string): infer T }
+        | { required: true; parse(text: string): infer T }
+    ? T
+    : F extends { parse(text: string): infer T }
+      ? T | undefined
+      : never;
+export type Values<F extends Flags> = { readonly [K in keyof F]: ValueOf<F[K]> };
+
+export function variableOf({ name }: { readonly name: string }): string {
+  return `ROOST_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+export function addFlags(command: Command, flags: Flags): Command {
+  for (const flag of Object.values(flags)) {
+    const short = flag.short === undefined ? '' : `-${flag.short}, `;
+    const value = flag.argument === undefined ? '' : ` <${flag.argument}>`;
+    const notes = [
+      flag.required ? 'required' : '',
+      flag.repeatable ? 'may be repeated' : '',
+      flag.default ? `default: ${flag.default}` : '',
+      `env: ${variableOf(flag)}`,
+    ].filter((note) => note !== '');
+    const option = new Option(`${short}--${flag.name}${value}`, `${flag.help} (${notes.join('; ')})`);
+    if (flag.repeatable) option.argParser((text: string, sofar: string[] = []) => [...sofar, text]);
+    command.addOption(option);
+  }
+  return command;
+}
+
+/**
+ * Reads a command's flags from what the user wrote, then from the environment, then from the defaults.
+ *
+ * @throws UsageError naming everything that is wrong.
+ */
+export function readFlags<F extends Flags>(command: Command, flags: F, environment = process.env): Values<F> {
+  const given = command.opts() as Record<string, string | string[] | boolean | undefined>;
+  const problems: string[] = [];
+  const entries = Object.entries(flags).map(([key, flag]) => {
+    const texts = textsOf(flag, givenValue(given, flag.name), environment[variableOf(flag)]);
+    return [key, parseTexts(flag, texts, problems)];
+  });
+  if (problems.length > 0) throw new UsageError(problems);
+  return Object.fromEntries(entries);
+}
+
+/** Commander turns `--no-wait` into `wait: false`. */
+function givenValue(
+  given: Record<string, string | string[] | boolean | undefined>,
+  name: string,
+): string | string[] | boolean | undefined {
+  if (!name.startsWith('no-')) return given[camelCase(name)];
+  return given[camelCase(name.slice(3))] === false ? true : undefined;
+}
+
+interface Found {
+  readonly text: string;
+  /** Where it was written, for messages. */
+  readonly where: string;
+}
+
+function textsOf(
+  flag: Flag<unknown>,
+  given: string | string[] | boolean | undefined,
+  variable: string | undefined,
+): Found[] {
+  const where = `--${flag.name}`;
+  if (given !== undefined) return [given].flat().map((text) => ({ text: String(text), where }));
+  if (variable !== undefined && variable !== '') {
+    const parts = flag.repeatable ? variable.split(',') : [variable];
+    return parts.map((text) => ({ text, where: variableOf(flag) }));
+  }
+  return flag.default === undefined ? [] : [{ text: flag.default, where }];
+}
+
+function parseTexts(flag: Flag<unknown>, texts: readonly Found[], problems: string[]): unknown {
+  const values = texts.map(({ text, where }) => {
+    try {
+      return flag.parse(text);
+    } catch (error) {
+      if (!(error instanceof FlagError)) throw error;
+      problems.push(`${where}: "${text}" ${error.message}`);
+      return undefined;
+    }
+  });
+  if (flag.repeatable) return values;
+  if (values.length === 0 && flag.required)
+    problems.push(`--${flag.name} (or ${variableOf(flag)}) is required: ${flag.help}`);
+  return values[0];
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+export function text(value: string): string {
+  return value;
+}
+
+export function isSwitch(value: string): boolean {
+  if (['true', '1', 'yes', 'on'].includes(value)) return true;
+  if (['false', '0', 'no', 'off', ''].includes(value)) return false;
+  throw new FlagError('is neither true nor false');
+}
+
+/** `host:port`, port 0 for a free one. */
+export function listenAddress(value: string): SocketAddress {
+  const free = value.endsWith(':0');
+  const address = splitHostPort(free ? `${value}1` : value);
+  if (address === undefined)
+    throw new FlagError('is no HOST:PORT, such as 127.0.0.1:15010 (port 0 takes a free one)');
+  return free ? { ...address, port: 0 } : address;
+}
+
+export function dialAddress(value: string): SocketAddress {
+  const address = splitHostPort(value);
+  if (address === undefined) throw new FlagError('is no HOST:PORT, such as 127.0.0.1:15010');
+  return address;
+}
+
+export function oneOf<const T extends readonly string[]>(choices: T): (value: string) => T[number] {
+  return (value) => {
+    if (!choices.includes(value)) throw new FlagError(`is not one of ${choices.join(', ')}`);
+    return value;
+  };
+}
+
+export function wholeNumber(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < min || number > max)
+      throw new FlagError(`is no whole number from ${min} to ${max}`);
+    return number;
+  };
+}
+
+/** `500ms`, `30s`, `5m`, `1h` → milliseconds. */
+export function durationMs(value: string): number {
+  const ms = parseDuration(value);
+  if (ms === undefined) throw new FlagError('is no duration, such as 500ms, 30s or 5m');
+  return ms;
+}

@@ -1,0 +1,94 @@
+import { DEFAULT_ROUTE, parseMeshService } from './mesh-service.js';
+import { InvalidResourceError } from './problems.js';
+import type { MeshServiceInput } from './schema.js';
+
+/** What operators do to a running canary, as changes of the document they wrote. */
+
+type SpecInput = MeshServiceInput['spec'];
+type RouteInput = NonNullable<SpecInput['routes']>[number];
+type SplitInput = NonNullable<RouteInput['split']>;
+
+/** An operation that the service, as it is, does not allow. */
+export class OperationError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'OperationError';
+  }
+}
+
+/** Replaces the split of one route. Releases that are not listed are evicted. */
+export function withSplit(
+  document: MeshServiceInput,
+  split: SplitInput,
+  routeName?: string,
+): MeshServiceInput {
+  const routes = routesOf(document);
+  const index =
+    routeName === undefined ? mainRoute(routes) : routes.findIndex(({ name }) => name === routeName);
+  if (index === -1) {
+    const names = routes.map(({ name }) => name).join(', ');
+    throw new OperationError(
+      routeName === undefined
+        ? `no route is the obvious one to split; name one with --route (${names})`
+        : `no route is named "${routeName}"; the service has ${names}`,
+    );
+  }
+  return checked(document, { routes: routes.map((route, i) => (i === index ? { ...route, split } : route)) });
+}
+
+/** Makes a release `stable` and the only one of every split that weighs releases or takes all requests. */
+export function withPromotion(document: MeshServiceInput, release: string): MeshServiceInput {
+  return checked(document, {
+    stable: release,
+    routes: mapSplits(document, () => [{ version: release, weight: 1 }]),
+  });
+}
+
+/** Puts the splits back to `stable` alone; with `drain`, the other releases keep their sessions. */
+export function withAbort(document: MeshServiceInput, drain: boolean): MeshServiceInput {
+  const { stable } = parseMeshService(document).spec;
+  const routes = mapSplits(document, (split) => {
+    if (!drain) return [{ version: stable, weight: 1 }];
+    const others = split
+      .filter(({ version }) => version !== stable)
+      .map(({ version }) => ({ version, weight: 0 }));
+    return [{ version: stable, weight: 1 }, ...others];
+  });
+  return checked(document, { routes });
+}
+
+function routesOf(document: MeshServiceInput): readonly RouteInput[] {
+  const { routes } = document.spec;
+  if (routes !== undefined && routes.length > 0) return routes;
+  const { stable } = parseMeshService(document).spec;
+  return [{ name: DEFAULT_ROUTE, split: [{ version: stable, weight: 1 }] }];
+}
+
+/** The route called `default`, else the one that takes what no other does, else the only one. */
+function mainRoute(routes: readonly RouteInput[]): number {
+  const byName = routes.findIndex(({ name }) => name === DEFAULT_ROUTE);
+  if (byName !== -1) return byName;
+  const unconditional = routes.findIndex(({ match }) => match === undefined);
+  if (unconditional !== -1) return unconditional;
+  return routes.length === 1 ? 0 : -1;
+}
+
+/** A route that names one release under a condition is a label; operators change those themselves. */
+function mapSplits(document: MeshServiceInput, change: (split: SplitInput) => SplitInput): RouteInput[] {
+  return routesOf(document).map((route) => {
+    if (route.split === undefined) return route;
+    const isLabel = route.match !== undefined && route.split.length === 1;
+    return isLabel ? route : { ...route, split: change(route.split) };
+  });
+}
+
+function checked(document: MeshServiceInput, changes: Partial<SpecInput>): MeshServiceInput {
+  const changed = { ...document, spec: { ...document.spec, ...changes } };
+  try {
+    parseMeshService(changed);
+  } catch (error) {
+    if (error instanceof InvalidResourceError) throw new OperationError(error.message);
+    throw error;
+  }
+  return changed;
+}

@@ -1,0 +1,15 @@
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
+
+export type { Logger };
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/**
+ * The process's logger: JSON lines on standard output. Components get children of it, each named by
+ * `component`; nothing else constructs one.
+ */
+export function createLogger(process: string, level: LogLevel, destination?: DestinationStream): Logger {
+  const options: LoggerOptions = { level, base: { process }, timestamp: pino.stdTimeFunctions.isoTime };
+  return destination ? pino(options, destination) : pino(options);
+}
