@@ -1,0 +1,100 @@
+import type { Test } from 'tap';
+import { ControlPlane } from '../../control-plane/control-plane.js';
+import { DEFAULT_LIMITS } from '../../sidecar/http1/limits.js';
+import { Sidecar, type SidecarOptions } from '../../sidecar/sidecar.js';
+import type { AwaitProgress, ChangeResponse } from '../../src/api/config-service.js';
+import { toStruct } from '../../src/api/struct.js';
+import { ControlPlaneClient } from '../../src/cli/client.js';
+import { type SocketAddress, splitHostPort } from '../../src/model/scalars.js';
+import { createLogger } from '../../src/telemetry/logger.js';
+import { eventually } from './processes.js';
+
+const FREE: SocketAddress = { host: '127.0.0.1', port: 0 };
+const silent = createLogger('test', 'silent');
+
+export function toAddress(text: string): SocketAddress {
+  const address = splitHostPort(text);
+  if (address === undefined) throw new Error(`${text} is no address`);
+  return address;
+}
+
+/** A control plane and sidecars in this process, over real sockets; for what does not need processes of its own. */
+export class TestMesh {
+  private constructor(
+    private readonly t: Test,
+    readonly controlPlane: ControlPlane,
+    readonly client: ControlPlaneClient,
+  ) {}
+
+  static async start(t: Test, resources: readonly object[] = []): Promise<TestMesh> {
+    const controlPlane = await ControlPlane.start(
+      { grpc: FREE, http: FREE, config: [], dataDir: '' },
+      silent,
+    );
+    const client = new ControlPlaneClient(toAddress(controlPlane.grpcAddress));
+    t.teardown(async () => {
+      client.close();
+      await controlPlane.stop();
+    });
+    const mesh = new TestMesh(t, controlPlane, client);
+    if (resources.length > 0) await mesh.apply(...resources);
+    return mesh;
+  }
+
+  /** Starts a sidecar and waits until it is ready. */
+  async sidecar(options: Partial<SidecarOptions> = {}): Promise<Sidecar> {
+    const sidecar = await Sidecar.start(
+      {
+        service: { name: 'frontend', namespace: 'shop' },
+        release: '',
+        controlPlane: toAddress(this.controlPlane.grpcAddress),
+        outbound: FREE,
+        inbound: FREE,
+        app: { host: '127.0.0.1', port: 1 },
+        admin: FREE,
+        metrics: undefined,
+        passthrough: true,
+        resolve: new Map(),
+        sessionTableSize: 100_000,
+        drainTimeoutMs: 1000,
+        limits: DEFAULT_LIMITS,
+        ...options,
+      },
+      silent,
+    );
+    this.t.teardown(() => sidecar.stop());
+    await eventually(
+      'the sidecar is ready',
+      async () => (await fetch(`http://${sidecar.addresses.admin}/ready`)).status === 200,
+    );
+    return sidecar;
+  }
+
+  /** Applies resources and waits until every connected sidecar has them. */
+  async apply(...resources: readonly object[]): Promise<ChangeResponse> {
+    return this.settled(
+      await this.client.call<ChangeResponse>('Apply', { documents: resources.map(toStruct) }),
+    );
+  }
+
+  async split(name: string, weights: Readonly<Record<string, number>>): Promise<ChangeResponse> {
+    const split = Object.entries(weights).map(([version, weight]) => ({ version, weight }));
+    return this.settled(await this.client.call<ChangeResponse>('Split', { name, split }));
+  }
+
+  /** Any other operation of the API that changes something. */
+  async change(method: string, request: object): Promise<ChangeResponse> {
+    return this.settled(await this.client.call<ChangeResponse>(method, request));
+  }
+
+  private async settled(change: ChangeResponse): Promise<ChangeResponse> {
+    const { revision } = change;
+    for await (const { rejections } of this.client.stream<AwaitProgress>('Await', {
+      revision,
+      timeoutMs: 10_000,
+    })) {
+      if (rejections.length > 0) throw new Error(JSON.stringify(rejections));
+    }
+    return change;
+  }
+}
