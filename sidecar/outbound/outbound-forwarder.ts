@@ -156,9 +156,8 @@ export class OutboundForwarder implements Forwarder {
     const elsewhere = this.place(exchange);
     if ('target' in elsewhere) return elsewhere;
     // A release with a single endpoint has nothing else to say than what went wrong with that.
-    return this.tried.length > 1
-      ? { reply: noEndpoint(this.host as VirtualHost, placement, failure.reason) }
-      : undefined;
+    const alone = placement.release.cluster.endpoints.endpoints.length <= 1;
+    return alone ? undefined : { reply: noEndpoint(this.host as VirtualHost, placement, failure.reason) };
   }
 
   private retry(placement: Placement): Step | undefined {
