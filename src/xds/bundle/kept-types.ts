@@ -5,6 +5,8 @@
  */
 export const ENVOY_PROTO_FILES = [
   'envoy/service/discovery/v3/ads.proto',
+  'envoy/service/load_stats/v3/lrs.proto',
+  'envoy/service/status/v3/csds.proto',
   'envoy/config/listener/v3/listener.proto',
   'envoy/config/route/v3/route.proto',
   'envoy/config/cluster/v3/cluster.proto',
@@ -35,6 +37,14 @@ export const KEPT_TYPES: readonly string[] = [
   'google.rpc.Status',
 
   'envoy.service.discovery.v3',
+  'envoy.service.load_stats.v3',
+  'envoy.service.status.v3',
+  'envoy.admin.v3.ClientResourceStatus',
+  'envoy.admin.v3.UpdateFailureState',
+  'envoy.config.endpoint.v3.ClusterStats',
+  'envoy.config.endpoint.v3.EndpointLoadMetricStats',
+  'envoy.config.endpoint.v3.UpstreamEndpointStats',
+  'envoy.config.endpoint.v3.UpstreamLocalityStats',
   'envoy.config.core.v3.Address',
   'envoy.config.core.v3.AggregatedConfigSource',
   'envoy.config.core.v3.ApiVersion',
