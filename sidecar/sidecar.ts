@@ -22,6 +22,7 @@ import { PassthroughEndpoints } from './outbound/passthrough.js';
 import type { Listener } from './proxy/listener.js';
 import { SessionPins } from './session/session-pins.js';
 import { SessionTable } from './session/session-table.js';
+import { TraceMemory } from './session/trace-memory.js';
 import { ClusterRegistry } from './upstream/cluster-registry.js';
 import { type ResolvedAddress, resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
 import { ReachabilityProber } from './upstream/reachability-prober.js';
@@ -179,11 +180,13 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     random: Math.random,
     findPin: pins.find.bind(pins),
   };
+  const traces = new TraceMemory(nowMs);
   const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
   const services: OutboundServices = {
     table: () => configuration.table,
     pins,
     context,
+    traces,
     passthrough,
     streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
     newRequestId: randomUUID,
@@ -207,6 +210,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
       app,
       streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
       newRequestId: randomUUID,
+      onArrived: (request) => traces.remember(request, configuration.table?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),
     },
     limits,

@@ -121,7 +121,11 @@ t.test('pods that change roles keep their sessions', async (t) => {
   });
   const promoted = plan(shop(podsOf('v1', 2), podsOf('v2', 2)), shop(podsOf('v2', 2), podsOf('v3', 2)));
   t.equal(promoted.movedRelease, 0);
-  t.equal(round(promoted.movedEndpoint), 0.9, 'those of the canary stay on their pods; the old stable pods are gone');
+  t.equal(
+    round(promoted.movedEndpoint),
+    0.9,
+    'those of the canary stay on their pods; the old stable pods are gone',
+  );
 });
 
 t.test('says so where sessions do not stick, and where a route is new', async (t) => {
