@@ -22,6 +22,8 @@ export interface PathOptions {
   /** Of the service's `spec`, on the outbound side. */
   readonly spec?: object;
   readonly sidecar?: Partial<SidecarOptions>;
+  /** False: a sidecar that cannot become ready. */
+  readonly ready?: boolean;
 }
 
 let services = 0;
@@ -51,12 +53,13 @@ export async function startPath(
   const backend = await RawBackend.start(t);
   const service = newService([backend.address], options.spec);
   await mesh.apply(service);
-  const sidecar = await mesh.sidecar({
+  const settings = {
     drainTimeoutMs: 0,
     app: toAddress(backend.address),
     ...options.sidecar,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
-  });
+  };
+  const sidecar = await (options.ready === false ? mesh.startSidecar(settings) : mesh.sidecar(settings));
   return {
     direction,
     sidecar,

@@ -143,20 +143,19 @@ export class RawBackend {
   private readonly fresh: RawPeer[] = [];
   private answering: ((peer: RawPeer) => void) | undefined;
 
-  private constructor(private readonly server: Server) {
+  private constructor(
+    private readonly server: Server,
+    readonly address: string,
+  ) {
     server.on('connection', (socket) => this.accept(socket));
   }
 
   static async start(t: Test): Promise<RawBackend> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
-    const backend = new RawBackend(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const backend = new RawBackend(server, `127.0.0.1:${(server.address() as AddressInfo).port}`);
     t.teardown(() => backend.stop());
     return backend;
-  }
-
-  get address(): string {
-    return `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
   /** Connections that are open now. */
