@@ -60,6 +60,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private tunnel = false;
   private done = false;
   private chunkedToClient = false;
+  /** The upstream will not take the rest of the request. */
+  private requestDeclined = false;
   /** Deadlines on the coarse clock; 0: none. */
   private tryDeadlineMs = 0;
   private connectDeadlineMs = 0;
@@ -102,12 +104,14 @@ export class Exchange implements DownstreamUser, UpstreamUser {
       this.downstream.pause();
       return;
     }
+    if (this.requestDeclined) return;
     this.replay.add(piece, start, end);
     upstream.writer.writeRange(piece, start, end);
   }
 
   onRequestEnd(trailers: string): void {
     if (this.downstream.request.framing.kind !== 'chunked') return;
+    if (this.requestDeclined) return;
     const text = `${trailers}\r\n`;
     this.replay.addText(text);
     this.upstream?.writer.writeText(text);
@@ -218,6 +222,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     const added = this.forwarder.responseLines(this, head);
     downstream.writer.writeText(forwardedResponseHead(head, { added, close, toOldClient }));
     this.chunkedToClient = head.framing.kind === 'chunked' && !toOldClient;
+    // RFC 9112 section 9.5: to go on sending would only have the rest of the response lost to a reset.
+    this.requestDeclined = head.status >= 400 && !head.keepAlive && !downstream.requestComplete;
     if (head.status === 101) this.startTunnel();
     return toOldClient ? 'content' : 'raw';
   }

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { Backend } from '../support/backend.js';
+import { settled } from '../support/http1/flows.js';
 import { inEachDirection, newService, type Path, startPath } from '../support/http1/paths.js';
 import { fieldOf, type PlainMessage } from '../support/http1/plain-message.js';
 import { RawBackend, RawPeer } from '../support/http1/raw-peer.js';
@@ -198,6 +199,29 @@ inEachDirection(t, mesh, 'a response may start early and go on beside the reques
   await client.receive('0\r\n\r\n');
   t.equal(await client.gone(), 'ended');
 });
+
+inEachDirection(
+  t,
+  mesh,
+  'an upstream that declines an upload and closes is sent no more of it',
+  async (t, path) => {
+    const client = await path.client();
+    client.sendMessage(['POST / HTTP/1.1', `Host: ${path.host}`, 'Content-Length: 100000'], 'first');
+    const upstream = await path.backend.next();
+    await upstream.receive('\r\n\r\nfirst');
+    upstream.sendMessage(
+      ['HTTP/1.1 413 Content Too Large', 'Connection: close', 'Content-Length: 6'],
+      'not ',
+    );
+    await client.receive('not ');
+    client.send('x'.repeat(50_000), 'y'.repeat(49_995));
+    await settled(t, path, () => upstream.bytesReceived, Number.POSITIVE_INFINITY);
+    t.equal(upstream.received, '');
+    upstream.send('ok');
+    await client.receive('ok');
+    t.equal(await client.gone(), 'ended');
+  },
+);
 
 inEachDirection(t, mesh, 'an upstream that answers an upload early and closes is heard', async (t, path) => {
   for (let round = 0; round < 20; round++) {

@@ -11,6 +11,8 @@ export class RawPeer {
   received = '';
   /** Everything ever received. */
   bytesReceived = 0;
+  /** Whole requests taken from it. */
+  requests = 0;
   ended = false;
   /** Set when the connection broke. */
   error = '';
@@ -81,8 +83,10 @@ export class RawPeer {
     return found as PlainMessage;
   }
 
-  request(): Promise<PlainMessage> {
-    return this.message('request');
+  async request(): Promise<PlainMessage> {
+    const request = await this.message('request');
+    this.requests++;
+    return request;
   }
 
   /** Waits for this text, and takes it and what comes before it. */
