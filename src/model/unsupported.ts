@@ -7,6 +7,15 @@ import type { Problem } from './problems.js';
 const UNSUPPORTED: readonly { readonly path: string; readonly values?: readonly unknown[] }[] = [
   { path: 'spec.protocol', values: ['http2', 'grpc', 'tcp'] },
   { path: 'spec.versions[].selector' },
+  { path: 'spec.routes[].retries.methods' },
+  { path: 'spec.routes[].headers' },
+  { path: 'spec.routes[].rewrite' },
+  { path: 'spec.routes[].redirect' },
+  { path: 'spec.routes[].mirror' },
+  { path: 'spec.routes[].fault' },
+  { path: 'spec.health' },
+  { path: 'spec.outlier' },
+  { path: 'spec.limits' },
 ];
 
 export function findUnsupported(input: unknown): Problem[] {
