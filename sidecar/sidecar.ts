@@ -53,13 +53,23 @@ const TICK_MS = 50;
 const UPSTREAM_IDLE_MS = 4000;
 const CONNECT_FAILURES_TO_EJECT = 3;
 
+/** Where a sidecar listens; `metrics` only where it was asked for. */
+export interface SidecarAddresses {
+  readonly outbound: string;
+  readonly inbound: string;
+  readonly admin: string;
+  readonly metrics?: string;
+}
+
+const NO_ADDRESSES: SidecarAddresses = { outbound: '', inbound: '', admin: '' };
+
 /** A running sidecar. {@link Sidecar.start} is the one place that puts its parts together. */
 export class Sidecar {
   private draining = false;
 
   private constructor(
     private readonly parts: Parts,
-    readonly addresses: { readonly outbound: string; readonly inbound: string; readonly admin: string },
+    readonly addresses: SidecarAddresses,
     private readonly options: SidecarOptions,
     private readonly log: Logger,
   ) {}
@@ -68,13 +78,11 @@ export class Sidecar {
   static async start(options: SidecarOptions, log: Logger): Promise<Sidecar> {
     const parts = assemble(options, log, () => sidecar?.drain());
     let sidecar: Sidecar | undefined;
-    const addresses = {
-      outbound: await parts.outbound.start(options.outbound),
-      inbound: await parts.inbound.start(options.inbound),
-      admin: await listen(parts.admin, 'the admin port (--admin)', options.admin.host, options.admin.port),
-    };
-    if (options.metrics)
-      await listen(parts.publicAdmin, 'metrics (--metrics)', options.metrics.host, options.metrics.port);
+    const addresses = await bind(parts, options).catch(async (error) => {
+      // Started whole or not at all: nothing of it may keep the process alive.
+      await new Sidecar(parts, NO_ADDRESSES, options, log).stop();
+      throw error;
+    });
     parts.configuration.start();
     parts.client.start();
     sidecar = new Sidecar(parts, addresses, options, log);
@@ -130,6 +138,21 @@ interface Parts {
   readonly inbound: Listener;
   readonly admin: HttpServer;
   readonly publicAdmin: HttpServer;
+}
+
+/** @throws ListenError */
+async function bind(
+  parts: Parts,
+  { outbound, inbound, admin, metrics }: SidecarOptions,
+): Promise<SidecarAddresses> {
+  const addresses = {
+    outbound: await parts.outbound.start(outbound),
+    inbound: await parts.inbound.start(inbound),
+    admin: await listen(parts.admin, 'administration (--admin)', admin.host, admin.port),
+  };
+  if (metrics === undefined) return addresses;
+  const bound = await listen(parts.publicAdmin, 'metrics (--metrics)', metrics.host, metrics.port);
+  return { ...addresses, metrics: bound };
 }
 
 function assemble(options: SidecarOptions, log: Logger, drain: () => void): Parts {

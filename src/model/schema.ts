@@ -25,8 +25,21 @@ const regex = z.string().superRefine((pattern, ctx) => {
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     ctx.addIssue({ code: 'custom', message: `is no RE2 regular expression: ${why}` });
+    return;
   }
+  // Cookies and query parameters are matched by a larger expression that has this one in it.
+  if (!canStandInside(pattern))
+    ctx.addIssue({ code: 'custom', message: 'has a \\Q without an \\E; close what is quoted' });
 });
+
+function canStandInside(pattern: string): boolean {
+  try {
+    RE2JS.compile(`(?:${pattern})`);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** An object that refuses unknown fields; the error lists the known ones, for `toProblems` to suggest from. */
 function strict<Shape extends z.ZodRawShape>(shape: Shape) {

@@ -89,7 +89,7 @@ export function addPlan(program: Command): void {
   addFlags(command, FILE_FLAGS).action(async () => {
     const flags = readFlags(command, FILE_FLAGS);
     if (flags.file.length === 0)
-      throw new UsageError(['name the change: -f FILE, or one of split, promote, abort']);
+      throw new UsageError(['name the change: -f FILE, or one of split, promote, abort'], command);
     const documents = await readDocuments(flags.file);
     await showPlans(
       documents.map(({ value }) => ({ document: toStruct(value as object) })),
@@ -107,7 +107,7 @@ function addOperations(plan: Command): void {
     .summary('plan "roost split"');
   addFlags(split, SPLIT_FLAGS).action(async (name: string, entries: string[]) => {
     const flags = readFlags(split, SPLIT_FLAGS);
-    await showPlans([{ split: { name, split: parseSplit(entries), route: flags.route } }], flags);
+    await showPlans([{ split: { name, split: parseSplit(entries, split), route: flags.route } }], flags);
   });
   const promote = plan
     .command('promote')
