@@ -19,11 +19,9 @@ Starts a shop with a control plane and a sidecar beside every app, and runs a ca
 `;
 
 /** Somebody wants it to end. */
-class Interrupted extends Error {
-  constructor(readonly signal: NodeJS.Signals) {
-    super(signal);
-  }
-}
+class Interrupted extends Error {}
+
+const PARENT_CHECK_MS = 500;
 
 const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
@@ -92,20 +90,26 @@ async function present(processes: Processes, report: Report): Promise<{ shop: Sh
   return { shop, kept: report.finish(seconds()) };
 }
 
-/** Rejects when a signal asks the demo to end; the terminal's Ctrl-C reaches the children by itself as well. */
+/**
+ * Rejects when a signal asks the demo to end, or when what started it is gone: of a signal to `npm run`, nothing
+ * gets through the shell in between.
+ */
 function interruption(): Promise<never> {
+  const parent = process.ppid;
   const interrupted = new Promise<never>((_, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => reject(new Interrupted(signal)));
-    }
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => reject(new Interrupted(`ended by ${signal}`)));
+    const check = () => {
+      if (process.ppid !== parent) reject(new Interrupted('ended, because what started it has ended'));
+    };
+    setInterval(check, PARENT_CHECK_MS).unref();
   });
   interrupted.catch(() => {});
   return interrupted;
 }
 
 function explain(error: unknown): string {
-  if (error instanceof Interrupted) return `ended by ${error.signal}`;
-  if (error instanceof DemoError) return error.message;
+  if (error instanceof Interrupted || error instanceof DemoError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

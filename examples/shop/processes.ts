@@ -12,6 +12,7 @@ export class DemoError extends Error {}
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** What `npx roost` runs. */
 export const ROOST = join(ROOT, 'dist/src/cli/main.js');
+const END_WITH_PARENT = new URL('./end-with-parent.js', import.meta.url).href;
 
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 3000;
@@ -110,10 +111,10 @@ export class Processes {
 
   /** Starts a script of this project. */
   start(name: string, script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
-    const child = spawn(process.execPath, [script, ...args], {
+    const child = spawn(process.execPath, ['--import', END_WITH_PARENT, script, ...args], {
       cwd: ROOT,
       env: { ...plainEnvironment(), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     const started = new Child(name, child, join(this.folder, `${name.replaceAll(' ', '-')}.log`), (error) =>
       this.onCrash(error),
