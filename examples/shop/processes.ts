@@ -95,6 +95,8 @@ export class Child {
 /** Every child of the demo. Whatever happens, none outlives it. */
 export class Processes {
   private readonly children = new Set<Child>();
+  /** Short-lived ones. */
+  private readonly commands = new Set<ChildProcess>();
   private onCrash: (error: DemoError) => void = () => {};
   /** Rejects when a child ends that nobody has ended. */
   readonly crashed: Promise<never>;
@@ -124,6 +126,24 @@ export class Processes {
     return started;
   }
 
+  /** Runs a script to its end. @returns what it printed. @throws DemoError with what it complained about */
+  async run(script: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+    const child = spawn(process.execPath, [script, ...args], {
+      cwd: ROOT,
+      env: { ...plainEnvironment(), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.commands.add(child);
+    let output = '';
+    let complaints = '';
+    child.stdout.on('data', (data) => (output += String(data)));
+    child.stderr.on('data', (data) => (complaints += String(data)));
+    const [code] = (await once(child, 'close')) as [number | null];
+    this.commands.delete(child);
+    if (code !== 0) throw new DemoError(`${args.join(' ')} failed: ${(complaints || output).trim()}`);
+    return output;
+  }
+
   /** Ends all children: asked first, then made to. */
   async stop(): Promise<void> {
     const all = [...this.children];
@@ -135,24 +155,9 @@ export class Processes {
   }
 
   private signalAll(signal: NodeJS.Signals): void {
+    for (const command of this.commands) command.kill(signal);
     for (const child of this.children) child.signal(signal);
   }
-}
-
-/** Runs a script to its end. @returns what it printed. @throws DemoError with what it complained about */
-export async function run(script: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
-  const child = spawn(process.execPath, [script, ...args], {
-    cwd: ROOT,
-    env: { ...plainEnvironment(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  let complaints = '';
-  child.stdout.on('data', (data) => (output += String(data)));
-  child.stderr.on('data', (data) => (complaints += String(data)));
-  const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new DemoError(`${args.join(' ')} failed: ${(complaints || output).trim()}`);
-  return output;
 }
 
 /** Without what this shell says to `roost`, and without its proxies: nothing here leaves the machine. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pod, type PodName } from './pods.js';
 import { ReservedPort } from './ports.js';
-import { type Child, DemoError, type Processes, ROOST, ROOT, run } from './processes.js';
+import { type Child, DemoError, type Processes, ROOST, ROOT } from './processes.js';
 
 /** Relative to the project's folder; the Compose file mounts the same one. */
 export const MESH_FOLDER = 'examples/shop/mesh';
@@ -78,7 +78,7 @@ export class Shop {
 
   /** Runs `roost` against this shop. @returns what it printed */
   roost(args: readonly string[]): Promise<string> {
-    return run(ROOST, args, { ROOST_CONTROL_PLANE: this.controlPlane.grpc });
+    return this.processes.run(ROOST, args, { ROOST_CONTROL_PLANE: this.controlPlane.grpc });
   }
 
   /** A file of this run, for what a user would redirect into one. */
