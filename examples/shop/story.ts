@@ -16,10 +16,10 @@ const MANY = 2000;
 /** New sessions at each further weight. */
 const NEWCOMERS = 1000;
 /** Sessions of which all have to do the same. */
-const SOME = 300;
+const SOME = 200;
 const BROWSERS = 30;
 /** Of each pod, for the loss of one. */
-const PER_POD = 100;
+const PER_POD = 75;
 const EVERYBODY = Number.POSITIVE_INFINITY;
 
 const LABEL = { 'x-region': 'us-east' };
