@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { ReservedPort } from './ports.js';
+import type { PortReservation } from './ports.js';
 import { type Child, DemoError, type Processes, ROOST } from './processes.js';
 import type { Role } from './settings.js';
 
@@ -25,8 +25,8 @@ export class Pod {
 
   constructor(
     private readonly of: PodName,
-    private readonly inboundPort: ReservedPort,
-    private readonly appPort: ReservedPort,
+    private readonly inboundPort: PortReservation,
+    private readonly appPort: PortReservation,
     private readonly processes: Processes,
   ) {
     this.name = `${of.service}-${of.version}-${of.replica}`;

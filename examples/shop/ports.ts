@@ -10,7 +10,15 @@ const HIGHEST = 32_000;
 const ATTEMPTS = 1000;
 
 /** A port of the loopback interface that is kept until a child is about to take it. */
-export class ReservedPort {
+export interface PortReservation {
+  readonly port: number;
+  readonly address: string;
+  /** Lets go of the port, for the child that is started next. */
+  release(): Promise<void>;
+}
+
+/** A port kept by listening on it. */
+export class ReservedPort implements PortReservation {
   private constructor(
     private readonly holder: Server,
     readonly port: number,
@@ -35,7 +43,6 @@ export class ReservedPort {
     return `127.0.0.1:${this.port}`;
   }
 
-  /** Lets go of the port, for the child that is started next. */
   async release(): Promise<void> {
     if (!this.holder.listening) return;
     this.holder.close();

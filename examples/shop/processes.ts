@@ -6,7 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** Something around the demo is wrong; the message is all that a person needs. */
-export class DemoError extends Error {}
+export class DemoError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'DemoError';
+  }
+}
 
 /** The project's folder, from which commands run as a user would run them. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -22,7 +27,8 @@ const TAIL_CHARS = 65_536;
 /** A long-running child process with its log file. */
 export class Child {
   private tail = '';
-  private wanted = true;
+  /** It is up, and nobody has ended it: if it ends now, it has crashed. Before that, {@link says} tells. */
+  private wanted = false;
   private readonly onOutput = new Set<() => void>();
   readonly ended: Promise<void>;
 
@@ -37,14 +43,13 @@ export class Child {
       stream?.pipe(log, { end: false });
       stream?.on('data', (data) => this.read(String(data)));
     }
-    child.on('error', (error) => onCrash(new DemoError(`${name} could not be started: ${error.message}`)));
     this.ended = once(child, 'close').then(
       () => {
         log.end();
         this.read('');
         if (this.wanted) onCrash(new DemoError(`${name} ended by itself: ${this.lastLine()}`));
       },
-      () => {},
+      (error: Error) => this.read(error.message),
     );
   }
 
@@ -61,7 +66,10 @@ export class Child {
     const deadline = Date.now() + START_TIMEOUT_MS;
     for (;;) {
       const found = pattern.exec(this.tail);
-      if (found) return found;
+      if (found) {
+        this.wanted = true;
+        return found;
+      }
       if (!this.isRunning) throw new DemoError(`${this.name} did not start: ${this.lastLine()}`);
       if (Date.now() > deadline) throw new DemoError(`${this.name} did not start in time`);
       await new Promise<void>((resolve) => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pod, type PodName } from './pods.js';
-import { ReservedPort } from './ports.js';
+import { type PortReservation, ReservedPort } from './ports.js';
 import { type Child, DemoError, type Processes, ROOST, ROOT } from './processes.js';
 
 /** Relative to the project's folder; the Compose file mounts the same one. */
@@ -26,11 +26,18 @@ export class Shop {
     readonly pods: readonly Pod[],
   ) {}
 
-  /** @param progress told what is being waited for */
-  static async start(processes: Processes, progress: (text: string) => void): Promise<Shop> {
+  /**
+   * @param progress told what is being waited for
+   * @param takePort finds a port for what must be known before its process runs
+   */
+  static async start(
+    processes: Processes,
+    progress: (text: string) => void,
+    takePort: () => Promise<PortReservation> = () => ReservedPort.take(),
+  ): Promise<Shop> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await Shop.startOnce(processes, progress);
+        return await Shop.startOnce(processes, progress, takePort);
       } catch (error) {
         // Somebody else took a port in the moment between its release and its use.
         const portTaken = error instanceof DemoError && /in use|EADDRINUSE/.test(error.message);
@@ -40,10 +47,13 @@ export class Shop {
     }
   }
 
-  private static async startOnce(processes: Processes, progress: (text: string) => void): Promise<Shop> {
+  private static async startOnce(
+    processes: Processes,
+    progress: (text: string) => void,
+    takePort: () => Promise<PortReservation>,
+  ): Promise<Shop> {
     const pods: Pod[] = [];
-    for (const name of PODS)
-      pods.push(new Pod(name, await ReservedPort.take(), await ReservedPort.take(), processes));
+    for (const name of PODS) pods.push(new Pod(name, await takePort(), await takePort(), processes));
     progress('starting the control plane');
     const controlPlane = await startControlPlane(processes);
     const shop = new Shop(processes, controlPlane, pods);
