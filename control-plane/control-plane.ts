@@ -9,11 +9,14 @@ import type { SocketAddress } from '../src/model/scalars.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { serviceDefinition } from '../src/xds/descriptors.js';
 import { formatAddress } from '../src/xds/fields.js';
+import { LRS_SERVICE } from '../src/xds/load-report.js';
 import { ADS_SERVICE } from '../src/xds/resource-types.js';
 import { AdsServer } from './ads/ads-server.js';
 import { configApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
 import { createHttpServer } from './http-server.js';
+import { loadReportingService } from './load/load-service.js';
+import { LoadStore } from './load/load-store.js';
 import { controlPlaneMetrics } from './metrics.js';
 import { ChangeLog } from './snapshot/change-log.js';
 import { Snapshot } from './snapshot/snapshot.js';
@@ -165,6 +168,8 @@ function translateContext({ pinSecret, services }: Configuration): TranslateCont
 
 function grpcServer(store: ConfigStore, ads: AdsServer, status: () => ReturnType<typeof statusOf>): Server {
   const definition = loadApiDefinition();
+  const load = new LoadStore();
+  const context = () => translateContext(store.current);
   const server = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': -1,
@@ -173,9 +178,10 @@ function grpcServer(store: ConfigStore, ads: AdsServer, status: () => ReturnType
     'grpc.keepalive_timeout_ms': 10_000,
   });
   server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
+  server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load));
   server.addService(
     configServiceConstructor(definition).service,
-    configApi({ store, ads, definition, status }),
+    configApi({ store, ads, definition, load, status, translateContext: context }),
   );
   new ReflectionService(definition).addToServer(server);
   return server;

@@ -22,6 +22,7 @@ import { PassthroughEndpoints } from './outbound/passthrough.js';
 import type { Listener } from './proxy/listener.js';
 import { SessionPins } from './session/session-pins.js';
 import { SessionTable } from './session/session-table.js';
+import { TraceMemory } from './session/trace-memory.js';
 import { ClusterRegistry } from './upstream/cluster-registry.js';
 import { type ResolvedAddress, resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
 import { ReachabilityProber } from './upstream/reachability-prober.js';
@@ -95,7 +96,7 @@ export class Sidecar {
 
   /** Finishes what is under way, for a bounded time, and stops. */
   async stop(): Promise<void> {
-    const { inbound, outbound, clock, client, clusters, admin, publicAdmin } = this.parts;
+    const { inbound, outbound, clock, client, clusters, app, passthrough, admin, publicAdmin } = this.parts;
     this.drain();
     const deadline = performance.now() + this.options.drainTimeoutMs;
     // Outbound last: requests that are still being answered may need calls of their own.
@@ -107,6 +108,8 @@ export class Sidecar {
     clock.stop();
     client.close();
     clusters.close();
+    app.retire();
+    passthrough?.close();
     for (const server of [admin, publicAdmin]) {
       server.close();
       server.closeAllConnections();
@@ -119,6 +122,8 @@ interface Parts {
   readonly state: { draining: boolean };
   readonly clock: CoarseClock;
   readonly clusters: ClusterRegistry;
+  readonly app: UpstreamEndpoint;
+  readonly passthrough: PassthroughEndpoints | undefined;
   readonly configuration: MeshConfiguration;
   readonly client: DeltaClient;
   readonly outbound: Listener;
@@ -175,11 +180,13 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     random: Math.random,
     findPin: pins.find.bind(pins),
   };
+  const traces = new TraceMemory(nowMs);
   const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
   const services: OutboundServices = {
     table: () => configuration.table,
     pins,
     context,
+    traces,
     passthrough,
     streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
     newRequestId: randomUUID,
@@ -203,6 +210,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
       app,
       streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
       newRequestId: randomUUID,
+      onArrived: (request) => traces.remember(request, configuration.table?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),
     },
     limits,
@@ -239,6 +247,8 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     state,
     clock,
     clusters,
+    app,
+    passthrough,
     configuration,
     client,
     outbound,

@@ -16,25 +16,32 @@ import type {
   StatusResponse,
   WatchEvent,
 } from '../../src/api/config-service.js';
-import { fromStruct, toStruct } from '../../src/api/struct.js';
-import { parseServiceName, type ServiceKey } from '../../src/model/mesh-service.js';
-import { withAbort, withPromotion, withSplit } from '../../src/model/operations.js';
+import { fromStruct, type Struct, toStruct } from '../../src/api/struct.js';
+import { parseServiceName, type ServiceKey, serviceKey } from '../../src/model/mesh-service.js';
+import { OperationError, withAbort, withPromotion, withSplit } from '../../src/model/operations.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { AdsServer } from '../ads/ads-server.js';
+import type { LoadStore } from '../load/load-store.js';
 import {
   type ConfigStore,
   type Configuration,
   type ConfiguredService,
+  parseDocument,
   UnknownServiceError,
 } from '../store/config-store.js';
+import type { TranslateContext } from '../translate/policy.js';
 import { followRevision } from './await-revision.js';
+import { type ExplainRequest, explain, plan } from './decisions.js';
 import { toServiceError } from './grpc-errors.js';
 
 export interface ConfigApiParts {
   readonly store: ConfigStore;
   readonly ads: AdsServer;
   readonly definition: PackageDefinition;
+  readonly load: LoadStore;
   status(): StatusResponse;
+  /** What translation of the configuration in force needs. */
+  translateContext(): TranslateContext;
 }
 
 /** The configuration API's methods; see `proto/roost/v1/config.proto`. */
@@ -63,11 +70,41 @@ export function configApi(parts: ConfigApiParts): UntypedServiceImplementation {
     Abort: unary((request: Named & { drain: boolean }) =>
       change(modify(store, request, (document) => withAbort(document, request.drain))),
     ),
+    Explain: unary((request: ExplainRequest) => {
+      const [, { service }] = find(store.current, request.name);
+      return explain(service, request, parts.translateContext());
+    }),
+    Plan: unary((request: PlanRequest) => planRequest(parts, request)),
     Watch: (call: ServerWritableStream<{ namespace: string }, WatchEvent>) => watch(store, call),
     Await: (call: ServerWritableStream<{ revision: number; timeoutMs: number }, AwaitProgress>) =>
       followRevision(parts.ads, call),
     Status: unary(() => parts.status()),
   };
+}
+
+/** As proto-loader gives a oneof: the one that is set, the others null. */
+interface PlanRequest {
+  readonly document: Struct | null;
+  readonly split: SplitRequest | null;
+  readonly promote: (Named & { readonly release: string }) | null;
+  readonly abort: (Named & { readonly drain: boolean }) | null;
+}
+
+function planRequest({ store, load, translateContext }: ConfigApiParts, request: PlanRequest): object {
+  const document = request.document
+    ? (fromStruct(request.document) as unknown as MeshServiceInput)
+    : planOperation(store.current, request);
+  const after = parseDocument(document);
+  const key = serviceKey(after);
+  return plan(key, store.current.services.get(key)?.service, after, translateContext(), load);
+}
+
+function planOperation(current: Configuration, { split, promote, abort }: PlanRequest): MeshServiceInput {
+  const of = ({ name }: Named) => find(current, name)[1].record.document;
+  if (split) return withSplit(of(split), [...split.split], split.route || undefined);
+  if (promote) return withPromotion(of(promote), promote.release);
+  if (abort) return withAbort(of(abort), abort.drain);
+  throw new OperationError('a plan needs a change: a document, a split, a promotion or an abort');
 }
 
 interface Named {

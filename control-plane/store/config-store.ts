@@ -228,6 +228,11 @@ export function incarnationOf({ removals }: ServiceRecord, release: string): str
   return count === 0 ? '' : String(count);
 }
 
+/** Parses one untrusted document. @throws RejectedError */
+export function parseDocument(document: unknown): MeshService {
+  return parseAll([document])[0] as MeshService;
+}
+
 /** @throws RejectedError with the problems of every document */
 function parseAll(documents: readonly unknown[]): MeshService[] {
   const problems = new Map<number, readonly Problem[]>();

@@ -132,7 +132,10 @@ export class ClusterRegistry {
 
   close(): void {
     this.prober.close();
-    for (const { dns } of this.entries.values()) dns?.close();
+    for (const { dns, live } of this.entries.values()) {
+      dns?.close();
+      live.retire();
+    }
   }
 
   private entry(name: string): Entry {
