@@ -64,17 +64,14 @@ export class Sidecar {
     private readonly log: Logger,
   ) {}
 
-  /** @throws ListenError */
+  /** Starts everything or nothing. @throws ListenError */
   static async start(options: SidecarOptions, log: Logger): Promise<Sidecar> {
     const parts = assemble(options, log, () => sidecar?.drain());
     let sidecar: Sidecar | undefined;
-    const addresses = {
-      outbound: await parts.outbound.start(options.outbound),
-      inbound: await parts.inbound.start(options.inbound),
-      admin: await listen(parts.admin, 'the admin port (--admin)', options.admin.host, options.admin.port),
-    };
-    if (options.metrics)
-      await listen(parts.publicAdmin, 'metrics (--metrics)', options.metrics.host, options.metrics.port);
+    const addresses = await openPorts(parts, options).catch((error: unknown) => {
+      release(parts);
+      throw error;
+    });
     parts.configuration.start();
     parts.client.start();
     sidecar = new Sidecar(parts, addresses, options, log);
@@ -96,24 +93,14 @@ export class Sidecar {
 
   /** Finishes what is under way, for a bounded time, and stops. */
   async stop(): Promise<void> {
-    const { inbound, outbound, clock, client, clusters, app, passthrough, admin, publicAdmin } = this.parts;
+    const { inbound, outbound } = this.parts;
     this.drain();
     const deadline = performance.now() + this.options.drainTimeoutMs;
     // Outbound last: requests that are still being answered may need calls of their own.
     await until(() => inbound.busyCount === 0, deadline);
     outbound.drain();
     await until(() => outbound.busyCount === 0, deadline);
-    inbound.destroy();
-    outbound.destroy();
-    clock.stop();
-    client.close();
-    clusters.close();
-    app.retire();
-    passthrough?.close();
-    for (const server of [admin, publicAdmin]) {
-      server.close();
-      server.closeAllConnections();
-    }
+    release(this.parts);
     this.log.info('sidecar has stopped');
   }
 }
@@ -130,6 +117,34 @@ interface Parts {
   readonly inbound: Listener;
   readonly admin: HttpServer;
   readonly publicAdmin: HttpServer;
+}
+
+/** @returns the addresses as bound. @throws ListenError */
+async function openPorts(parts: Parts, options: SidecarOptions): Promise<Sidecar['addresses']> {
+  const { outbound, inbound, admin, metrics } = options;
+  const addresses = {
+    outbound: await parts.outbound.start(outbound),
+    inbound: await parts.inbound.start(inbound),
+    admin: await listen(parts.admin, 'the admin port (--admin)', admin.host, admin.port),
+  };
+  if (metrics) await listen(parts.publicAdmin, 'metrics (--metrics)', metrics.host, metrics.port);
+  return addresses;
+}
+
+/** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
+function release(parts: Parts): void {
+  const { inbound, outbound, clock, client, clusters, app, passthrough, admin, publicAdmin } = parts;
+  inbound.destroy();
+  outbound.destroy();
+  clock.stop();
+  client.close();
+  clusters.close();
+  app.retire();
+  passthrough?.close();
+  for (const server of [admin, publicAdmin]) {
+    server.close();
+    server.closeAllConnections();
+  }
 }
 
 function assemble(options: SidecarOptions, log: Logger, drain: () => void): Parts {

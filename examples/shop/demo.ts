@@ -73,7 +73,7 @@ async function present(processes: Processes, report: Report): Promise<{ shop: Sh
   const startedMs = performance.now();
   const seconds = () => (performance.now() - startedMs) / 1000;
   report.line('Roost: a canary with sessions that stay where they are, in a shop of six pods.');
-  const shop = await Shop.start(processes, (text) => report.progress(text));
+  const shop = await Shop.start(processes, { progress: (text) => report.progress(text) });
   report.say(
     `Up in ${seconds().toFixed(1)} s: a control plane, and ${shop.pods.length} apps with a sidecar each.`,
   );

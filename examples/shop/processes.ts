@@ -19,7 +19,7 @@ export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 export const ROOST = join(ROOT, 'dist/src/cli/main.js');
 const END_WITH_PARENT = new URL('./end-with-parent.js', import.meta.url).href;
 
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 3000;
 /** How much of a child's output is kept in memory to look for a line in; all of it is in its log file. */
 const TAIL_CHARS = 65_536;

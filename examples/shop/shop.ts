@@ -18,6 +18,14 @@ const PODS: readonly PodName[] = [
 const START_ATTEMPTS = 3;
 const READMISSION_TIMEOUT_MS = 20_000;
 
+export interface ShopOptions {
+  readonly names?: readonly PodName[];
+  /** Finds a port for what must be known before its process runs. */
+  readonly takePort?: () => Promise<PortReservation>;
+  /** Told what is being waited for. */
+  readonly progress?: (text: string) => void;
+}
+
 /** The running shop: a control plane, and apps with a sidecar each, all processes of their own. */
 export class Shop {
   private constructor(
@@ -26,18 +34,10 @@ export class Shop {
     readonly pods: readonly Pod[],
   ) {}
 
-  /**
-   * @param progress told what is being waited for
-   * @param takePort finds a port for what must be known before its process runs
-   */
-  static async start(
-    processes: Processes,
-    progress: (text: string) => void,
-    takePort: () => Promise<PortReservation> = () => ReservedPort.take(),
-  ): Promise<Shop> {
+  static async start(processes: Processes, options: ShopOptions = {}): Promise<Shop> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await Shop.startOnce(processes, progress, takePort);
+        return await Shop.startOnce(processes, options);
       } catch (error) {
         // Somebody else took a port in the moment between its release and its use.
         const portTaken = error instanceof DemoError && /in use|EADDRINUSE/.test(error.message);
@@ -47,30 +47,21 @@ export class Shop {
     }
   }
 
-  private static async startOnce(
-    processes: Processes,
-    progress: (text: string) => void,
-    takePort: () => Promise<PortReservation>,
-  ): Promise<Shop> {
+  private static async startOnce(processes: Processes, options: ShopOptions): Promise<Shop> {
+    const { names = PODS, takePort = () => ReservedPort.take(), progress = () => {} } = options;
     const pods: Pod[] = [];
-    for (const name of PODS) pods.push(new Pod(name, await takePort(), await takePort(), processes));
+    for (const name of names) pods.push(new Pod(name, await takePort(), await takePort(), processes));
     progress('starting the control plane');
-    const controlPlane = await startControlPlane(processes);
-    const shop = new Shop(processes, controlPlane, pods);
+    const shop = new Shop(processes, await startControlPlane(processes), pods);
     await together(
       pods,
+      (pod) => pod.startSidecar(shop.controlPlane.grpc, shop.resolveFlags),
       (n) => progress(`starting sidecars: ${n} of ${pods.length} listen`),
-      async (pod) => {
-        await pod.startSidecar(controlPlane.grpc, shop.resolveFlags);
-      },
     );
     await together(
       pods,
+      (pod) => pod.startApp().then(() => pod.ready()),
       (n) => progress(`starting apps: ${n} of ${pods.length} are up`),
-      async (pod) => {
-        await pod.startApp();
-        await pod.ready();
-      },
     );
     return shop;
   }
@@ -128,11 +119,11 @@ async function startControlPlane(processes: Processes): Promise<{ grpc: string; 
   return JSON.parse(line) as { grpc: string; http: string };
 }
 
-/** Does the same for every pod at once, telling how many are done. */
+/** Does the same for every pod at once, telling how many are done; then throws what went wrong first, if anything. */
 async function together(
   pods: readonly Pod[],
-  progress: (done: number) => void,
   work: (pod: Pod) => Promise<void>,
+  progress: (done: number) => void,
 ): Promise<void> {
   let done = 0;
   progress(done);
