@@ -25,7 +25,9 @@ As an operator, in another terminal, in this folder:
   export ROOST_CONTROL_PLANE=${shop.controlPlane.grpc}
   npx roost status
   npx roost get
+  npx roost plan split checkout.shop v1=90 v2=10
   npx roost split checkout.shop v1=90 v2=10
+  npx roost explain checkout.shop -H 'x-user-id: bob'
   npx roost promote checkout.shop v2
   npx roost abort checkout.shop`;
 }
