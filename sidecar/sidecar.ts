@@ -61,8 +61,6 @@ export interface SidecarAddresses {
   readonly metrics?: string;
 }
 
-const NO_ADDRESSES: SidecarAddresses = { outbound: '', inbound: '', admin: '' };
-
 /** A running sidecar. {@link Sidecar.start} is the one place that puts its parts together. */
 export class Sidecar {
   private draining = false;
@@ -74,13 +72,12 @@ export class Sidecar {
     private readonly log: Logger,
   ) {}
 
-  /** @throws ListenError */
+  /** Starts everything or nothing. @throws ListenError */
   static async start(options: SidecarOptions, log: Logger): Promise<Sidecar> {
     const parts = assemble(options, log, () => sidecar?.drain());
     let sidecar: Sidecar | undefined;
-    const addresses = await bind(parts, options).catch(async (error) => {
-      // Started whole or not at all: nothing of it may keep the process alive.
-      await new Sidecar(parts, NO_ADDRESSES, options, log).stop();
+    const addresses = await bind(parts, options).catch((error: unknown) => {
+      release(parts);
       throw error;
     });
     parts.configuration.start();
@@ -104,24 +101,14 @@ export class Sidecar {
 
   /** Finishes what is under way, for a bounded time, and stops. */
   async stop(): Promise<void> {
-    const { inbound, outbound, clock, client, clusters, app, passthrough, admin, publicAdmin } = this.parts;
+    const { inbound, outbound } = this.parts;
     this.drain();
     const deadline = performance.now() + this.options.drainTimeoutMs;
     // Outbound last: requests that are still being answered may need calls of their own.
     await until(() => inbound.busyCount === 0, deadline);
     outbound.drain();
     await until(() => outbound.busyCount === 0, deadline);
-    inbound.destroy();
-    outbound.destroy();
-    clock.stop();
-    client.close();
-    clusters.close();
-    app.retire();
-    passthrough?.close();
-    for (const server of [admin, publicAdmin]) {
-      server.close();
-      server.closeAllConnections();
-    }
+    release(this.parts);
     this.log.info('sidecar has stopped');
   }
 }
@@ -153,6 +140,22 @@ async function bind(
   if (metrics === undefined) return addresses;
   const bound = await listen(parts.publicAdmin, 'metrics (--metrics)', metrics.host, metrics.port);
   return { ...addresses, metrics: bound };
+}
+
+/** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
+function release(parts: Parts): void {
+  const { inbound, outbound, clock, client, clusters, app, passthrough, admin, publicAdmin } = parts;
+  inbound.destroy();
+  outbound.destroy();
+  clock.stop();
+  client.close();
+  clusters.close();
+  app.retire();
+  passthrough?.close();
+  for (const server of [admin, publicAdmin]) {
+    server.close();
+    server.closeAllConnections();
+  }
 }
 
 function assemble(options: SidecarOptions, log: Logger, drain: () => void): Parts {
