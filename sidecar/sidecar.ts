@@ -95,7 +95,7 @@ export class Sidecar {
 
   /** Finishes what is under way, for a bounded time, and stops. */
   async stop(): Promise<void> {
-    const { inbound, outbound, clock, client, clusters, admin, publicAdmin } = this.parts;
+    const { inbound, outbound, clock, client, clusters, passthrough, app, admin, publicAdmin } = this.parts;
     this.drain();
     const deadline = performance.now() + this.options.drainTimeoutMs;
     // Outbound last: requests that are still being answered may need calls of their own.
@@ -107,6 +107,8 @@ export class Sidecar {
     clock.stop();
     client.close();
     clusters.close();
+    passthrough?.close();
+    app.retire();
     for (const server of [admin, publicAdmin]) {
       server.close();
       server.closeAllConnections();
@@ -119,6 +121,8 @@ interface Parts {
   readonly state: { draining: boolean };
   readonly clock: CoarseClock;
   readonly clusters: ClusterRegistry;
+  readonly passthrough: PassthroughEndpoints | undefined;
+  readonly app: UpstreamEndpoint;
   readonly configuration: MeshConfiguration;
   readonly client: DeltaClient;
   readonly outbound: Listener;
@@ -239,6 +243,8 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     state,
     clock,
     clusters,
+    passthrough,
+    app,
     configuration,
     client,
     outbound,
