@@ -250,7 +250,7 @@ inEachDirection(
     t.equal(await never.gone(), 'ended');
     t.equal(once.received + never.received, '', 'without a word');
   },
-  { limits: { clientIdleTimeoutMs: 100 } },
+  { limits: { clientIdleTimeoutMs: 500 } },
 );
 
 inEachDirection(
@@ -274,7 +274,7 @@ inEachDirection(
     await silent.gone();
     await stuck.gone();
   },
-  { limits: { streamIdleTimeoutMs: 150 } },
+  { limits: { streamIdleTimeoutMs: 500 } },
 );
 
 function take(path: Path, count: number): Promise<RawPeer[]> {

@@ -5,6 +5,20 @@ import { type Expecting, type PlainMessage, readMessage } from './plain-message.
 
 const PATIENCE_MS = 10_000;
 
+/** Sockets that a test has opened and that are still there: it closes them with one teardown, not with thousands. */
+const opened = new WeakMap<Test, Set<Socket>>();
+
+function openedBy(t: Test): Set<Socket> {
+  const known = opened.get(t);
+  if (known) return known;
+  const sockets = new Set<Socket>();
+  opened.set(t, sockets);
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  return sockets;
+}
+
 /** One end of a real connection, byte by byte: what a test sends is what goes out. */
 export class RawPeer {
   /** In latin-1; what {@link message} and {@link receive} have returned is taken out. */
@@ -43,7 +57,8 @@ export class RawPeer {
     const { host, port } = toAddress(address);
     const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
     const peer = new RawPeer(socket);
-    t.teardown(() => socket.destroy());
+    openedBy(t).add(socket);
+    socket.on('close', () => openedBy(t).delete(socket));
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
       socket.once('error', reject);
@@ -183,6 +198,7 @@ export class RawBackend {
   /** From now on, answers every request of every new connection. */
   answerAll(answer: (request: PlainMessage, peer: RawPeer) => string): void {
     this.answering = (peer) => {
+      peer.socket.on('end', () => peer.end());
       const work = async () => {
         for (;;) {
           const request = await peer.request();
@@ -190,7 +206,7 @@ export class RawBackend {
         }
       };
       // It ends with the connection.
-      work().catch(() => peer.end());
+      work().catch(() => peer.destroy());
     };
   }
 
