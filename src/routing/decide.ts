@@ -1,3 +1,4 @@
+import { xxh64 } from '../hashing/xxh64.js';
 import { readBaggage } from '../http/baggage.js';
 import { headerName } from '../http/header-name.js';
 import { type Endpoint, PINNED_ONLY, UNUSABLE } from './endpoint-set.js';
@@ -81,8 +82,8 @@ export function place(
   const { affinity } = route;
   const session = affinity?.keys.find(request);
   const pin = session && affinity && findPin(session, affinity, context);
-  const wanted = chooseRelease(host, route, request, session, pin, context);
-  const target = failOver(host, route, wanted, without, session, context);
+  const wanted = chooseRelease({ host, route, request, session, pin, context, without });
+  const target = failOver(host, route, wanted, without, session, pin, context);
   if (target === undefined) return { route, release: wanted.release, endpoint: undefined };
   const { endpoint, reason } = chooseEndpoint(route, target.release, target.pinned, session, context);
   if (endpoint === undefined) return { route, release: target.release, endpoint: undefined };
@@ -139,48 +140,76 @@ interface ChosenRelease {
   readonly slot: number | undefined;
   /** Index of the endpoint that the session's pin names in this release, or -1. */
   readonly pinned: number;
+  /** The release that the session's pin holds it on, chosen or not. */
+  readonly held: Release | undefined;
+}
+
+interface ReleaseQuestion {
+  readonly host: VirtualHost;
+  readonly route: Route;
+  readonly request: RequestView;
+  readonly session: SessionKey | undefined;
+  readonly pin: Pin | undefined;
+  readonly context: DecisionContext;
+  readonly without: readonly Release[];
 }
 
 /** S4 and S8. */
-function chooseRelease(
-  host: VirtualHost,
-  route: Route,
-  request: RequestView,
-  session: SessionKey | undefined,
-  pin: Pin | undefined,
-  context: DecisionContext,
-): ChosenRelease {
+function chooseRelease(question: ReleaseQuestion): ChosenRelease {
+  const { host, route, request, session, pin, context, without } = question;
   const { affinity, split } = route;
-  const named = split.releases.length === 1 ? (split.releases[0] as Release) : undefined;
+  const held = pin && affinity && releaseHeldBy(pin, affinity, route, host);
   const choose = (release: Release, reason: ReleaseReason, slot?: number): ChosenRelease => ({
     release,
     reason,
     slot,
-    pinned: pin && affinity ? release.cluster.endpoints.findByDigest(pin.endpoint, affinity.digests) : -1,
+    pinned: pinnedIn(release, pin, affinity),
+    held,
   });
-  const held = pin && affinity && releaseHeldBy(pin, affinity, route, host);
+  const named = namedBy(split);
   if (held && affinity.sessionFirst) return choose(held, 'pin');
   if (named) return choose(named, 'named');
   const inLane = affinity?.followLanes === false ? undefined : releaseInLane(host, split, request);
   if (inLane) return choose(inLane, 'lane');
   if (held) return choose(held, 'pin');
   if (session === undefined || affinity === undefined || affinity.version === 'none') {
-    return choose(releaseOfSlot(split, context.random() * split.total), 'random');
+    // S4: evaluated once per request. After refusals, chance has spoken already.
+    return choose(without[0] ?? releaseOfSlot(split, context.random() * split.total), 'random');
   }
   const slot = Number(session.hash % BigInt(split.total));
   return choose(releaseOfSlot(split, slot), 'slot', slot);
+}
+
+/** S4 rule 1: the release that a split names outright. */
+function namedBy({ releases }: Split): Release | undefined {
+  return releases.length === 1 ? releases[0] : undefined;
+}
+
+/** Index of the endpoint that a pin names in this release, or -1. */
+function pinnedIn(release: Release, pin: Pin | undefined, affinity: Affinity | undefined): number {
+  return pin && affinity ? release.cluster.endpoints.findByDigest(pin.endpoint, affinity.digests) : -1;
 }
 
 /** The release that a pin holds the session on, if it may. */
 function releaseHeldBy(pin: Pin, affinity: Affinity, route: Route, host: VirtualHost): Release | undefined {
   if (pin.release === 0 || affinity.version === 'none') return undefined;
   if (affinity.version === 'balanced' && !pin.label) return undefined;
+  if (!affinity.sessionFirst) return resolvePin(pin, route.split, affinity)?.release;
+  // Under `precedence: session` the session also outranks a route that names a release.
+  return resolveBesideLabel(pin, affinity, route, host)?.release;
+}
+
+/** S6, for a route that names a release: the pin also counts if the service's unconditional route lists its release. */
+function resolveBesideLabel(
+  pin: Pin,
+  affinity: Affinity,
+  route: Route,
+  host: VirtualHost,
+): ResolvedPin | undefined {
   const inSplit = resolvePin(pin, route.split, affinity);
-  if (inSplit || !affinity.sessionFirst) return inSplit?.release;
-  // Under `precedence: session` the session also outranks a route that names a release: the pin then counts
-  // if the service's unconditional route still lists its release.
+  if (inSplit || namedBy(route.split) === undefined) return inSplit;
   const fallback = host.routes.find(({ condition }) => condition === undefined);
-  return fallback && resolvePin(pin, fallback.split, affinity)?.release;
+  return fallback && resolvePin(pin, fallback.split, affinity);
 }
 
 /** S8: the release that carries the request's lane; of several, one of the split first. */
@@ -210,19 +239,46 @@ function failOver(
   wanted: ChosenRelease,
   without: readonly Release[],
   session: SessionKey | undefined,
+  pin: Pin | undefined,
   context: DecisionContext,
 ): Target | undefined {
-  const sticky = route.affinity?.endpoint === 'persistent';
-  if (serves(wanted.release, sticky ? wanted.pinned : -1, without)) return wanted;
+  const { affinity } = route;
+  const sticky = affinity?.endpoint === 'persistent';
+  const targetOn = (release: Release): Target | undefined => {
+    const pinned = pinnedIn(release, pin, affinity);
+    return serves(release, sticky ? pinned : -1, without) ? { release, pinned } : undefined;
+  };
   const { stable } = host.service;
-  if (stable && serves(stable, -1, without)) return { release: stable, pinned: -1 };
-  if (!route.affinity?.failoverAny) return undefined;
-  const others = route.split.releases.filter((release) => serves(release, -1, without));
-  const pick = session
-    ? Number(session.hash % BigInt(others.length || 1))
-    : Math.floor(context.random() * others.length);
-  const release = others[pick];
-  return release && { release, pinned: -1 };
+  const target = targetOn(wanted.release) ?? (stable && targetOn(stable));
+  if (target || !affinity?.failoverAny) return target;
+  const others = route.split.releases.filter((release) => targetOn(release) !== undefined);
+  const chosen = chooseAny(route.split, others, session, context);
+  return chosen && targetOn(chosen);
+}
+
+/**
+ * `failover: any`: a drained release only where there is no other. Rendezvous hashing: a session keeps to the
+ * same release for as long as that serves, whatever becomes of the others.
+ */
+function chooseAny(
+  split: Split,
+  serving: readonly Release[],
+  session: SessionKey | undefined,
+  context: DecisionContext,
+): Release | undefined {
+  const open = serving.filter((release) => slotsOf(split, release) > 0);
+  const candidates = open.length > 0 ? open : serving;
+  if (session === undefined) return candidates[Math.floor(context.random() * candidates.length)];
+  const score = ({ name }: Release) => xxh64(name, session.hash);
+  return candidates.reduce<Release | undefined>(
+    (best, release) => (best && score(best) >= score(release) ? best : release),
+    undefined,
+  );
+}
+
+function slotsOf({ releases, ends }: Split, release: Release): number {
+  const index = releases.indexOf(release);
+  return (ends[index] as number) - (ends[index - 1] ?? 0);
 }
 
 function serves(release: Release, pinnedIndex: number, without: readonly Release[]): boolean {
@@ -282,27 +338,30 @@ function choosePin(question: PinQuestion): Placement['pinTo'] {
   // S8: a lane changes no pin. `pin: false` on a route that names a release: neither does the route.
   if (wanted.reason === 'lane' || (named && !route.pins)) return undefined;
   const failedOver = target.release !== wanted.release;
-  if (failedOver && pin !== undefined && !mayRepin(wanted.release, affinity, context)) return undefined;
+  const mayChange = !failedOver || !holdsSomething(pin, affinity, route, host);
+  if (!mayChange && !mayRepin(wanted.release, affinity, context)) return undefined;
   // A label is a condition: an unconditional route that lists one release is the whole service's split.
   const label = named && route.condition !== undefined;
-  const holdsRelease =
-    affinity.version === 'persistent' ||
-    (affinity.version === 'balanced' && (label || wanted.reason === 'pin'));
+  const byLabel = label || (pin?.label === true && wanted.held === wanted.release);
+  const holdsRelease = affinity.version === 'persistent' || (affinity.version === 'balanced' && byLabel);
   const holdsEndpoint = affinity.endpoint === 'persistent';
-  if (!holdsRelease && !holdsEndpoint && !isEvictedLabel(pin, affinity, route, host)) return undefined;
+  if (!holdsRelease && !holdsEndpoint && !isEvictedLabel(pin, affinity, wanted)) return undefined;
   const release = holdsRelease ? target.release.digest : 0;
-  const releaseRight = pin?.release === release && (pin.label || !label || affinity.version !== 'balanced');
-  const pinned = failedOver ? -1 : wanted.pinned;
+  const releaseRight = pin?.release === release && (pin.label || !byLabel || affinity.version !== 'balanced');
   const endpointRight =
-    pinned >= 0 && (!holdsEndpoint || target.release.cluster.endpoints.at(pinned) === endpoint);
-  if (releaseRight && endpointRight) return undefined;
-  return { release, label: label || (wanted.reason === 'pin' && pin?.label === true) };
+    target.pinned >= 0 && (!holdsEndpoint || target.release.cluster.endpoints.at(target.pinned) === endpoint);
+  return releaseRight && endpointRight ? undefined : { release, label: byLabel };
+}
+
+/** S4 rule 5: a session whose pin leads nowhere any more is like a new one. */
+function holdsSomething(pin: Pin | undefined, affinity: Affinity, route: Route, host: VirtualHost): boolean {
+  if (pin === undefined || (pin.release === 0 && affinity.endpoint !== 'persistent')) return false;
+  return resolveBesideLabel(pin, affinity, route, host) !== undefined;
 }
 
 /** Under `balanced`, a label's pin to a release that has left the split is taken back, so that it cannot revive. */
-function isEvictedLabel(pin: Pin | undefined, affinity: Affinity, route: Route, host: VirtualHost): boolean {
-  if (pin === undefined || !pin.label || pin.release === 0 || affinity.version !== 'balanced') return false;
-  return releaseHeldBy(pin, affinity, route, host) === undefined;
+function isEvictedLabel(pin: Pin | undefined, affinity: Affinity, { held }: ChosenRelease): boolean {
+  return pin?.label === true && pin.release !== 0 && affinity.version === 'balanced' && held === undefined;
 }
 
 /** S4 rule 5: a pinned session follows its failover only once its release has been gone for a while. */
