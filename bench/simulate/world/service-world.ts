@@ -1,4 +1,4 @@
-import { countRemovals } from '../../../control-plane/store/config-state.js';
+import { birthsOf, incarnationOf, type ServiceRecord } from '../../../control-plane/store/config-state.js';
 import {
   type MeshService,
   type MeshServiceInput,
@@ -17,10 +17,9 @@ export class ServiceWorld {
   service: MeshService;
   /** Counts commits. */
   revision = 1;
-  removals: Record<string, number> = {};
   /** Addresses that are about to leave: for their pinned sessions only. */
   readonly draining = new Set<string>();
-  private current: MeshServiceInput;
+  private record: ServiceRecord;
   private releases = 0;
 
   constructor(
@@ -28,26 +27,24 @@ export class ServiceWorld {
     private readonly pods: Pods,
     private readonly random: Random,
   ) {
-    this.current = this.firstDocument();
-    this.service = parseMeshService(this.current);
+    this.record = recordOf(this.firstDocument(), this.revision);
+    this.service = parseMeshService(this.record.document);
   }
 
   get document(): MeshServiceInput {
-    return this.current;
+    return this.record.document;
   }
 
   /** Puts a document in force, as `apply` does. */
   commit(document: MeshServiceInput): void {
-    const names = ({ spec }: MeshServiceInput) => spec.versions.map(({ name }) => name);
-    this.removals = countRemovals(this.removals, names(this.current), names(document));
-    this.current = document;
-    this.service = parseMeshService(document);
     this.revision++;
+    this.record = recordOf(document, this.revision, this.record);
+    this.service = parseMeshService(document);
   }
 
   /** Commits changes of the `spec`. */
   edit(changes: Partial<MeshServiceInput['spec']>): void {
-    this.commit({ ...this.current, spec: { ...this.current.spec, ...changes } });
+    this.commit({ ...this.document, spec: { ...this.document.spec, ...changes } });
   }
 
   /** Something beside the document has changed: which pods drain. */
@@ -56,11 +53,11 @@ export class ServiceWorld {
   }
 
   get versions(): readonly VersionInput[] {
-    return this.current.spec.versions;
+    return this.document.spec.versions;
   }
 
   get routes(): readonly RouteInput[] {
-    return this.current.spec.routes ?? [];
+    return this.document.spec.routes ?? [];
   }
 
   get split(): SplitInput {
@@ -73,7 +70,7 @@ export class ServiceWorld {
 
   /** Tells a release from a later one of the same name, as the store does. */
   incarnation(release: string): string {
-    return String(this.removals[release] ?? '');
+    return incarnationOf(this.record, release);
   }
 
   podsOf(version: VersionInput): Pod[] {
@@ -137,6 +134,11 @@ export class ServiceWorld {
       },
     };
   }
+}
+
+function recordOf(document: MeshServiceInput, revision: number, before?: ServiceRecord): ServiceRecord {
+  const names = document.spec.versions.map(({ name }) => name);
+  return { document, revision, born: birthsOf(before, names, revision) };
 }
 
 export function split(...entries: readonly (readonly [version: string, weight: number])[]): SplitInput {
