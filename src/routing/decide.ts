@@ -98,7 +98,9 @@ export function place(
     pin,
     failedOverFrom,
     pinTo:
-      session && affinity && choosePin({ host, route, affinity, pin, wanted, target, endpoint, context }),
+      session &&
+      affinity &&
+      choosePin({ host, route, affinity, request, pin, wanted, target, endpoint, context }),
   };
 }
 
@@ -158,7 +160,7 @@ function chooseRelease(
     slot,
     pinned: pin && affinity ? release.cluster.endpoints.findByDigest(pin.endpoint, affinity.digests) : -1,
   });
-  const held = pin && affinity && releaseHeldBy(pin, affinity, route, host);
+  const held = pin && affinity && releaseHeldBy({ pin, affinity, route, host, request, context });
   if (held && affinity.sessionFirst) return choose(held, 'pin');
   if (named) return choose(named, 'named');
   const inLane = affinity?.followLanes === false ? undefined : releaseInLane(host, split, request);
@@ -171,16 +173,37 @@ function chooseRelease(
   return choose(releaseOfSlot(split, slot), 'slot', slot);
 }
 
+interface HeldQuestion {
+  readonly pin: Pin;
+  readonly affinity: Affinity;
+  readonly route: Route;
+  readonly host: VirtualHost;
+  readonly request: RequestView;
+  readonly context: DecisionContext;
+}
+
 /** The release that a pin holds the session on, if it may. */
-function releaseHeldBy(pin: Pin, affinity: Affinity, route: Route, host: VirtualHost): Release | undefined {
+function releaseHeldBy(question: HeldQuestion): Release | undefined {
+  const { pin, affinity, route } = question;
   if (pin.release === 0 || affinity.version === 'none') return undefined;
   if (affinity.version === 'balanced' && !pin.label) return undefined;
   const inSplit = resolvePin(pin, route.split, affinity);
   if (inSplit || !affinity.sessionFirst) return inSplit?.release;
-  // Under `precedence: session` the session also outranks a route that names a release: the pin then counts
-  // if the service's unconditional route still lists its release.
-  const fallback = host.routes.find(({ condition }) => condition === undefined);
-  return fallback && resolvePin(pin, fallback.split, affinity)?.release;
+  // Under `precedence: session` the session also outranks a route that names a release: the pin then counts if
+  // the split that the request would get without its label lists the pin's release.
+  const split = splitWithoutLabels(question);
+  return split && resolvePin(pin, split, affinity)?.release;
+}
+
+/** The split of the first route that takes the request and is no label; if all are labels, of the last of them. */
+function splitWithoutLabels({ host, request, context }: HeldQuestion): Split | undefined {
+  let last: Split | undefined;
+  for (const { condition, split } of host.routes) {
+    if (condition !== undefined && !condition(request, context.random)) continue;
+    if (condition === undefined || split.releases.length > 1) return split;
+    last = split;
+  }
+  return last;
 }
 
 /** S8: the release that carries the request's lane; of several, one of the split first. */
@@ -268,6 +291,7 @@ interface PinQuestion {
   readonly host: VirtualHost;
   readonly route: Route;
   readonly affinity: Affinity;
+  readonly request: RequestView;
   readonly pin: Pin | undefined;
   readonly wanted: ChosenRelease;
   readonly target: Target;
@@ -277,7 +301,7 @@ interface PinQuestion {
 
 /** S4 and S6: whether the session gets a new pin, and to what. */
 function choosePin(question: PinQuestion): Placement['pinTo'] {
-  const { host, route, affinity, pin, wanted, target, endpoint, context } = question;
+  const { route, affinity, pin, wanted, target, endpoint, context } = question;
   const named = wanted.reason === 'named';
   // S8: a lane changes no pin. `pin: false` on a route that names a release: neither does the route.
   if (wanted.reason === 'lane' || (named && !route.pins)) return undefined;
@@ -289,7 +313,7 @@ function choosePin(question: PinQuestion): Placement['pinTo'] {
     affinity.version === 'persistent' ||
     (affinity.version === 'balanced' && (label || wanted.reason === 'pin'));
   const holdsEndpoint = affinity.endpoint === 'persistent';
-  if (!holdsRelease && !holdsEndpoint && !isEvictedLabel(pin, affinity, route, host)) return undefined;
+  if (!holdsRelease && !holdsEndpoint && !isEvictedLabel(question)) return undefined;
   const release = holdsRelease ? target.release.digest : 0;
   const releaseRight = pin?.release === release && (pin.label || !label || affinity.version !== 'balanced');
   const pinned = failedOver ? -1 : wanted.pinned;
@@ -300,9 +324,10 @@ function choosePin(question: PinQuestion): Placement['pinTo'] {
 }
 
 /** Under `balanced`, a label's pin to a release that has left the split is taken back, so that it cannot revive. */
-function isEvictedLabel(pin: Pin | undefined, affinity: Affinity, route: Route, host: VirtualHost): boolean {
-  if (pin === undefined || !pin.label || pin.release === 0 || affinity.version !== 'balanced') return false;
-  return releaseHeldBy(pin, affinity, route, host) === undefined;
+function isEvictedLabel({ pin, ...question }: PinQuestion): boolean {
+  if (pin === undefined || !pin.label || pin.release === 0 || question.affinity.version !== 'balanced')
+    return false;
+  return releaseHeldBy({ pin, ...question }) === undefined;
 }
 
 /** S4 rule 5: a pinned session follows its failover only once its release has been gone for a while. */
