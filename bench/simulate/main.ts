@@ -1,28 +1,44 @@
-import { parseCommandLine, USAGE } from './options.js';
+import { type CommandLine, parseCommandLine, USAGE } from './options.js';
+import { printReport, reportOn } from './report.js';
 import { Simulation } from './simulation.js';
 
-const { options } = parseCommandLine(process.argv.slice(2));
-const t0 = performance.now();
-const sim = new Simulation(options);
-sim.run();
-console.log(
-  USAGE.length,
-  sim.requests,
-  sim.decisions,
-  (performance.now() - t0) / 1000,
-  sim.world.changes,
-  sim.fleet.changes,
-  sim.oracle.tally,
-);
-console.log(sim.offence, sim.shares.pooled(), process.resourceUsage().maxRSS / 1024);
-console.log(
-  sim.shares
-    .results()
-    .slice(0, 3)
-    .map((r) => JSON.stringify(r)),
-);
-if (sim.offence) {
-  const again = new Simulation(options, sim.offence.session);
-  again.run(sim.offence.request);
-  console.log(again.history.join('\n'));
+const EXIT = { passed: 0, failed: 1, usage: 2 } as const;
+const PROGRESS_INTERVAL_MS = 2000;
+
+function main(): number {
+  let commandLine: CommandLine;
+  try {
+    commandLine = parseCommandLine(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
+    return EXIT.usage;
+  }
+  if (commandLine.help) {
+    process.stdout.write(USAGE);
+    return EXIT.passed;
+  }
+  const { options, json } = commandLine;
+  const startedMs = performance.now();
+  const simulation = new Simulation(options);
+  simulation.run({ onStep: progress(simulation, options.steps, startedMs) });
+  const report = reportOn(simulation, options, (performance.now() - startedMs) / 1000);
+  process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : `${printReport(report)}\n`);
+  return report.passed ? EXIT.passed : EXIT.failed;
 }
+
+/** Tells on standard error how far the run has come, every now and then. */
+function progress(simulation: Simulation, steps: number, startedMs: number) {
+  let lastMs = startedMs;
+  return (step: number): undefined => {
+    const nowMs = performance.now();
+    if (nowMs - lastMs < PROGRESS_INTERVAL_MS) return;
+    lastMs = nowMs;
+    const { requests, sessionsBegun, oracle } = simulation;
+    process.stderr.write(
+      `step ${step} of ${steps}: ${sessionsBegun} sessions, ${requests} requests, ` +
+        `${oracle.tally.unexplained} unexplained, ${Math.round((nowMs - startedMs) / 1000)} s\n`,
+    );
+  };
+}
+
+process.exitCode = main();

@@ -1,5 +1,8 @@
 import { parseArgs } from 'node:util';
-import type { Decide } from './traffic/send.js';
+import { MUTANTS } from './mutants.js';
+
+/** Simulated time from one step to the next. */
+export const STEP_MS = 5000;
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -9,8 +12,8 @@ export interface SimulationOptions {
   readonly steps: number;
   /** How often a session calls, on average. */
   readonly calls: number;
-  /** Put in the place of the production decision, to see whether that is noticed. */
-  readonly decide?: Decide;
+  /** Name of a broken decision in the place of the production one, to see whether that is noticed. */
+  readonly mutant?: string;
 }
 
 export const FULL_RUN: SimulationOptions = {
@@ -43,22 +46,29 @@ const LARGEST = {
 
 export const USAGE = `npm run simulate -- [options]
 
+Simulates fleets of sidecars with the production decision function, and judges every decision by an oracle that
+knows SEMANTICS only (docs/simulation.md). Exits 1 if one flip, hop or other decision has no reason there, or if a
+share is wrong.
+
   --seed N       the same seed, the same history (${FULL_RUN.seed})
   --sidecars N   (${FULL_RUN.sidecars})
   --services N   at most ${LARGEST.services} (${FULL_RUN.services})
   --sessions N   (${FULL_RUN.sessions})
-  --steps N      of 5 simulated seconds (${FULL_RUN.steps})
+  --steps N      of ${STEP_MS / 1000} simulated seconds (${FULL_RUN.steps})
   --calls N      of each session, on average (${FULL_RUN.calls})
-  --quick        a few seconds: ${QUICK_RUN.sidecars} sidecars, ${QUICK_RUN.services} services, ${QUICK_RUN.sessions} sessions
+  --quick        a few seconds: ${QUICK_RUN.sidecars} sidecars, ${QUICK_RUN.services} services, ${QUICK_RUN.sessions} sessions, ${QUICK_RUN.steps} steps
+  --mutant NAME  breaks the decision on purpose, which must be noticed: ${Object.keys(MUTANTS).join(', ')}
   -o json        the report as JSON
+  --help         this text
 `;
 
 export interface CommandLine {
   readonly options: SimulationOptions;
   readonly json: boolean;
+  readonly help: boolean;
 }
 
-/** @throws Error where an option is unknown or no whole number in range */
+/** @throws Error where an option is unknown, or its value is out of range */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
@@ -71,6 +81,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       steps: text,
       calls: text,
       quick: { type: 'boolean' },
+      mutant: text,
+      help: { type: 'boolean', short: 'h' },
       output: { type: 'string', short: 'o' },
     },
   });
@@ -86,7 +98,9 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       sessions: number('sessions'),
       steps: number('steps'),
       calls: number('calls'),
+      ...mutantNamed(values.mutant),
     },
+    help: values.help === true,
     json: values.output === 'json',
   };
 }
@@ -97,4 +111,11 @@ function wholeNumber(name: keyof typeof LARGEST, text: string | undefined, other
   if (!/^\d+$/.test(text) || number < 1 || number > LARGEST[name])
     throw new Error(`--${name} takes a whole number from 1 to ${LARGEST[name]}, not "${text}"`);
   return number;
+}
+
+function mutantNamed(name: string | undefined): Pick<SimulationOptions, 'mutant'> {
+  if (name === undefined) return {};
+  if (MUTANTS[name] === undefined)
+    throw new Error(`--mutant takes one of ${Object.keys(MUTANTS).join(', ')}, not "${name}"`);
+  return { mutant: name };
 }

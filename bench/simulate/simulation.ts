@@ -1,7 +1,8 @@
 import { place } from '../../src/routing/decide.js';
 import { Fleet } from './fleet/fleet.js';
 import { describeCall, describeService } from './history.js';
-import type { SimulationOptions } from './options.js';
+import { MUTANTS } from './mutants.js';
+import { type SimulationOptions, STEP_MS } from './options.js';
 import { Memory } from './oracle/memory.js';
 import { Oracle } from './oracle/oracle.js';
 import { Numbers } from './oracle/reading.js';
@@ -13,7 +14,6 @@ import { Sessions } from './traffic/sessions.js';
 import type { ServiceWorld } from './world/service-world.js';
 import { World } from './world/world.js';
 
-const STEP_MS = 5000;
 /** Sessions begin during this share of the steps; in the rest, only old ones call. */
 const ARRIVALS = 0.8;
 /** Of the calls that are not a session's first, this share comes from sessions of the last steps. */
@@ -24,6 +24,13 @@ export interface Offence {
   readonly session: number;
   readonly request: number;
   readonly problem: string;
+}
+
+export interface RunOptions {
+  /** Number of the request after which to stop. */
+  readonly until?: number;
+  /** Called after every step. */
+  onStep?(steps: number): 'stop' | undefined;
 }
 
 /** Fleets, their operators and their callers, with an oracle that watches. The same seed gives the same history. */
@@ -67,7 +74,7 @@ export class Simulation {
     this.traffic = new Random(seed, 'traffic');
     const parts = { sessions: this.sessions, fleet: this.fleet, oracle: this.oracle };
     this.caller = new Caller({ ...parts, random: this.traffic }, traits);
-    const decide = options.decide ?? place;
+    const decide = (options.mutant !== undefined && MUTANTS[options.mutant]?.decide) || place;
     this.decide = (...question) => {
       this.decisions++;
       return decide(...question);
@@ -75,9 +82,17 @@ export class Simulation {
     this.context = this.makeContext(new Random(seed, 'decisions'));
   }
 
-  /** @param until number of the request after which to stop */
-  run(until = Number.POSITIVE_INFINITY): void {
-    for (let step = 0; step < this.options.steps && this.requests < until; step++) this.step(step, until);
+  /** Runs to the end, or until somebody has seen enough. */
+  run({ until = Number.POSITIVE_INFINITY, onStep }: RunOptions = {}): void {
+    for (let step = 0; step < this.options.steps && this.requests < until; step++) {
+      this.step(step, until);
+      if (onStep?.(step + 1) === 'stop') return;
+    }
+  }
+
+  /** Sessions that have called so far. */
+  get sessionsBegun(): number {
+    return this.begun;
   }
 
   private makeContext(random: Random) {

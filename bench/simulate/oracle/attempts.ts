@@ -21,7 +21,13 @@ export interface Outcome {
 }
 
 /** Where a request ended up, or what is wrong with how it got there. */
-export type Followed = { readonly placed: Placed | undefined } | { readonly problem: string };
+export type Followed =
+  | {
+      readonly placed: Placed | undefined;
+      /** What was wanted before any pod refused. */
+      readonly first: Wanted;
+    }
+  | { readonly problem: string };
 
 /**
  * Follows a request from attempt to attempt and compares each with what SEMANTICS asks for: the release by S4, the
@@ -31,11 +37,13 @@ export function follow(situation: Situation, outcome: Outcome, hashing: Consiste
   const tried: Pod[] = [];
   const without: ReadRelease[] = [];
   let wanted = whatIsWanted(situation);
+  let first = wanted;
   let release: ReadRelease | undefined;
   let targets: readonly ReadRelease[] = [];
   for (const attempt of outcome.attempts) {
     if (release === undefined) {
       wanted = chanceAsClaimed(wanted, attempt, situation);
+      if (tried.length === 0) first = wanted;
       targets = wanted.release ? targetsOf(wanted.release, situation, without) : [];
       release = targets.find(({ name }) => name === attempt.release);
       if (release === undefined)
@@ -45,7 +53,7 @@ export function follow(situation: Situation, outcome: Outcome, hashing: Consiste
     if (problem !== undefined) return { problem };
     tried.push(attempt.pod);
     if (outcome.answered && attempt === outcome.attempts.at(-1)) {
-      return { placed: placedAt(wanted, release, targets, attempt.pod) };
+      return { first, placed: placedAt(wanted, release, targets, attempt.pod) };
     }
     const { view } = situation.sees(release);
     const left = view.version.pods.some((pod, i) => isUsable(view, i, false) && !tried.includes(pod));
@@ -54,7 +62,8 @@ export function follow(situation: Situation, outcome: Outcome, hashing: Consiste
       release = undefined;
     }
   }
-  return checkNowhere(situation, wanted, without, release);
+  const problem = checkNowhere(situation, wanted, without, release);
+  return problem === undefined ? { first, placed: undefined } : { problem };
 }
 
 function placedAt(
@@ -99,15 +108,13 @@ function checkNowhere(
   wanted: Wanted,
   without: readonly ReadRelease[],
   release: ReadRelease | undefined,
-): Followed {
-  if (release !== undefined) return { problem: `gave up with pods of ${release.name} left` };
+): string | undefined {
+  if (release !== undefined) return `gave up with pods of ${release.name} left`;
   const candidates = wanted.release === undefined ? open(situation.route.split) : [wanted.release];
   const dead = candidates.filter((candidate) => targetsOf(candidate, situation, without).length === 0);
-  if (dead.length > 0) return { placed: undefined };
+  if (dead.length > 0) return undefined;
   const somewhere = candidates.filter((candidate) => serves(candidate, situation, without));
-  return {
-    problem: `no answer, with usable pods in ${names(somewhere.length > 0 ? somewhere : candidates)}`,
-  };
+  return `no answer, with usable pods in ${names(somewhere.length > 0 ? somewhere : candidates)}`;
 }
 
 function names(releases: readonly ReadRelease[]): string {

@@ -2,7 +2,7 @@ import type { SimSidecar } from '../fleet/sim-sidecar.js';
 import { follow, type Outcome } from './attempts.js';
 import { causeOfFlip, causeOfHop, type Move } from './causes.js';
 import { ConsistentHash } from './consistent-hash.js';
-import { heldAfter, open, type Placed } from './expectation.js';
+import { heldAfter, open, type Placed, type Wanted } from './expectation.js';
 import { HOW, type Last, type Memory } from './memory.js';
 import { type ReadService, routeFor } from './reading.js';
 import { SeenViews } from './seen-views.js';
@@ -62,12 +62,12 @@ export class Oracle {
       this.adopt(call, situation, outcome);
       return { situation, placed: undefined, problem: followed.problem };
     }
-    const { placed } = followed;
+    const { placed, first } = followed;
+    this.countShare(call, situation, first);
     if (placed === undefined) {
       this.tally.unanswered++;
       return { situation, placed, problem: undefined };
     }
-    this.countShare(call, situation, placed);
     const held = heldAfter(situation, placed);
     const problem =
       this.checkMove(call, situation, placed, outcome) ?? this.checkCookie(call, outcome, held !== 'same');
@@ -134,18 +134,17 @@ export class Oracle {
     return due ? 'no Set-Cookie, with a new pin' : 'Set-Cookie, with nothing new';
   }
 
-  private countShare({ record, carrier }: Call, situation: Situation, placed: Placed): void {
+  private countShare({ record, carrier }: Call, situation: Situation, { rule, release }: Wanted): void {
     const { route, read } = situation;
     const { split } = route;
-    if (placed.rule === 'random') {
-      const all = open(split).every((release) => serves(release, situation, []));
-      if (all) this.shares.count('chance', split, placed.release);
-    } else if (placed.rule === 'slot') {
-      const { version } = read.affinity;
-      const isNew = version === 'persistent' || this.memory.lastOf(record)?.split !== split.id;
-      if (carrier !== 'none' && isNew) {
-        this.shares.count(version, split, placed.failedOverFrom ?? placed.release);
-      }
+    if (release === undefined) return;
+    if (rule === 'random') {
+      // Where one is down, a request that draws it may have nowhere to go, and then does not tell what it drew.
+      const all = open(split).every((each) => serves(each, situation, []));
+      if (all) this.shares.count('chance', split, release);
+    } else if (rule === 'slot' && carrier !== 'none' && this.memory.lastOf(record) === undefined) {
+      // Only a session's first: where an evicted one goes depends on the slot that it was evicted from.
+      this.shares.count(read.affinity.version === 'persistent' ? 'persistent' : 'balanced', split, release);
     }
   }
 

@@ -1,7 +1,7 @@
 import type { ReadRelease, ReadSplit } from './reading.js';
 
-/** Who was counted: sessions by their slot, once for each split (balanced) or when placed anew, or single requests. */
-export type Sample = 'balanced' | 'persistent' | 'none' | 'chance';
+/** Who was counted: sessions when they were first placed by their slot, by mode, or single requests left to chance. */
+export type Sample = 'balanced' | 'persistent' | 'chance';
 
 interface Counted {
   readonly sample: Sample;
@@ -26,16 +26,20 @@ export interface ShareResult {
 
 /** All splits of one sample taken together. */
 export interface PooledShare {
-  readonly sample: Sample;
+  readonly sample: Sample | 'all';
   readonly splits: number;
   readonly total: number;
   /** Share of those who got another release than the split's first, in percent. */
   readonly askedPercent: number;
   readonly gotPercent: number;
+  /** Most that the two may differ by, in points. */
+  readonly limitPoints: number;
 }
 
-/** Beyond this, a share is wrong: by chance that happens to one release in two million. */
-export const MAX_DEVIATIONS = 5;
+/** How far a share may be off: in points, or, where fewer were counted than that takes, in standard deviations. */
+const POOL_LIMIT = { points: 0.2, deviations: 4 };
+/** One split by itself: by chance, one release in two million is further off. */
+const SPLIT_LIMIT_DEVIATIONS = 5;
 /** Splits with fewer than this are left to the pool. */
 const LEAST_TOTAL = 200;
 
@@ -63,11 +67,22 @@ export class Shares {
       .map(resultOf);
   }
 
-  /** What all splits of a sample, of whatever size, came to together. */
+  /** What all splits of a sample, of whatever size, came to together; and all samples. */
   pooled(): PooledShare[] {
-    const samples = new Set([...this.splits.values()].map(({ sample }) => sample));
-    return [...samples].map((sample) => pool(sample, [...this.splits.values()]));
+    const all = [...this.splits.values()];
+    const samples = [...new Set(all.map(({ sample }) => sample))].sort();
+    const each = samples.map((wanted) =>
+      pool(
+        wanted,
+        all.filter(({ sample }) => sample === wanted),
+      ),
+    );
+    return all.length === 0 ? [] : [...each, pool('all', all)];
   }
+}
+
+export function isWrong({ releases }: ShareResult): boolean {
+  return releases.some(({ deviations }) => Math.abs(deviations) > SPLIT_LIMIT_DEVIATIONS);
 }
 
 const SLOTS = 10_000;
@@ -83,19 +98,19 @@ function resultOf({ sample, split, counts, total }: Counted): ShareResult {
   return { sample, total, releases };
 }
 
-function pool(sample: Sample, all: readonly Counted[]): PooledShare {
-  const counted = all.filter((each) => each.sample === sample);
-  const total = counted.reduce((sum, each) => sum + each.total, 0);
-  const asked = counted.reduce(
-    (sum, { split, total: n }) => sum + n * (1 - (split.slots[0] as number) / SLOTS),
-    0,
-  );
-  const got = counted.reduce((sum, { counts, total: n }) => sum + n - (counts[0] as number), 0);
+function pool(sample: PooledShare['sample'], counted: readonly Counted[]): PooledShare {
+  const sum = (of: (each: Counted) => number) => counted.reduce((total, each) => total + of(each), 0);
+  const others = ({ split }: Counted) => 1 - (split.slots[0] as number) / SLOTS;
+  const total = sum((each) => each.total);
+  const asked = sum((each) => each.total * others(each));
+  const got = sum(({ counts, total: n }) => n - (counts[0] as number));
+  const variance = sum((each) => each.total * others(each) * (1 - others(each)));
   return {
     sample,
     splits: counted.length,
     total,
     askedPercent: (100 * asked) / total,
     gotPercent: (100 * got) / total,
+    limitPoints: Math.max(POOL_LIMIT.points, (100 * POOL_LIMIT.deviations * Math.sqrt(variance)) / total),
   };
 }

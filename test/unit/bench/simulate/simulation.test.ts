@@ -1,0 +1,95 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { MUTANTS } from '../../../../bench/simulate/mutants.js';
+import { parseCommandLine, QUICK_RUN, type SimulationOptions } from '../../../../bench/simulate/options.js';
+import { printReport, type Report, reportOn } from '../../../../bench/simulate/report.js';
+import { Simulation } from '../../../../bench/simulate/simulation.js';
+import { OPERATIONS } from '../../../../bench/simulate/world/operations.js';
+
+const main = fileURLToPath(new URL('../../../../bench/simulate/main.js', import.meta.url));
+const run = promisify(execFile);
+
+const SMALL: SimulationOptions = { ...QUICK_RUN, sessions: 2_000, steps: 60 };
+
+/** Runs until the first decision that is not explained, if there is one. */
+function simulate(options: SimulationOptions): Report {
+  const simulation = new Simulation(options);
+  simulation.run({ onStep: () => (simulation.offence === undefined ? undefined : 'stop') });
+  return reportOn(simulation, options, 1);
+}
+
+t.test('a quick run has every kind of change, and not one flip or hop without a reason', async (t) => {
+  const report = simulate(QUICK_RUN);
+  t.equal(report.sessions, QUICK_RUN.sessions);
+  t.same(report.unexplained, { flips: 0, hops: 0, others: 0 }, printReport(report));
+  t.ok(report.passed, printReport(report));
+  for (const kind of [
+    ...Object.keys(OPERATIONS),
+    'pod lost',
+    'pod returned',
+    'release lost',
+    'release returned',
+  ])
+    t.ok((report.changes[kind] ?? 0) > 0, kind);
+  for (const [what, count] of Object.entries(report.fleet)) t.ok(count > 0, what);
+  t.same(
+    report.shares.map(({ sample }) => sample),
+    ['balanced', 'chance', 'persistent', 'all'],
+  );
+});
+
+t.test('the same seed gives the same history, and another seed another', async (t) => {
+  const history = (seed: number) => {
+    const { seconds, peakMemoryMb, options, ...rest } = simulate({ ...SMALL, seed });
+    return rest;
+  };
+  t.same(history(7), history(7));
+  t.notSame(history(7).flips, history(8).flips);
+});
+
+for (const [mutant, { breaks }] of Object.entries(MUTANTS)) {
+  t.test(`a decision that is wrong is noticed: ${mutant} (${breaks})`, async (t) => {
+    const sessions = mutant === 'biased-chance' || mutant === 'repin-at-once' ? 5_000 : SMALL.sessions;
+    const report = simulate({ ...SMALL, sessions, mutant });
+    t.notOk(report.passed);
+    if (mutant === 'biased-chance') {
+      t.ok(report.wrongSplits.length > 0, 'by its shares alone: every single draw is possible');
+      return;
+    }
+    const { flips, hops, others } = report.unexplained;
+    t.ok(flips + hops + others > 0, 'and the history of the session shows it');
+    t.match(report.offence?.history.at(-1), /<<< /);
+  });
+}
+
+t.test(
+  'the process: exits 0 with a report, 1 where something is unexplained, 2 for bad options',
+  async (t) => {
+    const args = ['--quick', '--sessions', '1000', '--steps', '30'];
+    const passed = await run(process.execPath, [main, ...args, '-o', 'json']);
+    t.match(JSON.parse(passed.stdout), { passed: true, sessions: 1000, options: { steps: 30 } });
+    const failed: unknown = await run(process.execPath, [main, ...args, '--mutant', 'no-table']).catch(
+      (e) => e,
+    );
+    t.match(failed, { code: 1, stdout: /unexplained: [1-9].*\n\nfirst: request/ });
+    const refused: unknown = await run(process.execPath, [main, '--sessions', 'many']).catch((e) => e);
+    t.match(refused, { code: 2, stderr: /--sessions takes a whole number from 1 to/ });
+    t.match((await run(process.execPath, [main, '--help'])).stdout, /--mutant NAME/);
+  },
+);
+
+t.test('options that are unknown or out of range are refused', async (t) => {
+  for (const args of [
+    ['--seeds', '1'],
+    ['--sidecars', '0'],
+    ['--services', '251'],
+    ['--mutant', 'x'],
+    ['-o', 'yaml'],
+  ])
+    t.throws(() => parseCommandLine(args), args.join(' '));
+  t.match(parseCommandLine(['--seed', '9', '--mutant', 'no-table']), {
+    options: { seed: 9, mutant: 'no-table' },
+  });
+});
