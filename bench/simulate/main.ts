@@ -21,7 +21,9 @@ function main(): number {
   const startedMs = performance.now();
   const simulation = new Simulation(options);
   simulation.run({ onStep: progress(simulation, options.steps, startedMs) });
-  const report = reportOn(simulation, options, (performance.now() - startedMs) / 1000);
+  const { user, system } = process.cpuUsage();
+  const took = { seconds: (performance.now() - startedMs) / 1000, cpuSeconds: (user + system) / 1e6 };
+  const report = reportOn(simulation, options, took);
   process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : `${printReport(report)}\n`);
   return report.passed ? EXIT.passed : EXIT.failed;
 }

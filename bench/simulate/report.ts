@@ -11,6 +11,8 @@ export interface Report {
   readonly passed: boolean;
   readonly options: SimulationOptions;
   readonly seconds: number;
+  /** Of the processor: what the run takes on a machine that has nothing else to do. */
+  readonly cpuSeconds: number;
   readonly peakMemoryMb: number;
   readonly sessions: number;
   readonly requests: number;
@@ -31,8 +33,12 @@ export interface Report {
   readonly offence?: Offence & { readonly history: readonly string[] };
 }
 
-/** @param seconds that the run took */
-export function reportOn(simulation: Simulation, options: SimulationOptions, seconds: number): Report {
+/** @param took seconds, by the clock and of the processor */
+export function reportOn(
+  simulation: Simulation,
+  options: SimulationOptions,
+  took: Pick<Report, 'seconds' | 'cpuSeconds'>,
+): Report {
   const { oracle, shares, world, fleet, offence } = simulation;
   const { tally } = oracle;
   const pooled = shares.pooled();
@@ -42,7 +48,7 @@ export function reportOn(simulation: Simulation, options: SimulationOptions, sec
   return {
     passed: tally.unexplained === 0 && wrongShares.length === 0 && wrongSplits.length === 0,
     options,
-    seconds,
+    ...took,
     peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
     sessions: simulation.sessionsBegun,
     requests: simulation.requests,
@@ -85,7 +91,7 @@ export function printReport(report: Report): string {
     `${number(options.sidecars)} sidecars, ${number(options.services)} services, ${number(report.sessions)} sessions, ` +
       `${number(options.steps)} steps of ${STEP_MS / 1000} s, seed ${options.seed}${options.mutant ? `, mutant ${options.mutant}` : ''}`,
     `${number(report.requests)} requests, ${number(report.decisions)} decisions in ${report.seconds.toFixed(1)} s ` +
-      `(${number(Math.round(report.requests / report.seconds))} requests a second, ${report.peakMemoryMb} MB)`,
+      `(${report.cpuSeconds.toFixed(1)} s of processor time, ${report.peakMemoryMb} MB)`,
     '',
     ...printCounts('what operators and machines did', report.changes),
     ...printCounts('what befell the fleet', report.fleet),

@@ -27,16 +27,16 @@ export class MeshTable {
     string,
     { name: string; endpoints: EndpointSet; unusableSinceMs: number | undefined }
   >();
-  readonly pins = new Map<string, Pin>();
-  readonly secret: Buffer;
   nowMs = 1_000_000;
   incarnations: Record<string, string> = {};
   private table = new DomainTable([]);
   private readonly usability = new Map<string, Usability>();
 
-  constructor(secret: Buffer = Buffer.from('a secret of the mesh, for tests.')) {
-    this.secret = secret;
-  }
+  /** @param pins given where several tables are to share one, as sidecars share what travels in cookies */
+  constructor(
+    readonly secret: Buffer = Buffer.from('a secret of the mesh, for tests.'),
+    readonly pins = new Map<string, Pin>(),
+  ) {}
 
   /** Puts this service in force, replacing what was there. */
   apply(resource: unknown): MeshService {
