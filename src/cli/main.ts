@@ -5,6 +5,7 @@ import { addApply } from './commands/apply.js';
 import { addControlPlane } from './commands/control-plane.js';
 import { addDelete } from './commands/delete.js';
 import { addGet } from './commands/get.js';
+import { addImport } from './commands/import-ingress.js';
 import { addAbort, addPromote, addSplit } from './commands/release.js';
 import { addSidecar } from './commands/sidecar.js';
 import { addStatus } from './commands/status.js';
@@ -28,6 +29,7 @@ function createProgram(): Command {
     addPromote,
     addAbort,
     addStatus,
+    addImport,
   ];
   for (const addTo of add) addTo(program);
   program
