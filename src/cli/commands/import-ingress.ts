@@ -105,7 +105,10 @@ async function run(flags: Values<typeof FLAGS>): Promise<void> {
 }
 
 function show({ services, report }: Imported, output: 'yaml' | 'json'): void {
-  if (output === 'json') return printJson({ services, report });
+  if (output === 'json') {
+    printJson({ services, report });
+    return;
+  }
   const sources = new Map(report.services.map(({ key, from }) => [key, from]));
   const documents = services.map((service) => {
     const { name, namespace } = service.metadata;
