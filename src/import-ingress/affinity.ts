@@ -1,3 +1,4 @@
+import { SESSION_DETAILS } from './annotation-table.js';
 import type { AffinityInput, SpecInput } from './document.js';
 import type { Group } from './groups.js';
 import { readHashKey } from './hash-key.js';
@@ -17,9 +18,11 @@ export function readBalancing(group: Group): Balancing {
   const hashed = firstWith(ingresses, 'upstream-hash-by');
   const balanced = firstWith(ingresses, 'load-balance');
   remarkOnOthers(group, ingresses, [sticky, hashed, balanced]);
-  const loadBalancer = balanced && readLoadBalancer(balanced);
-  const affinity =
-    (sticky && readCookieAffinity(sticky, group, ingresses)) ?? (hashed && readHashKey(hashed, sticky));
+  remarkOnUnused(group, ingresses, sticky);
+  const cookie = sticky && readCookieAffinity(sticky, group, ingresses);
+  const hash = hashed && readHashKey(hashed, cookie !== undefined);
+  const affinity = cookie ?? hash;
+  const loadBalancer = balanced && readLoadBalancer(balanced, affinity !== undefined);
   return { ...(affinity ? { affinity } : {}), ...(loadBalancer ? { loadBalancer } : {}) };
 }
 
@@ -53,21 +56,46 @@ function remarkOnOthers(
   }
 }
 
-const LOAD_BALANCERS = {
-  round_robin: 'round-robin',
-  ewma: 'least-request',
-  least_conn: 'least-request',
-} as const;
-
-function readLoadBalancer(ingress: Ingress): SpecInput['loadBalancer'] {
-  const value = ingress.text('load-balance') ?? '';
-  if (Object.hasOwn(LOAD_BALANCERS, value)) {
-    const known = LOAD_BALANCERS[value as keyof typeof LOAD_BALANCERS];
-    if (value === 'round_robin') ingress.remark('load-balance', { outcome: 'exact', note: 'the same' });
-    return known;
+/** The details of a session on an Ingress whose affinity is not the one that counts. */
+function remarkOnUnused(group: Group, ingresses: readonly Ingress[], sticky: Ingress | undefined): void {
+  const counting = sticky?.text('affinity') === 'cookie' ? sticky : undefined;
+  const unused = {
+    outcome: 'exact',
+    becomes: '',
+    note: 'has no effect without affinity: cookie, there or here',
+  } as const;
+  if (counting === undefined) group.canary?.ingress.remark('affinity-canary-behavior', unused);
+  for (const ingress of ingresses) {
+    if (ingress === counting) continue;
+    const note = `a matter of the whole service; ${counting?.manifest.object} says it for ${group.backend.id}`;
+    const remark = counting ? ({ outcome: 'changes', becomes: '', note } as const) : unused;
+    for (const name of SESSION_DETAILS) ingress.remark(name, remark);
   }
-  ingress.refuseAnnotation('load-balance', `"${value}" is none of ${Object.keys(LOAD_BALANCERS).join(', ')}`);
-  return undefined;
+}
+
+const LOAD_BALANCERS = new Map([
+  ['round_robin', 'round-robin'],
+  ['ewma', 'least-request'],
+  ['least_conn', 'least-request'],
+] as const);
+
+function readLoadBalancer(ingress: Ingress, hasAffinity: boolean): SpecInput['loadBalancer'] {
+  const value = ingress.text('load-balance') ?? '';
+  const known = (LOAD_BALANCERS as ReadonlyMap<string, SpecInput['loadBalancer']>).get(value);
+  if (known === undefined) {
+    ingress.refuseAnnotation(
+      'load-balance',
+      `"${value}" is none of ${[...LOAD_BALANCERS.keys()].join(', ')}`,
+    );
+    return undefined;
+  }
+  if (hasAffinity) {
+    const note = 'has no effect beside affinity or upstream-hash-by, there or here';
+    ingress.remark('load-balance', { outcome: 'exact', becomes: '', note });
+    return undefined;
+  }
+  if (value === 'round_robin') ingress.remark('load-balance', { outcome: 'exact', note: 'the same' });
+  return known;
 }
 
 /** Undefined: what the annotation says is no affinity, there or here. */
@@ -95,9 +123,17 @@ function readCookieAffinity(
   return { key, version: isLegacy ? 'none' : 'persistent', endpoint, precedence: 'session' };
 }
 
-function readMode(ingress: Ingress): 'balanced' | 'persistent' {
+const MODES = {
+  balanced: 'by consistent hash; a new pod takes its share of the sessions',
+  persistent: 'sessions stay on their pod as long as it is there',
+} as const;
+
+function readMode(ingress: Ingress): keyof typeof MODES {
   const mode = ingress.text('affinity-mode') ?? 'balanced';
-  if (mode === 'balanced' || mode === 'persistent') return mode;
+  if (mode === 'balanced' || mode === 'persistent') {
+    ingress.remark('affinity-mode', { note: MODES[mode] });
+    return mode;
+  }
   ingress.refuseAnnotation(
     'affinity-mode',
     `"${mode}" is neither balanced nor persistent; balanced is taken, as there`,

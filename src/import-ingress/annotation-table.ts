@@ -206,3 +206,8 @@ export const READ_ON_CANARY: ReadonlySet<string> = new Set([
   'upstream-hash-by-subset-size',
   'service-upstream',
 ]);
+
+/** What an Ingress with affinity may say of its sessions. */
+export const SESSION_DETAILS: readonly string[] = AFFINITY.flatMap(({ names }) => names).filter(
+  (name) => name !== 'affinity' && name !== 'affinity-canary-behavior',
+);

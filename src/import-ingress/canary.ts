@@ -81,6 +81,10 @@ function readHeader(ingress: Ingress): Label[] {
 function headerPattern(ingress: Ingress, name: string, pattern: string): Label {
   const broken = whyRefused(pattern);
   if (broken === undefined) {
+    ingress.remark('canary-by-header-pattern', {
+      outcome: 'exact',
+      note: 'found anywhere in the value, as there',
+    });
     ingress.remark('canary-by-header', {
       becomes: 'route header-pattern',
       note: 'the header that the pattern is looked for in',

@@ -13,7 +13,10 @@ export function formatReport(report: ImportReport): string {
   const { services, findings, refused, ignored } = report;
   const objects = [...new Set(findings.map(({ object }) => object))];
   const sections = [
-    services.map(({ key, from }) => `MeshService ${key}, from Ingress ${from.join(', ')}`),
+    services.flatMap(({ key, from, notes }) => [
+      `MeshService ${key}, from Ingress ${from.join(', ')}`,
+      ...notes.map((note) => `  ${note}`),
+    ]),
     ...objects.map((object) => formatObject(object, findings)),
     section('left out:', refused.map(formatLocated)),
     section(
@@ -48,9 +51,6 @@ function section(title: string, lines: readonly string[]): string[] {
 
 function summary({ services, findings, refused, ignored }: ImportReport): string {
   const number = (outcome: Outcome) => findings.filter((finding) => finding.outcome === outcome).length;
-  const counts = (Object.keys(OUTCOMES) as Outcome[]).map(
-    (outcome) => `${number(outcome)} ${OUTCOMES[outcome]}`,
-  );
-  const rest = [`${refused.length} left out`, `${ignored.length} ignored`];
-  return `${services.length} ${services.length === 1 ? 'service' : 'services'}; ${[...counts, ...rest].join(', ')}`;
+  const found = `${number('exact')} map exactly, ${number('changes')} change meaning, ${number('none')} have no counterpart`;
+  return `services: ${services.length}; ${found}; ${refused.length} left out, ${ignored.length} ignored`;
 }

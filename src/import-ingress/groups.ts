@@ -15,6 +15,7 @@ export interface Rule {
   /** Host, path and pathType: what a canary has to share with its primary. */
   readonly key: string;
   readonly at: Path;
+  readonly backendAt: Path;
 }
 
 /** A primary backend with all that leads to it, and its canary: what becomes one MeshService. */
@@ -100,7 +101,7 @@ function readRules(ingress: Ingress, manifests: Manifests, regexHosts: ReadonlyS
     if (typeof backend === 'string') ingress.refuse(backendAt, backend);
     if (typeof condition === 'string' || typeof backend === 'string') return [];
     const key = `${host || '*'}${path} (${pathType})`;
-    return [{ ingress, host, condition, backend, key, at }];
+    return [{ ingress, host, condition, backend, key, at, backendAt }];
   });
 }
 

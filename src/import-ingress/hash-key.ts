@@ -5,13 +5,10 @@ import type { Ingress } from './ingress.js';
 type KeySource = AffinityInput['key'][number];
 
 /** One variable of nginx is a key; a text made of several is none. */
-export function readHashKey(ingress: Ingress, sticky: Ingress | undefined): AffinityInput | undefined {
-  if (sticky?.text('affinity') === 'cookie') {
-    ingress.remark('upstream-hash-by', {
-      outcome: 'exact',
-      becomes: '',
-      note: 'has no effect beside affinity: cookie, there or here',
-    });
+export function readHashKey(ingress: Ingress, besideCookie: boolean): AffinityInput | undefined {
+  if (besideCookie) {
+    const note = 'has no effect beside affinity: cookie, there or here';
+    ingress.remark('upstream-hash-by', { outcome: 'exact', becomes: '', note });
     return undefined;
   }
   const text = ingress.text('upstream-hash-by') ?? '';

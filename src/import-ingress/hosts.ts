@@ -2,7 +2,7 @@ import { formatPath, type Path } from '../model/problems.js';
 import { hostname } from '../model/scalars.js';
 import { generatedHosts } from '../model/service-hosts.js';
 import type { Group } from './groups.js';
-import type { Ingress } from './ingress.js';
+import { annotationPath, type Ingress } from './ingress.js';
 import type { Remark } from './report.js';
 
 /** A group with the name that its MeshService gets. */
@@ -12,11 +12,12 @@ export interface NamedGroup {
   readonly namespace: string;
 }
 
+/** A host that an Ingress asks for: in a rule, or as an alias. */
 interface Claim {
   readonly host: string;
   readonly ingress: Ingress;
-  /** Undefined: an alias, which is an annotation. */
-  readonly at: Path | undefined;
+  readonly at: Path;
+  readonly field: string;
 }
 
 /**
@@ -25,67 +26,72 @@ interface Claim {
  */
 export function assignHosts(groups: readonly NamedGroup[]): Map<Group, string[]> {
   const owners = findOwners(groups);
-  return new Map(
-    groups.map((named) => {
-      const kept = new Set<string>();
-      for (const claim of claimsOf(named.group)) {
-        const remark = judge(claim.host, named, owners.get(claim.host) ?? new Set());
-        if (remark.becomes === 'hosts') kept.add(claim.host);
-        const { ingress, host, at } = claim;
-        if (at) ingress.find(at, formatPath(at), host || '(every host)', remark);
-        else ingress.remark('server-alias', remark);
-      }
-      return [named.group, [...kept]];
-    }),
-  );
+  const hosts = new Map(groups.map(({ group }) => [group, [] as string[]]));
+  const said = new Set<string>();
+  for (const named of groups) {
+    for (const claim of claimsOf(named.group)) {
+      const { host, ingress, at, field } = claim;
+      const remark = judge(host, owners.get(host) ?? [named]);
+      const kept = hosts.get(named.group) ?? [];
+      if (remark.becomes === 'hosts' && !kept.includes(host)) kept.push(host);
+      const key = `${ingress.manifest.key} ${field} ${host}`;
+      if (!said.has(key)) ingress.find(at, field, host || '(every host)', remark);
+      said.add(key);
+    }
+  }
+  return hosts;
 }
 
+type Owners = readonly NamedGroup[];
+
 /** Which services each host leads to; those of generated names belong to the service of that name. */
-function findOwners(groups: readonly NamedGroup[]): ReadonlyMap<string, ReadonlySet<string>> {
-  const owners = new Map<string, Set<string>>();
-  const add = (host: string, owner: string) => owners.set(host, (owners.get(host) ?? new Set()).add(owner));
-  for (const { group, name, namespace } of groups) {
-    const owner = `${namespace}/${name}`;
-    for (const host of [name, ...generatedHosts({ name, namespace })]) add(host, owner);
-    for (const { host } of claimsOf(group)) add(host, owner);
+function findOwners(groups: readonly NamedGroup[]): ReadonlyMap<string, Owners> {
+  const owners = new Map<string, NamedGroup[]>();
+  for (const named of groups) {
+    const hosts = [...namesOf(named), ...claimsOf(named.group).map(({ host }) => host)];
+    for (const host of new Set(hosts)) owners.set(host, [...(owners.get(host) ?? []), named]);
   }
   return owners;
 }
 
-function judge(host: string, { name, namespace }: NamedGroup, owners: ReadonlySet<string>): Remark {
-  const dial = `callers in the mesh dial ${name} or ${name}.${namespace}`;
+function namesOf({ name, namespace }: NamedGroup): string[] {
+  return [name, ...generatedHosts({ name, namespace })];
+}
+
+function judge(host: string, owners: Owners): Remark {
+  const names = owners.map(({ name, namespace }) => `${name}.${namespace}`);
+  const dial = `callers in the mesh dial ${names.join(', ')}`;
   if (host === '') return { outcome: 'changes', note: `a service has names, not every host: ${dial}` };
-  if ([name, ...generatedHosts({ name, namespace })].includes(host) && owners.size === 1)
+  if (owners.length > 1)
+    return { outcome: 'none', note: `leads to several services by path, a host of the mesh to one: ${dial}` };
+  if (owners.some((owner) => namesOf(owner).includes(host)))
     return { outcome: 'exact', note: 'a name that the service has anyway' };
   if (!hostname.safeParse(host).success)
-    return {
-      outcome: 'none',
-      note: `"${host}" is no host name (wildcards and expressions are none): ${dial}`,
-    };
-  if (owners.size > 1) {
-    const others = [...owners].filter((owner) => owner !== `${namespace}/${name}`).join(', ');
-    return {
-      outcome: 'none',
-      note: `leads to ${others} too, and a host of the mesh leads to one service: ${dial}`,
-    };
-  }
+    return { outcome: 'none', note: `no host name (wildcards and expressions are none): ${dial}` };
   const note = `the name that clients outside use; ${dial}. It is kept, so that calls to it through a sidecar get there too`;
   return { outcome: 'changes', becomes: 'hosts', note };
 }
 
 function claimsOf({ rules }: Group): Claim[] {
-  const seen = new Set<string>();
-  return rules.flatMap(({ ingress, host, at }): Claim[] => {
-    // A path lies four steps below the rule that has the host.
-    const ruleAt = at.length > 2 ? [...at.slice(0, 3), 'host'] : at;
+  const claims = rules.flatMap(({ ingress, host, at }): Claim[] => {
+    // spec.rules[0].http.paths[0] has its host at spec.rules[0].host; a default backend has none.
+    const hostAt = at[1] === 'rules' ? [...at.slice(0, 3), 'host'] : at;
     const aliases = (ingress.text('server-alias') ?? '').split(',').map((alias) => alias.trim());
-    const claims = [
-      { host, ingress, at: ruleAt },
-      ...aliases.filter((alias) => alias !== '').map((alias) => ({ host: alias, ingress, at: undefined })),
+    return [
+      { host, ingress, at: hostAt, field: formatPath(hostAt) },
+      ...aliases
+        .filter((alias) => alias !== '')
+        .map((alias) => ({
+          host: alias,
+          ingress,
+          at: annotationPath('server-alias'),
+          field: 'server-alias',
+        })),
     ];
-    return claims.filter(({ host: name, at: place }) => {
-      const key = `${ingress.manifest.key} ${place?.join('.')} ${name}`;
-      return !seen.has(key) && seen.add(key);
-    });
   });
+  return [
+    ...new Map(
+      claims.map((claim) => [`${claim.ingress.manifest.key} ${claim.field} ${claim.host}`, claim]),
+    ).values(),
+  ];
 }

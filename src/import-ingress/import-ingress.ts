@@ -4,7 +4,7 @@ import type { LocatedProblem, SourceDocument } from '../model/yaml-source.js';
 import { isCanaryByMistake } from './canary.js';
 import { groupRules } from './groups.js';
 import { assignHosts, type NamedGroup } from './hosts.js';
-import { Ingress } from './ingress.js';
+import { Ingress, NO_CLASS } from './ingress.js';
 import { readManifests } from './read-manifests.js';
 import { type ImportReport, ReportBuilder } from './report.js';
 import { translateGroup } from './translate.js';
@@ -44,10 +44,8 @@ export function importIngress(
     if (document === undefined) return [];
     const sources = sourcesOf(named);
     for (const ingress of sources) used.add(ingress);
-    report.services.push({
-      key: `${named.namespace}/${named.name}`,
-      from: sources.map(({ manifest }) => manifest.key),
-    });
+    const from = sources.map(({ manifest }) => manifest.key);
+    report.services.push({ key: `${named.namespace}/${named.name}`, from, notes: notesOn(document) });
     return [document];
   });
   for (const ingress of all) {
@@ -69,7 +67,7 @@ function nameGroups(groups: ReturnType<typeof groupRules>): NamedGroup[] {
     if (name !== service) {
       const [rule] = group.rules;
       const note = `a MeshService has one port, and ${service} has another already: callers dial ${name}:${port}`;
-      rule?.ingress.find(rule.at, `${formatPath(rule.at)}.backend.port`, String(port), {
+      rule?.ingress.find(rule.backendAt, `${formatPath(rule.backendAt)}.port`, String(port), {
         outcome: 'changes',
         becomes: 'metadata.name',
         note,
@@ -85,8 +83,22 @@ function sourcesOf({ group }: NamedGroup): Ingress[] {
   return [...new Set([...group.rules.map(({ ingress }) => ingress), ...canary])];
 }
 
+function notesOn({ spec }: MeshServiceInput): string[] {
+  const notes: string[] = [];
+  const splits = (spec.routes ?? []).filter(({ split }) => (split?.length ?? 0) > 1).map(({ name }) => name);
+  if (splits.length > 1)
+    notes.push(
+      `its paths have settings of their own, so the weights are on ${splits.join(', ')}: roost split takes --route`,
+    );
+  if (spec.affinity?.key.some(({ cookie }) => cookie !== undefined))
+    notes.push(
+      'a caller that keeps no cookies gets a new session with every call: put a header that tells users apart before the cookie in affinity.key, such as - header: x-user-id',
+    );
+  return notes;
+}
+
 const FIELD_NOTES: Readonly<Record<string, string>> = {
-  ingressClassName: 'no controller is chosen: callers reach the service through their own sidecar',
+  ingressClassName: NO_CLASS,
   tls: 'TLS of clients outside the mesh ends at the edge',
 };
 

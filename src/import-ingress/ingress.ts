@@ -8,6 +8,9 @@ import type { Remark, ReportBuilder } from './report.js';
 const BOOKKEEPING =
   /^(kubectl\.kubernetes\.io\/|kubernetes\.io\/(change-cause|description)|meta\.helm\.sh\/)/;
 
+/** Annotations of which each part is reported where it is read. */
+const IN_PARTS: ReadonlySet<string> = new Set(['server-alias']);
+
 /**
  * One Ingress while it is imported: its annotations are read through here, so that each is accounted for once, by
  * what the table says of it unless a reader has said something more precise.
@@ -75,13 +78,13 @@ export class Ingress {
   reportAnnotations(): void {
     for (const [key, value] of Object.entries(this.manifest.value.metadata.annotations ?? {})) {
       const name = key.startsWith(ANNOTATION_PREFIX) ? key.slice(ANNOTATION_PREFIX.length) : undefined;
-      if (name === undefined ? BOOKKEEPING.test(key) : this.refused.has(name)) continue;
-      this.find(['metadata', 'annotations', key], name ?? key, value, this.remarkOn(name));
+      if (name === undefined ? BOOKKEEPING.test(key) : this.refused.has(name) || IN_PARTS.has(name)) continue;
+      const remark = name === undefined ? remarkOnForeign(key) : this.remarkOn(name);
+      this.find(['metadata', 'annotations', key], name ?? key, value, remark);
     }
   }
 
-  private remarkOn(name: string | undefined): Remark {
-    if (name === undefined) return { outcome: 'none', note: 'not an annotation of ingress-nginx' };
+  private remarkOn(name: string): Remark {
     const known = findAnnotation(name);
     if (known === undefined) return { outcome: 'none', note: 'no annotation that the import knows' };
     if (this.isCanary && !READ_ON_CANARY.has(name))
@@ -89,6 +92,14 @@ export class Ingress {
     const { outcome, becomes, note } = known;
     return { outcome, becomes, note, ...this.remarks.get(name) };
   }
+}
+
+/** Said where an Ingress chooses its controller. */
+export const NO_CLASS = 'no controller is chosen: callers reach the service through their own sidecar';
+
+function remarkOnForeign(key: string): Remark {
+  const note = key === 'kubernetes.io/ingress.class' ? NO_CLASS : 'not an annotation of ingress-nginx';
+  return { outcome: 'none', note };
 }
 
 export function annotationPath(name: string): Path {

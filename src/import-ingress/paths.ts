@@ -63,24 +63,16 @@ export function bySpecificity(a: PathCondition, b: PathCondition): number {
   return rank(a) - rank(b) || b.text.length - a.text.length;
 }
 
-/** The longest path, by segments, that all of these lie under. */
-export function commonPath(conditions: readonly PathCondition[]): string {
-  const [first, ...others] = conditions.map(({ text, match }) =>
-    isPlain(text, match) ? segments(text) : [],
+/** The longest path, by segments, that all of these lie under; undefined where one of them is an expression. */
+export function commonPath(conditions: readonly PathCondition[]): string | undefined {
+  if (conditions.some(isExpression)) return undefined;
+  const [first = [], ...others] = conditions.map(({ text }) =>
+    text.split('/').filter((segment) => segment !== ''),
   );
-  const shared = (first ?? []).filter((segment, i) =>
-    others.every(
-      (other) =>
-        other.slice(0, i + 1).join('/') === (first ?? []).slice(0, i + 1).join('/') && segment !== '',
-    ),
-  );
-  return `/${shared.join('/')}`;
+  const differs = first.findIndex((segment, i) => others.some((other) => other[i] !== segment));
+  return `/${first.slice(0, differs === -1 ? undefined : differs).join('/')}`;
 }
 
-function isPlain(text: string, match: PathInput | undefined): boolean {
-  return match?.regex === undefined || !/[\\^$*+?()[\]{}|]/.test(text);
-}
-
-function segments(path: string): string[] {
-  return path.split('/').slice(1);
+function isExpression({ text, match }: PathCondition): boolean {
+  return match?.regex !== undefined && /[\\^$*+?()[\]{}|]/.test(text);
 }

@@ -32,6 +32,8 @@ export interface ImportedService {
   readonly key: string;
   /** Ingresses, in the order of their age. */
   readonly from: readonly string[];
+  /** What whoever runs it ought to know. */
+  readonly notes: readonly string[];
 }
 
 export interface ImportReport {

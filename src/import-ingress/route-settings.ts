@@ -48,11 +48,13 @@ function toAttempts(tries: number): number {
   return tries <= 0 ? MOST_ATTEMPTS : Math.min(tries - 1, MOST_ATTEMPTS);
 }
 
-const LEFT_OUT: Readonly<Record<string, string>> = {
-  timeout: 'a try that timed out is not repeated',
-  invalid_header: 'a broken response is not asked for again',
-  non_idempotent: 'POST, PATCH and the like are sent again only where no pod has seen them',
-};
+const LEFT_OUT: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    timeout: 'a try that timed out is not repeated',
+    invalid_header: 'a broken response is not asked for again',
+    non_idempotent: 'POST, PATCH and the like are sent again only where no pod has seen them',
+  }),
+);
 
 function readConditions(ingress: Ingress, text: string): Condition[] {
   const words = text.split(/\s+/);
@@ -63,11 +65,13 @@ function readConditions(ingress: Ingress, text: string): Condition[] {
     return [];
   }
   const unknown = words.filter(
-    (word) => !(word in LEFT_OUT) && word !== 'error' && !/^http_[45]\d\d$/.test(word),
+    (word) => !LEFT_OUT.has(word) && word !== 'error' && !/^http_[45]\d\d$/.test(word),
   );
   if (unknown.length > 0)
     ingress.refuseAnnotation('proxy-next-upstream', `${unknown.join(', ')}: no condition of nginx`);
-  const leftOut = words.flatMap((word) => (LEFT_OUT[word] ? [`${word} is left out: ${LEFT_OUT[word]}`] : []));
+  const leftOut = words.flatMap((word) =>
+    LEFT_OUT.has(word) ? [`${word} is left out: ${LEFT_OUT.get(word)}`] : [],
+  );
   if (leftOut.length > 0) ingress.remark('proxy-next-upstream', { note: leftOut.join('; ') });
   return words.flatMap((word): Condition[] => {
     if (word === 'error') return ['connect-failure', 'reset'];

@@ -18,8 +18,14 @@ export function readCookie(ingress: Ingress, group: Group): Cookie {
     ...(domain === undefined ? {} : { domain }),
     ...(ttl === undefined ? {} : { ttl }),
     ...(sameSite === undefined ? {} : { sameSite }),
-    ...(ingress.flag('session-cookie-secure') ? { secure: true } : {}),
+    ...(readSecure(ingress) ? { secure: true } : {}),
   };
+}
+
+function readSecure(ingress: Ingress): boolean {
+  const secure = ingress.flag('session-cookie-secure') === true;
+  if (secure) ingress.remark('session-cookie-secure', { outcome: 'exact', note: 'always' });
+  return secure;
 }
 
 const DEFAULT_NAME = 'INGRESSCOOKIE';
@@ -34,12 +40,16 @@ function readName(ingress: Ingress): string {
 function readPath(ingress: Ingress, group: Group): string {
   const shared = commonPath(group.rules.map(({ condition }) => condition));
   const path = ingress.text('session-cookie-path');
-  if (path === undefined) return shared;
+  if (path === undefined) return shared ?? '/';
   if (!/^\/[^;\s]*$/.test(path)) {
-    ingress.refuseAnnotation('session-cookie-path', `"${path}" is no path of a cookie; ${shared} is taken`);
-    return shared;
+    ingress.refuseAnnotation(
+      'session-cookie-path',
+      `"${path}" is no path of a cookie; ${shared ?? '/'} is taken`,
+    );
+    return shared ?? '/';
   }
-  const covers = path === '/' || `${shared}/`.startsWith(path.endsWith('/') ? path : `${path}/`);
+  const prefix = path.endsWith('/') ? path : `${path}/`;
+  const covers = path === '/' || shared === undefined || `${shared}/`.startsWith(prefix);
   const note = covers
     ? 'the same'
     : `the same; clients do not send it on every path of the service (${shared}), and get a new session where they do not`;
@@ -76,15 +86,16 @@ function readAge(ingress: Ingress): string | undefined {
   return seconds === undefined ? undefined : formatSeconds(seconds);
 }
 
-const SAME_SITE = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
+type SameSite = NonNullable<Cookie['sameSite']>;
+const SAME_SITE: readonly SameSite[] = ['Lax', 'Strict', 'None'];
 
-function readSameSite(ingress: Ingress): 'Lax' | 'Strict' | 'None' | undefined {
+function readSameSite(ingress: Ingress): SameSite | undefined {
   const value = ingress.text('session-cookie-samesite');
-  const known = value && SAME_SITE[value.toLowerCase() as keyof typeof SAME_SITE];
+  const known = SAME_SITE.find((mode) => mode.toLowerCase() === value?.toLowerCase());
   if (value !== undefined && known === undefined)
     ingress.refuseAnnotation(
       'session-cookie-samesite',
-      `"${value}" is none of Lax, Strict, None; Roost says Lax`,
+      `"${value}" is none of ${SAME_SITE.join(', ')}; Lax is taken`,
     );
-  return known || undefined;
+  return known;
 }

@@ -97,12 +97,12 @@ function toVersion(
 
 function reportRules(group: Group, [primary, ofCanary]: readonly Located[]): void {
   const { rules, canary } = group;
-  for (const { ingress, condition, backend, at } of rules) {
+  for (const { ingress, condition, backend, at, backendAt } of rules) {
     const { outcome, note, text, match } = condition;
     const becomes = match === undefined ? 'routes[]' : 'routes[].match[].path';
     ingress.find(at, formatPath(at), text, { outcome, becomes, note });
-    if (primary)
-      ingress.find(at, `${formatPath(at)}.backend`, `${backend.service}:${backend.port}`, remarkOn(primary));
+    const leadsTo = `${backend.service}:${backend.port}`;
+    if (primary) ingress.find(backendAt, formatPath(backendAt), leadsTo, remarkOn(primary));
   }
   if (canary === undefined || ofCanary === undefined) return;
   const remark = remarkOn(ofCanary);

@@ -1,0 +1,420 @@
+import t from 'tap';
+import { ANNOTATIONS, findAnnotation } from '../../../../src/import-ingress/annotation-table.js';
+import type { Imported } from '../../../../src/import-ingress/import-ingress.js';
+import { parseMeshService } from '../../../../src/model/mesh-service.js';
+import { canary, importObjects, ingress, slice } from '../../../support/ingress/manifests.js';
+
+type Annotations = Readonly<Record<string, string>>;
+
+const PODS = [slice('p', '10.0.1.1:80'), slice('c', '10.0.2.1:80')];
+
+function imported(primary: Annotations, rules?: Annotations): Imported {
+  const objects = [ingress('p', { annotations: primary }), ...(rules ? [canary('c', rules)] : []), ...PODS];
+  const result = importObjects(objects);
+  for (const service of result.services) parseMeshService(service);
+  return result;
+}
+
+function specOf(primary: Annotations, rules?: Annotations) {
+  const [service] = imported(primary, rules).services;
+  if (service === undefined) throw new Error('nothing was imported');
+  return service.spec;
+}
+
+function outcomeOf({ report }: Imported, field: string): string | undefined {
+  return report.findings.find((finding) => finding.field === field)?.outcome;
+}
+
+t.test('every annotation is in the table once', async (t) => {
+  const names = ANNOTATIONS.flatMap((row) => row.names);
+  t.equal(new Set(names).size, names.length);
+  for (const { note, outcome, becomes } of ANNOTATIONS) {
+    t.ok(note.length > 0);
+    if (outcome === 'none') t.equal(becomes, '');
+  }
+});
+
+t.test('the table has every annotation of canaries and affinity', async (t) => {
+  const details =
+    'name path domain max-age expires samesite conditional-samesite-none secure change-on-failure';
+  const rules = [
+    '',
+    '-by-header',
+    '-by-header-value',
+    '-by-header-pattern',
+    '-by-cookie',
+    '-weight',
+    '-weight-total',
+  ];
+  for (const name of [
+    ...rules.map((rule) => `canary${rule}`),
+    ...['affinity', 'affinity-mode', 'affinity-canary-behavior'],
+    ...details.split(' ').map((detail) => `session-cookie-${detail}`),
+  ])
+    t.ok(findAnnotation(name), name);
+});
+
+const COOKIE = { affinity: 'cookie' };
+
+/** What each annotation, alone or with those it needs, makes of the service, and what the report says of it. */
+const MAPPINGS: readonly {
+  readonly name: string;
+  readonly primary?: Annotations;
+  readonly rules?: Annotations;
+  readonly spec: object;
+  readonly outcome: string;
+}[] = [
+  {
+    name: 'canary-weight',
+    rules: { 'canary-weight': '30' },
+    spec: {
+      routes: [
+        {
+          split: [
+            { version: 'p', weight: 70 },
+            { version: 'c', weight: 30 },
+          ],
+        },
+      ],
+    },
+    outcome: 'exact',
+  },
+  {
+    name: 'canary-weight-total',
+    rules: { 'canary-weight': '3', 'canary-weight-total': '50' },
+    spec: { routes: [{ split: [{ weight: 97 }, { weight: 3 }] }] },
+    outcome: 'exact',
+  },
+  {
+    name: 'canary-weight-total',
+    rules: { 'canary-weight': '3', 'canary-weight-total': '1000' },
+    spec: { routes: [{ split: [{ weight: 997 }, { weight: 3 }] }] },
+    outcome: 'exact',
+  },
+  {
+    name: 'canary-weight',
+    rules: { 'canary-weight': '1', 'canary-weight-total': '30000' },
+    spec: { routes: [{ split: [{ weight: 29_999 }, { weight: 1 }] }] },
+    outcome: 'changes',
+  },
+  {
+    name: 'canary-weight',
+    rules: { 'canary-weight': '4000000', 'canary-weight-total': '8000000' },
+    spec: { routes: [{ split: [{ weight: 500_000 }, { weight: 500_000 }] }] },
+    outcome: 'exact',
+  },
+  {
+    name: 'canary-by-header-value',
+    rules: { 'canary-by-header-value': 'x' },
+    spec: { routes: [{ name: 'default' }] },
+    outcome: 'exact',
+  },
+  {
+    name: 'canary-by-header-pattern',
+    rules: { 'canary-by-header': 'h', 'canary-by-header-pattern': 'a|b' },
+    spec: { routes: [{ match: [{ headers: [{ regex: '(?s:.*)(?:a|b)(?s:.*)' }] }] }] },
+    outcome: 'exact',
+  },
+  {
+    name: 'affinity',
+    primary: COOKIE,
+    spec: {
+      affinity: {
+        key: [{ cookie: { name: 'INGRESSCOOKIE', path: '/info' } }],
+        version: 'persistent',
+        endpoint: 'balanced',
+        precedence: 'session',
+      },
+    },
+    outcome: 'changes',
+  },
+  {
+    name: 'affinity-mode',
+    primary: { ...COOKIE, 'affinity-mode': 'persistent' },
+    spec: { affinity: { endpoint: 'persistent' } },
+    outcome: 'exact',
+  },
+  {
+    name: 'affinity-canary-behavior',
+    primary: COOKIE,
+    rules: { 'affinity-canary-behavior': 'legacy' },
+    spec: { affinity: { version: 'none' } },
+    outcome: 'changes',
+  },
+  {
+    name: 'affinity-canary-behavior',
+    primary: COOKIE,
+    rules: { 'affinity-canary-behavior': 'sticky' },
+    spec: { affinity: { version: 'persistent' } },
+    outcome: 'exact',
+  },
+  {
+    name: 'affinity-canary-behavior',
+    rules: { 'affinity-canary-behavior': 'legacy' },
+    spec: { affinity: undefined },
+    outcome: 'exact',
+  },
+  {
+    name: 'session-cookie-name',
+    primary: { 'session-cookie-name': 'x' },
+    spec: { affinity: undefined },
+    outcome: 'exact',
+  },
+  {
+    name: 'session-cookie-name',
+    primary: { ...COOKIE, 'session-cookie-name': 'x' },
+    spec: { affinity: { key: [{ cookie: { name: 'x' } }] } },
+    outcome: 'exact',
+  },
+  {
+    name: 'session-cookie-path',
+    primary: { ...COOKIE, 'session-cookie-path': '/' },
+    spec: { affinity: { key: [{ cookie: { path: '/' } }] } },
+    outcome: 'exact',
+  },
+  {
+    name: 'session-cookie-path',
+    primary: { ...COOKIE, 'session-cookie-path': '/other' },
+    spec: { affinity: { key: [{ cookie: { path: '/other' } }] } },
+    outcome: 'changes',
+  },
+  {
+    name: 'session-cookie-domain',
+    primary: { ...COOKIE, 'session-cookie-domain': '.Foo.example' },
+    spec: { affinity: { key: [{ cookie: { domain: 'foo.example' } }] } },
+    outcome: 'exact',
+  },
+  {
+    name: 'session-cookie-max-age',
+    primary: { ...COOKIE, 'session-cookie-max-age': '90' },
+    spec: { affinity: { key: [{ cookie: { ttl: '90s' } }] } },
+    outcome: 'exact',
+  },
+  {
+    name: 'session-cookie-expires',
+    primary: { ...COOKIE, 'session-cookie-expires': '7200' },
+    spec: { affinity: { key: [{ cookie: { ttl: '2h' } }] } },
+    outcome: 'changes',
+  },
+  {
+    name: 'session-cookie-samesite',
+    primary: { ...COOKIE, 'session-cookie-samesite': 'none' },
+    spec: { affinity: { key: [{ cookie: { sameSite: 'None' } }] } },
+    outcome: 'exact',
+  },
+  {
+    name: 'session-cookie-conditional-samesite-none',
+    primary: { ...COOKIE, 'session-cookie-conditional-samesite-none': 'true' },
+    spec: {},
+    outcome: 'none',
+  },
+  {
+    name: 'session-cookie-secure',
+    primary: { ...COOKIE, 'session-cookie-secure': 'true' },
+    spec: { affinity: { key: [{ cookie: { secure: true } }] } },
+    outcome: 'exact',
+  },
+  {
+    name: 'session-cookie-secure',
+    primary: { ...COOKIE, 'session-cookie-secure': 'false' },
+    spec: { affinity: { key: [{ cookie: { secure: undefined } }] } },
+    outcome: 'changes',
+  },
+  {
+    name: 'session-cookie-change-on-failure',
+    primary: { ...COOKIE, 'session-cookie-change-on-failure': 'true' },
+    spec: {},
+    outcome: 'changes',
+  },
+  {
+    name: 'upstream-hash-by',
+    primary: { 'upstream-hash-by': '$http_x_user_id' },
+    spec: { affinity: { key: [{ header: 'x-user-id' }], version: 'none', endpoint: 'balanced' } },
+    outcome: 'changes',
+  },
+  {
+    name: 'upstream-hash-by',
+    primary: { 'upstream-hash-by': ['$', '{arg_user}'].join('') },
+    spec: { affinity: { key: [{ query: 'user' }] } },
+    outcome: 'changes',
+  },
+  {
+    name: 'upstream-hash-by',
+    primary: { ...COOKIE, 'upstream-hash-by': '$arg_user' },
+    spec: { affinity: { key: [{ cookie: {} }] } },
+    outcome: 'exact',
+  },
+  ...['$remote_addr', '$cookie_sid', '$request_uri', '$http_cookie', '$host$uri', 'text', '$'].map(
+    (value) => ({
+      name: 'upstream-hash-by',
+      primary: { 'upstream-hash-by': value },
+      spec: { affinity: undefined },
+      outcome: 'none',
+    }),
+  ),
+  {
+    name: 'load-balance',
+    primary: { 'load-balance': 'round_robin' },
+    spec: { loadBalancer: 'round-robin' },
+    outcome: 'exact',
+  },
+  {
+    name: 'load-balance',
+    primary: { 'load-balance': 'ewma' },
+    spec: { loadBalancer: 'least-request' },
+    outcome: 'changes',
+  },
+  {
+    name: 'load-balance',
+    primary: { ...COOKIE, 'load-balance': 'ewma' },
+    spec: { loadBalancer: undefined },
+    outcome: 'exact',
+  },
+  {
+    name: 'service-upstream',
+    primary: { 'service-upstream': 'true' },
+    spec: { versions: [{ dns: 'p.default.svc.cluster.local:80', endpoints: undefined }] },
+    outcome: 'exact',
+  },
+  {
+    name: 'backend-protocol',
+    primary: { 'backend-protocol': 'http' },
+    spec: { protocol: undefined },
+    outcome: 'exact',
+  },
+  { name: 'proxy-connect-timeout', primary: { 'proxy-connect-timeout': '3' }, spec: {}, outcome: 'none' },
+  {
+    name: 'proxy-read-timeout',
+    primary: { 'proxy-read-timeout': '90', 'proxy-send-timeout': '120' },
+    spec: { routes: [{ idleTimeout: '2m' }] },
+    outcome: 'changes',
+  },
+  {
+    name: 'proxy-next-upstream',
+    primary: { 'proxy-next-upstream': 'error http_503 http_429' },
+    spec: { routes: [{ retries: { attempts: 2, on: ['connect-failure', 'reset', '503', '429'] } }] },
+    outcome: 'changes',
+  },
+  {
+    name: 'proxy-next-upstream',
+    primary: { 'proxy-next-upstream': 'off', 'proxy-next-upstream-tries': '5' },
+    spec: { routes: [{ retries: undefined }] },
+    outcome: 'changes',
+  },
+  {
+    name: 'proxy-next-upstream-tries',
+    primary: { 'proxy-next-upstream-tries': '4' },
+    spec: { routes: [{ retries: { attempts: 3, on: ['connect-failure', 'reset'] } }] },
+    outcome: 'changes',
+  },
+  {
+    name: 'proxy-next-upstream-tries',
+    primary: { 'proxy-next-upstream-tries': '0' },
+    spec: { routes: [{ retries: { attempts: 10 } }] },
+    outcome: 'changes',
+  },
+  {
+    name: 'proxy-next-upstream-tries',
+    primary: { 'proxy-next-upstream-tries': '1' },
+    spec: { routes: [{ retries: undefined }] },
+    outcome: 'changes',
+  },
+  {
+    name: 'proxy-next-upstream-timeout',
+    primary: { 'proxy-next-upstream-timeout': '4' },
+    spec: {},
+    outcome: 'none',
+  },
+  {
+    name: 'server-alias',
+    primary: { 'server-alias': 'a.example' },
+    spec: { hosts: ['foo.example', 'a.example'] },
+    outcome: 'changes',
+  },
+  {
+    name: 'use-regex',
+    primary: { 'use-regex': 'true' },
+    spec: { routes: [{ match: [{ path: { regex: '(?i)/info.*' } }] }] },
+    outcome: 'changes',
+  },
+  { name: 'rewrite-target', primary: { 'rewrite-target': '/$1' }, spec: {}, outcome: 'none' },
+  { name: 'auth-url', primary: { 'auth-url': 'https://x' }, spec: {}, outcome: 'none' },
+  {
+    name: 'configuration-snippet',
+    primary: { 'configuration-snippet': 'more_set_headers "a: b";' },
+    spec: {},
+    outcome: 'none',
+  },
+  { name: 'no-such-thing', primary: { 'no-such-thing': 'x' }, spec: {}, outcome: 'none' },
+];
+
+for (const { name, primary = {}, rules, spec, outcome } of MAPPINGS) {
+  const given = JSON.stringify({ ...primary, ...rules });
+  t.test(`${name}: ${given} is reported as "${outcome}"`, async (t) => {
+    const result = imported(primary, rules);
+    t.same(result.report.refused, []);
+    t.match(result.services[0]?.spec, spec);
+    t.equal(outcomeOf(result, name), outcome);
+  });
+}
+
+t.test('every annotation and field of an Ingress is in the report, and bookkeeping is not', async (t) => {
+  const annotations = Object.fromEntries(
+    ANNOTATIONS.flatMap(({ names }) => names).map((name) => [name, '1']),
+  );
+  const object = ingress('p', {
+    annotations: { ...annotations, canary: 'false', 'backend-protocol': 'HTTP' },
+  }) as {
+    metadata: { annotations: Record<string, string> };
+    spec: object;
+  };
+  for (const rule of Object.keys(object.metadata.annotations).filter((name) => name.includes('/canary-')))
+    delete object.metadata.annotations[rule];
+  object.metadata.annotations['kubectl.kubernetes.io/last-applied-configuration'] = '{}';
+  object.metadata.annotations['example.com/other'] = 'x';
+  Object.assign(object.spec, { ingressClassName: 'nginx', tls: [], novelty: 1 });
+  const { report } = importObjects([object, ...PODS]);
+  const said = new Set([
+    ...report.findings.map(({ field }) => field),
+    ...report.refused.map(({ path }) => String(path.at(-1)).replace('nginx.ingress.kubernetes.io/', '')),
+  ]);
+  for (const key of Object.keys(object.metadata.annotations)) {
+    const name = key.replace('nginx.ingress.kubernetes.io/', '');
+    t.equal(said.has(name), !name.startsWith('kubectl.'), name);
+  }
+  for (const field of ['spec.ingressClassName', 'spec.tls', 'spec.novelty', 'spec.rules[0].host'])
+    t.ok(said.has(field), field);
+});
+
+t.test('on a canary, what ingress-nginx takes from the primary has no effect', async (t) => {
+  const result = imported(
+    { 'proxy-read-timeout': '60' },
+    { 'canary-weight': '5', 'proxy-read-timeout': '10', affinity: 'cookie', 'load-balance': 'ewma' },
+  );
+  const [service] = result.services;
+  t.match(service?.spec, { affinity: undefined, loadBalancer: undefined, routes: [{ idleTimeout: '1m' }] });
+  const ofCanary = result.report.findings.filter(({ object }) => object === 'Ingress default/c');
+  const outcomes = Object.fromEntries(ofCanary.map(({ field, outcome }) => [field, outcome]));
+  t.match(outcomes, { 'proxy-read-timeout': 'exact', affinity: 'exact', 'load-balance': 'changes' });
+});
+
+t.test('a label route keeps the settings of its path', async (t) => {
+  const { routes = [] } = specOf({ 'proxy-read-timeout': '60' }, { 'canary-by-header': 'h' });
+  t.match(
+    routes.map(({ name, idleTimeout }) => [name, idleTimeout]),
+    [
+      ['header-always', '1m'],
+      ['header-never', '1m'],
+      ['default', '1m'],
+    ],
+  );
+});
+
+t.test('a gRPC backend is imported as gRPC or not at all', async (t) => {
+  const { services, report } = importObjects([
+    ingress('p', { annotations: { 'backend-protocol': 'GRPC' } }),
+    ...PODS,
+  ]);
+  if (services.length > 0) t.equal(services[0]?.spec.protocol, 'grpc');
+  else t.match(report.refused[0]?.message, /"grpc" is not implemented yet/);
+});
