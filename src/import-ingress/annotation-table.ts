@@ -145,9 +145,11 @@ const BALANCING: readonly AnnotationRow[] = [
 ];
 
 const REQUESTS: readonly AnnotationRow[] = [
-  none(
+  row(
     'proxy-connect-timeout',
-    'the sidecar gives a connection 2 s and then asks another pod of the release',
+    'changes',
+    'timeouts.connect',
+    'for the whole service, the longest where its Ingresses differ; then another pod of the release is asked',
   ),
   row(
     'proxy-read-timeout proxy-send-timeout',
@@ -182,11 +184,34 @@ const REQUESTS: readonly AnnotationRow[] = [
   ),
 ];
 
+const ACTIONS: readonly AnnotationRow[] = [
+  row(
+    'rewrite-target',
+    'changes',
+    'routes[].rewrite',
+    'a target without captures: rewrite.path; the rest of a prefix, as in /shop(/|$)(.*), after another one, as in /$2: rewrite.prefix, and the path becomes that prefix; other captures have no counterpart',
+  ),
+  row(
+    'permanent-redirect temporal-redirect permanent-redirect-code temporal-redirect-code',
+    'changes',
+    'routes[].redirect',
+    'the path and its status; a redirect with a query, a fragment or variables is refused',
+  ),
+  row('upstream-vhost', 'changes', 'routes[].rewrite.host', 'a host name; variables are refused'),
+  row(
+    'x-forwarded-prefix',
+    'changes',
+    'routes[].headers.request.set',
+    'where there is a rewrite-target too; captures have no counterpart',
+  ),
+];
+
 export const ANNOTATIONS: readonly AnnotationRow[] = [
   ...CANARY,
   ...AFFINITY,
   ...BALANCING,
   ...REQUESTS,
+  ...ACTIONS,
   ...NO_COUNTERPART,
 ];
 

@@ -1,9 +1,11 @@
 import type { Path } from '../model/problems.js';
 import { type Backend, findBackend } from './backends.js';
+import type { RouteInput } from './document.js';
 import type { Ingress } from './ingress.js';
 import type { BackendRef, PathType } from './manifests.js';
-import { type PathCondition, translatePath } from './paths.js';
+import { type PathCondition, prefixCondition, translatePath } from './paths.js';
 import type { Manifests } from './read-manifests.js';
+import { readRewrite } from './rewrite.js';
 
 /** One path of one rule, with its place in the Ingress. */
 export interface Rule {
@@ -11,6 +13,8 @@ export interface Rule {
   /** Empty: every host. */
   readonly host: string;
   readonly condition: PathCondition;
+  /** What the app gets in the path's place. */
+  readonly rewrite: RouteInput['rewrite'];
   readonly backend: Backend;
   /** Host, path and pathType: what a canary has to share with its primary. */
   readonly key: string;
@@ -95,13 +99,16 @@ interface RawRule {
 
 function readRules(ingress: Ingress, manifests: Manifests, regexHosts: ReadonlySet<string>): Rule[] {
   return rawRules(ingress).flatMap(({ host, path, pathType, backend: ref, at, backendAt }) => {
-    const condition = translatePath(path, pathType, regexHosts.has(host));
+    const rewritten = readRewrite(ingress, path);
+    const condition = rewritten?.byPrefix
+      ? prefixCondition(path, rewritten.match)
+      : translatePath(path, pathType, regexHosts.has(host));
     if (typeof condition === 'string') ingress.refuse([...at, 'path'], condition);
     const backend = findBackend(ref, ingress.manifest.namespace, manifests);
     if (typeof backend === 'string') ingress.refuse(backendAt, backend);
     if (typeof condition === 'string' || typeof backend === 'string') return [];
     const key = `${host || '*'}${path} (${pathType})`;
-    return [{ ingress, host, condition, backend, key, at, backendAt }];
+    return [{ ingress, host, condition, rewrite: rewritten?.rewrite, backend, key, at, backendAt }];
   });
 }
 

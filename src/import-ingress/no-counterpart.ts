@@ -2,18 +2,13 @@ import { type AnnotationRow, none } from './annotation-row.js';
 
 /** The annotations of ingress-nginx that nothing in a MeshService answers to, and where to turn instead. */
 
-const NOT_YET = 'the resource has a field for it that nothing implements yet';
 const EDGE = 'a matter of the edge: TLS, addresses and pages of clients outside the mesh';
 const APP = 'the app, or a proxy before it, has to do this';
 
 export const NO_COUNTERPART: readonly AnnotationRow[] = [
   none(
-    'rewrite-target',
-    `the app gets the path as it was sent (${NOT_YET}: routes[].rewrite); callers in the mesh dial the app's own paths`,
-  ),
-  none(
-    'app-root permanent-redirect permanent-redirect-code temporal-redirect temporal-redirect-code from-to-www-redirect relative-redirects',
-    `${NOT_YET}: routes[].redirect`,
+    'app-root from-to-www-redirect relative-redirects',
+    'a matter of browsers: callers in the mesh dial the path that they want',
   ),
   none(
     'ssl-redirect force-ssl-redirect ssl-passthrough ssl-ciphers ssl-prefer-server-ciphers preserve-trailing-slash use-port-in-redirects http2-push-preload',
@@ -40,10 +35,14 @@ export const NO_COUNTERPART: readonly AnnotationRow[] = [
     `a matter of browsers; ${APP}`,
   ),
   none(
-    'custom-headers upstream-vhost x-forwarded-prefix connection-proxy-header',
-    `headers go through as they are (${NOT_YET}: routes[].headers)`,
+    'custom-headers',
+    'names a ConfigMap, which the import does not read: write its headers in routes[].headers.response.set',
   ),
-  none('mirror-target mirror-request-body mirror-host', `${NOT_YET}: routes[].mirror`),
+  none('connection-proxy-header', "headers of the connection are the sidecar's own"),
+  none(
+    'mirror-target mirror-request-body mirror-host',
+    'goes to a URL; routes[].mirror goes to a version of the service',
+  ),
   none(
     'proxy-body-size client-body-buffer-size proxy-request-buffering proxy-buffering proxy-buffers-number proxy-buffer-size proxy-busy-buffers-size proxy-max-temp-file-size proxy-http-version',
     'bodies stream through with back-pressure; nothing is buffered and no size is refused',

@@ -40,6 +40,13 @@ export function translatePath(path: string, pathType: PathType, asRegex: boolean
   return condition({ prefix: path }, 'exact', 'a prefix by segments');
 }
 
+/** A path whose rest is kept by `rewrite-target`. */
+export function prefixCondition(text: string, match: PathInput | undefined): PathCondition {
+  if (match === undefined) return { text, match, outcome: 'exact', note: 'every path' };
+  const note = 'a prefix by segments, with regard to case, so that its rest can be put after another one';
+  return { text, match, outcome: 'changes', note };
+}
+
 const EVERY_PATH = new Set(['/', '/.*', '/(.*)', '/?(.*)', '/()(.*)']);
 
 /** nginx looks for it at the start of the path, without regard to case. */

@@ -1,11 +1,61 @@
+import { hostname } from '../model/scalars.js';
+import { isImplemented } from '../model/unsupported.js';
 import type { RetriesInput, RouteInput } from './document.js';
+import type { Rule } from './groups.js';
 import type { Ingress } from './ingress.js';
+import { readRedirect } from './redirect.js';
 
 /** What an Ingress asks of every request on its paths, beside where it goes. */
-export type RouteSettings = Pick<RouteInput, 'idleTimeout' | 'retries'>;
+export type RouteSettings = Pick<RouteInput, 'idleTimeout' | 'retries' | 'redirect' | 'rewrite' | 'headers'>;
 
-export function readRouteSettings(ingress: Ingress): RouteSettings {
-  return { ...readIdleTimeout(ingress), ...readRetries(ingress) };
+export function readRouteSettings({ ingress, rewrite }: Rule): RouteSettings {
+  const redirect = readRedirect(ingress);
+  if (redirect) return { redirect };
+  return {
+    ...readIdleTimeout(ingress),
+    ...readRetries(ingress),
+    ...readRewrites(ingress, rewrite),
+    ...readHeaders(ingress),
+  };
+}
+
+function readRewrites(ingress: Ingress, path: RouteInput['rewrite']): RouteSettings {
+  const host = readHost(ingress);
+  return path || host ? { rewrite: { ...path, ...(host === undefined ? {} : { host }) } } : {};
+}
+
+function readHost(ingress: Ingress): string | undefined {
+  const host = ingress.text('upstream-vhost');
+  if (host === undefined) return undefined;
+  if (!isImplemented('spec.routes[].rewrite')) {
+    const note = 'the app gets the Host that was sent: routes[].rewrite is not implemented yet';
+    ingress.remark('upstream-vhost', { outcome: 'none', becomes: '', note });
+    return undefined;
+  }
+  if (hostname.safeParse(host).success) return host;
+  ingress.refuseAnnotation(
+    'upstream-vhost',
+    `"${host}" is no host name; the app gets the Host that was sent`,
+  );
+  return undefined;
+}
+
+function readHeaders(ingress: Ingress): RouteSettings {
+  const prefix = ingress.text('x-forwarded-prefix');
+  if (prefix === undefined) return {};
+  if (ingress.text('rewrite-target') === undefined) {
+    const note = 'has no effect without rewrite-target, there or here';
+    ingress.remark('x-forwarded-prefix', { outcome: 'exact', becomes: '', note });
+    return {};
+  }
+  if (isImplemented('spec.routes[].headers') && !prefix.includes('$'))
+    return { headers: { request: { set: { 'x-forwarded-prefix': prefix } } } };
+  const why = prefix.includes('$')
+    ? 'captures have no counterpart'
+    : 'routes[].headers is not implemented yet';
+  const note = `the header is not set: ${why}`;
+  ingress.remark('x-forwarded-prefix', { outcome: 'none', becomes: '', note });
+  return {};
 }
 
 function readIdleTimeout(ingress: Ingress): RouteSettings {

@@ -30,12 +30,10 @@ export function buildRoutes(group: Group, releases: Releases): RouteInput[] {
 function routesOf({ prefix, conditions, settings }: PathSet, { primary, canary }: Releases): RouteInput[] {
   const named = (name: string) => (prefix === '' ? name : `${prefix}-${name}`);
   const labels = canary?.policy.labels ?? [];
-  const main: RouteInput = {
-    name: prefix === '' ? 'default' : prefix,
-    ...matching(conditions),
-    split: splitOf(primary, canary),
-    ...settings,
-  };
+  const name = prefix === '' ? 'default' : prefix;
+  // A redirect is the answer: neither release is asked.
+  if (settings.redirect) return [{ name, ...matching(conditions), ...settings }];
+  const main: RouteInput = { name, ...matching(conditions), split: splitOf(primary, canary), ...settings };
   return [
     ...labels.map((label) => ({
       name: named(label.name),
@@ -68,7 +66,7 @@ function matching(conditions: readonly PathCondition[], label?: Label): { match?
  */
 function pathSets(rules: readonly Rule[]): PathSet[] {
   const distinct = distinctPaths(rules);
-  const settings = new Map(distinct.map((rule) => [rule, readRouteSettings(rule.ingress)]));
+  const settings = new Map(distinct.map((rule) => [rule, readRouteSettings(rule)]));
   const [first, ...others] = [...new Set([...settings.values()].map((value) => JSON.stringify(value)))];
   if (others.length === 0) {
     const every = distinct.some(({ condition }) => condition.match === undefined);
@@ -97,7 +95,7 @@ function distinctPaths(rules: readonly Rule[]): Rule[] {
 }
 
 function remarkOnRepeated(rule: Rule, first: Rule): void {
-  const [own, counting] = [rule, first].map(({ ingress }) => JSON.stringify(readRouteSettings(ingress)));
+  const [own, counting] = [rule, first].map((each) => JSON.stringify(readRouteSettings(each)));
   if (own === counting) return;
   const note = `the same path on another host, with other timeouts or retries; those of ${first.ingress.manifest.object} count`;
   rule.ingress.find(rule.at, formatPath(rule.at), rule.condition.text, { outcome: 'changes', note });

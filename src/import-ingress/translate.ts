@@ -5,6 +5,7 @@ import { readBalancing } from './affinity.js';
 import type { Outcome } from './annotation-row.js';
 import { type Backend, locate } from './backends.js';
 import { readCanary } from './canary.js';
+import { readConnectTimeout } from './connect-timeout.js';
 import type { SpecInput, VersionInput } from './document.js';
 import type { Group, Rule } from './groups.js';
 import type { NamedGroup } from './hosts.js';
@@ -44,6 +45,7 @@ export function translateGroup(
       versions: versions.map(({ version }) => version),
       routes: buildRoutes(group, releases),
       ...balancing,
+      ...readConnectTimeout([...new Set(rules.map(({ ingress }) => ingress))]),
     },
   };
   reportRules(group, versions);
