@@ -11,13 +11,12 @@ const OUTCOMES: Readonly<Record<Outcome, string>> = {
 /** The report for people: what came out, then object by object what became of it, then what was left out. */
 export function formatReport(report: ImportReport): string {
   const { services, findings, refused, ignored } = report;
-  const objects = [...new Set(findings.map(({ object }) => object))];
   const sections = [
     services.flatMap(({ key, from, notes }) => [
       `MeshService ${key}, from Ingress ${from.join(', ')}`,
       ...notes.map((note) => `  ${note}`),
     ]),
-    ...objects.map((object) => formatObject(object, findings)),
+    ...[...byObject(findings)].map(([object, ofObject]) => formatObject(object, ofObject)),
     section('left out:', refused.map(formatLocated)),
     section(
       'ignored:',
@@ -31,8 +30,17 @@ export function formatReport(report: ImportReport): string {
     .join('\n\n');
 }
 
-function formatObject(object: string, all: readonly Finding[]): string[] {
-  const findings = all.filter((finding) => finding.object === object);
+function byObject(findings: readonly Finding[]): Map<string, Finding[]> {
+  const groups = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const group = groups.get(finding.object);
+    if (group) group.push(finding);
+    else groups.set(finding.object, [finding]);
+  }
+  return groups;
+}
+
+function formatObject(object: string, findings: readonly Finding[]): string[] {
   const lines = (Object.keys(OUTCOMES) as Outcome[]).flatMap((outcome) => {
     const of = findings.filter((finding) => finding.outcome === outcome);
     return of.length === 0 ? [] : [`  ${OUTCOMES[outcome]}:`, ...of.map(formatFinding)];

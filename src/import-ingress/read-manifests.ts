@@ -139,10 +139,22 @@ function sortOne(raw: RawObject, defaultNamespace: string, sorted: Sorted): void
     sorted.problems.push({ file: raw.document.file, ...where, path: raw.at, message });
     return;
   }
+  if (isListOfOurs(raw.kind)) {
+    const at = [...raw.at, 'items'];
+    const message = `${raw.kind} has no list of items`;
+    sorted.problems.push({ file: raw.document.file, ...raw.document.locate(at), path: at, message });
+    return;
+  }
   const read = Object.hasOwn(READERS, raw.kind) ? READERS[raw.kind] : undefined;
   if (read?.(raw, defaultNamespace, sorted)) return;
   const reason = `the import reads no ${raw.kind} of ${raw.apiVersion || 'no apiVersion'}`;
   sorted.ignored.push({ manifest: describe(raw, raw.value, defaultNamespace), reason });
+}
+
+/** A `List`, or one of a kind that is read; with items it would have been unfolded. */
+function isListOfOurs(kind: string): boolean {
+  const item = kind.endsWith('List') ? kind.slice(0, -'List'.length) : undefined;
+  return item === '' || (item !== undefined && Object.hasOwn(READERS, item));
 }
 
 function parse<Schema extends z.ZodType>(

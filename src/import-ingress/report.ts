@@ -52,6 +52,8 @@ export interface Remark {
 
 /** Longest value that the report repeats. */
 const VALUE_LENGTH = 80;
+/** Longest message: it may quote a value of any length. */
+const MESSAGE_LENGTH = 1000;
 
 /** Collects what is said of the manifests while they are translated. */
 export class ReportBuilder {
@@ -63,9 +65,17 @@ export class ReportBuilder {
   find(manifest: Manifest, path: Path, field: string, value: string, remark: Remark): void {
     const { line } = manifest.locate(path);
     const { outcome, becomes = '', note } = remark;
-    const short = value.length > VALUE_LENGTH ? `${value.slice(0, VALUE_LENGTH)}…` : value;
     const { object, file } = manifest;
-    this.findings.push({ object, file, line, field, value: short, outcome, becomes, note });
+    this.findings.push({
+      object,
+      file,
+      line,
+      field,
+      value: cut(value, VALUE_LENGTH),
+      outcome,
+      becomes,
+      note,
+    });
   }
 
   refuse(manifest: Manifest, path: Path, message: string): void {
@@ -73,7 +83,7 @@ export class ReportBuilder {
       file: manifest.file,
       ...manifest.locate(path),
       path: manifest.pathInFile(path),
-      message: `${manifest.object}: ${message}`,
+      message: `${manifest.object}: ${cut(message, MESSAGE_LENGTH)}`,
     });
   }
 
@@ -98,4 +108,8 @@ export class ReportBuilder {
       ignored: this.ignored.toSorted(byPlace),
     };
   }
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text;
 }

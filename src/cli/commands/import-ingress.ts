@@ -97,18 +97,22 @@ async function run(flags: Values<typeof FLAGS>): Promise<void> {
   );
   process.stderr.write(`${formatReport(imported.report)}\n`);
   if (flags.report !== '') writeFileSync(flags.report, `${JSON.stringify(imported.report, null, 2)}\n`);
-  const refused = imported.report.refused.length;
-  if (imported.services.length === 0) throw new CommandError('nothing could be imported', EXIT.usage);
-  if (flags.strict && refused > 0)
-    throw new CommandError(`${refused} left out, and --strict was given: no service is printed`);
-  show(imported, flags.output);
+  const failure = whyFailed(imported, flags.strict);
+  // A program gets its report in any case.
+  if (flags.output === 'json')
+    printJson({ services: failure ? [] : imported.services, report: imported.report });
+  if (failure) throw failure;
+  if (flags.output === 'yaml') showYaml(imported);
 }
 
-function show({ services, report }: Imported, output: 'yaml' | 'json'): void {
-  if (output === 'json') {
-    printJson({ services, report });
-    return;
-  }
+function whyFailed({ services, report }: Imported, strict: boolean): CommandError | undefined {
+  if (services.length === 0) return new CommandError('nothing could be imported', EXIT.usage);
+  const refused = report.refused.length;
+  if (!strict || refused === 0) return undefined;
+  return new CommandError(`${refused} left out, and --strict was given: no service is printed`);
+}
+
+function showYaml({ services, report }: Imported): void {
   const sources = new Map(report.services.map(({ key, from }) => [key, from]));
   const documents = services.map((service) => {
     const { name, namespace } = service.metadata;
