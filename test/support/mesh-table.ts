@@ -123,7 +123,7 @@ export class MeshTable {
 
 export function pinFor(placed: Placement, affinity: Affinity): Pin {
   if (placed.pinTo === undefined) throw new Error('nothing to pin');
-  return { ...placed.pinTo, endpoint: affinity.digests.ofEndpoint(placed.endpoint.address) };
+  return affinity.digests.pin(placed.pinTo, placed.endpoint.address);
 }
 
 function pinKey(affinity: Affinity, hash: bigint): string {
