@@ -1,0 +1,58 @@
+/** What of a `.cpuprofile` (V8's `Profiler.Profile`) the analysis needs. */
+export interface CpuProfile {
+  readonly nodes: readonly {
+    readonly id: number;
+    readonly callFrame: {
+      readonly functionName: string;
+      /** `file://…`, `node:…`, or empty for what is native. */
+      readonly url: string;
+      /** From 0. */
+      readonly lineNumber: number;
+    };
+  }[];
+  /** Ids of the nodes that were at the top of the stack, one each sample. */
+  readonly samples: readonly number[];
+  /** Microseconds since the sample before. */
+  readonly timeDeltas: readonly number[];
+}
+
+/** Time that a function itself was running, without what it called. */
+export interface SelfTime {
+  readonly name: string;
+  /** `sidecar/http1/header-block.js:117`, `node:net:750`, or `native`. */
+  readonly where: string;
+  readonly selfUs: number;
+}
+
+/** The profiler's own words for doing nothing. */
+const IDLE = '(idle)';
+
+/** Adds up samples by function, the one with most time first. Idle time counts for nothing. */
+export function selfTimes({ nodes, samples, timeDeltas }: CpuProfile): {
+  functions: SelfTime[];
+  busyUs: number;
+} {
+  const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
+  const times = new Map<string, { name: string; where: string; selfUs: number }>();
+  let busyUs = 0;
+  samples.forEach((id, i) => {
+    const frame = frames.get(id);
+    // A sample stands for the time until the next one.
+    const us = timeDeltas[i + 1] ?? 0;
+    if (frame === undefined || frame.functionName === IDLE) return;
+    busyUs += us;
+    const name = frame.functionName === '' ? '(anonymous)' : frame.functionName;
+    const where = placeOf(frame.url, frame.lineNumber);
+    const key = `${name} ${where}`;
+    const known = times.get(key) ?? { name, where, selfUs: 0 };
+    known.selfUs += us;
+    times.set(key, known);
+  });
+  return { functions: [...times.values()].sort((a, b) => b.selfUs - a.selfUs), busyUs };
+}
+
+function placeOf(url: string, line: number): string {
+  if (url === '') return 'native';
+  const path = url.startsWith('file:') ? (url.split('/dist/').pop() as string) : url;
+  return `${path}:${line + 1}`;
+}
