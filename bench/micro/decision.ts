@@ -91,13 +91,14 @@ function makeRequests(routeOf: (i: number) => number): RequestHead[] {
     const region = isLast || route % 3 === 0 ? 'nowhere' : regionOf(route);
     const host = `${serviceName(Math.floor(random() * SERVICES))}.shop`;
     const head = new RequestHead(MAX_FIELDS, '127.0.0.1');
-    head.parse(
+    const text =
       `GET ${path}/orders/${i}?page=1 HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: okhttp/4.12.0\r\n` +
-        'Accept: application/json\r\nAccept-Encoding: gzip\r\nAccept-Language: en-GB\r\nCache-Control: no-cache\r\n' +
-        `X-User-Id: ${userId(Math.floor(random() * 5000))}\r\nCookie: theme=dark; consent=1\r\n` +
-        `Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nX-Region: ${region}\r\n` +
-        'Authorization: Bearer 0123456789abcdef\r\nX-Client-Version: 5.18.2\r\n\r\n',
-    );
+      'Accept: application/json\r\nAccept-Encoding: gzip\r\nAccept-Language: en-GB\r\nCache-Control: no-cache\r\n' +
+      `X-User-Id: ${userId(Math.floor(random() * 5000))}\r\nCookie: theme=dark; consent=1\r\n` +
+      `Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nX-Region: ${region}\r\n` +
+      'Authorization: Bearer 0123456789abcdef\r\nX-Client-Version: 5.18.2\r\n\r\n';
+    // As it comes from a socket: one flat string.
+    head.parse(Buffer.from(text, 'latin1').toString('latin1'));
     return head;
   });
 }

@@ -5,7 +5,7 @@ import type { Bench } from '../comparison.js';
 import { writeRequestPool } from '../load/request-pool.js';
 import { measureSaturation, warmUp } from '../measure/cell.js';
 import { startRoost } from '../peers/roost.js';
-import { type CpuProfile, selfTimes } from '../profile.js';
+import { type CpuProfile, profileClockUs, selfTimes, type Window } from '../profile.js';
 import { formatNumber } from '../report/number-format.js';
 import { textTable } from '../report/text-table.js';
 import { workloadNamed } from '../workloads.js';
@@ -30,16 +30,19 @@ export async function profileSidecar(bench: Bench): Promise<string> {
   bench.progress.step(`profile: warming up, ${workload.title}`);
   await warmUp(measurement, WARM_UP_SECONDS);
   bench.progress.step(`profile: ${workload.title}`);
+  const fromUs = profileClockUs();
   const { cpuUs } = await measureSaturation(measurement);
+  const window = { fromUs, toUs: profileClockUs() };
   // The profile is written as the process ends.
   await peer.stop();
   const [file] = readdirSync(folder).filter((name) => name.endsWith('.cpuprofile'));
   if (file === undefined) throw new Error('the sidecar left no profile');
-  return report(JSON.parse(readFileSync(join(folder, file), 'utf8')) as CpuProfile, cpuUs, workload.title);
+  const profile = JSON.parse(readFileSync(join(folder, file), 'utf8')) as CpuProfile;
+  return report(profile, window, cpuUs, workload.title);
 }
 
-function report(profile: CpuProfile, cpuUs: number, title: string): string {
-  const { functions, busyUs } = selfTimes(profile);
+function report(profile: CpuProfile, window: Window, cpuUs: number, title: string): string {
+  const { functions, busyUs } = selfTimes(profile, window);
   const rows = functions
     .slice(0, SHOWN)
     .map(({ name, where, selfUs }) => [
