@@ -1,27 +1,31 @@
 import { randomBytes } from 'node:crypto';
-import type { Server as HttpServer } from 'node:http';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { configServiceConstructor, loadApiDefinition } from '../src/api/config-service.js';
-import { ListenError, listen } from '../src/lifecycle/listen.js';
-import type { MeshService, ServiceKey } from '../src/model/mesh-service.js';
+import { listen } from '../src/lifecycle/listen.js';
+import { Teardown } from '../src/lifecycle/teardown.js';
+import type { MeshService } from '../src/model/mesh-service.js';
 import type { SocketAddress } from '../src/model/scalars.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { serviceDefinition } from '../src/xds/descriptors.js';
-import { formatAddress } from '../src/xds/fields.js';
+import { LRS_SERVICE } from '../src/xds/load-report.js';
 import { ADS_SERVICE } from '../src/xds/resource-types.js';
 import { AdsServer } from './ads/ads-server.js';
-import { configApi } from './api/config-api.js';
+import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
+import { GrpcPort } from './grpc-port.js';
 import { createHttpServer } from './http-server.js';
+import { loadReportingService } from './load/load-service.js';
+import { LoadStore } from './load/load-store.js';
 import { controlPlaneMetrics } from './metrics.js';
 import { ChangeLog } from './snapshot/change-log.js';
+import { SnapshotPublisher } from './snapshot/publisher.js';
 import { Snapshot } from './snapshot/snapshot.js';
 import { FileSource } from './source/file-source.js';
 import { MemoryBackend, type StoreBackend } from './store/backend.js';
-import { ConfigStore, type Configuration, incarnationOf } from './store/config-store.js';
+import { ConfigStore } from './store/config-store.js';
 import { FileBackend } from './store/file-backend.js';
-import type { TranslateContext } from './translate/policy.js';
+import { translateService } from './translate/service.js';
 
 export interface ControlPlaneOptions {
   readonly grpc: SocketAddress;
@@ -31,6 +35,16 @@ export interface ControlPlaneOptions {
   /** Empty: configuration is kept in memory only. */
   readonly dataDir: string;
 }
+
+/** How long things take that no operator sets. */
+export interface ControlPlaneTiming {
+  /** How long clusters and load assignments are served on after the configuration has dropped them. */
+  readonly lingerMs: number;
+  /** A client that takes nothing of what it is sent for this long is cut off. */
+  readonly stalledAfterMs: number;
+}
+
+const TIMING: ControlPlaneTiming = { lingerMs: 10_000, stalledAfterMs: 60_000 };
 
 /** The configuration files are not valid and there is nothing else to serve. */
 export class InvalidFilesError extends Error {
@@ -43,74 +57,133 @@ export class InvalidFilesError extends Error {
 /** Largest message taken: a whole mesh in one `apply`. */
 const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
 const SHUTDOWN_MS = 2000;
-/** How long clusters and endpoints are served on after the configuration has dropped them. */
-const LINGER_MS = 10_000;
 
 /** A running control plane. Made by {@link ControlPlane.start}, which alone puts its parts together. */
 export class ControlPlane {
+  /** Addresses as bound. */
+  grpcAddress = '';
+  httpAddress = '';
+  private readonly teardown = new Teardown();
+  private stopping = false;
+
   private constructor(
-    private readonly parts: {
-      readonly store: ConfigStore;
-      readonly ads: AdsServer;
-      readonly grpc: Server;
-      readonly http: HttpServer;
-      readonly files: FileSource | undefined;
-      readonly log: Logger;
-    },
-    /** Addresses as bound. */
-    readonly grpcAddress: string,
-    readonly httpAddress: string,
+    private readonly options: ControlPlaneOptions,
+    private readonly log: Logger,
+    private readonly timing: ControlPlaneTiming,
   ) {}
 
-  /** @throws ListenError, InvalidFilesError, or what the data directory says. */
-  static async start(options: ControlPlaneOptions, log: Logger): Promise<ControlPlane> {
-    const store = await ConfigStore.open(await openBackend(options, log), log.child({ component: 'store' }));
-    const files = await loadFiles(options, store, log);
-    const { snapshot, ads } = serveSnapshots(store, log);
-    const storeName = options.dataDir || 'memory';
-    const grpc = grpcServer(store, ads, () => statusOf({ store, ads, files, storeName }));
-    const http = createHttpServer(
-      () => snapshot.revision === store.current.revision,
-      controlPlaneMetrics({ store, ads }),
-    );
-    const httpAddress = await listen(http, 'HTTP (--http)', options.http.host, options.http.port);
-    const grpcAddress = await bindGrpc(grpc, options.grpc);
-    files?.watch();
-    const { revision, services } = store.current;
-    log.info(
-      { grpc: grpcAddress, http: httpAddress, revision, services: services.size },
-      'control plane is ready',
-    );
-    return new ControlPlane({ store, ads, grpc, http, files, log }, grpcAddress, httpAddress);
+  /**
+   * Starts everything or nothing.
+   *
+   * @throws ListenError, InvalidFilesError, or what the data directory says.
+   */
+  static async start(
+    options: ControlPlaneOptions,
+    log: Logger,
+    timing: Partial<ControlPlaneTiming> = {},
+  ): Promise<ControlPlane> {
+    const controlPlane = new ControlPlane(options, log, { ...TIMING, ...timing });
+    try {
+      await controlPlane.open();
+      return controlPlane;
+    } catch (error) {
+      await controlPlane.teardown.run();
+      throw error;
+    }
   }
 
   /** Lets clients go, finishes what is being written, and stops. */
   async stop(): Promise<void> {
-    const { store, ads, grpc, http, files } = this.parts;
-    files?.close();
-    ads.closeAll();
-    await new Promise<void>((done) => {
-      const force = setTimeout(() => grpc.forceShutdown(), SHUTDOWN_MS);
-      grpc.tryShutdown(() => {
-        clearTimeout(force);
-        done();
-      });
+    this.stopping = true;
+    await this.teardown.run();
+    this.log.info('control plane has stopped');
+  }
+
+  private async open(): Promise<void> {
+    const { options, log, teardown } = this;
+    const store = await openStore(options, log);
+    teardown.add(() => store.close());
+    const files = await loadFiles(options, store, log);
+    teardown.add(() => files?.close());
+    const { snapshot, grpc } = this.serveGrpc(store, files);
+    const notReady = () =>
+      this.stopping ? 'shutting down' : snapshot.revision === store.current.revision ? undefined : 'loading';
+    const http = createHttpServer(notReady, controlPlaneMetrics({ store, ads: grpc.ads }));
+    teardown.add(() => http.close() && http.closeAllConnections());
+    this.httpAddress = await listen(http, 'HTTP (--http)', options.http.host, options.http.port);
+    teardown.add(() => grpc.close());
+    this.grpcAddress = await grpc.port.listen(options.grpc);
+    files?.watch();
+    const { revision, services } = store.current;
+    log.info(
+      { grpc: this.grpcAddress, http: this.httpAddress, revision, services: services.size },
+      'control plane is ready',
+    );
+  }
+
+  private serveGrpc(store: ConfigStore, files: FileSource | undefined) {
+    const { log, timing } = this;
+    const snapshot = new Snapshot();
+    const changes = new ChangeLog();
+    const server = newServer();
+    const port = new GrpcPort(server);
+    const ads = new AdsServer({
+      source: { snapshot, changes, nowMs: Date.now },
+      log: log.child({ component: 'ads' }),
+      disconnect: (peer) => port.disconnect(peer),
+      stalledAfterMs: timing.stalledAfterMs,
     });
-    http.close();
-    http.closeAllConnections();
-    await store.close();
-    this.parts.log.info('control plane has stopped');
+    const publisher = new SnapshotPublisher({
+      store,
+      snapshot,
+      changes,
+      lingerMs: timing.lingerMs,
+      nowMs: Date.now,
+      slowestSequence: () => ads.slowestSequence,
+      onPublished: () => ads.pushToAll(),
+    });
+    const load = new LoadStore();
+    const definition = loadApiDefinition();
+    const storeName = this.options.dataDir || 'memory';
+    const api = new ConfigApi({
+      store,
+      ads,
+      definition,
+      load,
+      log: log.child({ component: 'api' }),
+      status: () => statusOf({ store, ads, files, storeName }),
+    });
+    server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
+    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load));
+    server.addService(configServiceConstructor(definition).service, api.implementation);
+    new ReflectionService(definition).addToServer(server);
+    const close = async () => {
+      ads.closeAll();
+      api.closeStreams();
+      await port.close(SHUTDOWN_MS);
+      publisher.close();
+    };
+    return { snapshot, grpc: { ads, port, close } };
   }
 }
 
+async function openStore(options: ControlPlaneOptions, log: Logger): Promise<ConfigStore> {
+  const storeLog = log.child({ component: 'store' });
+  // A service that passes every check and still cannot be served is refused before it is stored.
+  const rehearse = (service: MeshService) =>
+    void translateService(service, { pinSecret: Buffer.alloc(32), incarnation: () => '' });
+  return ConfigStore.open(await openBackend(options, storeLog), storeLog, rehearse);
+}
+
 async function openBackend({ dataDir }: ControlPlaneOptions, log: Logger): Promise<StoreBackend> {
-  if (dataDir !== '') return FileBackend.open(dataDir, log.child({ component: 'store' }));
+  if (dataDir !== '') return FileBackend.open(dataDir, log);
   log.warn(
     'no --data-dir: what the API changes, and the sessions that pins hold, last only as long as this process',
   );
   return new MemoryBackend({ revision: 0, services: new Map(), pinSecret: randomBytes(32) });
 }
 
+/** @throws InvalidFilesError */
 async function loadFiles(
   { config }: ControlPlaneOptions,
   store: ConfigStore,
@@ -128,72 +201,12 @@ async function loadFiles(
   return files;
 }
 
-/** Keeps a snapshot of the store and tells clients of every change. */
-function serveSnapshots(store: ConfigStore, log: Logger): { snapshot: Snapshot; ads: AdsServer } {
-  const snapshot = new Snapshot();
-  const changes = new ChangeLog();
-  const ads = new AdsServer({ snapshot, changes, nowMs: Date.now }, log.child({ component: 'ads' }));
-  const update = (configuration: Configuration, keys: Iterable<ServiceKey>) => {
-    const changed = new Map([...keys].map((key) => [key, configuration.services.get(key)?.service]));
-    const from = snapshot.sequence;
-    changes.add(
-      from,
-      snapshot.update(configuration.revision, changed, translateContext(configuration), Date.now()),
-    );
-    ads.pushToAll();
-    if (snapshot.hasLingering) setTimeout(forget, LINGER_MS + 1).unref();
-  };
-  const forget = () => {
-    const from = snapshot.sequence;
-    changes.add(from, snapshot.forget(Date.now() - LINGER_MS));
-    ads.pushToAll();
-  };
-  update(store.current, store.current.services.keys());
-  store.on('change', update);
-  return { snapshot, ads };
-}
-
-function translateContext({ pinSecret, services }: Configuration): TranslateContext {
-  return {
-    pinSecret,
-    incarnation(service: MeshService, release: string) {
-      const record = services.get(`${service.namespace}/${service.name}`)?.record;
-      return record ? incarnationOf(record, release) : '';
-    },
-  };
-}
-
-function grpcServer(store: ConfigStore, ads: AdsServer, status: () => ReturnType<typeof statusOf>): Server {
-  const definition = loadApiDefinition();
-  const server = new Server({
+function newServer(): Server {
+  return new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': -1,
     'grpc.enable_channelz': 0,
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
   });
-  server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
-  server.addService(
-    configServiceConstructor(definition).service,
-    configApi({ store, ads, definition, status }),
-  );
-  new ReflectionService(definition).addToServer(server);
-  return server;
-}
-
-function bindGrpc(server: Server, { host, port }: SocketAddress): Promise<string> {
-  const address = formatAddress(host, port);
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) reject(new ListenError('gRPC (--grpc)', address, inUse(error) ?? error));
-      else resolve(formatAddress(host, bound));
-    });
-  });
-}
-
-/** grpc-js tells the reason in text only. */
-function inUse(error: Error): NodeJS.ErrnoException | undefined {
-  return error.message.includes('EADDRINUSE')
-    ? Object.assign(new Error(error.message), { code: 'EADDRINUSE' })
-    : undefined;
 }

@@ -1,8 +1,12 @@
 import { createServer, type Server } from 'node:http';
 import type { Registry } from 'prom-client';
 
-/** The control plane's HTTP port: `/ready` and `/metrics`. */
-export function createHttpServer(isReady: () => boolean, metrics: Registry): Server {
+/**
+ * The control plane's HTTP port: `/ready` and `/metrics`.
+ *
+ * @param notReady why it is not ready; undefined: it is
+ */
+export function createHttpServer(notReady: () => string | undefined, metrics: Registry): Server {
   return createServer((request, response) => {
     const path = request.url?.split('?')[0];
     if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -10,9 +14,10 @@ export function createHttpServer(isReady: () => boolean, metrics: Registry): Ser
       return;
     }
     if (path === '/ready') {
+      const reason = notReady();
       response
-        .writeHead(isReady() ? 200 : 503, { 'content-type': 'text/plain' })
-        .end(isReady() ? 'ready\n' : 'not ready\n');
+        .writeHead(reason === undefined ? 200 : 503, { 'content-type': 'text/plain' })
+        .end(`${reason ?? 'ready'}\n`);
     } else if (path === '/metrics') {
       metrics.metrics().then(
         (text) => response.writeHead(200, { 'content-type': metrics.contentType }).end(text),

@@ -24,13 +24,13 @@ export function controlPlaneMetrics(parts: {
     () => parts.store.current.revision,
   );
   gauge('roost_control_plane_services', 'Services configured.', () => parts.store.current.services.size);
-  gauge('roost_control_plane_clients', 'xDS clients connected.', () => parts.ads.streams.size);
+  gauge('roost_control_plane_clients', 'xDS clients connected.', () => parts.ads.streams.length);
   gauge(
     'roost_control_plane_clients_in_sync',
     'xDS clients that have answered everything sent to them.',
     () => {
       const { revision } = parts.store.current;
-      return [...parts.ads.streams].filter((stream) => stream.settled(revision)).length;
+      return parts.ads.streams.filter((stream) => stream.settled(revision)).length;
     },
   );
   counter(

@@ -22,6 +22,7 @@ import { PassthroughEndpoints } from './outbound/passthrough.js';
 import type { Listener } from './proxy/listener.js';
 import { SessionPins } from './session/session-pins.js';
 import { SessionTable } from './session/session-table.js';
+import { TraceMemory } from './session/trace-memory.js';
 import { ClusterRegistry } from './upstream/cluster-registry.js';
 import { type ResolvedAddress, resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
 import { ReachabilityProber } from './upstream/reachability-prober.js';
@@ -52,28 +53,33 @@ const TICK_MS = 50;
 const UPSTREAM_IDLE_MS = 4000;
 const CONNECT_FAILURES_TO_EJECT = 3;
 
+/** Where a sidecar listens; `metrics` only where it was asked for. */
+export interface SidecarAddresses {
+  readonly outbound: string;
+  readonly inbound: string;
+  readonly admin: string;
+  readonly metrics?: string;
+}
+
 /** A running sidecar. {@link Sidecar.start} is the one place that puts its parts together. */
 export class Sidecar {
   private draining = false;
 
   private constructor(
     private readonly parts: Parts,
-    readonly addresses: { readonly outbound: string; readonly inbound: string; readonly admin: string },
+    readonly addresses: SidecarAddresses,
     private readonly options: SidecarOptions,
     private readonly log: Logger,
   ) {}
 
-  /** @throws ListenError */
+  /** Starts everything or nothing. @throws ListenError */
   static async start(options: SidecarOptions, log: Logger): Promise<Sidecar> {
     const parts = assemble(options, log, () => sidecar?.drain());
     let sidecar: Sidecar | undefined;
-    const addresses = {
-      outbound: await parts.outbound.start(options.outbound),
-      inbound: await parts.inbound.start(options.inbound),
-      admin: await listen(parts.admin, 'the admin port (--admin)', options.admin.host, options.admin.port),
-    };
-    if (options.metrics)
-      await listen(parts.publicAdmin, 'metrics (--metrics)', options.metrics.host, options.metrics.port);
+    const addresses = await bind(parts, options).catch((error: unknown) => {
+      release(parts);
+      throw error;
+    });
     parts.configuration.start();
     parts.client.start();
     sidecar = new Sidecar(parts, addresses, options, log);
@@ -95,24 +101,14 @@ export class Sidecar {
 
   /** Finishes what is under way, for a bounded time, and stops. */
   async stop(): Promise<void> {
-    const { inbound, outbound, clock, client, clusters, app, passthrough, admin, publicAdmin } = this.parts;
+    const { inbound, outbound } = this.parts;
     this.drain();
     const deadline = performance.now() + this.options.drainTimeoutMs;
     // Outbound last: requests that are still being answered may need calls of their own.
     await until(() => inbound.busyCount === 0, deadline);
     outbound.drain();
     await until(() => outbound.busyCount === 0, deadline);
-    inbound.destroy();
-    outbound.destroy();
-    clock.stop();
-    client.close();
-    clusters.close();
-    app.retire();
-    passthrough?.close();
-    for (const server of [admin, publicAdmin]) {
-      server.close();
-      server.closeAllConnections();
-    }
+    release(this.parts);
     this.log.info('sidecar has stopped');
   }
 }
@@ -129,6 +125,37 @@ interface Parts {
   readonly inbound: Listener;
   readonly admin: HttpServer;
   readonly publicAdmin: HttpServer;
+}
+
+/** @throws ListenError */
+async function bind(
+  parts: Parts,
+  { outbound, inbound, admin, metrics }: SidecarOptions,
+): Promise<SidecarAddresses> {
+  const addresses = {
+    outbound: await parts.outbound.start(outbound),
+    inbound: await parts.inbound.start(inbound),
+    admin: await listen(parts.admin, 'administration (--admin)', admin.host, admin.port),
+  };
+  if (metrics === undefined) return addresses;
+  const bound = await listen(parts.publicAdmin, 'metrics (--metrics)', metrics.host, metrics.port);
+  return { ...addresses, metrics: bound };
+}
+
+/** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
+function release(parts: Parts): void {
+  const { inbound, outbound, clock, client, clusters, app, passthrough, admin, publicAdmin } = parts;
+  inbound.destroy();
+  outbound.destroy();
+  clock.stop();
+  client.close();
+  clusters.close();
+  app.retire();
+  passthrough?.close();
+  for (const server of [admin, publicAdmin]) {
+    server.close();
+    server.closeAllConnections();
+  }
 }
 
 function assemble(options: SidecarOptions, log: Logger, drain: () => void): Parts {
@@ -179,11 +206,13 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     random: Math.random,
     findPin: pins.find.bind(pins),
   };
+  const traces = new TraceMemory(nowMs);
   const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
   const services: OutboundServices = {
     table: () => configuration.table,
     pins,
     context,
+    traces,
     passthrough,
     streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
     newRequestId: randomUUID,
@@ -207,6 +236,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
       app,
       streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
       newRequestId: randomUUID,
+      onArrived: (request) => traces.remember(request, configuration.table?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),
     },
     limits,

@@ -1,4 +1,4 @@
-/** A response that the client refused. */
+/** What a client refused and, as far as is known, still runs in an older form. */
 export interface Rejection {
   readonly message: string;
   /** Milliseconds since the epoch. */
@@ -7,22 +7,36 @@ export interface Rejection {
   readonly revision: number;
 }
 
-/** How many unanswered responses of one type are remembered; older ones count as answered. */
-const MAX_OUTSTANDING = 1000;
+/** One response, as far as its answer is concerned. */
+export interface SentResponse {
+  readonly nonce: string;
+  /** Revision of the configuration that it was made from. */
+  readonly revision: number;
+  /** The resources in it, those that it takes away included; `all`: it is complete, what it leaves out is gone. */
+  readonly names: readonly string[] | 'all';
+}
 
-/** What one client has said about the responses of one type. */
+/** How many unanswered responses of one type are told apart. */
+const MAX_OUTSTANDING = 100;
+
+/**
+ * What one client has said about the responses of one type. A rejection stands until the resources that it is
+ * about have been accepted in another form, are gone, or are not asked for any more: a later response that is
+ * about others says nothing of them.
+ */
 export class Acknowledgements {
-  /** Revision of each response that has no answer yet, by nonce, oldest first. */
-  private readonly outstanding = new Map<string, number>();
+  /** Responses that have no answer yet, by nonce, oldest first. */
+  private readonly outstanding = new Map<string, SentResponse>();
   private lastNonce = '';
   private lastRejection: Rejection | undefined;
+  /** The resources that the rejection is about. */
+  private rejected = new Set<string>();
 
   /** Nonce of the newest response; empty before the first. */
   get newestNonce(): string {
     return this.lastNonce;
   }
 
-  /** The newest response's refusal; undefined once a later one was accepted. */
   get rejection(): Rejection | undefined {
     return this.lastRejection;
   }
@@ -31,13 +45,14 @@ export class Acknowledgements {
     return this.outstanding.size;
   }
 
-  sent(nonce: string, revision: number): void {
-    this.lastNonce = nonce;
-    this.outstanding.set(nonce, revision);
-    if (this.outstanding.size > MAX_OUTSTANDING) {
-      const [oldest] = this.outstanding.keys();
-      this.outstanding.delete(oldest as string);
-    }
+  sent(response: SentResponse): void {
+    this.lastNonce = response.nonce;
+    this.outstanding.set(response.nonce, response);
+    if (this.outstanding.size <= MAX_OUTSTANDING) return;
+    // The answer to the second oldest then stands for the oldest, too.
+    const [oldest, next] = [...this.outstanding.values()] as [SentResponse, SentResponse];
+    this.outstanding.delete(oldest.nonce);
+    this.outstanding.set(next.nonce, { ...next, revision: oldest.revision });
   }
 
   /**
@@ -46,18 +61,49 @@ export class Acknowledgements {
    * @param refusal the request's `error_detail`, which alone tells an ACK from a NACK
    */
   answered(nonce: string, refusal: string | undefined, atMs: number): void {
-    const revision = this.outstanding.get(nonce);
-    if (revision === undefined) return;
+    const response = this.outstanding.get(nonce);
+    if (response === undefined) return;
     for (const older of [...this.outstanding.keys()]) {
       this.outstanding.delete(older);
       if (older === nonce) break;
     }
-    this.lastRejection = refusal === undefined ? undefined : { message: refusal, atMs, revision };
+    const { names, revision } = response;
+    if (refusal === undefined) {
+      this.clear((name) => names === 'all' || names.includes(name));
+    } else {
+      for (const name of suspects(refusal, names === 'all' ? [] : names)) this.rejected.add(name);
+      this.lastRejection = { message: refusal, atMs, revision };
+    }
+  }
+
+  /** The subscription has changed: what is not wanted any more cannot be rejected either. */
+  keepOnly(isWanted: (name: string) => boolean): void {
+    if (this.rejected.size > 0) this.clear((name) => !isWanted(name));
   }
 
   /** Whether every response made from this revision or an earlier one has its answer. */
   settled(revision: number): boolean {
-    for (const unanswered of this.outstanding.values()) if (unanswered <= revision) return false;
+    for (const unanswered of this.outstanding.values()) if (unanswered.revision <= revision) return false;
     return true;
   }
+
+  private clear(isOver: (name: string) => boolean): void {
+    this.rejected = new Set([...this.rejected].filter((name) => !isOver(name)));
+    if (this.rejected.size === 0) this.lastRejection = undefined;
+  }
+}
+
+/** The resources that a refusal names; where it names none, it may be about any of them. */
+function suspects(refusal: string, names: readonly string[]): readonly string[] {
+  const named = names.filter((name) => mentions(refusal, name));
+  return named.length > 0 ? named : names;
+}
+
+/** Whether a text has this name as a word of its own: `shop/cart/v1` is not in "shop/cart/v10 is bad". */
+export function mentions(text: string, name: string): boolean {
+  for (let at = text.indexOf(name); at !== -1; at = text.indexOf(name, at + 1)) {
+    const [before, after] = [text.slice(0, at), text.slice(at + name.length)];
+    if (!/[\w/-]$|\w\.$/.test(before.slice(-2)) && !/^(?:[\w/-]|\.\w)/.test(after)) return true;
+  }
+  return false;
 }

@@ -9,21 +9,33 @@ import { TooManyNamesError } from './subscription.js';
 
 /** Streams pushed to before other work gets its turn. */
 const PUSH_CHUNK = 32;
+/** A client that takes nothing of what it is sent for this long is cut off: it holds memory for nothing. */
+const STALLED_AFTER_MS = 60_000;
+
+export interface AdsServerOptions {
+  readonly source: AdsSource;
+  readonly log: Logger;
+  /** Closes a client's connection, whatever is still to be written on it. */
+  disconnect(peer: string): void;
+  readonly stalledAfterMs?: number;
+}
 
 /** Serves the aggregated discovery service and knows every connected client. */
 export class AdsServer {
-  private readonly connected = new Set<AdsStream>();
+  private readonly connected = new Map<AdsStream, AdsCall>();
   private readonly waiting = new Set<() => void>();
-  private pushing: AdsStream[] = [];
+  /** Clients that have something to be told, each once, in the order in which they have been waiting. */
+  private readonly pushQueue = new Set<AdsStream>();
+  private readonly stallTimer: NodeJS.Timeout;
   private rejections = 0;
 
-  constructor(
-    private readonly source: AdsSource,
-    private readonly log: Logger,
-  ) {}
+  constructor(private readonly options: AdsServerOptions) {
+    const { stalledAfterMs = STALLED_AFTER_MS } = options;
+    this.stallTimer = setInterval(() => this.cutOffStalled(stalledAfterMs), stalledAfterMs / 4).unref();
+  }
 
-  get streams(): ReadonlySet<AdsStream> {
-    return this.connected;
+  get streams(): readonly AdsStream[] {
+    return [...this.connected.keys()];
   }
 
   /** Responses refused since the start. */
@@ -31,23 +43,32 @@ export class AdsServer {
     return this.rejections;
   }
 
+  /** The oldest snapshot that a client has not been told more than. */
+  get slowestSequence(): number {
+    let slowest = this.options.source.snapshot.sequence;
+    for (const { sequence } of this.connected.keys()) slowest = Math.min(slowest, sequence);
+    return slowest;
+  }
+
   /** Ends every stream, so that clients look for another control plane at once. */
   closeAll(): void {
-    for (const stream of this.connected) stream.end();
+    clearInterval(this.stallTimer);
+    for (const stream of this.connected.keys()) stream.end();
   }
 
   /** The gRPC service's methods. */
   get implementation(): UntypedServiceImplementation {
+    const { source } = this.options;
     return {
-      StreamAggregatedResources: (call: AdsCall) => this.serve(call, new SotwStream(call, this.source)),
-      DeltaAggregatedResources: (call: AdsCall) => this.serve(call, new DeltaStream(call, this.source)),
+      StreamAggregatedResources: (call: AdsCall) => this.serve(call, new SotwStream(call, source)),
+      DeltaAggregatedResources: (call: AdsCall) => this.serve(call, new DeltaStream(call, source)),
     };
   }
 
   /** Tells every client what changed. Clients that cannot keep up are told once they can. */
   pushToAll(): void {
-    const idle = this.pushing.length === 0;
-    this.pushing = [...this.connected];
+    const idle = this.pushQueue.size === 0;
+    for (const stream of this.connected.keys()) this.pushQueue.add(stream);
     if (idle) this.pushChunk();
   }
 
@@ -58,56 +79,72 @@ export class AdsServer {
   }
 
   private pushChunk(): void {
-    for (const stream of this.pushing.splice(0, PUSH_CHUNK)) stream.push();
-    if (this.pushing.length > 0) setImmediate(() => this.pushChunk());
+    let left = PUSH_CHUNK;
+    for (const stream of this.pushQueue) {
+      if (left-- === 0) {
+        setImmediate(() => this.pushChunk());
+        return;
+      }
+      this.pushQueue.delete(stream);
+      this.attempt(stream, () => stream.push());
+    }
   }
 
   private serve(call: AdsCall, stream: AdsStream): void {
-    this.connected.add(stream);
+    this.connected.set(stream, call);
     call.on('data', (request) => {
       const known = stream.node.id !== '';
       const before = rejectionsOf(stream);
-      try {
-        stream.receive(request);
-      } catch (error) {
-        this.refuse(call, error);
-        return;
-      }
+      this.attempt(stream, () => stream.receive(request));
       if (!known && stream.node.id !== '')
-        this.log.info({ node: stream.node.id, protocol: stream.protocol }, 'client connected');
-      this.logNewRejections(stream, before);
+        this.options.log.info({ node: stream.node.id, protocol: stream.protocol }, 'client connected');
+      this.noteRejections(stream, before);
       this.progress();
     });
     const leave = () => {
       if (!this.connected.delete(stream)) return;
-      this.log.info({ node: stream.node.id }, 'client disconnected');
+      this.pushQueue.delete(stream);
+      this.options.log.info({ node: stream.node.id }, 'client disconnected');
       this.progress();
     };
     call.on('end', () => call.end());
-    call.on('error', leave);
-    call.on('close', leave);
-    call.on('cancelled', leave);
-    call.on('finish', leave);
+    for (const event of ['error', 'close', 'cancelled', 'finish']) call.on(event, leave);
+    this.progress();
   }
 
-  private refuse(call: AdsCall, error: unknown): void {
-    const tooMany = error instanceof TooManyNamesError;
-    if (!tooMany) this.log.error({ err: error }, 'a discovery request could not be answered');
-    call.emit('error', {
-      code: tooMany ? status.RESOURCE_EXHAUSTED : status.INTERNAL,
-      details: (error as Error).message,
-    });
+  /** Does something for a client; where that fails, the client's stream ends and nobody else's. */
+  private attempt(stream: AdsStream, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      const tooMany = error instanceof TooManyNamesError;
+      if (tooMany) this.options.log.warn({ node: stream.node.id }, error.message);
+      else this.options.log.error({ err: error, node: stream.node.id }, 'a client could not be answered');
+      this.connected.get(stream)?.emit('error', {
+        code: tooMany ? status.RESOURCE_EXHAUSTED : status.INTERNAL,
+        details: tooMany ? error.message : 'the control plane failed; its log says why',
+      });
+    }
   }
 
-  private logNewRejections(stream: AdsStream, before: readonly unknown[]): void {
+  private cutOffStalled(afterMs: number): void {
+    const nowMs = this.options.source.nowMs();
+    for (const [stream, call] of this.connected) {
+      if (stream.stalledForMs(nowMs) < afterMs) continue;
+      this.options.log.warn({ node: stream.node.id }, 'the client does not read what it asked for; cut off');
+      this.options.disconnect(call.getPeer());
+    }
+  }
+
+  private noteRejections(stream: AdsStream, before: readonly unknown[]): void {
     PUSH_ORDER.forEach((kind, i) => {
       const { rejection } = stream.typeState(kind).acks;
-      if (rejection !== undefined && rejection !== before[i]) {
-        this.log.warn(
-          { node: stream.node.id, type: kind, reason: rejection.message },
-          'client rejected its configuration',
-        );
-      }
+      if (rejection === undefined || rejection === before[i]) return;
+      this.rejections++;
+      this.options.log.warn(
+        { node: stream.node.id, type: kind, reason: rejection.message },
+        'client rejected its configuration',
+      );
     });
   }
 

@@ -7,8 +7,14 @@ import { field, type SnapshotResource } from '../snapshot/resource.js';
  * `envoy/service/discovery/v3/discovery.proto`.
  */
 
-/** Delta responses are cut at about this size; gRPC clients refuse messages over 4 MiB by default. */
+/** Responses that may be cut are cut at about this size; gRPC clients refuse messages over 4 MiB by default. */
 const MAX_RESPONSE_BYTES = 1024 * 1024;
+
+/** A response but for its nonce, and the names of the resources in it, those that it takes away included. */
+export interface ResponseBody {
+  readonly bytes: Buffer;
+  readonly names: readonly string[];
+}
 
 export interface DeltaContent {
   readonly kind: ResourceKind;
@@ -18,40 +24,48 @@ export interface DeltaContent {
   readonly systemVersion: string;
 }
 
-/** A body that several clients can share; each adds its own nonce. Cut into as many as the size asks for. */
-export function encodeDeltaBodies(content: DeltaContent): Buffer[] {
+export interface SotwContent {
+  readonly kind: ResourceKind;
+  readonly version: string;
+  readonly resources: readonly SnapshotResource[];
+  /** The response must stay one: what it leaves out is gone. */
+  readonly complete: boolean;
+}
+
+export function encodeDeltaBodies({ kind, resources, removed, systemVersion }: DeltaContent): ResponseBody[] {
+  return batchesOf(resources, 'delta').map((batch, i) => {
+    const gone = i === 0 ? removed : [];
+    const writer = protobuf.Writer.create().uint32(field(1)).string(systemVersion);
+    for (const { delta } of batch) writer.uint32(field(2)).bytes(delta);
+    writer.uint32(field(4)).string(TYPE_URL[kind]);
+    for (const name of gone) writer.uint32(field(6)).string(name);
+    return { bytes: Buffer.from(writer.finish()), names: [...batch.map(({ name }) => name), ...gone] };
+  });
+}
+
+export function encodeSotwBodies({ kind, version, resources, complete }: SotwContent): ResponseBody[] {
+  const batches = complete ? [resources] : batchesOf(resources, 'any');
+  return batches.map((batch) => {
+    const writer = protobuf.Writer.create().uint32(field(1)).string(version);
+    for (const { any } of batch) writer.uint32(field(2)).bytes(any);
+    writer.uint32(field(4)).string(TYPE_URL[kind]);
+    return { bytes: Buffer.from(writer.finish()), names: batch.map(({ name }) => name) };
+  });
+}
+
+/** At least one batch, empty if need be. */
+function batchesOf(resources: readonly SnapshotResource[], form: 'any' | 'delta'): SnapshotResource[][] {
   const batches: SnapshotResource[][] = [[]];
   let size = 0;
-  for (const resource of content.resources) {
-    if (size > 0 && size + resource.delta.length > MAX_RESPONSE_BYTES) {
+  for (const resource of resources) {
+    if (size > 0 && size + resource[form].length > MAX_RESPONSE_BYTES) {
       batches.push([]);
       size = 0;
     }
     batches.at(-1)?.push(resource);
-    size += resource.delta.length;
+    size += resource[form].length;
   }
-  return batches.map((batch, i) =>
-    encodeDeltaBody({ ...content, resources: batch, removed: i === 0 ? content.removed : [] }),
-  );
-}
-
-function encodeDeltaBody({ kind, resources, removed, systemVersion }: DeltaContent): Buffer {
-  const writer = protobuf.Writer.create().uint32(field(1)).string(systemVersion);
-  for (const { delta } of resources) writer.uint32(field(2)).bytes(delta);
-  writer.uint32(field(4)).string(TYPE_URL[kind]);
-  for (const name of removed) writer.uint32(field(6)).string(name);
-  return Buffer.from(writer.finish());
-}
-
-export function encodeSotwBody(
-  kind: ResourceKind,
-  version: string,
-  resources: readonly SnapshotResource[],
-): Buffer {
-  const writer = protobuf.Writer.create().uint32(field(1)).string(version);
-  for (const { any } of resources) writer.uint32(field(2)).bytes(any);
-  writer.uint32(field(4)).string(TYPE_URL[kind]);
-  return Buffer.from(writer.finish());
+  return batches;
 }
 
 /** Both kinds of response have their nonce in field 5. */

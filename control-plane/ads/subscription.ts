@@ -29,6 +29,11 @@ export class Subscription {
     return this.names;
   }
 
+  /** There is nothing that the client wants. */
+  get isEmpty(): boolean {
+    return !this.everything && this.names.size === 0;
+  }
+
   /** Whether the client is to be told about a resource. */
   covers(name: string): boolean {
     return this.everything || this.names.has(name);
@@ -55,8 +60,8 @@ export interface DeltaDemand {
 }
 
 /**
- * Applies a delta request's names. Subscribing to a name that is held already asks for it again; unsubscribing
- * a name that a wildcard still covers needs an answer, too.
+ * Applies a delta request's names. Subscribing to a name that is held already, the wildcard included, asks for it
+ * again; unsubscribing a name that a wildcard still covers needs an answer, too.
  *
  * @param legacyWildcard the request is the first of its type on the stream and names nothing, which for
  *   listeners and clusters has always meant everything
@@ -67,14 +72,15 @@ export function applyDelta(
   unsubscribe: readonly string[],
   legacyWildcard: boolean,
 ): DeltaDemand {
-  const wasWildcard = subscription.wildcard;
   if (legacyWildcard) subscription.subscribe(WILDCARD);
   for (const name of subscribe) subscription.subscribe(name);
   for (const name of unsubscribe) subscription.unsubscribe(name);
-  const answered = subscription.wildcard ? unsubscribe.filter((name) => name !== WILDCARD) : [];
+  const answered = [...subscribe, ...unsubscribe].filter(
+    (name) => name !== WILDCARD && subscription.covers(name),
+  );
   return {
-    everything: subscription.wildcard && !wasWildcard,
-    names: [...subscribe.filter((name) => name !== WILDCARD), ...answered],
+    everything: subscription.wildcard && (legacyWildcard || subscribe.includes(WILDCARD)),
+    names: [...new Set(answered)],
   };
 }
 

@@ -9,41 +9,62 @@ const MAX_TIMEOUT_MS = 600_000;
 /** Progress is told at most this often. */
 const REPORT_INTERVAL_MS = 100;
 
-type AwaitCall = ServerWritableStream<
+export type AwaitCall = ServerWritableStream<
   { readonly revision: number; readonly timeoutMs: number },
   AwaitProgress
 >;
 
-/** Reports how many clients have answered a revision until all have, the time is up or the caller has left. */
-export function followRevision(ads: AdsServer, call: AwaitCall): void {
-  const { revision, timeoutMs } = call.request;
-  const last = setTimeout(() => finish(), Math.min(timeoutMs || DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS));
-  let pending: NodeJS.Timeout | undefined;
-  const stopListening = ads.onProgress(() => {
-    if (progressOf(ads, revision).done) finish();
-    else pending ??= setTimeout(report, REPORT_INTERVAL_MS);
-  });
-  const stop = () => {
-    clearTimeout(last);
-    clearTimeout(pending);
-    stopListening();
-  };
-  const report = () => {
-    pending = undefined;
-    call.write(progressOf(ads, revision));
-  };
-  const finish = () => {
-    stop();
-    call.write(progressOf(ads, revision));
-    call.end();
-  };
-  call.on('cancelled', stop);
-  if (progressOf(ads, revision).done) finish();
-  else report();
+/** Everyone who waits for clients to answer a revision. */
+export class RevisionFollowers {
+  private readonly finishers = new Set<() => void>();
+
+  constructor(private readonly ads: AdsServer) {}
+
+  /** Reports how many clients have answered until all have, the time is up or the caller has left. */
+  serve(call: AwaitCall): void {
+    const { revision, timeoutMs } = call.request;
+    const progress = () => progressOf(this.ads, revision);
+    let pending: NodeJS.Timeout | undefined;
+    let checking: NodeJS.Immediate | undefined;
+    const report = () => {
+      pending = undefined;
+      call.write(progress());
+    };
+    const stop = () => {
+      clearTimeout(last);
+      clearTimeout(pending);
+      clearImmediate(checking);
+      stopListening();
+      this.finishers.delete(finish);
+    };
+    const finish = () => {
+      stop();
+      call.write(progress());
+      call.end();
+    };
+    const last = setTimeout(finish, Math.min(timeoutMs || DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS));
+    const check = () => {
+      checking = undefined;
+      if (progress().done) finish();
+      else pending ??= setTimeout(report, REPORT_INTERVAL_MS);
+    };
+    // One look at all clients serves every answer that has come in meanwhile.
+    const stopListening = this.ads.onProgress(() => {
+      checking ??= setImmediate(check);
+    });
+    this.finishers.add(finish);
+    call.on('cancelled', stop);
+    if (progress().done) finish();
+    else report();
+  }
+
+  closeAll(): void {
+    for (const finish of this.finishers) finish();
+  }
 }
 
 function progressOf(ads: AdsServer, revision: number): AwaitProgress {
-  const streams = [...ads.streams];
+  const { streams } = ads;
   const settled = streams.filter((stream) => stream.settled(revision));
   const rejections = streams
     .flatMap((stream) => rejectionsOf(stream))
@@ -56,7 +77,7 @@ function progressOf(ads: AdsServer, revision: number): AwaitProgress {
   };
 }
 
-/** The refusals of a client's newest responses. */
+/** What a client has refused and still runs in an older form. */
 export function rejectionsOf(stream: AdsStream): RejectionMessage[] {
   return PUSH_ORDER.flatMap((type) => {
     const { rejection } = stream.typeState(type).acks;

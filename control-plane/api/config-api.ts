@@ -1,73 +1,46 @@
 import type {
   handleUnaryCall,
   ServerUnaryCall,
-  ServerWritableStream,
   sendUnaryData,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import type {
   ApplyRequest,
-  AwaitProgress,
   ChangeResponse,
-  ListResponse,
-  ServiceMessage,
   SplitRequest,
   StatusResponse,
-  WatchEvent,
 } from '../../src/api/config-service.js';
-import { fromStruct, toStruct } from '../../src/api/struct.js';
-import { parseServiceName, type ServiceKey } from '../../src/model/mesh-service.js';
+import { fromStruct, type Struct } from '../../src/api/struct.js';
+import {
+  type MeshService,
+  parseServiceName,
+  type ServiceKey,
+  serviceKey,
+} from '../../src/model/mesh-service.js';
 import { withAbort, withPromotion, withSplit } from '../../src/model/operations.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
+import type { Logger } from '../../src/telemetry/logger.js';
 import type { AdsServer } from '../ads/ads-server.js';
-import {
-  type ConfigStore,
-  type Configuration,
-  type ConfiguredService,
-  UnknownServiceError,
-} from '../store/config-store.js';
-import { followRevision } from './await-revision.js';
-import { toServiceError } from './grpc-errors.js';
+import type { LoadStore } from '../load/load-store.js';
+import { translateContext } from '../snapshot/publisher.js';
+import type { Commit, ConfigStore, ConfiguredService } from '../store/config-store.js';
+import { parseAll } from '../store/edit-checks.js';
+import { UnknownServiceError } from '../store/errors.js';
+import { type AwaitCall, RevisionFollowers } from './await-revision.js';
+import { type ExplainRequest, explain, plan } from './decisions.js';
+import { InvalidRequestError, toServiceError } from './grpc-errors.js';
+import { listServices, serviceMessage } from './messages.js';
+import { type WatchCall, Watchers } from './watchers.js';
 
 export interface ConfigApiParts {
   readonly store: ConfigStore;
   readonly ads: AdsServer;
   readonly definition: PackageDefinition;
+  readonly load: LoadStore;
+  readonly log: Logger;
   status(): StatusResponse;
-}
-
-/** The configuration API's methods; see `proto/roost/v1/config.proto`. */
-export function configApi(parts: ConfigApiParts): UntypedServiceImplementation {
-  const { store } = parts;
-  const unary = <Request, Response>(handle: (request: Request) => Promise<Response> | Response) =>
-    unaryHandler(handle, parts.definition);
-  const change = (work: Promise<number>) => changeResponse(store, store.current.revision, work);
-  return {
-    Apply: unary((request: ApplyRequest) => change(apply(store, request))),
-    Get: unary(({ name }: { name: string }) => serviceMessage(...find(store.current, name))),
-    List: unary(({ namespace }: { namespace: string }) => list(store.current, namespace)),
-    Delete: unary(({ name, expectedRevision }: Named) =>
-      change(store.remove(parseServiceName(name), orAny(expectedRevision))),
-    ),
-    Split: unary((request: SplitRequest) =>
-      change(
-        modify(store, request, (document) =>
-          withSplit(document, [...request.split], request.route || undefined),
-        ),
-      ),
-    ),
-    Promote: unary((request: Named & { release: string }) =>
-      change(modify(store, request, (document) => withPromotion(document, request.release))),
-    ),
-    Abort: unary((request: Named & { drain: boolean }) =>
-      change(modify(store, request, (document) => withAbort(document, request.drain))),
-    ),
-    Watch: (call: ServerWritableStream<{ namespace: string }, WatchEvent>) => watch(store, call),
-    Await: (call: ServerWritableStream<{ revision: number; timeoutMs: number }, AwaitProgress>) =>
-      followRevision(parts.ads, call),
-    Status: unary(() => parts.status()),
-  };
 }
 
 interface Named {
@@ -76,105 +49,152 @@ interface Named {
   readonly expectedRevision: number;
 }
 
-function unaryHandler<Request, Response>(
-  handle: (request: Request) => Promise<Response> | Response,
-  definition: PackageDefinition,
-): handleUnaryCall<Request, Response> {
-  return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => {
-    Promise.resolve()
-      .then(() => handle(call.request))
-      .then((response) => callback(null, response))
-      .catch((error) => callback(toServiceError(error, definition)));
-  };
+/** As proto-loader gives a oneof: the one that is set, the others null. */
+interface PlanRequest {
+  readonly document: Struct | null;
+  readonly split: SplitRequest | null;
+  readonly promote: (Named & { readonly release: string }) | null;
+  readonly abort: (Named & { readonly drain: boolean }) | null;
 }
 
-function apply(store: ConfigStore, request: ApplyRequest): Promise<number> {
-  const documents = request.documents.map((document) => fromStruct(document) as unknown as MeshServiceInput);
-  const expected = new Map<ServiceKey, number>();
-  if (request.expect) {
-    for (const { metadata } of documents) {
-      if (metadata?.name !== undefined)
-        expected.set(`${metadata.namespace ?? 'default'}/${metadata.name}`, request.expectedRevision);
-    }
+/** The configuration API; see `proto/roost/v1/config.proto`. */
+export class ConfigApi {
+  private readonly watchers: Watchers;
+  private readonly followers: RevisionFollowers;
+
+  constructor(private readonly parts: ConfigApiParts) {
+    this.watchers = new Watchers(parts.store);
+    this.followers = new RevisionFollowers(parts.ads);
   }
-  return store.edit({ documents, expected, dryRun: request.dryRun });
+
+  /** The gRPC service's methods. */
+  get implementation(): UntypedServiceImplementation {
+    const { store, status } = this.parts;
+    return {
+      Apply: this.changing((request: ApplyRequest) => apply(store, request)),
+      Delete: this.changing(({ name, expectedRevision }: Named) =>
+        store.remove(keyOf(name), orAny(expectedRevision)),
+      ),
+      Split: this.modifying((document, { split, route }: SplitRequest) =>
+        withSplit(document, [...split], route || undefined),
+      ),
+      Promote: this.modifying((document, { release }: Named & { release: string }) =>
+        withPromotion(document, release),
+      ),
+      Abort: this.modifying((document, { drain }: Named & { drain: boolean }) => withAbort(document, drain)),
+      Get: this.unary(({ name }: Named) => serviceMessage(keyOf(name), this.find(keyOf(name)))),
+      List: this.unary(({ namespace }: { namespace: string }) => listServices(store.current, namespace)),
+      Explain: this.unary((request: ExplainRequest) => this.explain(request)),
+      Plan: this.unary((request: PlanRequest) => this.plan(request)),
+      Status: this.unary(() => status()),
+      Watch: (call: WatchCall) => this.watchers.serve(call),
+      Await: (call: AwaitCall) => this.followers.serve(call),
+    };
+  }
+
+  /** Ends the calls that would go on for ever. */
+  closeStreams(): void {
+    this.watchers.closeAll();
+    this.followers.closeAll();
+  }
+
+  private find(key: ServiceKey): ConfiguredService {
+    const { services } = this.parts.store.current;
+    const found = services.get(key);
+    if (found === undefined) throw new UnknownServiceError(key, services.keys());
+    return found;
+  }
+
+  private explain(request: ExplainRequest): object {
+    return explain(
+      this.find(keyOf(request.name)).service,
+      request,
+      translateContext(this.parts.store.current),
+    );
+  }
+
+  private plan(request: PlanRequest): object {
+    const { store, load } = this.parts;
+    const document = request.document
+      ? (fromStruct(request.document) as unknown as MeshServiceInput)
+      : this.operated(request);
+    const [after] = parseAll([document]) as [MeshService];
+    const key = serviceKey(after);
+    return plan(key, store.current.services.get(key)?.service, after, translateContext(store.current), load);
+  }
+
+  /** The document as an operation would leave it. */
+  private operated({ split, promote, abort }: PlanRequest): MeshServiceInput {
+    const documentOf = ({ name }: Named) => this.find(keyOf(name)).record.document;
+    if (split) return withSplit(documentOf(split), [...split.split], split.route || undefined);
+    if (promote) return withPromotion(documentOf(promote), promote.release);
+    if (abort) return withAbort(documentOf(abort), abort.drain);
+    throw new InvalidRequestError('a plan needs a change: a document, a split, a promotion or an abort');
+  }
+
+  private modifying<Request extends Named>(
+    edit: (document: MeshServiceInput, request: Request) => MeshServiceInput,
+  ): handleUnaryCall<Request, ChangeResponse> {
+    return this.changing((request: Request) =>
+      this.parts.store.modify(keyOf(request.name), orAny(request.expectedRevision), (document) =>
+        edit(document, request),
+      ),
+    );
+  }
+
+  private changing<Request>(
+    work: (request: Request) => Promise<Commit>,
+  ): handleUnaryCall<Request, ChangeResponse> {
+    return this.unary(async (request: Request) => {
+      const { revision, changed } = await work(request);
+      const { services } = this.parts.store.current;
+      return {
+        revision,
+        changed: changed.size > 0,
+        services: [...changed].sort().flatMap((key) => {
+          const service = services.get(key);
+          return service ? [serviceMessage(key, service)] : [];
+        }),
+      };
+    });
+  }
+
+  private unary<Request, Response>(
+    handle: (request: Request) => Promise<Response> | Response,
+  ): handleUnaryCall<Request, Response> {
+    return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => {
+      Promise.resolve()
+        .then(() => handle(call.request))
+        .then(
+          (response) => callback(null, response),
+          (error) => {
+            const failure = toServiceError(error, this.parts.definition);
+            if (failure.code === status.INTERNAL)
+              this.parts.log.error({ err: error, method: call.getPath() }, 'a call failed');
+            callback(failure);
+          },
+        );
+    };
+  }
 }
 
-function modify(
-  store: ConfigStore,
-  { name, expectedRevision }: Named,
-  edit: (document: MeshServiceInput) => MeshServiceInput,
-): Promise<number> {
-  return store.modify(parseServiceName(name), orAny(expectedRevision), edit);
+async function apply(store: ConfigStore, request: ApplyRequest): Promise<Commit> {
+  const documents = request.documents.map((document) => fromStruct(document) as unknown as MeshServiceInput);
+  if (request.expect && documents.length !== 1)
+    throw new InvalidRequestError('an expected revision goes with one document, not with several');
+  const expected = new Map<ServiceKey, number>();
+  const { name, namespace = 'default' } = (request.expect && documents[0]?.metadata) || {};
+  if (name !== undefined) expected.set(`${namespace}/${name}`, request.expectedRevision);
+  return store.edit({ documents, expected, dryRun: request.dryRun });
 }
 
 function orAny(revision: number): number | undefined {
   return revision === 0 ? undefined : revision;
 }
 
-async function changeResponse(
-  store: ConfigStore,
-  before: number,
-  work: Promise<number>,
-): Promise<ChangeResponse> {
-  const revision = await work;
-  const services = [...store.current.services].filter(
-    ([, { record }]) => record.revision === revision && revision > before,
-  );
-  return {
-    revision,
-    changed: revision > before,
-    services: services.map(([key, service]) => serviceMessage(key, service)),
-  };
-}
-
-function find(configuration: Configuration, name: string): [ServiceKey, ConfiguredService] {
+/** @throws InvalidRequestError */
+function keyOf(name: string): ServiceKey {
   const key = parseServiceName(name);
-  const found = configuration.services.get(key);
-  if (found === undefined) throw new UnknownServiceError(key);
-  return [key, found];
-}
-
-function list(configuration: Configuration, namespace: string): ListResponse {
-  const all = [...configuration.services].filter(
-    ([, { service }]) => namespace === '' || service.namespace === namespace,
-  );
-  const services = all
-    .map(([key, service]) => serviceMessage(key, service))
-    .sort((a, b) => (a.key < b.key ? -1 : 1));
-  return { services, revision: configuration.revision };
-}
-
-function serviceMessage(key: ServiceKey, { record }: ConfiguredService): ServiceMessage {
-  return {
-    key,
-    document: toStruct(record.document),
-    revision: record.revision,
-    file: record.source?.file ?? '',
-  };
-}
-
-/** A watcher may leave this many events unread; then it is cut off and has to start over. */
-const MAX_UNREAD_EVENTS = 1000;
-
-function watch(store: ConfigStore, call: ServerWritableStream<{ namespace: string }, WatchEvent>): void {
-  const { namespace } = call.request;
-  const { services, revision } = list(store.current, namespace);
-  call.write({ revision, changed: services, deleted: [] });
-  const onChange = (configuration: Configuration, keys: ReadonlySet<ServiceKey>) => {
-    const mine = [...keys].filter((key) => namespace === '' || key.startsWith(`${namespace}/`));
-    if (mine.length === 0) return;
-    const present = mine.flatMap((key) => {
-      const found = configuration.services.get(key);
-      return found ? [serviceMessage(key, found)] : [];
-    });
-    const deleted = mine.filter((key) => !configuration.services.has(key));
-    call.write({ revision: configuration.revision, changed: present, deleted });
-    if (call.writableLength > MAX_UNREAD_EVENTS) call.destroy(new Error('the watcher does not keep up'));
-  };
-  store.on('change', onChange);
-  const stop = () => store.off('change', onChange);
-  call.on('cancelled', stop);
-  call.on('close', stop);
-  call.on('error', stop);
+  if (/^[^/\s]+\/[^/\s]+$/.test(key)) return key;
+  throw new InvalidRequestError(`"${name}" names no service; write checkout, checkout.shop or shop/checkout`);
 }

@@ -1,37 +1,69 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
-import { PROBLEMS_TRAILER, problemsCodec } from '../../src/api/config-service.js';
+import { PROBLEMS_TRAILER, type ProblemMessage, problemsCodec } from '../../src/api/config-service.js';
 import { OperationError } from '../../src/model/operations.js';
-import { formatProblem } from '../../src/model/problems.js';
+import { formatProblem, type Problem } from '../../src/model/problems.js';
 import {
   DeclaredInFileError,
   RejectedError,
   RevisionConflictError,
   UnknownServiceError,
-} from '../store/config-store.js';
+} from '../store/errors.js';
+
+/** A request that makes no sense whatever the configuration is. */
+export class InvalidRequestError extends Error {}
+
+/** Problems are told up to this size; a gRPC status travels in HTTP/2 headers, which clients bound. */
+const MAX_PROBLEMS_BYTES = 4096;
 
 /** What a user's mistake, or the store's, is as a gRPC status. */
 export function toServiceError(error: unknown, definition: PackageDefinition): Partial<ServiceError> {
   if (error instanceof RejectedError) return rejected(error, definition);
   const message = error instanceof Error ? error.message : String(error);
-  return { code: codeOf(error), details: message };
+  return { code: codeOf(error), details: clip(message) };
 }
 
 function codeOf(error: unknown): status {
+  if (error instanceof InvalidRequestError) return status.INVALID_ARGUMENT;
   if (error instanceof UnknownServiceError) return status.NOT_FOUND;
   if (error instanceof RevisionConflictError) return status.ABORTED;
   if (error instanceof OperationError || error instanceof DeclaredInFileError)
     return status.FAILED_PRECONDITION;
-  if (error instanceof TypeError || error instanceof RangeError) return status.INTERNAL;
-  return status.UNAVAILABLE;
+  return status.INTERNAL;
 }
+
+type DocumentProblem = Problem & { readonly document: number };
 
 function rejected({ problems }: RejectedError, definition: PackageDefinition): Partial<ServiceError> {
   const all = [...problems].flatMap(([document, list]) => list.map((problem) => ({ document, ...problem })));
+  const told = fitting(all);
   const metadata = new Metadata();
-  const message = {
-    problems: all.map(({ document, path, message }) => ({ document, path: JSON.stringify(path), message })),
-  };
+  const message = { problems: told.map(toMessage), more: all.length - told.length };
   metadata.set(PROBLEMS_TRAILER, Buffer.from(problemsCodec(definition).serialize(message)));
-  return { code: status.INVALID_ARGUMENT, details: all.map(formatProblem).join('\n'), metadata };
+  const more = told.length < all.length ? [`and ${all.length - told.length} more problems`] : [];
+  return {
+    code: status.INVALID_ARGUMENT,
+    details: clip([...told.map(formatProblem), ...more].join('\n')),
+    metadata,
+  };
+}
+
+/** As many of the problems as there is room for, at least one. */
+function fitting(problems: readonly DocumentProblem[]): readonly DocumentProblem[] {
+  let size = 0;
+  const end = problems.findIndex((problem) => {
+    size += Buffer.byteLength(formatProblem(problem)) + 20;
+    return size > MAX_PROBLEMS_BYTES;
+  });
+  return end === -1 ? problems : problems.slice(0, Math.max(1, end));
+}
+
+function toMessage({ document, path, message }: DocumentProblem): ProblemMessage {
+  return { document, path: JSON.stringify(path), message: clip(message) };
+}
+
+function clip(text: string): string {
+  const clipped = text.length > MAX_PROBLEMS_BYTES ? `${text.slice(0, MAX_PROBLEMS_BYTES)}…` : text;
+  // gRPC fails on half a character.
+  return Buffer.from(clipped).toString();
 }

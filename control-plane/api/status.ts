@@ -15,7 +15,7 @@ export function statusOf(parts: {
   readonly storeName: string;
 }): StatusResponse {
   const { revision, services } = parts.store.current;
-  const clients = [...parts.ads.streams].map((stream) => clientStatus(stream, revision));
+  const clients = parts.ads.streams.map((stream) => clientStatus(stream, revision));
   return {
     revision,
     clients: clients.sort((a, b) => (a.id < b.id ? -1 : 1)),

@@ -1,45 +1,56 @@
-import { PUSH_ORDER } from '../../src/xds/resource-types.js';
-import type { ChangedNames } from './snapshot.js';
+import { type ChangedNames, unionOf } from './changed-names.js';
 
 interface Entry {
-  /** The sequence number that the change led away from. */
+  /** The sequence number that the first change of the entry led away from. */
   readonly from: number;
   readonly changed: ChangedNames;
 }
 
-/** How many changes are remembered. A client that is further behind is told everything again. */
+/** How many entries are kept; beyond it the older half becomes one. */
 const MAX_ENTRIES = 1000;
 
 /**
- * What changed from one sequence number of the snapshot to the next, so that a client that fell behind is sent the sum of what it missed
- * and nothing else. Clients that are equally far behind share one sum.
+ * What changed from one sequence number of the snapshot to the next, so that a client that fell behind is sent
+ * the sum of what it missed. Clients that are equally far behind share one sum. Nothing that a client may still
+ * have to be told is ever forgotten: where the log grows too long, its older entries are merged, and a client
+ * from the midst of them is told a little more than it missed, which does no harm.
  */
 export class ChangeLog {
   private entries: Entry[] = [];
   private summedFrom = -1;
-  private sum: ChangedNames | undefined;
+  private sum: ChangedNames = unionOf([]);
 
-  add(from: number, changed: ChangedNames): void {
+  constructor(private readonly maxEntries = MAX_ENTRIES) {}
+
+  /**
+   * @param from the sequence number that the change led away from
+   * @param slowest the oldest sequence number that any client is at
+   */
+  add(from: number, changed: ChangedNames, slowest: number): void {
     this.entries.push({ from, changed });
-    if (this.entries.length > MAX_ENTRIES) this.entries = this.entries.slice(-MAX_ENTRIES / 2);
     this.summedFrom = -1;
+    if (this.entries.length > this.maxEntries) this.shorten(slowest);
   }
 
-  /** Names changed since a sequence number; undefined where that is no longer known. */
-  since(sequence: number): ChangedNames | undefined {
+  /** Names changed since a sequence number, and perhaps some that changed shortly before. */
+  since(sequence: number): ChangedNames {
     if (this.summedFrom === sequence) return this.sum;
-    const first = this.entries.findIndex((entry) => entry.from >= sequence);
-    const known = first !== -1 && this.entries[first]?.from === sequence;
-    this.sum = known ? sumOf(this.entries.slice(first)) : undefined;
+    this.sum = unionOf(this.entries.slice(this.indexOf(sequence)).map(({ changed }) => changed));
     this.summedFrom = sequence;
     return this.sum;
   }
-}
 
-function sumOf(entries: readonly Entry[]): ChangedNames | undefined {
-  const [only] = entries;
-  if (entries.length === 1) return only?.changed;
-  const union = (kind: (typeof PUSH_ORDER)[number]) =>
-    new Set(entries.flatMap(({ changed }) => [...changed[kind]]));
-  return Object.fromEntries(PUSH_ORDER.map((kind) => [kind, union(kind)])) as unknown as ChangedNames;
+  /** Of the entry that the sequence number is in. */
+  private indexOf(sequence: number): number {
+    const later = this.entries.findIndex(({ from }) => from > sequence);
+    return Math.max(0, (later === -1 ? this.entries.length : later) - 1);
+  }
+
+  private shorten(slowest: number): void {
+    this.entries = this.entries.slice(this.indexOf(slowest));
+    if (this.entries.length <= this.maxEntries) return;
+    const half = this.entries.splice(0, Math.ceil(this.entries.length / 2));
+    const [oldest] = half as [Entry];
+    this.entries.unshift({ from: oldest.from, changed: unionOf(half.map(({ changed }) => changed)) });
+  }
 }

@@ -35,6 +35,14 @@ export function snapshotResource({ kind, name, bytes }: EncodedResource): Snapsh
   return { kind, name, version, any, delta };
 }
 
+/** One version for several resources together: a digest of their names and versions, in whatever order. */
+export function versionOfAll(resources: readonly SnapshotResource[]): string {
+  const hash = createHash('sha256');
+  const lines = resources.map(({ name, version }) => `${name} ${version}\n`);
+  for (const line of lines.sort()) hash.update(line);
+  return hash.digest('base64url').slice(0, VERSION_LENGTH);
+}
+
 /** Tag of a length-delimited protobuf field. */
 export function field(number: number): number {
   return (number << 3) | 2;

@@ -1,40 +1,33 @@
-import { createHash } from 'node:crypto';
 import type { MeshService, ServiceKey } from '../../src/model/mesh-service.js';
 import { serviceAuthorities } from '../../src/model/service-hosts.js';
-import { listenerName, routeConfigurationName } from '../../src/xds/resource-names.js';
-import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
+import { routeConfigurationName } from '../../src/xds/resource-names.js';
+import type { ResourceKind } from '../../src/xds/resource-types.js';
 import { translateListener } from '../translate/listener.js';
 import type { TranslateContext } from '../translate/policy.js';
-import { encode, translateService } from '../translate/service.js';
-import { type SnapshotResource, snapshotResource } from './resource.js';
+import { encode } from '../translate/service.js';
+import { type ChangedNames, noChanges } from './changed-names.js';
+import { type SnapshotResource, snapshotResource, versionOfAll } from './resource.js';
+import { collectChanges, makeResources, routesFor, type ServiceResources } from './service-resources.js';
 
-/** What one service contributes to a snapshot. */
-interface ServiceResources {
-  readonly service: MeshService;
-  /** By kind, then name; route configurations are kept apart, since they differ by caller. */
-  readonly shared: ReadonlyMap<ResourceKind, readonly SnapshotResource[]>;
-  readonly localRoutes: SnapshotResource;
-  readonly foreignRoutes: SnapshotResource;
-}
-
+/** A cluster or load assignment that the configuration has dropped and that is still served. */
 interface Lingering {
   readonly kind: 'cluster' | 'endpoint';
-  readonly name: string;
   readonly resource: SnapshotResource;
   readonly sinceMs: number;
 }
 
-/** Names of resources that one snapshot has differently from another, by kind. */
-export type ChangedNames = Readonly<Record<ResourceKind, ReadonlySet<string>>>;
-
 /**
  * Everything that the control plane serves, at one revision. A change of configuration replaces what the changed
  * services contribute, all in one step: between two steps every reader sees one whole, consistent snapshot.
+ *
+ * Clusters and load assignments that the configuration drops stay until {@link forget}: a client must have its
+ * new routes before it loses what the old ones lead to, and some clients never take back a name that they saw
+ * removed a moment ago.
  */
 export class Snapshot {
   private currentRevision = 0;
   private currentSequence = 0;
-  /** Clusters and endpoints that are gone from the configuration and still served, for clients that are not past it. */
+  /** By kind and name. */
   private readonly lingering = new Map<string, Lingering>();
   private readonly services = new Map<ServiceKey, ServiceResources>();
   private readonly byName = {
@@ -46,7 +39,7 @@ export class Snapshot {
   private readonly serviceByHost = new Map<string, ServiceResources>();
   /** Listeners under other names than their first, made on demand; bounded by the hosts that exist. */
   private readonly aliases = new Map<string, SnapshotResource>();
-  /** Per kind and namespace, thrown away by every change. */
+  /** Per kind and view, thrown away by every change. */
   private readonly lists = new Map<string, readonly SnapshotResource[]>();
   private readonly typeVersions = new Map<string, string>();
 
@@ -60,19 +53,16 @@ export class Snapshot {
     return this.currentSequence;
   }
 
-  /** Something that the configuration has dropped is still served. */
-  get hasLingering(): boolean {
-    return this.lingering.size > 0;
+  /** When the longest lingering resource was dropped; undefined where nothing lingers. */
+  get lingeringSinceMs(): number | undefined {
+    const [oldest] = this.lingering.values();
+    return oldest?.sinceMs;
   }
 
   /**
    * Moves to a revision.
    *
    * @param changed the services that differ; `undefined`: the service is gone
-   * Clusters and endpoints that the configuration drops stay until {@link forget}: a client must have its new
-   * routes before it loses what the old ones lead to, and some clients never take back a name that they saw
-   * removed a moment ago.
-   *
    * @returns the resources that differ
    */
   update(
@@ -81,7 +71,7 @@ export class Snapshot {
     context: TranslateContext,
     nowMs: number,
   ): ChangedNames {
-    const names = emptyChanges();
+    const names = noChanges();
     // Translated first: if one cannot be, nothing has happened yet.
     const translated = [...changed].map(
       ([key, service]) => [key, service && makeResources(service, context)] as const,
@@ -93,7 +83,7 @@ export class Snapshot {
       collectChanges(before, after, names);
       this.keepDropped(before, nowMs);
     }
-    for (const { kind, name } of this.lingering.values()) names[kind].delete(name);
+    for (const { kind, resource } of this.lingering.values()) names[kind].delete(resource.name);
     this.currentRevision = revision;
     this.changed();
     return names;
@@ -101,15 +91,56 @@ export class Snapshot {
 
   /** Stops serving what was dropped at this time or before. @returns its names */
   forget(droppedUntilMs: number): ChangedNames {
-    const names = emptyChanges();
-    for (const [key, { kind, name, resource, sinceMs }] of this.lingering) {
+    const names = noChanges();
+    for (const [key, { kind, resource, sinceMs }] of this.lingering) {
       if (sinceMs > droppedUntilMs) continue;
       this.lingering.delete(key);
-      if (this.byName[kind].get(name) === resource) this.byName[kind].delete(name);
-      names[kind].add(name);
+      this.byName[kind].delete(resource.name);
+      names[kind].add(resource.name);
     }
-    this.changed();
+    if (names.cluster.size + names.endpoint.size > 0) this.changed();
     return names;
+  }
+
+  /** One resource as a caller of a namespace may see it. */
+  get(kind: ResourceKind, name: string, namespace: string): SnapshotResource | undefined {
+    switch (kind) {
+      case 'cluster':
+      case 'endpoint':
+        return this.byName[kind].get(name);
+      case 'route': {
+        const resources = this.serviceByRoutes.get(name);
+        return resources && routesFor(resources, namespace);
+      }
+      case 'listener':
+        return this.listener(name, namespace);
+    }
+  }
+
+  /** Everything of one kind, for a wildcard subscription: each listener once, under its service's own name. */
+  list(kind: ResourceKind, namespace: string): readonly SnapshotResource[] {
+    const cacheKey = viewKey(kind, namespace);
+    let list = this.lists.get(cacheKey);
+    if (list === undefined) {
+      const all = [...this.services.values()];
+      list =
+        kind === 'route'
+          ? all.map((resources) => routesFor(resources, namespace))
+          : [...all.flatMap(({ shared }) => shared.get(kind) ?? []), ...this.lingeringOf(kind)];
+      this.lists.set(cacheKey, list);
+    }
+    return list;
+  }
+
+  /** Version of everything of one kind, for state-of-the-world responses: a digest of the resources' versions. */
+  typeVersion(kind: ResourceKind, namespace: string): string {
+    const cacheKey = viewKey(kind, namespace);
+    let version = this.typeVersions.get(cacheKey);
+    if (version === undefined) {
+      version = versionOfAll(this.list(kind, namespace));
+      this.typeVersions.set(cacheKey, version);
+    }
+    return version;
   }
 
   private changed(): void {
@@ -121,59 +152,11 @@ export class Snapshot {
   private keepDropped(before: ServiceResources | undefined, sinceMs: number): void {
     for (const kind of ['cluster', 'endpoint'] as const) {
       for (const resource of before?.shared.get(kind) ?? []) {
-        const { name } = resource;
-        if (this.byName[kind].has(name)) continue;
-        this.byName[kind].set(name, resource);
-        this.lingering.set(`${kind} ${name}`, { kind, name, resource, sinceMs });
+        if (this.byName[kind].has(resource.name)) continue;
+        this.byName[kind].set(resource.name, resource);
+        this.lingering.set(lingeringKey(kind, resource.name), { kind, resource, sinceMs });
       }
     }
-  }
-
-  /** One resource as a caller of a namespace may see it. */
-  get(kind: ResourceKind, name: string, namespace: string): SnapshotResource | undefined {
-    switch (kind) {
-      case 'cluster':
-      case 'endpoint':
-        return this.byName[kind].get(name);
-      case 'route':
-        return pickRoutes(this.serviceByRoutes.get(name), namespace);
-      case 'listener':
-        return this.listener(name, namespace);
-    }
-  }
-
-  /** Whether a listener goes by its service's own name, the one that a wildcard covers. */
-  isCanonical(listener: SnapshotResource): boolean {
-    return this.serviceByHost.get(listener.name)?.shared.get('listener')?.[0] === listener;
-  }
-
-  /** Everything of one kind, for a wildcard subscription. */
-  list(kind: ResourceKind, namespace: string): readonly SnapshotResource[] {
-    const cacheKey = kind === 'route' ? `${kind} ${namespace}` : kind;
-    let list = this.lists.get(cacheKey);
-    if (list === undefined) {
-      const all = [...this.services.values()];
-      list =
-        kind === 'route'
-          ? all.map((resources) => pickRoutes(resources, namespace) as SnapshotResource)
-          : [...all.flatMap(({ shared }) => shared.get(kind) ?? []), ...this.lingeringOf(kind)];
-      this.lists.set(cacheKey, list);
-    }
-    return list;
-  }
-
-  /** Version of everything of one kind, for state-of-the-world responses: a digest of the resources' versions. */
-  typeVersion(kind: ResourceKind, namespace: string): string {
-    const cacheKey = `${kind} ${namespace}`;
-    let version = this.typeVersions.get(cacheKey);
-    if (version === undefined) {
-      const hash = createHash('sha256');
-      const lines = this.list(kind, namespace).map((resource) => `${resource.name} ${resource.version}\n`);
-      for (const line of lines.sort()) hash.update(line);
-      version = hash.digest('base64url').slice(0, 16);
-      this.typeVersions.set(cacheKey, version);
-    }
-    return version;
   }
 
   /** A listener by any name that callers use for a service: its own, or one of the hosts, with the port or without. */
@@ -186,7 +169,7 @@ export class Snapshot {
     const own = found.shared.get('listener')?.[0];
     if (own?.name === name) return own;
     const routes = routeConfigurationName(found.service);
-    const cacheKey = `${name} ${routes}`;
+    const cacheKey = aliasKey(name, found);
     let alias = this.aliases.get(cacheKey);
     if (alias === undefined) {
       alias = snapshotResource(encode('listener', name, translateListener(name, routes)));
@@ -206,7 +189,7 @@ export class Snapshot {
     for (const kind of ['cluster', 'endpoint'] as const) {
       for (const resource of resources.shared.get(kind) ?? []) {
         this.byName[kind].set(resource.name, resource);
-        this.lingering.delete(`${kind} ${resource.name}`);
+        this.lingering.delete(lingeringKey(kind, resource.name));
       }
     }
     this.serviceByRoutes.set(resources.localRoutes.name, resources);
@@ -219,61 +202,22 @@ export class Snapshot {
       for (const resource of resources.shared.get(kind) ?? []) this.byName[kind].delete(resource.name);
     }
     this.serviceByRoutes.delete(resources.localRoutes.name);
-    const routes = routeConfigurationName(resources.service);
     for (const host of serviceAuthorities(resources.service, resources.service.namespace)) {
       if (this.serviceByHost.get(host) === resources) this.serviceByHost.delete(host);
-      this.aliases.delete(`${host} ${routes}`);
+      this.aliases.delete(aliasKey(host, resources));
     }
   }
 }
 
-function makeResources(service: MeshService, context: TranslateContext): ServiceResources {
-  const translated = translateService(service, context);
-  const shared = new Map<ResourceKind, SnapshotResource[]>();
-  for (const resource of translated.shared) {
-    shared.set(resource.kind, [...(shared.get(resource.kind) ?? []), snapshotResource(resource)]);
-  }
-  return {
-    service,
-    shared,
-    localRoutes: snapshotResource(translated.localRoutes),
-    foreignRoutes: snapshotResource(translated.foreignRoutes),
-  };
+/** Only route configurations differ by who looks at them. */
+function viewKey(kind: ResourceKind, namespace: string): string {
+  return kind === 'route' ? `${kind} ${namespace}` : kind;
 }
 
-function pickRoutes(
-  resources: ServiceResources | undefined,
-  namespace: string,
-): SnapshotResource | undefined {
-  if (resources === undefined) return undefined;
-  return resources.service.namespace === namespace ? resources.localRoutes : resources.foreignRoutes;
+function lingeringKey(kind: ResourceKind, name: string): string {
+  return `${kind} ${name}`;
 }
 
-function emptyChanges(): Record<ResourceKind, Set<string>> {
-  return { cluster: new Set(), endpoint: new Set(), listener: new Set(), route: new Set() };
-}
-
-function collectChanges(
-  before: ServiceResources | undefined,
-  after: ServiceResources | undefined,
-  names: Record<ResourceKind, Set<string>>,
-): void {
-  for (const kind of PUSH_ORDER) {
-    const [old, now] = [versionsOf(before, kind), versionsOf(after, kind)];
-    for (const name of new Set([...old.keys(), ...now.keys()]))
-      if (old.get(name) !== now.get(name)) names[kind].add(name);
-  }
-}
-
-function versionsOf(resources: ServiceResources | undefined, kind: ResourceKind): Map<string, string> {
-  if (resources === undefined) return new Map();
-  const { service, localRoutes, foreignRoutes } = resources;
-  if (kind === 'route')
-    return new Map([[localRoutes.name, `${localRoutes.version} ${foreignRoutes.version}`]]);
-  // Listeners by other names than the first differ only in whether they exist.
-  const aliases = kind === 'listener' ? serviceAuthorities(service, service.namespace) : [];
-  return new Map([
-    ...aliases.map((name): [string, string] => [name, listenerName(service)]),
-    ...(resources.shared.get(kind) ?? []).map(({ name, version }): [string, string] => [name, version]),
-  ]);
+function aliasKey(name: string, { service }: ServiceResources): string {
+  return `${name} ${routeConfigurationName(service)}`;
 }

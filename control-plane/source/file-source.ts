@@ -1,13 +1,17 @@
 import { statSync } from 'node:fs';
+import { checkDocuments, claimedKey, locateProblem } from '../../src/model/check-documents.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
-import type { Problem } from '../../src/model/problems.js';
 import { listFiles, readFiles } from '../../src/model/read-files.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import { formatLocated, type LocatedProblem, type SourceDocument } from '../../src/model/yaml-source.js';
 import type { Logger } from '../../src/telemetry/logger.js';
-import { type ConfigStore, digestOf, RejectedError } from '../store/config-store.js';
+import type { FileSourceMark } from '../store/config-state.js';
+import { type ConfigStore, digestOf } from '../store/config-store.js';
+import { RejectedError } from '../store/errors.js';
 
 const POLL_INTERVAL_MS = 500;
+/** A file written this recently may be written again without a difference in its time stamp: it is read once more. */
+const SETTLE_MS = 100;
 
 /**
  * Keeps the configuration at what a set of files says. Files are looked at twice a second (which works on every
@@ -17,6 +21,8 @@ const POLL_INTERVAL_MS = 500;
 export class FileSource {
   private signature = '';
   private timer: NodeJS.Timeout | undefined;
+  private polling: Promise<void> = Promise.resolve();
+  private closed = false;
   private found: readonly string[] = [];
 
   constructor(
@@ -34,19 +40,29 @@ export class FileSource {
   async load(): Promise<void> {
     this.signature = this.look();
     const { documents, problems } = readFiles(this.paths);
-    this.found = (problems.length > 0 ? problems : await this.apply(documents)).map(formatLocated);
+    const all = [...problems, ...checkDocuments(documents)];
+    this.found = (all.length > 0 ? all : await this.apply(documents)).map(formatLocated);
   }
 
   watch(): void {
-    this.timer = setInterval(() => void this.poll(), POLL_INTERVAL_MS).unref();
+    const next = () => {
+      this.polling = this.poll().then(() => {
+        if (!this.closed) this.timer = setTimeout(next, POLL_INTERVAL_MS).unref();
+      });
+    };
+    next();
   }
 
-  close(): void {
-    clearInterval(this.timer);
+  /** Stops watching; resolves when nothing of it is under way any more. */
+  async close(): Promise<void> {
+    this.closed = true;
+    clearTimeout(this.timer);
+    await this.polling;
   }
 
   private async poll(): Promise<void> {
     if (this.look() === this.signature) return;
+    const before = { revision: this.store.current.revision, problems: this.problems.join('\n') };
     try {
       await this.load();
     } catch (error) {
@@ -54,23 +70,18 @@ export class FileSource {
       this.signature = '';
       return;
     }
-    if (this.problems.length === 0) this.log.info('configuration files applied');
-    else
-      this.log.error(
-        { problems: this.problems },
-        'the configuration files are not valid; the previous configuration stays',
-      );
+    const { problems } = this;
+    const { revision } = this.store.current;
+    if (problems.length > 0 && problems.join('\n') !== before.problems)
+      this.log.error({ problems }, 'the configuration files are not valid; the previous configuration stays');
+    else if (problems.length === 0 && (revision !== before.revision || before.problems !== ''))
+      this.log.info({ revision }, 'configuration files applied');
   }
 
   /** Changes whenever a file is added, removed or written. */
   private look(): string {
     try {
-      return listFiles(this.paths)
-        .map((file) => {
-          const { mtimeMs, size, ino } = statSync(file);
-          return `${file} ${mtimeMs} ${size} ${ino}`;
-        })
-        .join('\n');
+      return listFiles(this.paths).map(describeFile).join('\n');
     } catch (error) {
       return `unreadable: ${(error as Error).message}`;
     }
@@ -78,67 +89,51 @@ export class FileSource {
 
   /** @returns what is wrong; empty where everything is in force. */
   private async apply(documents: readonly SourceDocument[]): Promise<readonly LocatedProblem[]> {
-    const repeated = findRepeated(documents);
-    if (repeated.length > 0) return repeated;
     // A document that its file has not changed leaves alone what the API made of the service since.
-    const news = documents.filter((document) => this.hasNews(document));
+    const news = documents.filter((document) => this.knownMark(document)?.digest !== markOf(document).digest);
     try {
       await this.store.edit({
         documents: news.map(inputOf),
         sources: news.map(markOf),
+        moved: this.movedAmong(documents.filter((document) => !news.includes(document))),
         deleted: this.removedFrom(documents),
       });
       return [];
     } catch (error) {
       if (!(error instanceof RejectedError)) throw error;
       return [...error.problems].flatMap(([i, problems]) =>
-        problems.map((problem) => locate(news[i] as SourceDocument, problem)),
+        problems.map((problem) => locateProblem(news[i] as SourceDocument, problem)),
       );
     }
   }
 
-  private hasNews(document: SourceDocument): boolean {
-    const key = keyOf(document);
-    const known = key === undefined ? undefined : this.store.current.services.get(key)?.record.source;
-    const { file, digest } = markOf(document);
-    return known?.file !== file || known.digest !== digest;
+  private knownMark(document: SourceDocument): FileSourceMark | undefined {
+    const key = claimedKey(document);
+    return key && this.store.current.services.get(key)?.record.source;
+  }
+
+  private movedAmong(documents: readonly SourceDocument[]): Map<ServiceKey, FileSourceMark> {
+    const moved = documents.filter((document) => this.knownMark(document)?.file !== document.file);
+    return new Map(moved.map((document) => [claimedKey(document) as ServiceKey, markOf(document)]));
   }
 
   /** Services that a file declared and none does now. */
   private removedFrom(documents: readonly SourceDocument[]): ServiceKey[] {
-    const declared = new Set(documents.map(keyOf));
+    const declared = new Set(documents.map(claimedKey));
     return [...this.store.current.services]
       .filter(([key, { record }]) => record.source !== undefined && !declared.has(key))
       .map(([key]) => key);
   }
 }
 
+function describeFile(file: string): string {
+  const { mtimeMs, size, ino } = statSync(file);
+  const settling = Math.abs(Date.now() - mtimeMs) < SETTLE_MS ? ` read at ${performance.now()}` : '';
+  return `${file} ${mtimeMs} ${size} ${ino}${settling}`;
+}
+
 const inputOf = ({ value }: SourceDocument) => value as MeshServiceInput;
-const markOf = (document: SourceDocument) => ({ file: document.file, digest: digestOf(inputOf(document)) });
-const locate = (document: SourceDocument, problem: Problem) => ({
-  ...problem,
+const markOf = (document: SourceDocument): FileSourceMark => ({
   file: document.file,
-  ...document.locate(problem.path),
+  digest: digestOf(inputOf(document)),
 });
-
-/** The key that a document claims, valid or not. */
-function keyOf({ value }: SourceDocument): ServiceKey | undefined {
-  const metadata = (value as Partial<MeshServiceInput>).metadata;
-  return metadata?.name === undefined ? undefined : `${metadata.namespace ?? 'default'}/${metadata.name}`;
-}
-
-function findRepeated(documents: readonly SourceDocument[]): LocatedProblem[] {
-  const first = new Map<ServiceKey, string>();
-  return documents.flatMap((document) => {
-    const key = keyOf(document);
-    const elsewhere = key && first.get(key);
-    if (key && elsewhere === undefined) first.set(key, document.file);
-    if (elsewhere === undefined) return [];
-    return [
-      locate(document, {
-        path: ['metadata', 'name'],
-        message: `${key} is declared in ${elsewhere} already; a service is one document`,
-      }),
-    ];
-  });
-}

@@ -8,7 +8,7 @@ export interface FileSourceMark {
 /** One service as it is stored: what the user wrote, and what the control plane knows about it. */
 export interface ServiceRecord {
   readonly document: MeshServiceInput;
-  /** Revision of the configuration at which this record last changed. */
+  /** Revision of the configuration at which the document last changed. */
   readonly revision: number;
   /**
    * The file that declares the service, if one does, with the digest of the document as the file last gave it:
@@ -16,10 +16,10 @@ export interface ServiceRecord {
    */
   readonly source?: FileSourceMark;
   /**
-   * How often each release name has been removed from the service. A release made anew under an old name is
-   * another release, and this number tells them apart in pins.
+   * The revision at which each release came into being. A release made anew under an old name is another
+   * release, also where the whole service was gone in between, and this number tells them apart in pins.
    */
-  readonly removals: Readonly<Record<string, number>>;
+  readonly born: Readonly<Record<string, number>>;
 }
 
 /** The whole configuration at one revision. Immutable. */
@@ -40,9 +40,6 @@ export interface Change {
   readonly deleted: readonly ServiceKey[];
 }
 
-/** Most removed release names remembered for one service; the oldest are forgotten first. */
-const MAX_REMOVED_NAMES = 200;
-
 export function applyChange(state: ConfigState, change: Change): ConfigState {
   const services = new Map(state.services);
   for (const key of change.deleted) services.delete(key);
@@ -50,14 +47,16 @@ export function applyChange(state: ConfigState, change: Change): ConfigState {
   return { ...state, revision: change.revision, services };
 }
 
-/** The removal counts that follow when a service's releases change from `before` to `after`. */
-export function countRemovals(
-  removals: Readonly<Record<string, number>>,
-  before: readonly string[],
-  after: readonly string[],
+/** When each of a service's releases came into being, given what its record says so far. */
+export function birthsOf(
+  before: ServiceRecord | undefined,
+  releases: readonly string[],
+  revision: number,
 ): Record<string, number> {
-  const gone = before.filter((name) => !after.includes(name));
-  const counted = { ...removals };
-  for (const name of gone) counted[name] = (counted[name] ?? 0) + 1;
-  return Object.fromEntries(Object.entries(counted).slice(-MAX_REMOVED_NAMES));
+  return Object.fromEntries(releases.map((name) => [name, before?.born[name] ?? revision]));
+}
+
+/** Tells a release from an earlier or later one of the same name. */
+export function incarnationOf({ born }: ServiceRecord, release: string): string {
+  return String(born[release] ?? '');
 }

@@ -1,24 +1,24 @@
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { type HostConflict, hostConflicts } from '../../src/model/mesh.js';
 import {
   type MeshService,
   parseMeshService,
   type ServiceKey,
   serviceKey,
 } from '../../src/model/mesh-service.js';
-import { InvalidResourceError, type Problem } from '../../src/model/problems.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { StoreBackend } from './backend.js';
 import {
   applyChange,
+  birthsOf,
   type Change,
   type ConfigState,
-  countRemovals,
   type FileSourceMark,
   type ServiceRecord,
 } from './config-state.js';
+import { checkTogether, parseAll } from './edit-checks.js';
+import { DeclaredInFileError, RevisionConflictError, UnknownServiceError } from './errors.js';
 
 /** A service as it is in force. */
 export interface ConfiguredService {
@@ -33,49 +33,26 @@ export interface Configuration {
   readonly pinSecret: Buffer;
 }
 
-/** A service that a file declares cannot be deleted through the API: the file would bring it back. */
-export class DeclaredInFileError extends Error {
-  constructor(key: ServiceKey, file: string) {
-    super(`${key} is declared in ${file}; take it out there`);
-    this.name = 'DeclaredInFileError';
-  }
-}
-
-/** Some resources of a set are wrong; nothing of the set was applied. */
-export class RejectedError extends Error {
-  /** @param problems by the index of the document in the set */
-  constructor(readonly problems: ReadonlyMap<number, readonly Problem[]>) {
-    super('the configuration was rejected');
-    this.name = 'RejectedError';
-  }
-}
-
-/** Somebody else changed the service first. */
-export class RevisionConflictError extends Error {
-  constructor(key: ServiceKey, expected: number, actual: number) {
-    const now = actual === 0 ? 'it does not exist' : `it is at revision ${actual}`;
-    super(`${key} was expected at revision ${expected}, but ${now}; look at it and try again`);
-    this.name = 'RevisionConflictError';
-  }
-}
-
-export class UnknownServiceError extends Error {
-  constructor(readonly key: ServiceKey) {
-    super(`no service ${key} is configured`);
-    this.name = 'UnknownServiceError';
-  }
-}
-
 /** One change to make: documents to put in force, services to take out. */
 export interface Edit {
   readonly documents?: readonly MeshServiceInput[];
   readonly deleted?: readonly ServiceKey[];
   /** For each document, the file that declares it; absent: the edit came through the API. */
   readonly sources?: readonly FileSourceMark[];
+  /** Services whose document has only moved to another file; what the API made of them stays. */
+  readonly moved?: ReadonlyMap<ServiceKey, FileSourceMark>;
   /** Revision at which each service is expected; 0: that it does not exist. */
   readonly expected?: ReadonlyMap<ServiceKey, number>;
   /** Check everything, change nothing. */
   readonly dryRun?: boolean;
+}
+
+/** What an edit came to. */
+export interface Commit {
+  /** The revision at which everything in the edit is in force: a new one only where something changed. */
+  readonly revision: number;
+  /** Services whose document it changed, or for a dry run would change. */
+  readonly changed: ReadonlySet<ServiceKey>;
 }
 
 /**
@@ -84,18 +61,22 @@ export interface Edit {
  */
 export class ConfigStore extends EventEmitter<{ change: [Configuration, ReadonlySet<ServiceKey>] }> {
   private tail: Promise<unknown> = Promise.resolve();
+  private closed = false;
   private configuration: Configuration;
 
   private constructor(
     private readonly backend: StoreBackend,
     private state: ConfigState,
+    private readonly rehearse: (service: MeshService) => void,
     log: Logger,
   ) {
     super();
     const services = new Map<ServiceKey, ConfiguredService>();
     for (const [key, record] of state.services) {
       try {
-        services.set(key, { service: parseMeshService(record.document), record });
+        const service = parseMeshService(record.document);
+        rehearse(service);
+        services.set(key, { service, record });
       } catch (error) {
         log.error({ service: key, err: error }, 'a stored service is not valid any more and is not served');
       }
@@ -103,21 +84,21 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     this.configuration = { revision: state.revision, services, pinSecret: state.pinSecret };
   }
 
-  static async open(backend: StoreBackend, log: Logger): Promise<ConfigStore> {
-    return new ConfigStore(backend, await backend.load(), log);
+  /** @param rehearse does with a service what its users will do, and throws where that cannot be done */
+  static async open(
+    backend: StoreBackend,
+    log: Logger,
+    rehearse: (service: MeshService) => void = () => {},
+  ): Promise<ConfigStore> {
+    return new ConfigStore(backend, await backend.load(), rehearse, log);
   }
 
   get current(): Configuration {
     return this.configuration;
   }
 
-  /**
-   * Makes an edit.
-   *
-   * @returns the revision at which everything in the edit is in force: a new one only where something changed.
-   * @throws RejectedError, RevisionConflictError, UnknownServiceError; or what the store's disk says.
-   */
-  edit(edit: Edit): Promise<number> {
+  /** @throws RejectedError, RevisionConflictError, UnknownServiceError; or what the store's disk says. */
+  edit(edit: Edit): Promise<Commit> {
     return this.exclusively(() => this.commit(edit));
   }
 
@@ -126,50 +107,72 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     key: ServiceKey,
     expectedRevision: number | undefined,
     change: (document: MeshServiceInput) => MeshServiceInput,
-  ): Promise<number> {
+  ): Promise<Commit> {
     return this.exclusively(() => {
+      this.checkRevision(key, expectedRevision);
       const configured = this.configuration.services.get(key);
-      if (configured === undefined) throw new UnknownServiceError(key);
-      const expected = expectedRevision === undefined ? new Map() : new Map([[key, expectedRevision]]);
-      return this.commit({ documents: [change(configured.record.document)], expected });
+      if (configured === undefined) throw this.unknown(key);
+      return this.commit({ documents: [change(configured.record.document)] });
     });
   }
 
   /** Takes a service out, unless a file declares it. */
-  remove(key: ServiceKey, expectedRevision: number | undefined): Promise<number> {
+  remove(key: ServiceKey, expectedRevision: number | undefined): Promise<Commit> {
     return this.exclusively(() => {
+      this.checkRevision(key, expectedRevision);
       const file = this.state.services.get(key)?.source?.file;
       if (file !== undefined) throw new DeclaredInFileError(key, file);
-      const expected = expectedRevision === undefined ? new Map() : new Map([[key, expectedRevision]]);
-      return this.commit({ deleted: [key], expected });
+      return this.commit({ deleted: [key] });
     });
   }
 
+  /** Finishes the edits under way; later ones are refused. */
   async close(): Promise<void> {
+    this.closed = true;
     await this.tail;
     await this.backend.close();
   }
 
   private exclusively<T>(work: () => Promise<T>): Promise<T> {
+    if (this.closed) return Promise.reject(new Error('the control plane is shutting down'));
     const result = this.tail.then(work);
     this.tail = result.catch(() => {});
     return result;
   }
 
-  private async commit(edit: Edit): Promise<number> {
-    this.checkRevisions(edit.expected ?? new Map());
+  private async commit(edit: Edit): Promise<Commit> {
+    for (const [key, revision] of edit.expected ?? []) this.checkRevision(key, revision);
     const parsed = parseAll(edit.documents ?? []);
-    const deleted = (edit.deleted ?? []).filter((key) => this.requireKnown(key));
-    checkTogether(this.configuration, parsed, deleted);
+    const deleted = edit.deleted ?? [];
+    for (const key of deleted) if (!this.state.services.has(key)) throw this.unknown(key);
+    checkTogether(this.meshAfter(parsed, deleted), parsed);
+    for (const service of parsed) this.rehearse(service);
     const revision = this.state.revision + 1;
-    const put = parsed.flatMap((service, i) => this.recordFor(service, edit, i, revision));
-    if (edit.dryRun || (put.length === 0 && deleted.length === 0)) return this.state.revision;
+    const put = [
+      ...this.movedRecords(edit),
+      ...parsed.flatMap((service, i) => this.recordFor(service, edit, i, revision)),
+    ];
+    const changed = new Set(deleted);
+    for (const [key, record] of put) if (record.revision === revision) changed.add(key);
+    if (edit.dryRun || (put.length === 0 && deleted.length === 0))
+      return { revision: this.state.revision, changed };
     const change: Change = { revision, at: new Date().toISOString(), put, deleted };
     const state = applyChange(this.state, change);
     await this.backend.append(change, state);
     this.state = state;
     this.publish(change);
-    return revision;
+    return { revision, changed };
+  }
+
+  private meshAfter(
+    edited: readonly MeshService[],
+    deleted: readonly ServiceKey[],
+  ): ReadonlyMap<ServiceKey, MeshService> {
+    const mesh = new Map<ServiceKey, MeshService>();
+    for (const [key, { service }] of this.configuration.services) mesh.set(key, service);
+    for (const key of deleted) mesh.delete(key);
+    for (const service of edited) mesh.set(serviceKey(service), service);
+    return mesh;
   }
 
   private publish({ revision, put, deleted }: Change): void {
@@ -182,16 +185,21 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   }
 
   /** @throws RevisionConflictError */
-  private checkRevisions(expected: ReadonlyMap<ServiceKey, number>): void {
-    for (const [key, revision] of expected) {
-      const actual = this.state.services.get(key)?.revision ?? 0;
-      if (actual !== revision) throw new RevisionConflictError(key, revision, actual);
-    }
+  private checkRevision(key: ServiceKey, expected: number | undefined): void {
+    if (expected === undefined) return;
+    const actual = this.state.services.get(key)?.revision ?? 0;
+    if (actual !== expected) throw new RevisionConflictError(key, expected, actual);
   }
 
-  private requireKnown(key: ServiceKey): boolean {
-    if (!this.state.services.has(key)) throw new UnknownServiceError(key);
-    return true;
+  private unknown(key: ServiceKey): UnknownServiceError {
+    return new UnknownServiceError(key, this.state.services.keys());
+  }
+
+  private movedRecords({ moved }: Edit): [ServiceKey, ServiceRecord][] {
+    return [...(moved ?? [])].flatMap(([key, source]) => {
+      const record = this.state.services.get(key);
+      return record === undefined ? [] : [[key, { ...record, source }] as [ServiceKey, ServiceRecord]];
+    });
   }
 
   /** The record to store, or none where the document says what is in force already. */
@@ -207,86 +215,21 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     const source = edit.sources?.[index] ?? before?.source;
     const same = before !== undefined && digestOf(before.document) === digestOf(document);
     if (same && source?.digest === before.source?.digest && source?.file === before.source?.file) return [];
-    const names = (spec: { versions: readonly { name: string }[] }) => spec.versions.map(({ name }) => name);
-    const removals = countRemovals(
-      before?.removals ?? {},
-      before ? names(before.document.spec) : [],
-      names(service.spec),
-    );
-    const record = { document, revision: same ? before.revision : revision, removals };
+    const releases = service.spec.versions.map(({ name }) => name);
+    const record = {
+      document,
+      revision: same ? before.revision : revision,
+      born: birthsOf(before, releases, revision),
+    };
     return [[key, source === undefined ? record : { ...record, source }]];
   }
 }
 
+/** A digest of what a document says; the order in which it says so does not matter. */
 export function digestOf(document: MeshServiceInput): string {
-  return createHash('sha256').update(JSON.stringify(document)).digest('base64url');
-}
-
-/** Tells a release from a later one of the same name; empty for the first. */
-export function incarnationOf({ removals }: ServiceRecord, release: string): string {
-  const count = removals[release] ?? 0;
-  return count === 0 ? '' : String(count);
-}
-
-/** @throws RejectedError with the problems of every document */
-function parseAll(documents: readonly unknown[]): MeshService[] {
-  const problems = new Map<number, readonly Problem[]>();
-  const services: MeshService[] = [];
-  const seen = new Map<ServiceKey, number>();
-  documents.forEach((document, i) => {
-    try {
-      const service = parseMeshService(document);
-      const key = serviceKey(service);
-      if (seen.has(key)) {
-        problems.set(i, [
-          { path: ['metadata', 'name'], message: `${key} is there twice; a service is one document` },
-        ]);
-      }
-      seen.set(key, i);
-      services.push(service);
-    } catch (error) {
-      if (!(error instanceof InvalidResourceError)) throw error;
-      problems.set(i, error.problems);
-    }
-  });
-  if (problems.size > 0) throw new RejectedError(problems);
-  return services;
-}
-
-/** @throws RejectedError where the edit would leave two services with one host */
-function checkTogether(
-  configuration: Configuration,
-  edited: readonly MeshService[],
-  deleted: readonly ServiceKey[],
-): void {
-  const mesh = new Map<ServiceKey, MeshService>();
-  for (const [key, { service }] of configuration.services) mesh.set(key, service);
-  for (const key of deleted) mesh.delete(key);
-  for (const service of edited) mesh.set(serviceKey(service), service);
-  const conflicts = hostConflicts(mesh);
-  const problems = new Map<number, readonly Problem[]>();
-  edited.forEach((service, i) => {
-    const key = serviceKey(service);
-    const found = conflicts.filter((conflict) => conflict.key === key || conflict.owner === key);
-    if (found.length > 0)
-      problems.set(
-        i,
-        found.map((conflict) => conflictProblem(conflict, key)),
-      );
-  });
-  if (problems.size > 0) throw new RejectedError(problems);
-}
-
-/** The conflict as a problem of the service that is being edited, whichever side of it that is. */
-function conflictProblem({ key, owner, host, index }: HostConflict, edited: ServiceKey): Problem {
-  if (key === edited) {
-    return {
-      path: ['spec', 'hosts', index],
-      message: `"${host}" is a host of ${owner} already; a host leads to one service`,
-    };
-  }
-  return {
-    path: ['metadata', 'name'],
-    message: `the service would answer to "${host}", which ${key} lists among its hosts`,
-  };
+  const sorted = (_key: string, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value;
+  return createHash('sha256').update(JSON.stringify(document, sorted)).digest('base64url');
 }

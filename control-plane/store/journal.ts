@@ -1,37 +1,44 @@
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { copyFile, type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
-import writeFileAtomic from 'write-file-atomic';
+
+/** What was found in a journal's file. */
+export interface JournalContent {
+  /** The records that are whole, in order. */
+  readonly records: readonly unknown[];
+  /** Bytes at the end that a crash tore off in the middle of a write; that write was never acknowledged. */
+  readonly tornBytes: number;
+  /** Line numbers, from 1, of records that were written whole and are not what was written any more. */
+  readonly damagedLines: readonly number[];
+}
 
 /**
  * An append-only file of checked records, one line each: eight hexadecimal digits of CRC-32, a space, JSON.
- * A record counts once it is on disk whole; what a crash tore is recognised and dropped.
+ * A record counts once it is on disk whole, with its line end. The file is created by {@link rewrite}, at once
+ * with its first records, so that a file without them is a damaged one.
+ *
+ * Calls must not overlap.
  */
 export class Journal {
+  private file: FileHandle | undefined;
   private sizeBytes = 0;
+  /** What has to succeed before the file may grow again, after something went wrong with it. */
+  private repair: (() => Promise<void>) | undefined;
 
-  private constructor(
-    private readonly path: string,
-    private file: FileHandle,
-  ) {}
+  private constructor(private readonly path: string) {}
 
-  /**
-   * Opens or creates the journal and reads it.
-   *
-   * @param onDamage told when records at the end had to be dropped, and where the damaged file was kept
-   */
-  static async open(
-    path: string,
-    onDamage: (what: string) => void,
-  ): Promise<{ journal: Journal; records: unknown[] }> {
-    const text = await readIfThere(path);
-    const { records, goodBytes } = parseRecords(text);
-    if (goodBytes < text.length) await setAside(path, text, goodBytes, onDamage);
-    const file = await open(path, 'a', 0o600);
-    const journal = new Journal(path, file);
-    journal.sizeBytes = goodBytes;
-    await syncDirectory(path);
-    return { journal, records };
+  /** Opens a journal and reads it, changing nothing. The content is undefined where there is no file yet. */
+  static async open(path: string): Promise<{ journal: Journal; content: JournalContent | undefined }> {
+    const journal = new Journal(path);
+    // Left by a rewrite that a crash interrupted before it took effect.
+    await rm(rewritePath(path), { force: true });
+    const bytes = await readIfThere(path);
+    if (bytes === undefined) return { journal, content: undefined };
+    const content = parseJournal(bytes);
+    journal.sizeBytes = bytes.length - content.tornBytes;
+    if (content.tornBytes > 0) journal.repair = () => journal.cutTail();
+    journal.file = await open(path, 'a', 0o600);
+    return { journal, content };
   }
 
   /** Bytes on disk; tells the owner when to compact. */
@@ -39,33 +46,80 @@ export class Journal {
     return this.sizeBytes;
   }
 
-  /** Resolves once the record is on disk. Calls must not overlap. */
+  /** Resolves once the record is on disk. A failed call leaves nothing of the record behind. */
   async append(record: unknown): Promise<void> {
     const line = formatRecord(record);
+    await this.repairIfBroken();
+    const file = this.openFile();
     try {
-      await this.file.appendFile(line);
-      await this.file.datasync();
-      this.sizeBytes += Buffer.byteLength(line);
+      await file.appendFile(line);
+      await file.datasync();
     } catch (error) {
-      // Half a record must not stay in front of the next one. If even this fails, the next start drops it.
-      await this.file.truncate(this.sizeBytes).catch(() => {});
+      // Half a record must not stay in front of the next one.
+      this.repair = () => this.cutTail();
+      await this.repairIfBroken().catch(() => {});
       throw error;
     }
+    this.sizeBytes += Buffer.byteLength(line);
   }
 
-  /** Replaces the whole journal by these records, atomically. Must not overlap with `append`. */
+  /** Replaces the whole journal by these records, atomically: after a crash it is either the old or the new one. */
   async rewrite(records: readonly unknown[]): Promise<void> {
     const text = records.map(formatRecord).join('');
-    await writeFileAtomic(this.path, text, { mode: 0o600 });
-    await syncDirectory(this.path);
-    await this.file.close();
-    this.file = await open(this.path, 'a', 0o600);
+    const path = rewritePath(this.path);
+    await rm(path, { force: true });
+    const file = await open(path, 'a', 0o600);
+    try {
+      await file.appendFile(text);
+      await file.sync();
+      await rename(path, this.path);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    const old = this.file;
+    this.file = file;
     this.sizeBytes = Buffer.byteLength(text);
+    // Until the new name is durable, nothing written under it is.
+    this.repair = () => syncDirectory(this.path);
+    await old?.close();
+    await this.repairIfBroken();
+  }
+
+  /** Removes what a crash tore off at the end. Without this call, the first `append` does it. */
+  async cutTornEnd(): Promise<void> {
+    await this.repairIfBroken();
+  }
+
+  /** Keeps a copy of the file as it is. @returns where */
+  async keepCopy(): Promise<string> {
+    const copy = `${this.path}.damaged-${Date.now()}`;
+    await copyFile(this.path, copy);
+    return copy;
   }
 
   async close(): Promise<void> {
-    await this.file.close();
+    await this.file?.close();
   }
+
+  private openFile(): FileHandle {
+    if (this.file === undefined) throw new Error('the journal has not been written yet');
+    return this.file;
+  }
+
+  private async cutTail(): Promise<void> {
+    await this.openFile().truncate(this.sizeBytes);
+    await this.openFile().sync();
+  }
+
+  private async repairIfBroken(): Promise<void> {
+    await this.repair?.();
+    this.repair = undefined;
+  }
+}
+
+function rewritePath(path: string): string {
+  return `${path}.new`;
 }
 
 function formatRecord(record: unknown): string {
@@ -77,43 +131,32 @@ function checksum(json: string): string {
   return crc32(json).toString(16).padStart(8, '0');
 }
 
-/** Reads records up to the first that is damaged. */
-function parseRecords(text: Buffer): { records: unknown[]; goodBytes: number } {
+function parseJournal(bytes: Buffer): JournalContent {
   const records: unknown[] = [];
-  let goodBytes = 0;
-  for (let end = text.indexOf(0x0a); end !== -1; end = text.indexOf(0x0a, goodBytes)) {
-    const line = text.toString('utf8', goodBytes, end);
-    const json = line.slice(9);
-    if (line[8] !== ' ' || checksum(json) !== line.slice(0, 8)) break;
-    records.push(JSON.parse(json));
-    goodBytes = end + 1;
+  const damagedLines: number[] = [];
+  let start = 0;
+  let line = 0;
+  for (let end = bytes.indexOf(0x0a); end !== -1; end = bytes.indexOf(0x0a, start)) {
+    line++;
+    const record = parseRecord(bytes.toString('utf8', start, end));
+    if (record === undefined) damagedLines.push(line);
+    else records.push(record);
+    start = end + 1;
   }
-  return { records, goodBytes };
+  return { records, damagedLines, tornBytes: bytes.length - start };
 }
 
-/** Cuts the damaged end off; where more than one torn record is lost, the whole file is kept beside it. */
-async function setAside(
-  path: string,
-  text: Buffer,
-  goodBytes: number,
-  onDamage: (what: string) => void,
-): Promise<void> {
-  const lost = text.subarray(goodBytes);
-  const torn = !lost.subarray(0, -1).includes(0x0a);
-  const kept = `${path}.damaged-${Date.now()}`;
-  if (!torn) await writeFileAtomic(kept, text, { mode: 0o600 });
-  await writeFileAtomic(path, text.subarray(0, goodBytes), { mode: 0o600 });
-  const where = torn
-    ? 'a write that was cut off and never acknowledged'
-    : `the damaged file is kept as ${kept}`;
-  onDamage(`dropped ${lost.length} bytes at the end of ${path} (${where})`);
+function parseRecord(line: string): unknown {
+  const json = line.slice(9);
+  if (line[8] !== ' ' || checksum(json) !== line.slice(0, 8)) return undefined;
+  return JSON.parse(json);
 }
 
-async function readIfThere(path: string): Promise<Buffer> {
+async function readIfThere(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }

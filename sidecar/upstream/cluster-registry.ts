@@ -130,6 +130,7 @@ export class ClusterRegistry {
       for (const endpoint of live.upstreams) endpoint.closeIdle(nowMs);
   }
 
+  /** Stops looking for endpoints and closes idle connections; those in use go with their exchanges. */
   close(): void {
     this.prober.close();
     for (const { dns, live } of this.entries.values()) {

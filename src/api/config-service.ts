@@ -96,6 +96,12 @@ export interface ProblemMessage {
   readonly message: string;
 }
 
+/** Every problem that there was room for. */
+export interface ProblemsMessage {
+  readonly problems: readonly ProblemMessage[];
+  readonly more: number;
+}
+
 /** Trailer of INVALID_ARGUMENT that carries `Problems`. */
 export const PROBLEMS_TRAILER = 'roost-problems-bin';
 

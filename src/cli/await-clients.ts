@@ -1,7 +1,10 @@
 import type { AwaitProgress, RejectionMessage } from '../api/config-service.js';
 import type { ControlPlaneClient } from './client.js';
-import { CommandError } from './exit.js';
+import { CommandError, EXIT } from './exit.js';
 import { Progress } from './terminal.js';
+
+/** How much later than it was told to the control plane may answer. */
+const GRACE_MS = 5000;
 
 /**
  * Waits until every connected client runs a revision, showing how far that is.
@@ -17,14 +20,18 @@ export async function awaitClients(
   const progress = new Progress();
   let last: AwaitProgress = { connected: 0, settled: 0, rejections: [], done: true };
   try {
-    for await (const event of client.stream<AwaitProgress>('Await', { revision, timeoutMs })) {
+    for await (const event of client.stream<AwaitProgress>(
+      'Await',
+      { revision, timeoutMs },
+      timeoutMs + GRACE_MS,
+    )) {
       last = event;
       progress.update(`waiting for sidecars: ${event.settled} of ${event.connected} have it`);
     }
   } finally {
     progress.end();
   }
-  if (last.rejections.length > 0) throw new CommandError(describeRejections(last));
+  if (last.rejections.length > 0) throw rejected(last);
   if (!last.done) {
     throw new CommandError(
       `stored as revision ${revision}, but after ${timeoutMs / 1000} s only ${last.settled} of ${last.connected} clients have it; see "roost status"`,
@@ -33,13 +40,15 @@ export async function awaitClients(
   return last.connected === 0 ? 'no client is connected' : `in force on ${count(last.connected, 'client')}`;
 }
 
-function describeRejections({ rejections, connected }: AwaitProgress): string {
+function rejected({ rejections, connected }: AwaitProgress): CommandError {
   const clients = new Set(rejections.map(({ client }) => client)).size;
   const lines = rejections.map(
-    ({ client, type, reason }: RejectionMessage) => `  ${client}: ${type}: ${reason}`,
+    ({ client, type, reason }: RejectionMessage) => `${client}: ${type}: ${reason}`,
   );
-  return [`${clients} of ${count(connected, 'client')} rejected it and run what they had:`, ...lines].join(
-    '\n',
+  return new CommandError(
+    `stored, but ${clients} of ${count(connected, 'client')} rejected it and run what they had`,
+    EXIT.refused,
+    lines,
   );
 }
 

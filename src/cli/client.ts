@@ -10,7 +10,7 @@ import {
   configServiceConstructor,
   loadApiDefinition,
   PROBLEMS_TRAILER,
-  type ProblemMessage,
+  type ProblemsMessage,
   problemsCodec,
 } from '../api/config-service.js';
 import type { Problem } from '../model/problems.js';
@@ -24,7 +24,11 @@ const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
 /** What the control plane said of documents that it refused, by the document's index. */
 export class RejectedDocumentsError extends Error {
-  constructor(readonly problems: readonly (Problem & { readonly document: number })[]) {
+  constructor(
+    readonly problems: readonly (Problem & { readonly document: number })[],
+    /** How many more there are. */
+    readonly more: number,
+  ) {
     super('the control plane refused the configuration');
     this.name = 'RejectedDocumentsError';
   }
@@ -35,7 +39,7 @@ type UnaryMethod = (
   options: object,
   callback: (error: ServiceError | null, response: unknown) => void,
 ) => void;
-type StreamMethod = (request: object) => ClientReadableStream<unknown>;
+type StreamMethod = (request: object, options: object) => ClientReadableStream<unknown>;
 
 /** A connection to the configuration API. */
 export class ControlPlaneClient {
@@ -62,9 +66,14 @@ export class ControlPlaneClient {
     });
   }
 
-  /** The messages of a server-streaming call, until it ends. */
-  async *stream<Event>(method: string, request: object): AsyncGenerator<Event> {
-    const call = this.method<StreamMethod>(method).call(this.client, request);
+  /**
+   * The messages of a server-streaming call, until it ends.
+   *
+   * @param timeoutMs after which it counts as dead; 0: never
+   */
+  async *stream<Event>(method: string, request: object, timeoutMs = 0): AsyncGenerator<Event> {
+    const options = timeoutMs === 0 ? {} : { deadline: Date.now() + timeoutMs };
+    const call = this.method<StreamMethod>(method).call(this.client, request, options);
     try {
       for await (const event of call) yield event as Event;
     } catch (error) {
@@ -97,6 +106,9 @@ export class ControlPlaneClient {
         return new CommandError(
           `what answers at ${address} is no Roost control plane, or an older one (${error.details})`,
         );
+      case status.INTERNAL:
+      case status.UNKNOWN:
+        return new CommandError(`the control plane at ${address} failed: ${error.details}`);
       default:
         return new CommandError(error.details);
     }
@@ -105,13 +117,14 @@ export class ControlPlaneClient {
   private problemsOf(error: ServiceError): RejectedDocumentsError | undefined {
     const [bytes] = error.metadata?.get(PROBLEMS_TRAILER) ?? [];
     if (!Buffer.isBuffer(bytes)) return undefined;
-    const { problems } = problemsCodec(this.definition).deserialize(bytes) as { problems: ProblemMessage[] };
+    const { problems, more } = problemsCodec(this.definition).deserialize(bytes) as ProblemsMessage;
     return new RejectedDocumentsError(
       problems.map(({ document, path, message }) => ({
         document,
         path: JSON.parse(path) as (string | number)[],
         message,
       })),
+      more,
     );
   }
 }

@@ -6,23 +6,33 @@ export const EXIT = { done: 0, refused: 1, usage: 2 } as const;
 
 /** The command was understood and did not succeed; the message is all a user needs. */
 export class CommandError extends Error {
+  /** @param details printed before the message, a line each: the problems, by file and line */
   constructor(
     message: string,
     readonly exitCode: 1 | 2 = EXIT.refused,
+    readonly details: readonly string[] = [],
   ) {
     super(message);
     this.name = 'CommandError';
   }
 }
 
+export interface Failure {
+  /** What to print on standard error. */
+  readonly lines: readonly string[];
+  readonly exitCode: number;
+}
+
 /** What to print for an error, and the exit code. A stack trace is only for errors that are ours. */
-export function explainFailure(error: unknown): { readonly message: string; readonly exitCode: number } {
-  if (error instanceof UsageError) return { message: error.message, exitCode: EXIT.usage };
-  if (error instanceof CommandError) return { message: error.message, exitCode: error.exitCode };
+export function explainFailure(error: unknown): Failure {
+  if (error instanceof UsageError)
+    return { lines: [...error.problems, `roost: ${error.message}`], exitCode: EXIT.usage };
+  if (error instanceof CommandError)
+    return { lines: [...error.details, `roost: ${error.message}`], exitCode: error.exitCode };
   if (error instanceof OperatorError || isSystemError(error))
-    return { message: error.message, exitCode: EXIT.refused };
-  if (error instanceof Error) return { message: error.stack ?? error.message, exitCode: EXIT.refused };
-  return { message: String(error), exitCode: EXIT.refused };
+    return { lines: [`roost: ${error.message}`], exitCode: EXIT.refused };
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { lines: [`roost: ${text}`], exitCode: EXIT.refused };
 }
 
 /** What the operating system says of a file or a socket: "EACCES: permission denied, mkdir '/var/lib/roost'". */

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { nearestOf } from '../model/nearest.js';
 import { parseDuration, type SocketAddress, splitHostPort } from '../model/scalars.js';
 
 /**
@@ -26,8 +27,11 @@ export class FlagError extends Error {}
 
 /** The command cannot be run as it was written. */
 export class UsageError extends Error {
-  constructor(readonly problems: readonly string[]) {
-    super(problems.join('\n'));
+  constructor(
+    readonly problems: readonly string[],
+    command: Command,
+  ) {
+    super(`nothing was done; "roost ${command.name()} --help" tells what there is`);
     this.name = 'UsageError';
   }
 }
@@ -49,6 +53,8 @@ export function variableOf({ name }: { readonly name: string }): string {
 }
 
 export function addFlags(command: Command, flags: Flags): Command {
+  // What is unknown is reported by readFlags, together with all else that is wrong.
+  command.allowUnknownOption().allowExcessArguments();
   for (const flag of Object.values(flags)) {
     const short = flag.short === undefined ? '' : `-${flag.short}, `;
     const value = flag.argument === undefined ? '' : ` <${flag.argument}>`;
@@ -72,13 +78,31 @@ export function addFlags(command: Command, flags: Flags): Command {
  */
 export function readFlags<F extends Flags>(command: Command, flags: F, environment = process.env): Values<F> {
   const given = command.opts() as Record<string, string | string[] | boolean | undefined>;
-  const problems: string[] = [];
+  const problems = findUnknown(command);
   const entries = Object.entries(flags).map(([key, flag]) => {
     const texts = textsOf(flag, givenValue(given, flag.name), environment[variableOf(flag)]);
     return [key, parseTexts(flag, texts, problems)];
   });
-  if (problems.length > 0) throw new UsageError(problems);
+  if (problems.length > 0) throw new UsageError(problems, command);
   return Object.fromEntries(entries);
+}
+
+/** Options and arguments that the command does not have. */
+function findUnknown(command: Command): string[] {
+  const unknown = command.args.filter((arg) => /^-./.test(arg));
+  if (unknown.length > 0) return unknown.map((option) => unknownOption(option, command));
+  const { registeredArguments, args } = command;
+  if (registeredArguments.at(-1)?.variadic) return [];
+  return args.slice(registeredArguments.length).map((arg) => `"${arg}" is an argument too many`);
+}
+
+function unknownOption(option: string, command: Command): string {
+  const name = option.replace(/=.*/, '');
+  const nearest = nearestOf(
+    name,
+    command.options.map(({ long }) => long ?? ''),
+  );
+  return `${name}: there is no such option${nearest === undefined ? '' : `; did you mean ${nearest}?`}`;
 }
 
 /** Commander turns `--no-wait` into `wait: false`. */
@@ -120,10 +144,9 @@ function parseTexts(flag: Flag<unknown>, texts: readonly Found[], problems: stri
       return undefined;
     }
   });
-  if (flag.repeatable) return values;
   if (values.length === 0 && flag.required)
     problems.push(`--${flag.name} (or ${variableOf(flag)}) is required: ${flag.help}`);
-  return values[0];
+  return flag.repeatable ? values : values[0];
 }
 
 function camelCase(name: string): string {
@@ -143,7 +166,7 @@ export function isSwitch(value: string): boolean {
 /** `host:port`, port 0 for a free one. */
 export function listenAddress(value: string): SocketAddress {
   const free = value.endsWith(':0');
-  const address = splitHostPort(free ? `${value}1` : value);
+  const address = splitHostPort(free ? value.replace(/0$/, '1') : value);
   if (address === undefined)
     throw new FlagError('is no HOST:PORT, such as 127.0.0.1:15010 (port 0 takes a free one)');
   return free ? { ...address, port: 0 } : address;
@@ -176,4 +199,14 @@ export function durationMs(value: string): number {
   const ms = parseDuration(value);
   if (ms === undefined) throw new FlagError('is no duration, such as 500ms, 30s or 5m');
   return ms;
+}
+
+/** A duration between two others, both included. */
+export function durationBetween(min: string, max: string): (value: string) => number {
+  const [minMs, maxMs] = [durationMs(min), durationMs(max)];
+  return (value) => {
+    const ms = durationMs(value);
+    if (ms < minMs || ms > maxMs) throw new FlagError(`is not between ${min} and ${max}`);
+    return ms;
+  };
 }

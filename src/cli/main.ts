@@ -4,7 +4,9 @@ import { VERSION } from '../version.js';
 import { addApply } from './commands/apply.js';
 import { addControlPlane } from './commands/control-plane.js';
 import { addDelete } from './commands/delete.js';
+import { addExplain } from './commands/explain.js';
 import { addGet } from './commands/get.js';
+import { addPlan } from './commands/plan.js';
 import { addAbort, addPromote, addSplit } from './commands/release.js';
 import { addSidecar } from './commands/sidecar.js';
 import { addStatus } from './commands/status.js';
@@ -27,16 +29,30 @@ function createProgram(): Command {
     addSplit,
     addPromote,
     addAbort,
+    addPlan,
+    addExplain,
     addStatus,
   ];
   for (const addTo of add) addTo(program);
   program
     .command('version')
     .summary('print the version')
+    .description("Prints this command's version. A control plane's is in `roost status`.")
+    .addHelpText('after', '\nExample:\n  roost version')
     .action(() => void process.stdout.write(`${VERSION}\n`));
   for (const command of program.commands)
     command.exitOverride().showHelpAfterError('(add --help for what there is)');
   return program;
+}
+
+const EXIT_GRACE_MS = 1000;
+
+/** Whoever reads the output may stop reading it: `roost get | head -1`. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(EXIT.done);
+  });
 }
 
 async function main(): Promise<void> {
@@ -47,10 +63,13 @@ async function main(): Promise<void> {
       process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
       return;
     }
-    const { message, exitCode } = explainFailure(error);
-    process.stderr.write(`roost: ${message}\n`);
+    const { lines, exitCode } = explainFailure(error);
+    process.stderr.write(`${lines.join('\n')}\n`);
     process.exitCode = exitCode;
+    // Whatever is still open must not keep a command alive that has failed.
+    setTimeout(() => process.exit(exitCode), EXIT_GRACE_MS).unref();
   }
 }
 
+endWithReader();
 await main();

@@ -1,12 +1,24 @@
+/** A process that serves until it is told to stop. */
+export interface Running {
+  /** Finishes what is under way. */
+  stop(): Promise<void>;
+}
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
 /**
- * Waits for SIGTERM or SIGINT and then stops; a second signal ends the process at once.
- *
- * @param stop finishes what is under way
+ * Starts something, waits for SIGTERM or SIGINT, and stops it in good order. A signal that comes while it starts
+ * counts once it has; a second one ends the process at once.
  */
-export async function untilSignalled(stop: () => Promise<void>): Promise<void> {
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+export async function runUntilSignalled(start: () => Promise<Running>): Promise<void> {
+  const signalled = new Promise<void>((resolve) => {
+    const onSignal = () => {
+      for (const signal of SIGNALS) process.off(signal, onSignal).on(signal, () => process.exit(1));
+      resolve();
+    };
+    for (const signal of SIGNALS) process.on(signal, onSignal);
   });
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1));
-  await stop();
+  const running = await start();
+  await signalled;
+  await running.stop();
 }

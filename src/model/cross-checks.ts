@@ -95,8 +95,9 @@ function duplicateEndpoints(versions: readonly unknown[]): Problem[] {
     list(field(version, 'endpoints')).flatMap((endpoint, e) => {
       const address = field(endpoint, 'address');
       if (typeof address !== 'string') return [];
-      const first = seen.get(address);
-      seen.set(address, first ?? `versions[${v}].endpoints[${e}]`);
+      const canonical = canonicalAddress(address);
+      const first = seen.get(canonical);
+      seen.set(canonical, first ?? `versions[${v}].endpoints[${e}]`);
       if (first === undefined) return [];
       return [
         {
@@ -106,6 +107,12 @@ function duplicateEndpoints(versions: readonly unknown[]): Problem[] {
       ];
     }),
   );
+}
+
+/** One spelling for all of an IPv6 address's. */
+function canonicalAddress(address: string): string {
+  const url = `http://${address}`;
+  return URL.canParse(url) ? new URL(url).host : address;
 }
 
 function unreachableRoutes(routes: readonly unknown[]): Problem[] {

@@ -19,16 +19,17 @@ export interface HostConflict {
  * that follow from a service's own name go before any that another lists.
  */
 export function hostConflicts(mesh: Mesh): HostConflict[] {
-  const owners = new Map<string, ServiceKey>();
-  for (const [key, { name, namespace }] of mesh) {
-    owners.set(name, key);
-    for (const host of generatedHosts({ name, namespace })) owners.set(host, key);
-  }
+  // A bare name belongs to every service of that name, each in its namespace.
+  const owners = new Map<string, ServiceKey[]>();
+  const own = (host: string, key: ServiceKey) => owners.set(host, [...(owners.get(host) ?? []), key]);
+  for (const [key, { name, namespace }] of mesh)
+    for (const host of [name, ...generatedHosts({ name, namespace })]) own(host, key);
   return [...mesh].flatMap(([key, { spec }]) =>
     spec.hosts.flatMap((host, index) => {
-      const owner = owners.get(host);
-      owners.set(host, owner ?? key);
-      return owner === undefined || owner === key ? [] : [{ key, host, index, owner }];
+      const owner = owners.get(host)?.find((other) => other !== key);
+      if (owner !== undefined) return [{ key, host, index, owner }];
+      own(host, key);
+      return [];
     }),
   );
 }

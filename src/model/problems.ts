@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { nearestOf } from './nearest.js';
 
 /** Where in a document something is: object keys and array indexes from the top. */
 export type Path = readonly (string | number)[];
@@ -89,10 +90,8 @@ function unionProblems(issue: z.core.$ZodIssueInvalidUnion, path: Path, input: u
 
 function unknownField(key: string, knownList: string): string {
   const known = knownList.split(', ');
-  const nearest = known
-    .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  const hint = nearest && nearest.distance <= 2 ? `; did you mean "${nearest.name}"?` : '';
+  const nearest = nearestOf(key, known);
+  const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
   return `unknown field${hint} (known here: ${knownList})`;
 }
 
@@ -124,17 +123,4 @@ function article(expected: string): string {
   if (expected === 'boolean') return 'true or false';
   if (expected === 'string') return 'a text';
   return `a ${expected}`;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next[j] = Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, substitution);
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type LocatedProblem, parseYaml, type SourceDocument } from './yaml-source.js';
 
@@ -6,24 +6,30 @@ const EXTENSIONS = ['.yaml', '.yml', '.json'];
 
 /**
  * The files that a list of files and folders stands for: a folder's YAML and JSON files, its subfolders' too,
- * by name. Hidden ones are left out.
+ * by name. Hidden ones are left out. A file that is named twice is there once.
  */
 export function listFiles(paths: readonly string[]): string[] {
-  return paths.flatMap((path) => (statSync(path).isDirectory() ? listFolder(path) : [path]));
+  return [...new Set(paths.flatMap((path) => (statSync(path).isDirectory() ? listFolder(path) : [path])))];
 }
 
-function listFolder(folder: string): string[] {
+/** @param above the folders that this one is in, to stop where a link leads back to one of them */
+function listFolder(folder: string, above: readonly string[] = []): string[] {
+  const real = realpathSync(folder);
+  if (above.includes(real)) return [];
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   return entries.flatMap((entry) => {
     if (entry.name.startsWith('.')) return [];
     const path = join(folder, entry.name);
-    if (isFolder(entry, path)) return listFolder(path);
+    if (isFolder(entry, path)) return listFolder(path, [...above, real]);
     return EXTENSIONS.some((extension) => entry.name.endsWith(extension)) ? [path] : [];
   });
 }
 
+/** A link that leads nowhere is no folder; reading it as a file will say what is wrong with it. */
 function isFolder(entry: Dirent, path: string): boolean {
-  return entry.isSymbolicLink() ? statSync(path).isDirectory() : entry.isDirectory();
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  const target: Stats | undefined = statSync(path, { throwIfNoEntry: false });
+  return target?.isDirectory() === true;
 }
 
 /** Reads and parses every file; a file that cannot be read is a problem like any other. */
@@ -33,7 +39,7 @@ export function readFiles(paths: readonly string[]): {
 } {
   const documents: SourceDocument[] = [];
   const problems: LocatedProblem[] = [];
-  for (const file of expand(paths, problems)) {
+  for (const file of new Set(expand(paths, problems))) {
     const read = attempt(file, problems, () => parseYaml(file, readFileSync(file, 'utf8')));
     if (read === undefined) continue;
     documents.push(...read.documents);
@@ -50,9 +56,18 @@ function attempt<T>(file: string, problems: LocatedProblem[], work: () => T): T 
   try {
     return work();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no such file or folder' : `cannot be read: ${message}`;
-    problems.push({ file, line: 1, column: 1, path: [], message: why });
+    problems.push({ file, line: 1, column: 1, path: [], message: reasonOf(error as NodeJS.ErrnoException) });
     return undefined;
+  }
+}
+
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'ENOENT':
+      return 'there is no such file or folder';
+    case 'ELOOP':
+      return 'is a symbolic link that leads to itself';
+    default:
+      return `cannot be read: ${message}`;
   }
 }

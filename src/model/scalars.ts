@@ -69,7 +69,7 @@ export interface SocketAddress {
 
 /** Splits `host:port` or `[v6]:port`; undefined where the text is neither. The host is returned bare. */
 export function splitHostPort(text: string): SocketAddress | undefined {
-  const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/]+)):(\d{1,5})$/.exec(text);
+  const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/]+)):([1-9]\d{0,4})$/.exec(text);
   if (!found) return undefined;
   const portNumber = Number(found[3]);
   if (portNumber < 1 || portNumber > 65_535) return undefined;

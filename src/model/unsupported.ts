@@ -17,6 +17,7 @@ const UNSUPPORTED: readonly { readonly path: string; readonly values?: readonly 
   { path: 'spec.health' },
   { path: 'spec.outlier' },
   { path: 'spec.limits' },
+  { path: 'spec.slowStart' },
 ];
 
 export function findUnsupported(input: unknown): Problem[] {

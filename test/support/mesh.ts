@@ -1,5 +1,9 @@
 import type { Test } from 'tap';
-import { ControlPlane } from '../../control-plane/control-plane.js';
+import {
+  ControlPlane,
+  type ControlPlaneOptions,
+  type ControlPlaneTiming,
+} from '../../control-plane/control-plane.js';
 import { DEFAULT_LIMITS } from '../../sidecar/http1/limits.js';
 import { Sidecar, type SidecarOptions } from '../../sidecar/sidecar.js';
 import type { AwaitProgress, ChangeResponse } from '../../src/api/config-service.js';
@@ -26,10 +30,15 @@ export class TestMesh {
     readonly client: ControlPlaneClient,
   ) {}
 
-  static async start(t: Test, resources: readonly object[] = []): Promise<TestMesh> {
+  static async start(
+    t: Test,
+    resources: readonly object[] = [],
+    options: Partial<ControlPlaneOptions & ControlPlaneTiming> = {},
+  ): Promise<TestMesh> {
     const controlPlane = await ControlPlane.start(
-      { grpc: FREE, http: FREE, config: [], dataDir: '' },
+      { grpc: FREE, http: FREE, config: [], dataDir: '', ...options },
       silent,
+      options,
     );
     const client = new ControlPlaneClient(toAddress(controlPlane.grpcAddress));
     t.teardown(async () => {
@@ -43,6 +52,15 @@ export class TestMesh {
 
   /** Starts a sidecar and waits until it is ready. */
   async sidecar(options: Partial<SidecarOptions> = {}): Promise<Sidecar> {
+    const sidecar = await this.startSidecar(options);
+    await eventually(
+      'the sidecar is ready',
+      async () => (await fetch(`http://${sidecar.addresses.admin}/ready`)).status === 200,
+    );
+    return sidecar;
+  }
+
+  async startSidecar(options: Partial<SidecarOptions> = {}): Promise<Sidecar> {
     const sidecar = await Sidecar.start(
       {
         service: { name: 'frontend', namespace: 'shop' },
@@ -63,10 +81,6 @@ export class TestMesh {
       silent,
     );
     this.t.teardown(() => sidecar.stop());
-    await eventually(
-      'the sidecar is ready',
-      async () => (await fetch(`http://${sidecar.addresses.admin}/ready`)).status === 200,
-    );
     return sidecar;
   }
 

@@ -52,3 +52,28 @@ export function labelled(version: string, extra: object = {}): object {
 
 export const user = (n: number | string) => [['x-user-id', `user-${n}`]] as const;
 export const labelledUser = (n: number | string) => [...user(n), ['x-region', 'us-east']] as const;
+
+/** Any service, by `name.namespace`, with one endpoint for each version unless the spec says otherwise. */
+export function meshService(
+  fullName: string,
+  split: Readonly<Record<string, number>> = { v1: 1 },
+  spec: object = {},
+): object {
+  const [name, namespace] = fullName.split('.');
+  return {
+    apiVersion: 'roost.dev/v1alpha1',
+    kind: 'MeshService',
+    metadata: { name, namespace },
+    spec: {
+      port: 8080,
+      versions: Object.keys(split).map((version) => ({ name: version, endpoints: podsOf(version, 1) })),
+      routes: [
+        {
+          name: 'default',
+          split: Object.entries(split).map(([version, weight]) => ({ version, weight })),
+        },
+      ],
+      ...spec,
+    },
+  };
+}

@@ -1,20 +1,14 @@
 import type { Command } from 'commander';
 import type { ChangeResponse } from '../../api/config-service.js';
 import { toStruct } from '../../api/struct.js';
-import { parseMeshService } from '../../model/mesh-service.js';
-import { InvalidResourceError, type Problem } from '../../model/problems.js';
+import { checkDocuments, locateProblem } from '../../model/check-documents.js';
 import { readFiles } from '../../model/read-files.js';
-import {
-  formatLocated,
-  type LocatedProblem,
-  parseYaml,
-  type SourceDocument,
-} from '../../model/yaml-source.js';
+import { formatLocated, parseYaml, type SourceDocument } from '../../model/yaml-source.js';
 import { type ControlPlaneClient, RejectedDocumentsError } from '../client.js';
 import { CommandError, EXIT } from '../exit.js';
 import { addFlags, type Flags, isSwitch, readFlags, text, wholeNumber } from '../flags.js';
-import { print } from '../terminal.js';
-import { CHANGE_FLAGS, reportChange, withClient } from './shared.js';
+import { print, printJson } from '../terminal.js';
+import { CHANGE_FLAGS, changeJson, reportChange, withClient } from './shared.js';
 
 const FLAGS = {
   file: {
@@ -46,40 +40,34 @@ export function addApply(program: Command): void {
     .command('apply')
     .summary('put services in force')
     .description('Puts MeshServices in force, all or none, and waits until every connected sidecar has them.')
-    .addHelpText('after', '\nExample:\n  roost apply -f checkout.yaml\n  cat *.yaml | roost apply -f -');
+    .addHelpText(
+      'after',
+      '\nExample:\n  roost apply -f checkout.yaml\n  roost apply -f services/ --dry-run\n  cat *.yaml | roost apply -f -',
+    );
   addFlags(command, FLAGS).action(async () => {
     const flags = readFlags(command, FLAGS);
     const documents = await readDocuments(flags.file);
     await withClient(flags, async (client) => {
       const response = await send(client, documents, flags);
       const what = documents.map(nameOf).join(', ');
-      if (flags.dryRun) print(`${what}: valid; nothing was changed`);
+      if (flags.dryRun) reportDryRun(response, flags, what);
       else await reportChange(client, response, flags, what);
     });
   });
 }
 
-async function readDocuments(paths: readonly string[]): Promise<SourceDocument[]> {
+/** The documents of these files and of standard input (`-`), checked. @throws CommandError naming every problem */
+export async function readDocuments(paths: readonly string[]): Promise<SourceDocument[]> {
   const files = readFiles(paths.filter((path) => path !== '-'));
   const input = paths.includes('-')
     ? parseYaml('-', await readStandardInput())
     : { documents: [], problems: [] };
   const documents = [...files.documents, ...input.documents];
-  const problems = [...files.problems, ...input.problems, ...documents.flatMap(check)];
-  if (problems.length > 0) throw refusal(problems);
+  const problems = [...files.problems, ...input.problems, ...checkDocuments(documents)];
+  if (problems.length > 0) throw refusal(problems.map(formatLocated));
   if (documents.length === 0)
     throw new CommandError(`${paths.join(', ')}: no MeshService in there`, EXIT.usage);
   return documents;
-}
-
-function check(document: SourceDocument): LocatedProblem[] {
-  try {
-    parseMeshService(document.value);
-    return [];
-  } catch (error) {
-    if (!(error instanceof InvalidResourceError)) throw error;
-    return error.problems.map((problem) => locate(document, problem));
-  }
 }
 
 interface SendOptions {
@@ -104,18 +92,24 @@ async function send(
     });
   } catch (error) {
     if (!(error instanceof RejectedDocumentsError)) throw error;
-    throw refusal(
-      error.problems.map((problem) => locate(documents[problem.document] as SourceDocument, problem)),
+    const located = error.problems.map((problem) =>
+      locateProblem(documents[problem.document] as SourceDocument, problem),
     );
+    throw refusal([...located.map(formatLocated), ...(error.more > 0 ? [`and ${error.more} more`] : [])]);
   }
 }
 
-function refusal(problems: readonly LocatedProblem[]): CommandError {
-  return new CommandError([...problems.map(formatLocated), 'nothing was applied'].join('\n'), EXIT.usage);
+function refusal(problems: readonly string[]): CommandError {
+  return new CommandError('nothing was applied', EXIT.usage, problems);
 }
 
-function locate(document: SourceDocument, problem: Problem): LocatedProblem {
-  return { ...problem, file: document.file, ...document.locate(problem.path) };
+function reportDryRun(
+  response: ChangeResponse,
+  { output }: { readonly output: 'text' | 'json' },
+  what: string,
+): void {
+  if (output === 'json') printJson({ ...changeJson(response), dryRun: true });
+  else print(`${what}: valid, ${response.changed ? 'would be changed' : 'no change'}; nothing was applied`);
 }
 
 function nameOf({ value }: SourceDocument): string {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
 import { CommandError, EXIT } from '../exit.js';
 import { addFlags, type Flags, listenAddress, oneOf, readFlags, text } from '../flags.js';
-import { untilSignalled } from '../run-process.js';
+import { runUntilSignalled } from '../run-process.js';
 
 const FLAGS = {
   config: {
@@ -55,10 +55,14 @@ export function addControlPlane(program: Command): void {
     const { ControlPlane, InvalidFilesError } = await import('../../../control-plane/control-plane.js');
     const log = createLogger('control-plane', flags.logLevel);
     try {
-      const controlPlane = await ControlPlane.start(flags, log);
-      await untilSignalled(() => controlPlane.stop());
+      await runUntilSignalled(() => ControlPlane.start(flags, log));
     } catch (error) {
-      if (error instanceof InvalidFilesError) throw new CommandError(error.message, EXIT.usage);
+      if (error instanceof InvalidFilesError)
+        throw new CommandError(
+          'the configuration files are not valid, and nothing is stored to serve instead',
+          EXIT.usage,
+          error.problems,
+        );
       throw error;
     }
   });

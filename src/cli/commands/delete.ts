@@ -11,6 +11,7 @@ export function addDelete(program: Command): void {
     .description(
       'Takes a service out of the mesh. Calls to it are then answered 404, or passed through where they were going.',
     );
+  command.addHelpText('after', '\nExample:\n  roost delete checkout.shop');
   addFlags(command, CHANGE_FLAGS).action(async (name: string) => {
     const flags = readFlags(command, CHANGE_FLAGS);
     await withClient(flags, async (client) => {

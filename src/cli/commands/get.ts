@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import type { ListResponse, ServiceMessage } from '../../api/config-service.js';
 import { fromStruct } from '../../api/struct.js';
-import { type MeshService, parseMeshService } from '../../model/mesh-service.js';
+import { type MeshService, parseMeshService, parseServiceName } from '../../model/mesh-service.js';
 import type { MatchSpec, RouteSpec } from '../../model/schema.js';
-import { addFlags, type Flags, oneOf, readFlags, text } from '../flags.js';
+import { addFlags, type Flags, oneOf, readFlags, text, type Values } from '../flags.js';
 import { formatTable, print } from '../terminal.js';
 import { CLIENT_FLAGS, withClient } from './shared.js';
 
@@ -21,7 +21,7 @@ const FLAGS = {
     name: 'namespace',
     short: 'n',
     argument: 'NAME',
-    help: 'only services of this namespace',
+    help: 'only services of this namespace; where NAME has none, its namespace',
     default: '',
     parse: text,
   },
@@ -33,17 +33,20 @@ export function addGet(program: Command): void {
     .command('get')
     .argument('[name]', 'one service: checkout, checkout.shop or shop/checkout')
     .summary('show what is configured')
-    .description(
-      'Shows the services that are configured, as a table or as the documents that "apply" takes.',
-    );
+    .description('Shows the services that are configured, as a table or as the documents that "apply" takes.')
+    .addHelpText('after', '\nExample:\n  roost get\n  roost get checkout.shop -o yaml > checkout.yaml');
   addFlags(command, FLAGS).action(async (name: string | undefined) => {
     const flags = readFlags(command, FLAGS);
     await withClient(flags, async (client) => {
       const services =
         name === undefined
           ? (await client.call<ListResponse>('List', { namespace: flags.namespace })).services
-          : [await client.call<ServiceMessage>('Get', { name })];
-      show(services, name !== undefined, flags.output);
+          : [
+              await client.call<ServiceMessage>('Get', {
+                name: parseServiceName(name, flags.namespace || 'default'),
+              }),
+            ];
+      show(services, name !== undefined, flags);
     });
   });
 }
@@ -51,7 +54,7 @@ export function addGet(program: Command): void {
 function show(
   services: readonly ServiceMessage[],
   single: boolean,
-  output: 'table' | 'wide' | 'yaml' | 'json',
+  { output, namespace }: Values<typeof FLAGS>,
 ): void {
   const documents = services.map(({ document }) => fromStruct(document));
   if (output === 'json') print(JSON.stringify(single ? documents[0] : documents, null, 2));
@@ -62,7 +65,8 @@ function show(
         .join('---\n')
         .trimEnd(),
     );
-  else if (services.length === 0) print('no services are configured');
+  else if (services.length === 0)
+    print(`no services are configured${namespace === '' ? '' : ` in ${namespace}`}`);
   else print(table(services, output === 'wide'));
 }
 

@@ -58,7 +58,7 @@ export function addSplit(program: Command): void {
     .addHelpText('after', '\nExample:\n  roost split checkout.shop v1=90 v2=10');
   addFlags(command, SPLIT_FLAGS).action(async (name: string, entries: string[]) => {
     const flags = readFlags(command, SPLIT_FLAGS);
-    const request = { split: parseSplit(entries), route: flags.route };
+    const request = { split: parseSplit(entries, command), route: flags.route };
     await operate('Split', name, request, flags, `${name} split ${entries.join(' ')}`);
   });
 }
@@ -69,7 +69,8 @@ export function addPromote(program: Command): void {
     .argument('<name>', 'checkout, checkout.shop or shop/checkout')
     .argument('<release>', 'the version that becomes stable')
     .summary('make a release stable and give it all traffic')
-    .description('Makes a release stable and the only one of every split. Its sessions stay where they are.');
+    .description('Makes a release stable and the only one of every split. Its sessions stay where they are.')
+    .addHelpText('after', '\nExample:\n  roost promote checkout.shop v2');
   addFlags(command, RELEASE_FLAGS).action(async (name: string, release: string) => {
     const flags = readFlags(command, RELEASE_FLAGS);
     await operate('Promote', name, { release }, flags, `${name} promoted to ${release}`);
@@ -83,7 +84,8 @@ export function addAbort(program: Command): void {
     .summary('send everything back to the stable release')
     .description(
       'Puts every split back to the stable release. Routes that name one release under a condition stay.',
-    );
+    )
+    .addHelpText('after', '\nExample:\n  roost abort checkout.shop\n  roost abort checkout.shop --drain');
   addFlags(command, ABORT_FLAGS).action(async (name: string) => {
     const flags = readFlags(command, ABORT_FLAGS);
     await operate(
@@ -113,7 +115,11 @@ async function operate(
   });
 }
 
-function parseSplit(entries: readonly string[]): { version: string; weight: number }[] {
+/** `v1=90 v2=10` → entries of a split. @throws UsageError */
+export function parseSplit(
+  entries: readonly string[],
+  command: Command,
+): { version: string; weight: number }[] {
   const problems: string[] = [];
   const split = entries.map((entry) => {
     const found = /^([^=]+)=(\d{1,7})$/.exec(entry);
@@ -123,6 +129,6 @@ function parseSplit(entries: readonly string[]): { version: string; weight: numb
       );
     return { version: found?.[1] ?? '', weight: Number(found?.[2]) };
   });
-  if (problems.length > 0) throw new UsageError(problems);
+  if (problems.length > 0) throw new UsageError(problems, command);
   return split;
 }

@@ -1,7 +1,7 @@
 import type { ChangeResponse } from '../../api/config-service.js';
 import { awaitClients } from '../await-clients.js';
 import { ControlPlaneClient } from '../client.js';
-import { dialAddress, durationMs, type Flags, isSwitch, oneOf, type Values } from '../flags.js';
+import { dialAddress, durationBetween, type Flags, isSwitch, oneOf, type Values } from '../flags.js';
 import { print, printJson } from '../terminal.js';
 
 /** What every command that talks to a control plane takes. */
@@ -41,7 +41,7 @@ export const CHANGE_FLAGS = {
     argument: 'DURATION',
     help: 'how long to wait for the sidecars',
     default: '30s',
-    parse: durationMs,
+    parse: durationBetween('1ms', '10m'),
   },
 } as const satisfies Flags;
 
@@ -58,6 +58,11 @@ export async function withClient<T>(
   }
 }
 
+/** A change as `-o json` tells of it. */
+export function changeJson({ revision, changed, services }: ChangeResponse): object {
+  return { revision, changed, services: services.map(({ key }) => key) };
+}
+
 /** Tells the user what a change did, and waits for the sidecars unless told not to. */
 export async function reportChange(
   client: ControlPlaneClient,
@@ -67,8 +72,7 @@ export async function reportChange(
 ): Promise<void> {
   const outcome = flags.noWait ? 'stored' : await awaitClients(client, response.revision, flags.timeout);
   const { revision, changed } = response;
-  if (flags.output === 'json')
-    printJson({ revision, changed, services: response.services.map(({ key }) => key) });
+  if (flags.output === 'json') printJson(changeJson(response));
   else
     print(
       changed

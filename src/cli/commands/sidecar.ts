@@ -4,6 +4,7 @@ import { type SocketAddress, splitHostPort } from '../../model/scalars.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
 import {
   addFlags,
+  dialAddress,
   durationMs,
   FlagError,
   type Flags,
@@ -14,7 +15,7 @@ import {
   type Values,
   wholeNumber,
 } from '../flags.js';
-import { untilSignalled } from '../run-process.js';
+import { runUntilSignalled } from '../run-process.js';
 import { CLIENT_FLAGS } from './shared.js';
 
 const GIBIBYTE = 2 ** 30;
@@ -52,9 +53,9 @@ const FLAGS = {
   app: {
     name: 'app',
     argument: 'HOST:PORT',
-    help: 'the app',
+    help: 'where the app takes calls',
     default: '127.0.0.1:8080',
-    parse: listenAddress,
+    parse: dialAddress,
   },
   admin: {
     name: 'admin',
@@ -158,8 +159,7 @@ export function addSidecar(program: Command): void {
     const log = createLogger('sidecar', flags.logLevel).child({
       service: `${flags.service.name}.${flags.service.namespace}`,
     });
-    const sidecar = await Sidecar.start(toOptions(flags), log);
-    await untilSignalled(() => sidecar.stop());
+    await runUntilSignalled(() => Sidecar.start(toOptions(flags), log));
   });
 }
 

@@ -11,7 +11,8 @@ export function addStatus(program: Command): void {
   const command = program
     .command('status')
     .summary('show the connected sidecars')
-    .description('Shows every connected client, and what it has acknowledged or rejected.');
+    .description('Shows every connected client, and what it has acknowledged or rejected.')
+    .addHelpText('after', '\nExample:\n  roost status\n  roost status -o json');
   addFlags(command, FLAGS).action(async () => {
     const flags = readFlags(command, FLAGS);
     await withClient(flags, async (client) => {

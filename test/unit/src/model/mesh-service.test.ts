@@ -124,6 +124,41 @@ t.test('refuses fields that nothing implements yet', async (t) => {
   t.match(problemsOf(minimal({ versions: [{ name: 'v1', selector: { app: 'x' } }] })), [
     'spec.versions[0].selector: is not implemented yet',
   ]);
+  const split = [{ version: 'v1', weight: 1 }];
+  for (const [field, value] of Object.entries({
+    headers: { request: { set: { 'x-a': '1' } } },
+    rewrite: { path: '/' },
+    mirror: { version: 'v1' },
+    fault: { abort: { status: 503 } },
+    redirect: { host: 'example.com' },
+  })) {
+    t.same(problemsOf(minimal({ routes: [{ name: 'r', split, [field]: value }] })), [
+      `spec.routes[0].${field}: is not implemented yet`,
+    ]);
+  }
+  for (const [field, value] of Object.entries({ health: {}, outlier: {}, limits: { requests: 1 } }))
+    t.same(problemsOf(minimal({ [field]: value })), [`spec.${field}: is not implemented yet`]);
+  const retries = { attempts: 1, methods: ['GET'] };
+  t.same(problemsOf(minimal({ routes: [{ name: 'r', split, retries }] })), [
+    'spec.routes[0].retries.methods: is not implemented yet',
+  ]);
+});
+
+t.test('an expression that would swallow what stands around it is refused', async (t) => {
+  const route = { name: 'r', split: [{ version: 'v1', weight: 1 }] };
+  const withCookie = (regex: string) =>
+    problemsOf(minimal({ routes: [{ ...route, match: [{ cookies: [{ name: 'c', regex }] }] }] }));
+  t.match(withCookie('\\Qa.b'), [/cookies\[0\]\.regex: .*has a \\Q without an \\E/]);
+  t.same(withCookie('\\Qa.b\\E'), []);
+  t.same(withCookie('(?i)abc'), []);
+});
+
+t.test('one address in two spellings is one address', async (t) => {
+  const endpoints = (...addresses: string[]) =>
+    problemsOf(minimal({ versions: [{ name: 'v1', endpoints: addresses.map((address) => ({ address })) }] }));
+  t.match(endpoints('[fd00::1]:80', '[fd00:0:0::1]:80'), [/endpoints\[1\]\.address: .* is listed already/]);
+  t.match(endpoints('10.0.0.1:80', '10.0.0.1:080'), [/"10.0.0.1:080" is no IP:PORT/]);
+  t.same(endpoints('[fd00::1]:80', '[fd00::1]:81', '[fd00::2]:80'), []);
 });
 
 t.test('a bad regular expression is named, in RE2 terms', async (t) => {
@@ -162,6 +197,19 @@ t.test('two services cannot claim one host', async (t) => {
     'a bare name belongs to the service of that name',
   );
   t.same(hostConflicts(mesh([a])), []);
+  const own = parseMeshService(minimal({ hosts: ['checkout', 'checkout.shop'] }));
+  t.same(hostConflicts(mesh([own])), [], 'its own names are no conflict');
+  const namesake = parseMeshService(minimal({}, { namespace: 'other' }));
+  for (const services of [
+    [own, namesake],
+    [namesake, own],
+  ]) {
+    t.match(
+      hostConflicts(mesh(services)),
+      [{ key: 'shop/checkout', host: 'checkout', owner: 'other/checkout' }],
+      'a bare name for everybody is in the way of every namesake, whichever came first',
+    );
+  }
 });
 
 t.test('the CLI spells a service in three ways', async (t) => {

@@ -1,0 +1,76 @@
+import type { MeshService, ServiceKey } from '../../src/model/mesh-service.js';
+import { incarnationOf } from '../store/config-state.js';
+import type { ConfigStore, Configuration } from '../store/config-store.js';
+import type { TranslateContext } from '../translate/policy.js';
+import type { ChangeLog } from './change-log.js';
+import type { ChangedNames } from './changed-names.js';
+import type { Snapshot } from './snapshot.js';
+
+export interface PublisherOptions {
+  readonly store: ConfigStore;
+  readonly snapshot: Snapshot;
+  readonly changes: ChangeLog;
+  /** How long clusters and load assignments are served on after the configuration has dropped them. */
+  readonly lingerMs: number;
+  nowMs(): number;
+  /** The oldest snapshot that a client is at. */
+  slowestSequence(): number;
+  /** The snapshot and the log of changes have moved on. */
+  onPublished(): void;
+}
+
+/** Keeps a snapshot equal to the store's configuration, and lets go of what the configuration has dropped. */
+export class SnapshotPublisher {
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: PublisherOptions) {
+    const { store } = options;
+    this.update(store.current, store.current.services.keys());
+    store.on('change', (configuration, keys) => this.update(configuration, keys));
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+  }
+
+  private update(configuration: Configuration, keys: Iterable<ServiceKey>): void {
+    const { snapshot } = this.options;
+    const changed = new Map([...keys].map((key) => [key, configuration.services.get(key)?.service]));
+    this.publish(() =>
+      snapshot.update(configuration.revision, changed, translateContext(configuration), this.options.nowMs()),
+    );
+  }
+
+  private publish(move: () => ChangedNames): void {
+    const { snapshot, changes } = this.options;
+    const from = snapshot.sequence;
+    const changed = move();
+    if (snapshot.sequence !== from) {
+      changes.add(from, changed, this.options.slowestSequence());
+      this.options.onPublished();
+    }
+    this.schedule();
+  }
+
+  private schedule(): void {
+    const { snapshot, lingerMs, nowMs } = this.options;
+    const since = snapshot.lingeringSinceMs;
+    clearTimeout(this.timer);
+    if (since === undefined) return;
+    const waitMs = Math.max(1, since + lingerMs - nowMs());
+    this.timer = setTimeout(() => {
+      this.publish(() => snapshot.forget(nowMs() - lingerMs));
+    }, waitMs).unref();
+  }
+}
+
+/** What translation of a configuration needs besides each service. */
+export function translateContext({ pinSecret, services }: Configuration): TranslateContext {
+  return {
+    pinSecret,
+    incarnation(service: MeshService, release: string) {
+      const record = services.get(`${service.namespace}/${service.name}`)?.record;
+      return record ? incarnationOf(record, release) : '';
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import { parseMeshService, type ServiceKey } from './mesh-service.js';
+import { InvalidResourceError, type Problem } from './problems.js';
+import type { LocatedProblem, SourceDocument } from './yaml-source.js';
+
+/** A problem of a document, at its place in the document's file. */
+export function locateProblem(document: SourceDocument, problem: Problem): LocatedProblem {
+  return { ...problem, file: document.file, ...document.locate(problem.path) };
+}
+
+/** The service that a document is about, valid or not; undefined where it does not say. */
+export function claimedKey({ value }: SourceDocument): ServiceKey | undefined {
+  const { name, namespace = 'default' } =
+    (value as { metadata?: { name?: unknown; namespace?: unknown } | null } | null)?.metadata ?? {};
+  return typeof name === 'string' && typeof namespace === 'string' ? `${namespace}/${name}` : undefined;
+}
+
+/**
+ * Everything that is wrong with a set of documents, as far as they themselves tell: each by itself, and services
+ * that are declared twice.
+ */
+export function checkDocuments(documents: readonly SourceDocument[]): LocatedProblem[] {
+  return [...documents.flatMap(checkOne), ...findRepeated(documents)];
+}
+
+function checkOne(document: SourceDocument): LocatedProblem[] {
+  try {
+    parseMeshService(document.value);
+    return [];
+  } catch (error) {
+    if (!(error instanceof InvalidResourceError)) throw error;
+    return error.problems.map((problem) => locateProblem(document, problem));
+  }
+}
+
+function findRepeated(documents: readonly SourceDocument[]): LocatedProblem[] {
+  const first = new Map<ServiceKey, SourceDocument>();
+  const path = ['metadata', 'name'];
+  return documents.flatMap((document) => {
+    const key = claimedKey(document);
+    const earlier = key && first.get(key);
+    if (key && earlier === undefined) first.set(key, document);
+    if (earlier === undefined) return [];
+    const where = `${earlier.file}:${earlier.locate(path).line}`;
+    const message = `${key} is declared in ${where} already; a service is one document`;
+    return [locateProblem(document, { path, message })];
+  });
+}
