@@ -74,9 +74,9 @@ async function startWorld(t: Test, controlPlaneArgs: readonly string[] = []) {
   };
 }
 
-t.test('28: 100 configuration changes under load: no failed request, no flip', async (t) => {
+t.test('28: 200 configuration changes under load: no failed request, no flip', async (t) => {
   const { client, load, versions } = await startWorld(t);
-  for (let change = 1; change <= 100; change++) {
+  for (let change = 1; change <= 200; change++) {
     // Weights stay as they are in effect; everything else moves: their scale, routes, a third release, endpoint weights.
     const scale = change % 7 === 0 ? 7 : 50;
     const routes =
@@ -110,7 +110,7 @@ t.test('28: 100 configuration changes under load: no failed request, no flip', a
   }
   await load.stop();
   t.comment(
-    `${load.requests} requests during 100 changes: ${load.failures.length} failed, ${load.flips} flips`,
+    `${load.requests} requests during 200 changes: ${load.failures.length} failed, ${load.flips} flips`,
   );
   t.same(load.failures, []);
   t.equal(load.flips, 0);
