@@ -70,7 +70,12 @@ function resource(
 ): object {
   const versions = [...backends].map(([name, all]) => ({
     name,
-    endpoints: (endpoints[name] ?? []).map((weight, i) => ({ address: all[i]?.address, weight })),
+    // In two zones, in no order: what clients get is in one that does not depend on it.
+    endpoints: (endpoints[name] ?? []).map((weight, i) => ({
+      address: all[i]?.address,
+      weight,
+      zone: i % 2 === 0 ? 'b' : 'a',
+    })),
   }));
   return checkout({ split, spec: { ...spec, versions } });
 }
