@@ -8,6 +8,7 @@ import type { SocketAddress } from '../src/model/scalars.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { VERSION } from '../src/version.js';
 import { formatAddress } from '../src/xds/fields.js';
+import { ActionCounts } from './admin/action-counts.js';
 import { createAdminServer } from './admin/admin-server.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { RequestRecorder } from './admin/request-recorder.js';
@@ -208,12 +209,14 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   };
   const traces = new TraceMemory(nowMs);
   const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
+  const actionCounts = new ActionCounts();
   const services: OutboundServices = {
     table: () => configuration.table,
     pins,
     context,
     traces,
     passthrough,
+    actionCounts,
     streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
     newRequestId: randomUUID,
     onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
@@ -245,6 +248,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   });
   const metrics = sidecarMetrics({
     statistics,
+    actionCounts,
     clusters,
     ready: () => configuration.table !== undefined,
     controlPlaneConnected: () => configuration.connected,

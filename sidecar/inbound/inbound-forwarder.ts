@@ -19,6 +19,7 @@ export interface InboundServices {
 /** Hands one request from another pod to the local app. */
 export class InboundForwarder implements Forwarder {
   readonly timeouts: Timeouts;
+  readonly responseChanges = undefined;
   private triedFresh = false;
 
   constructor(private readonly services: InboundServices) {

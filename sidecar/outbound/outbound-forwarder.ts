@@ -1,5 +1,6 @@
 import { readBaggage, withBaggage } from '../../src/http/baggage.js';
 import { headerName } from '../../src/http/header-name.js';
+import type { FieldChanges } from '../../src/routing/actions.js';
 import {
   type DecisionContext,
   findRoute,
@@ -13,6 +14,7 @@ import type { Endpoint } from '../../src/routing/endpoint-set.js';
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { Release, Route, RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import { formatAddress } from '../../src/xds/fields.js';
+import type { ActionCounts } from '../admin/action-counts.js';
 import type { RequestEdits } from '../http1/forwarded-head.js';
 import type { ResponseHead } from '../http1/response-head.js';
 import type { Exchange } from '../proxy/exchange.js';
@@ -24,6 +26,7 @@ import { upstreamOf } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 import type { PassthroughEndpoints } from './passthrough.js';
 import { backOffMs, retriesFailure, retriesStatus } from './retry.js';
+import { actBeforePlacing } from './route-actions.js';
 
 /** What all outbound exchanges share. */
 export interface OutboundServices {
@@ -33,6 +36,7 @@ export interface OutboundServices {
   readonly context: DecisionContext;
   readonly traces: TraceMemory;
   readonly streamIdleTimeoutMs: number;
+  readonly actionCounts: ActionCounts;
   /** Where requests for hosts that nobody declared go, where their destination is known; undefined: nowhere. */
   readonly passthrough: PassthroughEndpoints | undefined;
   newRequestId(): string;
@@ -90,7 +94,14 @@ export class OutboundForwarder implements Forwarder {
           detail: `${request.method} ${request.path} on ${this.host.service.label}`,
         },
       };
-    return this.place(exchange);
+    const { host, route } = this;
+    if (route.actions === undefined) return this.place(exchange);
+    const acted = { host, route, actions: route.actions, request };
+    return actBeforePlacing(acted, this.services, () => this.place(exchange));
+  }
+
+  get responseChanges(): FieldChanges | undefined {
+    return this.route?.actions?.response;
   }
 
   afterFailure(exchange: Exchange, failure: UpstreamFailure): Step {
@@ -124,6 +135,7 @@ export class OutboundForwarder implements Forwarder {
     return {
       requestId: this.services.newRequestId,
       baggage: this.forwardedBaggage(exchange.downstream.request),
+      changes: this.route?.actions?.request,
     };
   }
 

@@ -1,6 +1,7 @@
 import type { KeySourceConfig } from '../xds/hash-policy.js';
 import type { AffinityConfig } from '../xds/policy.js';
 import type { RetryConfig } from '../xds/route.js';
+import type { RouteActions } from './actions.js';
 import type { EndpointSet } from './endpoint-set.js';
 import type { Condition } from './match.js';
 import type { PinDigests } from './pins.js';
@@ -62,6 +63,8 @@ export interface Route {
   readonly timeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly retry: RetryConfig | undefined;
+  /** Undefined: its requests are sent somewhere and that is all. A route that redirects has an empty split. */
+  readonly actions: RouteActions | undefined;
 }
 
 export interface Split {
