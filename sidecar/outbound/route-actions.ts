@@ -1,13 +1,16 @@
 import type { RouteActions } from '../../src/routing/actions.js';
-import type { Route, VirtualHost } from '../../src/routing/table.js';
+import type { Release, Route, VirtualHost } from '../../src/routing/table.js';
 import type { ActionCounts, CountedAction } from '../admin/action-counts.js';
 import type { RequestHead } from '../http1/request-head.js';
+import type { Exchange } from '../proxy/exchange.js';
 import type { Step } from '../proxy/forwarder.js';
+import type { CopyResult, Mirrors } from './mirrors.js';
 
 /** What the actions of routes need from outside. */
 export interface ActionServices {
   readonly context: { random(): number };
   readonly actionCounts: ActionCounts;
+  readonly mirrors: Mirrors;
 }
 
 /** A request whose route does something. */
@@ -41,7 +44,40 @@ export function actBeforePlacing(acted: ActedOn, services: ActionServices, place
   return { waitMs: fault.delayMs, afterwards: goOn };
 }
 
-export function countAction(
+/**
+ * Has copies sent once the whole request is here, to the mirrors that chance picks. A request whose body is not kept
+ * is not copied: it is too long, or its response began before its end. Upgrades are not, either.
+ *
+ * @param headFor makes the head for a release, whose lane differs
+ */
+export function mirrorWhenWhole(
+  exchange: Exchange,
+  acted: ActedOn,
+  services: ActionServices,
+  headFor: (release: Release) => string,
+): void {
+  const { actions, request, route } = acted;
+  if (actions.mirrors.length === 0 || request.upgrade !== undefined) return;
+  const chosen = actions.mirrors.filter(({ fraction }) => services.context.random() < fraction);
+  if (chosen.length === 0) return;
+  exchange.whenWhole((kept) => {
+    const onResult = (result: CopyResult) => countAction(acted, services, result);
+    for (const { release } of chosen) {
+      if (!kept.intact) onResult('mirror-skipped');
+      else
+        services.mirrors.send({
+          cluster: release.cluster,
+          method: request.method,
+          head: headFor(release),
+          body: kept,
+          timeoutMs: route.timeouts.requestMs,
+          onResult,
+        });
+    }
+  });
+}
+
+function countAction(
   { host, route }: Pick<ActedOn, 'host' | 'route'>,
   { actionCounts }: Pick<ActionServices, 'actionCounts'>,
   action: CountedAction,

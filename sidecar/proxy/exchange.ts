@@ -58,6 +58,9 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private baggage: string | undefined;
   private responding = false;
   private tunnel = false;
+  /** All of the request has been read. */
+  private whole = false;
+  private onWhole: ((kept: ReplayBuffer) => void) | undefined;
   private done = false;
   private chunkedToClient = false;
   /** The upstream will not take the rest of the request. */
@@ -91,6 +94,12 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     return this.replay.intact;
   }
 
+  /** Has something done when all of the request has been read. @param then what is kept of it may be intact or not */
+  whenWhole(then: (kept: ReplayBuffer) => void): void {
+    if (this.whole) then(this.replay);
+    else this.onWhole = then;
+  }
+
   // ---- downstream ----
 
   onRequestHead(): void {
@@ -112,11 +121,13 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onRequestEnd(trailers: string): void {
-    if (this.downstream.request.framing.kind !== 'chunked') return;
-    if (this.requestDeclined) return;
-    const text = `${trailers}\r\n`;
-    this.replay.addText(text);
-    this.upstream?.writer.writeText(text);
+    if (this.downstream.request.framing.kind === 'chunked' && !this.requestDeclined) {
+      const text = `${trailers}\r\n`;
+      this.replay.addText(text);
+      this.upstream?.writer.writeText(text);
+    }
+    this.whole = true;
+    this.onWhole?.(this.replay);
   }
 
   onDownstreamTurnEnd(): void {
@@ -174,8 +185,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     const upstream = target.fresh ? endpoint.acquireFresh(this) : endpoint.acquire(this);
     this.upstream = upstream;
     this.connectDeadlineMs = upstream.isConnected ? 0 : nowMs + endpoint.connectTimeoutMs;
-    this.tryDeadlineMs =
-      this.forwarder.timeouts.perTryMs === 0 ? 0 : nowMs + this.forwarder.timeouts.perTryMs;
+    const { perTryMs } = this.forwarder.timeouts;
+    this.tryDeadlineMs = perTryMs === 0 ? 0 : nowMs + perTryMs;
     upstream.writer.writeText(this.requestHead());
     this.replay.writeTo(upstream.writer);
     if (this.downstream.flushesSoon) return;
@@ -335,7 +346,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   checkDeadlines(nowMs: number): void {
     // A tunnel lives as long as its two ends do.
     if (this.done || this.tunnel) return;
-    const { requestMs, idleMs } = this.forwarder.timeouts;
+    const { requestMs, idleMs: ownIdleMs } = this.forwarder.timeouts;
+    const idleMs = ownIdleMs || this.settings.limits.streamIdleTimeoutMs;
     if (this.waitUntilMs !== 0 && nowMs >= this.waitUntilMs) this.goOn();
     else if (this.connectDeadlineMs !== 0 && nowMs >= this.connectDeadlineMs) {
       this.upstream?.abort('connect', 'no connection in time');

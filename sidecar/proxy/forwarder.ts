@@ -1,4 +1,5 @@
 import type { FieldChanges } from '../../src/routing/actions.js';
+import type { Timeouts } from '../../src/routing/table.js';
 import type { RequestEdits } from '../http1/forwarded-head.js';
 import type { LocalAnswer } from '../http1/local-reply.js';
 import type { ResponseHead } from '../http1/response-head.js';
@@ -21,12 +22,8 @@ export type Step =
   | { readonly reply: LocalAnswer }
   | { readonly waitMs: number; readonly afterwards: () => Step };
 
-/** How long a request may take; 0: as long as it likes. */
-export interface Timeouts {
-  readonly requestMs: number;
-  readonly perTryMs: number;
-  readonly idleMs: number;
-}
+/** A forwarder's own say on time: the listener's idle time is all there is. */
+export const NO_TIMEOUTS: Timeouts = { requestMs: 0, perTryMs: 0, idleMs: 0 };
 
 /**
  * What makes an outbound exchange differ from an inbound one: where requests go, what a failure leads to, what

@@ -58,8 +58,11 @@ function compileRoute(
     // A redirected request goes nowhere that could be remembered.
     affinity: config.redirect ? undefined : compileAffinity(config, host.policy, service, options),
     pins: config.policy?.noPin !== true,
-    timeoutMs: config.timeoutMs,
-    idleTimeoutMs: config.idleTimeoutMs,
+    timeouts: {
+      requestMs: config.timeoutMs,
+      perTryMs: config.retry?.perTryTimeoutMs ?? 0,
+      idleMs: config.idleTimeoutMs,
+    },
     retry: config.retry,
     actions: compileActions(config, releaseOf),
   };
