@@ -7,6 +7,8 @@ const END_OF_HEAD = Buffer.from('\r\n\r\n', 'latin1');
 export class HeadCollector {
   private partial = '';
   private complete = '';
+  private source: Buffer | undefined;
+  private sourceStart = 0;
   /** An empty line may still come before the head. */
   private emptyLineMayCome: boolean;
 
@@ -28,6 +30,15 @@ export class HeadCollector {
     return this.complete;
   }
 
+  /** The bytes of {@link text}, from {@link offset} on, where they came in one piece. Valid until that is let go. */
+  get bytes(): Buffer | undefined {
+    return this.source;
+  }
+
+  get offset(): number {
+    return this.sourceStart;
+  }
+
   /**
    * @returns where the head ends in the piece, or -1 while it does not.
    * @throws ProtocolError when the head is too large, or has a line feed on its own: waiting for an end that the
@@ -41,6 +52,7 @@ export class HeadCollector {
   reset(): void {
     this.partial = '';
     this.complete = '';
+    this.source = undefined;
     this.emptyLineMayCome = this.passesEmptyLine;
   }
 
@@ -67,6 +79,8 @@ export class HeadCollector {
     const end = found + END_OF_HEAD.length;
     if (end - from > this.maxBytes) throw tooLarge(this.maxBytes);
     this.complete = piece.toString('latin1', from, end);
+    this.source = piece;
+    this.sourceStart = from;
     return end;
   }
 
@@ -83,6 +97,8 @@ export class HeadCollector {
     if (end > this.maxBytes) throw tooLarge(this.maxBytes);
     this.partial = '';
     this.complete = joined.slice(0, end);
+    this.source = undefined;
+    this.sourceStart = 0;
     return start + end - before;
   }
 
