@@ -13,7 +13,7 @@ import { RawPeer } from '../support/http1/raw-peer.js';
 import { BROKEN_CHUNKS, REFUSED_HEADS } from '../support/http1/smuggling-corpus.js';
 import { transcribeRequests } from '../support/http1/transcripts.js';
 import { TestMesh } from '../support/mesh.js';
-import { skipWithout } from '../support/peers.js';
+import { findPeer } from '../support/peers.js';
 
 /**
  * Every message of a corpus goes through a sidecar to other servers, each followed by a request that must be the
@@ -38,14 +38,14 @@ const PEERS = [
   {
     name: 'nginx',
     start: startNginx,
-    skip: skipWithout('nginx', ['-v']),
+    skip: findPeer(undefined, 'nginx').skip,
     // It takes no TRACE, no target but a path, and no path that it cannot decode or that leads out of its root.
     mayRefuse: /^(?:TRACE |OPTIONS \* |GET \/(?:\.\.|%))/,
   },
   {
     name: 'HAProxy',
     start: startHaproxy,
-    skip: skipWithout('haproxy', ['-v']),
+    skip: findPeer(undefined, 'haproxy').skip,
     mayRefuse: /^$/,
   },
 ] as const;
