@@ -30,7 +30,7 @@ export class SessionPins {
     const { session, pinTo } = placement;
     const { affinity } = placement.route;
     if (session === undefined || affinity === undefined) return undefined;
-    const pin = pinTo && { ...pinTo, endpoint: affinity.digests.ofEndpoint(answered.address) };
+    const pin = pinTo && affinity.digests.pin(pinTo, answered.address);
     if (session.cookie === undefined) {
       if (pin !== undefined) this.table.set(this.keyOf(affinity, session.hash), pin, this.nowMs());
       return undefined;

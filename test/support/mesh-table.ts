@@ -28,6 +28,8 @@ export class MeshTable {
     { name: string; endpoints: EndpointSet; unusableSinceMs: number | undefined }
   >();
   nowMs = 1_000_000;
+  /** Leaves our payload out, as a control plane that is not ours would. */
+  standardFieldsOnly = false;
   incarnations: Record<string, string> = {};
   private table = new DomainTable([]);
   private readonly usability = new Map<string, Usability>();
@@ -64,9 +66,10 @@ export class MeshTable {
       cluster: (name: string) => this.cluster(name),
       mintKey: () => randomBytes(16).toString('base64url'),
     };
-    this.table = new DomainTable(
-      config.virtualHosts.map((host) => [host.domains, compileVirtualHost(host, options)]),
+    const hosts = config.virtualHosts.map((host) =>
+      this.standardFieldsOnly ? { ...host, policy: undefined } : host,
     );
+    this.table = new DomainTable(hosts.map((host) => [host.domains, compileVirtualHost(host, options)]));
     return service;
   }
 
@@ -123,7 +126,7 @@ export class MeshTable {
 
 export function pinFor(placed: Placement, affinity: Affinity): Pin {
   if (placed.pinTo === undefined) throw new Error('nothing to pin');
-  return { ...placed.pinTo, endpoint: affinity.digests.ofEndpoint(placed.endpoint.address) };
+  return affinity.digests.pin(placed.pinTo, placed.endpoint.address);
 }
 
 function pinKey(affinity: Affinity, hash: bigint): string {
