@@ -198,6 +198,17 @@ export class HeaderBlock {
     return this.text.slice(this.positions[base + VALUE_START], this.positions[base + VALUE_END]);
   }
 
+  /** One space behind the colon, and no white space behind the value. */
+  isPlainlySpaced(field: number): boolean {
+    const base = field * STRIDE;
+    const valueStart = this.positions[base + VALUE_START] as number;
+    return (
+      valueStart - (this.positions[base + NAME_END] as number) === 2 &&
+      this.text.charCodeAt(valueStart - 1) === SPACE &&
+      this.lineStart(field + 1) - (this.positions[base + VALUE_END] as number) === 2
+    );
+  }
+
   /** The lines of fields `from` (inclusive) to `to` (exclusive), as they were written, line ends included. */
   lines(from: number, to: number): string {
     if (from >= to) return '';

@@ -28,6 +28,7 @@ export function localReplyText(
     `x-roost-error: ${reply.code}`,
     'content-type: text/plain; charset=utf-8',
     `content-length: ${Buffer.byteLength(body)}`,
+    ...(reply.code === 'overloaded' ? ['retry-after: 1'] : []),
     ...(options.close ? ['connection: close'] : []),
   ];
   // The writer takes latin-1: the body's UTF-8 bytes, one character each.

@@ -42,3 +42,8 @@ function collect(value: unknown, steps: readonly string[], path: (string | numbe
   if (!step.endsWith('[]')) return collect(child, rest, [...path, name]);
   return Array.isArray(child) ? child.flatMap((item, i) => collect(item, rest, [...path, name, i])) : [];
 }
+
+/** Whether a field, such as `spec.routes[].mirror`, is accepted. */
+export function isImplemented(field: string): boolean {
+  return !UNSUPPORTED.some(({ path, values }) => path === field && values === undefined);
+}
