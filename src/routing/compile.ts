@@ -2,9 +2,11 @@ import { xxh64 } from '../hashing/xxh64.js';
 import type { HashPolicyConfig, KeySourceConfig } from '../xds/hash-policy.js';
 import type { AffinityConfig, ServicePolicyConfig } from '../xds/policy.js';
 import type { RouteConfig, VirtualHostConfig, WeightedClusterConfig } from '../xds/route.js';
+import type { StatefulSessionConfig } from '../xds/stateful-session.js';
 import { compileMatch } from './match.js';
 import { PinDigests } from './pins.js';
 import { SessionKeys } from './session-key.js';
+import { StatefulSession } from './stateful-session.js';
 import type { Affinity, Cluster, Release, Route, Service, Split, VirtualHost } from './table.js';
 
 export interface CompileOptions {
@@ -12,6 +14,8 @@ export interface CompileOptions {
   cluster(name: string): Cluster;
   /** Makes a key for a session cookie: 22 characters of base64url that no client can guess. */
   mintKey(): string;
+  /** What the listener says about stateful sessions. */
+  readonly statefulSession?: StatefulSessionConfig | undefined;
 }
 
 /** Compiles one virtual host, with our payload or without it, into its part of the routing table. */
@@ -55,6 +59,7 @@ function compileRoute(
     condition: compileMatch(config.match),
     split: compileSplit(config.split, releaseOf),
     affinity: compileAffinity(config, host.policy, service, options),
+    stateful: compileStatefulSession(config, host, options),
     pins: config.policy?.noPin !== true,
     timeoutMs: config.timeoutMs,
     idleTimeoutMs: config.idleTimeoutMs,
@@ -127,4 +132,15 @@ function standardAffinity(
     digests: new PinDigests(Buffer.alloc(0), service.label),
     scope: service.label,
   };
+}
+
+/** The most specific word on it counts. Where our payload is, the standard fields are for other clients. */
+function compileStatefulSession(
+  route: RouteConfig,
+  host: VirtualHostConfig,
+  options: CompileOptions,
+): StatefulSession | undefined {
+  if (host.policy !== undefined) return undefined;
+  const config = route.statefulSession ?? host.statefulSession ?? options.statefulSession;
+  return config === undefined || config === 'disabled' ? undefined : new StatefulSession(config);
 }
