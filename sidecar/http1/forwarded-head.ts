@@ -1,3 +1,5 @@
+import type { FieldChanges, RequestChanges } from '../../src/routing/actions.js';
+import { changedFields, changedRequestHead } from './changed-head.js';
 import { DIGIT_ZERO } from './characters.js';
 import { type HeaderBlock, ID, KNOWN_HEADERS, type KnownHeader } from './header-block.js';
 import type { RequestHead } from './request-head.js';
@@ -62,6 +64,8 @@ export interface RequestEdits {
   readonly requestId: () => string;
   /** New value of the `baggage` header; undefined: as it is. */
   readonly baggage: string | undefined;
+  /** What the route changes; undefined: nothing. */
+  readonly changes?: RequestChanges | undefined;
 }
 
 /** The head to send upstream, without the empty line at its end left out: ready for the body. */
@@ -84,7 +88,8 @@ export function forwardedRequestHead(request: RequestHead, edits: RequestEdits):
     runStart = i + 1;
   }
   text += headers.lines(runStart, headers.count);
-  return `${text}${addedToRequest(request, edits)}\r\n`;
+  const head = `${text}${addedToRequest(request, edits)}\r\n`;
+  return edits.changes === undefined ? head : changedRequestHead(head, edits.changes, edits.baggage);
 }
 
 function requestActions({ absoluteForm, minorVersion }: RequestHead): Uint8Array {
@@ -149,6 +154,8 @@ export function forwardedUpgrade(request: RequestHead): string | undefined {
 export interface ResponseEdits {
   /** Header lines to add, each with its line end. */
   readonly added: string;
+  /** What the route changes in the upstream's fields; undefined: nothing. */
+  readonly changes?: FieldChanges | undefined;
   /** The client's connection ends after this response. */
   readonly close: boolean;
   /** The client speaks HTTP/1.0. */
@@ -160,7 +167,8 @@ export function forwardedResponseHead(response: ResponseHead, edits: ResponseEdi
   const { headers, status } = response;
   const table = responseActions(response, edits);
   const nominated = response.connection.nominated;
-  let text = `HTTP/1.1 ${response.statusAndReason}\r\n`;
+  const line = `HTTP/1.1 ${response.statusAndReason}\r\n`;
+  let text = '';
   let runStart = 0;
   for (let i = 0; i < headers.count; i++) {
     const id = headers.idAt(i);
@@ -172,7 +180,9 @@ export function forwardedResponseHead(response: ResponseHead, edits: ResponseEdi
     if (action === RESPELL) text += plainFraming(headers, i);
     runStart = i + 1;
   }
-  text += headers.lines(runStart, headers.count) + edits.added;
+  text += headers.lines(runStart, headers.count);
+  if (edits.changes !== undefined) text = changedFields(text, edits.changes);
+  text = line + text + edits.added;
   if (status === 101) text += `Connection: Upgrade\r\nUpgrade: ${headers.known(ID.upgrade)}\r\n`;
   else if (status >= 200) {
     if (edits.close) text += 'Connection: close\r\n';

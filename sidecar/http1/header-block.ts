@@ -19,6 +19,7 @@ export const KNOWN_HEADERS = [
   'x-forwarded-for',
   'x-forwarded-proto',
   'x-request-id',
+  'x-request-timeout',
   'x-roost-error',
   'baggage',
   'set-cookie',

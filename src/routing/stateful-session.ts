@@ -15,6 +15,9 @@ export class StatefulSession {
   readonly strict: boolean;
   /** The value that the client carries; undefined: none. */
   private readonly read: (request: RequestView) => string | undefined;
+  /** Requests for other paths are left alone. */
+  private readonly path: string;
+  /** What stands around the value in the response. */
   private readonly before: string;
   private readonly after: string;
 
@@ -23,6 +26,7 @@ export class StatefulSession {
     if (carrier.kind === 'header') {
       const name = headerName(carrier.name);
       this.read = (request) => request.header(name);
+      this.path = '';
       [this.before, this.after] = [`${carrier.name}: `, '\r\n'];
       return;
     }
@@ -31,6 +35,7 @@ export class StatefulSession {
       const header = request.header(COOKIE);
       return header === undefined ? undefined : readCookie(header, name);
     };
+    this.path = path;
     const maxAge = ttlMs > 0 ? `; Max-Age=${Math.max(1, Math.round(ttlMs / 1000))}` : '';
     this.before = `set-cookie: ${name}="`;
     this.after = `"${maxAge}${path === '' ? '' : `; Path=${path}`}; HttpOnly\r\n`;
@@ -38,13 +43,21 @@ export class StatefulSession {
 
   /** The address that the request asks for, `ip:port`; undefined where it names none. */
   addressIn(request: RequestView): string | undefined {
-    const value = this.read(request);
+    const value = this.covers(request.path) ? this.read(request) : undefined;
     return value === undefined || value.length > LONGEST_VALUE ? undefined : decodeAddress(value);
   }
 
-  /** The response's line that tells the client where it is: `name: value`, line end included. */
-  lineFor(address: string): string {
+  /** The response's line that tells the client where it is now, line end included; empty where it knows. */
+  lineFor(request: RequestView, address: string): string {
+    if (!this.covers(request.path) || this.addressIn(request) === address) return '';
     return this.before + Buffer.from(address).toString('base64') + this.after;
+  }
+
+  /** A cookie's path: all below it, as Envoy reads it. */
+  private covers(path: string): boolean {
+    if (this.path === '' || this.path === '/') return true;
+    if (!path.startsWith(this.path)) return false;
+    return this.path.endsWith('/') || path.length === this.path.length || path[this.path.length] === '/';
   }
 }
 

@@ -113,7 +113,7 @@ function readRegex(raw: unknown, path: string, problems: Problems): string {
   return pattern;
 }
 
-function readHeader(raw: Message, path: string, problems: Problems): HeaderMatchConfig {
+export function readHeader(raw: Message, path: string, problems: Problems): HeaderMatchConfig {
   const name = text(raw.name).toLowerCase();
   if (name === '') problems.add(`${path}.name`, 'is empty');
   return {
