@@ -17,8 +17,9 @@ export function retriesFailure(retry: RetryConfig | undefined, kind: FailureKind
   // A connection that died between two requests says nothing about the endpoint.
   if (kind === 'stale') return true;
   if (retry === undefined) return false;
-  if (kind === 'reset') return retry.on.has('reset') || retry.on.has('5xx');
-  return retry.on.has('5xx') || retry.on.has('gateway-error');
+  if (retry.on.has('5xx') || retry.on.has('gateway-error')) return true;
+  // No answer in the time of one try is no answer at all: Envoy's `reset` covers both.
+  return retry.on.has('reset') && (kind === 'reset' || kind === 'timeout');
 }
 
 const GATEWAY_ERRORS = new Set([502, 503, 504]);

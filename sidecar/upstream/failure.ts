@@ -11,7 +11,9 @@ export type FailureKind =
   /** No response in the time that one attempt has. */
   | 'timeout'
   /** What came back is no HTTP response. */
-  | 'bad-response';
+  | 'bad-response'
+  /** A limit was met: nothing was sent, and nothing is wrong with the endpoint. */
+  | 'overloaded';
 
 export interface UpstreamFailure {
   readonly kind: FailureKind;

@@ -1,6 +1,6 @@
 import { readBaggage } from '../http/baggage.js';
 import { headerName } from '../http/header-name.js';
-import { type Endpoint, PINNED_ONLY, UNUSABLE } from './endpoint-set.js';
+import { type Endpoint, type EndpointSet, PINNED_ONLY, UNUSABLE } from './endpoint-set.js';
 import { pickEndpoint } from './pick-endpoint.js';
 import type { Pin } from './pins.js';
 import type { RequestView } from './request-view.js';
@@ -109,7 +109,7 @@ export function placeAgain(
   random: () => number,
 ): Endpoint | undefined {
   const { release, route, session } = placement;
-  return pickEndpoint(release.cluster.endpoints, hashForEndpoint(route, release, session), tried, random);
+  return pickEndpoint(endpointsOf(release), hashForEndpoint(route, release, session), tried, random);
 }
 
 function findPin(session: SessionKey, affinity: Affinity, context: DecisionContext): Pin | undefined {
@@ -216,13 +216,26 @@ function failOver(
   if (serves(wanted.release, sticky ? wanted.pinned : -1, without)) return wanted;
   const { stable } = host.service;
   if (stable && serves(stable, -1, without)) return { release: stable, pinned: -1 };
-  if (!route.affinity?.failoverAny) return undefined;
-  const others = route.split.releases.filter((release) => serves(release, -1, without));
-  const pick = session
-    ? Number(session.hash % BigInt(others.length || 1))
-    : Math.floor(context.random() * others.length);
-  const release = others[pick];
-  return release && { release, pinned: -1 };
+  if (route.affinity?.failoverAny) {
+    const others = route.split.releases.filter((release) => serves(release, -1, without));
+    const pick = session
+      ? Number(session.hash % BigInt(others.length || 1))
+      : Math.floor(context.random() * others.length);
+    const release = others[pick];
+    if (release) return { release, pinned: -1 };
+  }
+  // Nowhere to go. In a panic nobody's checks count: the session stays where it belongs, or else goes to stable.
+  if (servesAtLast(wanted.release, without)) return wanted;
+  return stable && servesAtLast(stable, without) ? { release: stable, pinned: -1 } : undefined;
+}
+
+function servesAtLast(release: Release, without: readonly Release[]): boolean {
+  return release.cluster.lastResort !== undefined && !without.includes(release);
+}
+
+/** The endpoints that count: those in force, or in a panic that has left none, the last resort. */
+function endpointsOf({ cluster }: Release): EndpointSet {
+  return cluster.endpoints.usableCount > 0 ? cluster.endpoints : (cluster.lastResort ?? cluster.endpoints);
 }
 
 function serves(release: Release, pinnedIndex: number, without: readonly Release[]): boolean {
@@ -241,7 +254,7 @@ function chooseEndpoint(
   session: SessionKey | undefined,
   context: DecisionContext,
 ): { endpoint: Endpoint | undefined; reason: EndpointReason } {
-  const { endpoints } = release.cluster;
+  const endpoints = endpointsOf(release);
   const sticks = route.affinity?.endpoint === 'persistent' && pinnedIndex >= 0;
   if (sticks && endpoints.usabilityAt(pinnedIndex) !== UNUSABLE)
     return { endpoint: endpoints.at(pinnedIndex), reason: 'pin' };

@@ -173,6 +173,7 @@ export function transcribeResponse(
   const owner = {
     onConnected: () => {},
     onConnectFailed: () => {},
+    onResult: () => {},
     onIdle: () => {
       reusable = true;
     },
