@@ -1,4 +1,9 @@
-import { ERROR_CATALOGUE, type LocalReply, replyBody } from '../../src/http/error-catalogue.js';
+import {
+  ERROR_CATALOGUE,
+  type LocalReply,
+  RETRY_AFTER_SECONDS,
+  replyBody,
+} from '../../src/http/error-catalogue.js';
 
 const REASONS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
@@ -23,11 +28,13 @@ export function localReplyText(
 ): string {
   const { status } = ERROR_CATALOGUE[reply.code];
   const body = replyBody(reply);
+  const retryAfter = RETRY_AFTER_SECONDS[reply.code];
   const lines = [
     `HTTP/1.1 ${status} ${REASONS[status] ?? ''}`,
     `x-roost-error: ${reply.code}`,
     'content-type: text/plain; charset=utf-8',
     `content-length: ${Buffer.byteLength(body)}`,
+    ...(retryAfter === undefined ? [] : [`retry-after: ${retryAfter}`]),
     ...(options.close ? ['connection: close'] : []),
   ];
   // The writer takes latin-1: the body's UTF-8 bytes, one character each.

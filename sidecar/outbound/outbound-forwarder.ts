@@ -210,14 +210,13 @@ export class OutboundForwarder implements Forwarder {
 
   /**
    * Refused at once, never queued. Where the load alone decides where the request goes, one other endpoint is
-   * asked; a session is not sent away from its own for being busy.
+   * asked, which may have room; a session is not sent away from its own for being busy.
    */
-  private afterOverload({ reason }: UpstreamFailure): Step {
+  private afterOverload({ reason, limit }: UpstreamFailure): Step {
     const { placement } = this;
-    const next =
-      placement?.endpointReason === 'load-balancer' && this.tried.length === 1
-        ? placeAgain(placement, this.tried, this.services.context.random)
-        : undefined;
+    const mayMove =
+      placement?.endpointReason === 'load-balancer' && this.tried.length === 1 && limit !== 'requests';
+    const next = mayMove ? placeAgain(placement, this.tried, this.services.context.random) : undefined;
     if (next !== undefined) return { target: this.targetOn(upstreamOf(next), false) };
     return { reply: { code: 'overloaded', detail: `${this.describeEndpoint()}: ${reason}` } };
   }

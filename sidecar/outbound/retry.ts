@@ -6,6 +6,7 @@ const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
 /** Whether the route's policy asks for another try after a failure. That the request can be sent again is the caller's to know. */
 export function retriesFailure(retry: RetryConfig | undefined, kind: FailureKind, method: string): boolean {
+  if (kind === 'overloaded') return false;
   // The upstream has seen nothing of the request: trying elsewhere is as good as trying first.
   if (kind === 'connect')
     return (

@@ -157,8 +157,12 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     const nowMs = this.settings.nowMs();
     const upstream = endpoint.acquire(this, target.fresh);
     if (typeof upstream === 'string') {
-      const reason = endpoint.load.describe(upstream);
-      this.take(this.forwarder.afterFailure(this, { kind: 'overloaded', reason }));
+      const failure = {
+        kind: 'overloaded',
+        reason: endpoint.load.describe(upstream),
+        limit: upstream,
+      } as const;
+      this.take(this.forwarder.afterFailure(this, failure));
       return;
     }
     this.upstream = upstream;

@@ -1,3 +1,5 @@
+import type { LimitName } from './cluster-load.js';
+
 /** How an attempt at an upstream failed. */
 export type FailureKind =
   /** No connection was made: the upstream has seen nothing of the request. */
@@ -19,4 +21,6 @@ export interface UpstreamFailure {
   readonly kind: FailureKind;
   /** For logs: `ECONNREFUSED`, or what was wrong with the response. */
   readonly reason: string;
+  /** The limit that was met, where the kind is `overloaded`. */
+  readonly limit?: LimitName;
 }

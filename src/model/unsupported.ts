@@ -14,10 +14,6 @@ const UNSUPPORTED: readonly { readonly path: string; readonly values?: readonly 
   { path: 'spec.routes[].fault' },
   { path: 'spec.routes[].retries.methods' },
   { path: 'spec.affinity.key[].source', values: ['identity'] },
-  { path: 'spec.health' },
-  { path: 'spec.outlier' },
-  { path: 'spec.limits' },
-  { path: 'spec.slowStart' },
 ];
 
 export function findUnsupported(input: unknown): Problem[] {

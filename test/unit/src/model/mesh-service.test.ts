@@ -136,8 +136,6 @@ t.test('refuses fields that nothing implements yet', async (t) => {
       `spec.routes[0].${field}: is not implemented yet`,
     ]);
   }
-  for (const [field, value] of Object.entries({ health: {}, outlier: {}, limits: { requests: 1 } }))
-    t.same(problemsOf(minimal({ [field]: value })), [`spec.${field}: is not implemented yet`]);
   const retries = { attempts: 1, methods: ['GET'] };
   t.same(problemsOf(minimal({ routes: [{ name: 'r', split, retries }] })), [
     'spec.routes[0].retries.methods: is not implemented yet',
