@@ -54,8 +54,6 @@ export interface SidecarOptions {
 const TICK_MS = 50;
 /** Idle upstream connections are closed before the 5 s after which Node servers close theirs. */
 const UPSTREAM_IDLE_MS = 4000;
-/** Pods behind one address change; connections that never end would keep to those that were there first. */
-const UPSTREAM_MAX_AGE_MS = 3_600_000;
 const CONNECT_FAILURES_TO_EJECT = 3;
 
 /** Where a sidecar listens; `metrics` only where it was asked for. */
@@ -171,7 +169,6 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   const settings: UpstreamSettings = {
     limits,
     idleTimeoutMs: UPSTREAM_IDLE_MS,
-    maxConnectionAgeMs: UPSTREAM_MAX_AGE_MS,
     connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
     nowMs,
   };

@@ -22,8 +22,6 @@ export interface UpstreamSettings {
   readonly limits: Http1Limits;
   /** Idle connections are closed after this; below the 5 s after which Node servers close theirs. */
   readonly idleTimeoutMs: number;
-  /** A connection serves no new request once it is this old, less up to a tenth. */
-  readonly maxConnectionAgeMs: number;
   /** Connections refused in a row that make an endpoint unreachable. */
   readonly connectFailuresToEject: number;
   nowMs(): number;
@@ -244,7 +242,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     const { host, port } = this;
     const options = { host, port, noDelay: true, allowHalfOpen: true, highWaterMark: SOCKET_BUFFER_BYTES };
     const connection = new UpstreamConnection(connect(options), this, this.settings.limits);
-    const ageMs = this.settings.maxConnectionAgeMs * (1 - AGE_JITTER * Math.random());
+    const ageMs = this.settings.limits.maxUpstreamAgeMs * (1 - AGE_JITTER * Math.random());
     connection.expiresAtMs = this.settings.nowMs() + ageMs;
     this.connections.add(connection);
     return connection;

@@ -231,8 +231,10 @@ t.test('active checks take an endpoint out before anybody meets it, and put it b
 });
 
 t.test('panic: when too few are well, all are asked', async (t) => {
-  const health = { interval: '1h', panicThreshold: 60 };
-  const service = await Service.start(t, 2, { health, outlier, loadBalancer: 'round-robin' });
+  const service = await Service.start(t, 2, {
+    outlier: { ...outlier, panicThreshold: 60 },
+    loadBalancer: 'round-robin',
+  });
   service.statuses.set('b0', 500);
   const answers = await service.calls(12);
   t.ok(answers.filter((answer) => answer === '500 ').length >= 5, answers.join());

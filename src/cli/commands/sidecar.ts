@@ -133,6 +133,13 @@ const FLAGS = {
     default: '5m',
     parse: durationMs,
   },
+  upstreamMaxAge: {
+    name: 'upstream-max-age',
+    argument: 'DURATION',
+    help: 'a connection to another pod serves no new request once it is this old, less up to a tenth',
+    default: '1h',
+    parse: durationMs,
+  },
   logLevel: {
     name: 'log-level',
     argument: 'LEVEL',
@@ -176,6 +183,7 @@ function toOptions(flags: Values<typeof FLAGS>) {
       headTimeoutMs: flags.headTimeout,
       clientIdleTimeoutMs: flags.idleTimeout,
       streamIdleTimeoutMs: flags.streamIdleTimeout,
+      maxUpstreamAgeMs: flags.upstreamMaxAge,
     },
   };
 }

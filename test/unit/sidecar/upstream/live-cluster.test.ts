@@ -48,7 +48,6 @@ class Fixture {
     const settings = {
       limits: DEFAULT_LIMITS,
       idleTimeoutMs: 4000,
-      maxConnectionAgeMs: 3_600_000,
       connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
       nowMs: () => this.nowMs,
     };

@@ -24,9 +24,8 @@ async function fixture(t: Test, limits: Partial<LimitsConfig> = {}) {
   owner.load.limits = { ...UNLIMITED, ...limits };
   const config = { host: '127.0.0.1', port, address: `127.0.0.1:${port}`, weight: 1, zone: '' } as const;
   const settings = {
-    limits: DEFAULT_LIMITS,
+    limits: { ...DEFAULT_LIMITS, maxUpstreamAgeMs: MAX_AGE_MS },
     idleTimeoutMs: 4000,
-    maxConnectionAgeMs: MAX_AGE_MS,
     connectFailuresToEject: 3,
     nowMs: () => clock.nowMs,
   };
