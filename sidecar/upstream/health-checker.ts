@@ -80,7 +80,7 @@ export class HealthChecker {
     while (this.underWay.size < MAX_UNDER_WAY) {
       const job = this.waiting.shift();
       if (job === undefined) return;
-      void this.run(job);
+      if (!job.endpoint.isRetired) void this.run(job);
     }
   }
 
