@@ -9,6 +9,7 @@ import { USABLE } from '../src/routing/endpoint-set.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { VERSION } from '../src/version.js';
 import { formatAddress } from '../src/xds/fields.js';
+import { ActionCounts } from './admin/action-counts.js';
 import { createAdminServer } from './admin/admin-server.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { RequestRecorder } from './admin/request-recorder.js';
@@ -17,6 +18,7 @@ import { DeltaClient } from './discovery/delta-client.js';
 import { MeshConfiguration } from './discovery/mesh-configuration.js';
 import type { Http1Limits } from './http1/limits.js';
 import { createInboundListener } from './inbound/inbound-listener.js';
+import { Mirrors } from './outbound/mirrors.js';
 import type { OutboundServices } from './outbound/outbound-forwarder.js';
 import { createOutboundListener } from './outbound/outbound-listener.js';
 import { PassthroughEndpoints } from './outbound/passthrough.js';
@@ -122,6 +124,7 @@ interface Parts {
   readonly clusters: ClusterRegistry;
   readonly app: UpstreamEndpoint;
   readonly passthrough: PassthroughEndpoints | undefined;
+  readonly mirrors: Mirrors;
   readonly configuration: MeshConfiguration;
   readonly client: DeltaClient;
   readonly outbound: Listener;
@@ -147,9 +150,10 @@ async function bind(
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
 function release(parts: Parts): void {
-  const { inbound, outbound, clock, client, clusters, app, passthrough, admin, publicAdmin } = parts;
+  const { inbound, outbound, clock, client, clusters, app, passthrough, mirrors, admin, publicAdmin } = parts;
   inbound.destroy();
   outbound.destroy();
+  mirrors.close();
   clock.stop();
   client.close();
   clusters.close();
@@ -212,13 +216,16 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   };
   const traces = new TraceMemory(nowMs);
   const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
+  const actionCounts = new ActionCounts();
+  const mirrors = new Mirrors(nowMs, Math.random);
   const services: OutboundServices = {
     table: () => configuration.table,
     pins,
     context,
     traces,
     passthrough,
-    streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
+    actionCounts,
+    mirrors,
     newRequestId: randomUUID,
     onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
   };
@@ -238,7 +245,6 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   const inbound = createInboundListener({
     services: {
       app,
-      streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
       newRequestId: randomUUID,
       onArrived: (request) => traces.remember(request, configuration.table?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),
@@ -249,6 +255,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   });
   const metrics = sidecarMetrics({
     statistics,
+    actionCounts,
     clusters,
     ready: () => configuration.table !== undefined,
     controlPlaneConnected: () => configuration.connected,
@@ -267,6 +274,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   function onTick(now: number): void {
     inbound.checkDeadlines(now);
     outbound.checkDeadlines(now);
+    mirrors.checkDeadlines(now);
     app.closeIdle(now);
     clusters.tick(now);
     passthrough?.closeIdle(now);
@@ -279,6 +287,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     clusters,
     app,
     passthrough,
+    mirrors,
     configuration,
     client,
     outbound,

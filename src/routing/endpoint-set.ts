@@ -48,7 +48,7 @@ export class EndpointSet {
   }
 
   /**
-   * @param endpoints in canonical order, by address
+   * @param endpoints in canonical order
    * @param weightOf for picks by load, where it differs from the configured weight that hashing goes by
    */
   static of(
@@ -167,7 +167,9 @@ class EndpointTables {
   digestIndex(digests: PinDigests): ReadonlyMap<number, number> {
     if (this.digestsOf?.id !== digests.id) {
       this.byDigest = new Map(
-        this.endpoints.map((endpoint, index) => [digests.ofEndpoint(endpoint.address), index]),
+        this.endpoints.flatMap(({ address }, index) =>
+          digests.ofEndpoint(address).map((digest) => [digest, index] as const),
+        ),
       );
       this.digestsOf = digests;
     }
