@@ -4,6 +4,7 @@ import { credentials } from '@grpc/grpc-js';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { listen } from '../src/lifecycle/listen.js';
 import type { SocketAddress } from '../src/model/scalars.js';
+import { USABLE } from '../src/routing/endpoint-set.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { VERSION } from '../src/version.js';
 import { formatAddress } from '../src/xds/fields.js';
@@ -27,8 +28,10 @@ import { SessionTable } from './session/session-table.js';
 import { TraceMemory } from './session/trace-memory.js';
 import { ClusterRegistry } from './upstream/cluster-registry.js';
 import { type ResolvedAddress, resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
+import { HealthChecker } from './upstream/health-checker.js';
+import { probeHealth } from './upstream/health-probe.js';
 import { ReachabilityProber } from './upstream/reachability-prober.js';
-import { UpstreamEndpoint, type UpstreamSettings } from './upstream/upstream-endpoint.js';
+import { UpstreamEndpoint, type UpstreamSettings, unwatched } from './upstream/upstream-endpoint.js';
 
 export interface SidecarOptions {
   readonly service: { readonly name: string; readonly namespace: string };
@@ -177,8 +180,9 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   const clusters = new ClusterRegistry(
     settings,
     new ReachabilityProber(),
+    new HealthChecker(probeHealth),
     resolve,
-    log.child({ component: 'dns' }),
+    log.child({ component: 'upstream' }),
   );
   const discoveryLog = log.child({ component: 'discovery' });
   const configuration: MeshConfiguration = new MeshConfiguration({
@@ -236,7 +240,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     appEndpoint(options.app),
     2000,
     { ...settings, connectFailuresToEject: Number.POSITIVE_INFINITY },
-    () => {},
+    unwatched(),
   );
   const inbound = createInboundListener({
     services: {
@@ -272,7 +276,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     outbound.checkDeadlines(now);
     mirrors.checkDeadlines(now);
     app.closeIdle(now);
-    clusters.closeIdle(now);
+    clusters.tick(now);
     passthrough?.closeIdle(now);
     configuration.checkDeadlines(now);
   }
@@ -327,22 +331,39 @@ function appEndpoint({ host, port }: SocketAddress) {
 }
 
 function describeClusters(clusters: ClusterRegistry): object {
-  const byCluster = new Map<string, object[]>();
-  for (const { cluster, endpoint } of clusters.list()) {
-    const described = {
-      address: endpoint.address,
-      healthy: endpoint.usability === 2,
-      unreachable: endpoint.isUnreachable,
-      status: endpoint.status,
-      weight: endpoint.weight,
-      ...(endpoint.zone === '' ? {} : { zone: endpoint.zone }),
-      activeRequests: endpoint.activeRequests,
-      connections: endpoint.connectionCount,
-      ...endpoint.counters,
-    };
-    byCluster.set(cluster, [...(byCluster.get(cluster) ?? []), described]);
-  }
-  return { clusters: [...byCluster].map(([name, endpoints]) => ({ name, endpoints })) };
+  return {
+    clusters: clusters.clusters.map(({ name, panicking, load, upstreams }) => ({
+      name,
+      panicking,
+      requests: load.requests,
+      connections: load.connections,
+      pending: load.pending,
+      retries: load.retries,
+      retriesRefused: load.retriesRefused,
+      shed: load.shed,
+      endpoints: [...upstreams].map(describeEndpoint),
+    })),
+  };
+}
+
+function describeEndpoint(endpoint: UpstreamEndpoint): object {
+  const { health, outlier } = endpoint;
+  return {
+    address: endpoint.address,
+    healthy: endpoint.usability === USABLE,
+    unreachable: endpoint.isUnreachable,
+    ejected: endpoint.isEjected,
+    ejections: outlier.ejections,
+    failingChecks: health.failing,
+    checkFailures: health.failures,
+    ...(health.lastFailure === '' ? {} : { lastCheck: health.lastFailure }),
+    status: endpoint.status,
+    weight: endpoint.weight,
+    ...(endpoint.zone === '' ? {} : { zone: endpoint.zone }),
+    activeRequests: endpoint.activeRequests,
+    connections: endpoint.connectionCount,
+    ...endpoint.counters,
+  };
 }
 
 async function until(condition: () => boolean, deadline: number): Promise<void> {
