@@ -5,13 +5,19 @@ import { credentials } from '@grpc/grpc-js';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { listen } from '../src/lifecycle/listen.js';
 import type { SocketAddress } from '../src/model/scalars.js';
+import { USABLE } from '../src/routing/endpoint-set.js';
+import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
+import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
+import { ProcessFigures } from '../src/telemetry/process-metrics.js';
+import { Scraper } from '../src/telemetry/scrape.js';
 import { VERSION } from '../src/version.js';
 import { formatAddress } from '../src/xds/fields.js';
+import { AccessLog, type AccessLogLevel } from './admin/access-log.js';
 import { createAdminServer } from './admin/admin-server.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { RequestRecorder } from './admin/request-recorder.js';
-import { RequestStatistics } from './admin/request-statistics.js';
+import { RequestSamples } from './admin/request-samples.js';
 import { DeltaClient } from './discovery/delta-client.js';
 import { MeshConfiguration } from './discovery/mesh-configuration.js';
 import type { Http1Limits } from './http1/limits.js';
@@ -45,6 +51,9 @@ export interface SidecarOptions {
   readonly sessionTableSize: number;
   readonly drainTimeoutMs: number;
   readonly limits: Http1Limits;
+  readonly accessLog: AccessLogLevel;
+  /** Of a busy sidecar, `/debug/requests` shows one request in so many. */
+  readonly debugSample: number;
 }
 
 /** Deadlines are kept to within this. */
@@ -72,9 +81,14 @@ export class Sidecar {
     private readonly log: Logger,
   ) {}
 
-  /** Starts everything or nothing. @throws ListenError */
-  static async start(options: SidecarOptions, log: Logger): Promise<Sidecar> {
-    const parts = assemble(options, log, () => sidecar?.drain());
+  /**
+   * Starts everything or nothing.
+   *
+   * @param output where the access log goes
+   * @throws ListenError
+   */
+  static async start(options: SidecarOptions, log: Logger, output: LogOutput): Promise<Sidecar> {
+    const parts = assemble(options, log, output, () => sidecar?.drain());
     let sidecar: Sidecar | undefined;
     const addresses = await bind(parts, options).catch((error: unknown) => {
       release(parts);
@@ -116,6 +130,7 @@ export class Sidecar {
 interface Parts {
   readonly state: { draining: boolean };
   readonly clock: CoarseClock;
+  readonly delay: EventLoopDelay;
   readonly clusters: ClusterRegistry;
   readonly app: UpstreamEndpoint;
   readonly passthrough: PassthroughEndpoints | undefined;
@@ -144,10 +159,11 @@ async function bind(
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
 function release(parts: Parts): void {
-  const { inbound, outbound, clock, client, clusters, app, passthrough, admin, publicAdmin } = parts;
+  const { inbound, outbound, clock, delay, client, clusters, app, passthrough, admin, publicAdmin } = parts;
   inbound.destroy();
   outbound.destroy();
   clock.stop();
+  delay.stop();
   client.close();
   clusters.close();
   app.retire();
@@ -158,7 +174,7 @@ function release(parts: Parts): void {
   }
 }
 
-function assemble(options: SidecarOptions, log: Logger, drain: () => void): Parts {
+function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain: () => void): Parts {
   const { limits } = options;
   const state = { draining: false };
   const clock = new CoarseClock(TICK_MS, (nowMs) => onTick(nowMs));
@@ -191,12 +207,15 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     discoveryLog,
   );
 
-  const statistics = new RequestStatistics();
-  const recorder = new RequestRecorder(
-    statistics,
-    `${options.service.name}.${options.service.namespace}`,
-    options.release,
-  );
+  const service = `${options.service.name}.${options.service.namespace}`;
+  const samples = new RequestSamples(options.debugSample);
+  const recorder = new RequestRecorder({
+    service,
+    release: options.release,
+    level: options.accessLog,
+    accessLog: new AccessLog(output.bulk, service),
+    samples,
+  });
   const table = new SessionTable(options.sessionTableSize, clock.nowMs);
   const pins = new SessionPins(table, nowMs);
   const context = {
@@ -223,7 +242,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     limits,
     context,
     nowMs,
-    onRefused: (reply) => recorder.refused('outbound', reply),
+    onRefused: (reply, caller) => recorder.refused('outbound', reply, caller),
   });
   const app = new UpstreamEndpoint(
     appEndpoint(options.app),
@@ -241,20 +260,29 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     },
     limits,
     nowMs,
-    onRefused: (reply) => recorder.refused('inbound', reply),
+    onRefused: (reply, caller) => recorder.refused('inbound', reply, caller),
   });
+  const delay = new EventLoopDelay();
+  const figures = new ProcessFigures(delay);
+  const listenerOf = (direction: 'inbound' | 'outbound') => (direction === 'inbound' ? inbound : outbound);
   const metrics = sidecarMetrics({
-    statistics,
+    recorder,
     clusters,
+    process: figures,
     ready: () => configuration.table !== undefined,
     controlPlaneConnected: () => configuration.connected,
+    configurationRevision: () => client.revision,
     configurationAgeMs: () => clock.nowMs - configuration.lastChangeMs,
+    rejections: (type) => client.rejections[type],
     sessions: () => table.size,
-    connections: (direction) => (direction === 'inbound' ? inbound : outbound).connectionCount,
+    connections: (direction) => listenerOf(direction).connectionCount,
+    activeRequests: (direction) => listenerOf(direction).busyCount,
+    droppedLogLines: () => output.dropped,
   });
   const sources = {
     notReady: () => notReady(state.draining, configuration, options.controlPlane),
-    metrics,
+    scraper: new Scraper(metrics, () => figures.prepare()),
+    samples,
     configDump: () => configuration.dump(),
     clusters: () => describeClusters(clusters),
     drain,
@@ -267,11 +295,13 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     clusters.closeIdle(now);
     passthrough?.closeIdle(now);
     configuration.checkDeadlines(now);
+    samples.onTick();
   }
 
   return {
     state,
     clock,
+    delay,
     clusters,
     app,
     passthrough,
@@ -318,22 +348,25 @@ function appEndpoint({ host, port }: SocketAddress) {
 }
 
 function describeClusters(clusters: ClusterRegistry): object {
-  const byCluster = new Map<string, object[]>();
-  for (const { cluster, endpoint } of clusters.list()) {
-    const described = {
-      address: endpoint.address,
-      healthy: endpoint.usability === 2,
-      unreachable: endpoint.isUnreachable,
-      status: endpoint.status,
-      weight: endpoint.weight,
-      ...(endpoint.zone === '' ? {} : { zone: endpoint.zone }),
-      activeRequests: endpoint.activeRequests,
-      connections: endpoint.connectionCount,
-      ...endpoint.counters,
-    };
-    byCluster.set(cluster, [...(byCluster.get(cluster) ?? []), described]);
-  }
-  return { clusters: [...byCluster].map(([name, endpoints]) => ({ name, endpoints })) };
+  const described = [...clusters.all].map(({ name, upstreams }) => ({
+    name,
+    endpoints: [...upstreams].map(describeEndpoint),
+  }));
+  return { clusters: described.filter(({ endpoints }) => endpoints.length > 0) };
+}
+
+function describeEndpoint(endpoint: UpstreamEndpoint): object {
+  return {
+    address: endpoint.address,
+    healthy: endpoint.usability === USABLE,
+    unreachable: endpoint.isUnreachable,
+    status: endpoint.status,
+    weight: endpoint.weight,
+    ...(endpoint.zone === '' ? {} : { zone: endpoint.zone }),
+    activeRequests: endpoint.activeRequests,
+    connections: endpoint.connectionCount,
+    ...endpoint.counters,
+  };
 }
 
 async function until(condition: () => boolean, deadline: number): Promise<void> {

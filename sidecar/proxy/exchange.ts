@@ -24,8 +24,11 @@ export interface Outcome {
   status: number;
   /** Set where the answer was our own. */
   error: LocalReply | undefined;
-  /** The client left, or was cut off in the middle of a response. */
-  aborted: boolean;
+  /** Who ended it before its time: the client by leaving, or what had us cut the response off half way. */
+  cutOff: '' | 'client' | 'upstream' | 'timeout';
+  /** Bytes of the bodies, chunk framing included where they have it; of a tunnel, all that went through. */
+  requestBytes: number;
+  responseBytes: number;
 }
 
 /**
@@ -46,7 +49,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   readonly startedMs: number;
   /** Precise, for durations: milliseconds of `performance.now()`. */
   readonly startedAt = performance.now();
-  readonly outcome: Outcome = { status: 0, error: undefined, aborted: false };
+  readonly outcome: Outcome = { status: 0, error: undefined, cutOff: '', requestBytes: 0, responseBytes: 0 };
   /** Attempts made, the present one included. */
   attempts = 0;
   private readonly forwarder: Forwarder;
@@ -89,6 +92,11 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     return this.replay.intact;
   }
 
+  /** The head that went upstream, of the last attempt; empty while there has been none. */
+  get sentHead(): string {
+    return this.headText;
+  }
+
   // ---- downstream ----
 
   onRequestHead(): void {
@@ -97,6 +105,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
 
   onRequestBody(piece: Buffer, start: number, end: number): void {
     this.lastActivityMs = this.settings.nowMs();
+    this.outcome.requestBytes += end - start;
     const { upstream } = this;
     if (upstream === undefined) {
       // Between two attempts: the next one sends it, and more has to wait for that.
@@ -132,7 +141,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     if (this.done) return;
     if (this.tunnel && this.downstream.endedOrderly) this.upstream?.closeSoon();
     else {
-      this.outcome.aborted = true;
+      this.outcome.cutOff = 'client';
       this.upstream?.cancel();
     }
     this.finish();
@@ -239,8 +248,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   onResponseBody(piece: Buffer, start: number, end: number): void {
     if (!this.responding) return;
     this.lastActivityMs = this.settings.nowMs();
-    const { writer } = this.downstream;
-    writer.writeRange(piece, start, end);
+    this.outcome.responseBytes += end - start;
+    this.downstream.writer.writeRange(piece, start, end);
   }
 
   onResponseEnd(trailers: string): void {
@@ -255,7 +264,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     this.releaseTarget();
     if (this.done) return;
     if (this.responding) {
-      this.outcome.aborted = true;
+      this.outcome.cutOff = 'upstream';
       this.finish();
       this.downstream.abort();
       return;
@@ -280,6 +289,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onClientTunnelData(piece: Buffer): void {
+    this.outcome.requestBytes += piece.length;
     this.upstream?.writer.writeRange(piece, 0, piece.length);
   }
 
@@ -288,6 +298,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onUpstreamTunnelData(piece: Buffer): void {
+    this.outcome.responseBytes += piece.length;
     this.downstream.writer.writeRange(piece, 0, piece.length);
   }
 
@@ -339,7 +350,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
       this.reply({ code: 'request-timeout', detail });
       return;
     }
-    this.outcome.aborted = true;
+    this.outcome.cutOff = 'timeout';
     this.upstream?.cancel();
     this.finish();
     this.downstream.abort();

@@ -16,7 +16,8 @@ export interface ListenerOptions {
   nowMs(): number;
   onRequest(connection: DownstreamConnection): DownstreamUser;
   onOpaque(connection: DownstreamConnection): DownstreamUser;
-  onRefused(reply: LocalReply): void;
+  /** @param client its address, without the port */
+  onRefused(reply: LocalReply, client: string): void;
 }
 
 const SOCKET_BUFFER_BYTES = 65_536;
@@ -65,8 +66,8 @@ export class Listener implements DownstreamOwner {
     return this.options.onOpaque(connection);
   }
 
-  onRefused(_connection: DownstreamConnection, reply: LocalReply): void {
-    this.options.onRefused(reply);
+  onRefused({ request }: DownstreamConnection, reply: LocalReply): void {
+    this.options.onRefused(reply, request.sourceIp);
   }
 
   onClosed(connection: DownstreamConnection): void {

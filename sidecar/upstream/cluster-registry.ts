@@ -5,7 +5,7 @@ import type { AssignmentResource, EndpointConfig } from '../../src/xds/endpoint.
 import { DnsRefresher, type Resolve } from './dns-refresher.js';
 import { LiveCluster } from './live-cluster.js';
 import type { ReachabilityProber } from './reachability-prober.js';
-import type { UpstreamEndpoint, UpstreamSettings } from './upstream-endpoint.js';
+import type { UpstreamSettings } from './upstream-endpoint.js';
 
 interface Entry {
   readonly live: LiveCluster;
@@ -32,11 +32,18 @@ export class ClusterRegistry {
     private readonly log: Logger,
   ) {}
 
-  /** Every endpoint with its cluster's name. */
-  list(): { readonly cluster: string; readonly endpoint: UpstreamEndpoint }[] {
-    return [...this.entries].flatMap(([cluster, { live }]) =>
-      [...live.upstreams].map((endpoint) => ({ cluster, endpoint })),
-    );
+  get size(): number {
+    return this.entries.size;
+  }
+
+  get endpointCount(): number {
+    let count = 0;
+    for (const { live } of this.entries.values()) count += live.endpoints.endpoints.length;
+    return count;
+  }
+
+  get all(): Iterable<LiveCluster> {
+    return liveOf(this.entries.values());
   }
 
   /** The cluster of a name, known yet or not: one object for as long as anything refers to it. */
@@ -147,4 +154,8 @@ export class ClusterRegistry {
     this.entries.set(name, made);
     return made;
   }
+}
+
+function* liveOf(entries: Iterable<Entry>): Generator<LiveCluster> {
+  for (const { live } of entries) yield live;
 }
