@@ -14,6 +14,7 @@ import { Scraper } from '../src/telemetry/scrape.js';
 import { VERSION } from '../src/version.js';
 import { formatAddress } from '../src/xds/fields.js';
 import { AccessLog, type AccessLogLevel } from './admin/access-log.js';
+import { ActionCounts } from './admin/action-counts.js';
 import { createAdminServer } from './admin/admin-server.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { RequestRecorder } from './admin/request-recorder.js';
@@ -22,6 +23,7 @@ import { DeltaClient } from './discovery/delta-client.js';
 import { MeshConfiguration } from './discovery/mesh-configuration.js';
 import type { Http1Limits } from './http1/limits.js';
 import { createInboundListener } from './inbound/inbound-listener.js';
+import { Mirrors } from './outbound/mirrors.js';
 import type { OutboundServices } from './outbound/outbound-forwarder.js';
 import { createOutboundListener } from './outbound/outbound-listener.js';
 import { PassthroughEndpoints } from './outbound/passthrough.js';
@@ -134,6 +136,7 @@ interface Parts {
   readonly clusters: ClusterRegistry;
   readonly app: UpstreamEndpoint;
   readonly passthrough: PassthroughEndpoints | undefined;
+  readonly mirrors: Mirrors;
   readonly configuration: MeshConfiguration;
   readonly client: DeltaClient;
   readonly outbound: Listener;
@@ -159,16 +162,17 @@ async function bind(
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
 function release(parts: Parts): void {
-  const { inbound, outbound, clock, delay, client, clusters, app, passthrough, admin, publicAdmin } = parts;
+  const { inbound, outbound, clock, delay, client, clusters, app, passthrough, mirrors } = parts;
   inbound.destroy();
   outbound.destroy();
+  mirrors.close();
   clock.stop();
   delay.stop();
   client.close();
   clusters.close();
   app.retire();
   passthrough?.close();
-  for (const server of [admin, publicAdmin]) {
+  for (const server of [parts.admin, parts.publicAdmin]) {
     server.close();
     server.closeAllConnections();
   }
@@ -227,13 +231,16 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain
   };
   const traces = new TraceMemory(nowMs);
   const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
+  const actionCounts = new ActionCounts();
+  const mirrors = new Mirrors(nowMs, Math.random);
   const services: OutboundServices = {
     table: () => configuration.table,
     pins,
     context,
     traces,
     passthrough,
-    streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
+    actionCounts,
+    mirrors,
     newRequestId: randomUUID,
     onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
   };
@@ -253,7 +260,6 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain
   const inbound = createInboundListener({
     services: {
       app,
-      streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
       newRequestId: randomUUID,
       onArrived: (request) => traces.remember(request, configuration.table?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),
@@ -267,6 +273,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain
   const listenerOf = (direction: 'inbound' | 'outbound') => (direction === 'inbound' ? inbound : outbound);
   const metrics = sidecarMetrics({
     recorder,
+    actionCounts,
     clusters,
     process: figures,
     ready: () => configuration.table !== undefined,
@@ -291,6 +298,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain
   function onTick(now: number): void {
     inbound.checkDeadlines(now);
     outbound.checkDeadlines(now);
+    mirrors.checkDeadlines(now);
     app.closeIdle(now);
     clusters.closeIdle(now);
     passthrough?.closeIdle(now);
@@ -305,6 +313,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain
     clusters,
     app,
     passthrough,
+    mirrors,
     configuration,
     client,
     outbound,

@@ -26,6 +26,11 @@ export const SIDECAR_METRICS = {
     labels: ['direction', 'error'],
     help: 'Answers that the sidecar itself made, by x-roost-error.',
   },
+  roost_route_actions_total: {
+    type: 'counter',
+    labels: ['service', 'route', 'action'],
+    help: 'What routes did to requests besides sending them somewhere.',
+  },
   roost_active_requests: { type: 'gauge', labels: ['direction'], help: 'Requests under way.' },
   roost_downstream_connections: { type: 'gauge', labels: ['direction'], help: 'Client connections open.' },
   roost_upstream_requests_total: { type: 'counter', labels: ENDPOINT, help: 'Attempts sent to an endpoint.' },

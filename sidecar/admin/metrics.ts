@@ -12,6 +12,7 @@ import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import type { LiveCluster } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
+import type { ActionCounts } from './action-counts.js';
 import { SIDECAR_METRICS } from './metric-table.js';
 import type { RequestRecorder } from './request-recorder.js';
 import type { RequestSeries } from './request-statistics.js';
@@ -21,6 +22,7 @@ const DIRECTIONS: readonly Direction[] = ['inbound', 'outbound'];
 
 export interface MetricSources {
   readonly recorder: RequestRecorder;
+  readonly actionCounts: ActionCounts;
   readonly clusters: ClusterRegistry;
   readonly process: ProcessFigures;
   ready(): boolean;
@@ -57,6 +59,10 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
           sample(name, labelText({ direction, error }), count),
         ),
       ),
+    roost_route_actions_total: function* (name) {
+      for (const { labels, count } of sources.actionCounts.all)
+        yield sample(name, labelText({ ...labels }), count);
+    },
     roost_active_requests: perDirection((direction) => sources.activeRequests(direction)),
     roost_downstream_connections: perDirection((direction) => sources.connections(direction)),
     roost_upstream_requests_total: counter('requests'),

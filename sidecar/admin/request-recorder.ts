@@ -1,6 +1,12 @@
-import { ERROR_CATALOGUE, type ErrorCode, type LocalReply } from '../../src/http/error-catalogue.js';
+import {
+  ERROR_CATALOGUE,
+  type ErrorCode,
+  type LocalReply,
+  replyStatus,
+} from '../../src/http/error-catalogue.js';
 import type { OutboundForwarder } from '../outbound/outbound-forwarder.js';
-import type { Exchange, Outcome } from '../proxy/exchange.js';
+import type { Exchange } from '../proxy/exchange.js';
+import type { Outcome } from '../proxy/outcome.js';
 import type { AccessLog, AccessLogLevel } from './access-log.js';
 import { describeRequest, type RequestRecord } from './request-record.js';
 import type { RequestSamples } from './request-samples.js';
@@ -49,8 +55,9 @@ export class RequestRecorder {
   }
 
   /** A request that was refused before it was one. @param client its address, without the port */
-  refused(direction: Direction, { code, detail }: LocalReply, client: string): void {
-    const { status } = ERROR_CATALOGUE[code];
+  refused(direction: Direction, reply: LocalReply, client: string): void {
+    const { code, detail } = reply;
+    const status = replyStatus(reply);
     this.requests.named({ direction, service: '', release: '', route: '' }).record(status, 0, 0);
     this.ownAnswers[direction][code]++;
     const sampled = this.options.samples.wants(true);

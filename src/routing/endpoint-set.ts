@@ -40,7 +40,7 @@ export class EndpointSet {
     });
   }
 
-  /** @param endpoints in canonical order, by address */
+  /** @param endpoints in canonical order */
   static of(
     endpoints: readonly Endpoint[],
     loadBalancer: LoadBalancerConfig,
@@ -140,7 +140,9 @@ class EndpointTables {
   digestIndex(digests: PinDigests): ReadonlyMap<number, number> {
     if (this.digestsOf?.id !== digests.id) {
       this.byDigest = new Map(
-        this.endpoints.map((endpoint, index) => [digests.ofEndpoint(endpoint.address), index]),
+        this.endpoints.flatMap(({ address }, index) =>
+          digests.ofEndpoint(address).map((digest) => [digest, index] as const),
+        ),
       );
       this.digestsOf = digests;
     }

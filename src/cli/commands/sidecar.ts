@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { ACCESS_LOG_LEVELS } from '../../../sidecar/admin/access-log.js';
-import { DEFAULT_LIMITS } from '../../../sidecar/http1/limits.js';
 import { type SocketAddress, splitHostPort } from '../../model/scalars.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
 import { openStandardOutput } from '../../telemetry/standard-output.js';
@@ -20,8 +19,8 @@ import {
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
 import { CLIENT_FLAGS } from './shared.js';
+import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
 
-const GIBIBYTE = 2 ** 30;
 /** How long whoever reads the log may take for the last of it. */
 const LAST_LINES_MS = 1000;
 
@@ -103,41 +102,7 @@ const FLAGS = {
     default: '15s',
     parse: durationMs,
   },
-  maxHeadBytes: {
-    name: 'max-head-bytes',
-    argument: 'N',
-    help: 'largest request or response head',
-    default: String(DEFAULT_LIMITS.maxHeadBytes),
-    parse: wholeNumber(1024, GIBIBYTE),
-  },
-  maxHeaders: {
-    name: 'max-headers',
-    argument: 'N',
-    help: 'most header fields in a head',
-    default: String(DEFAULT_LIMITS.maxFields),
-    parse: wholeNumber(10, 10_000),
-  },
-  headTimeout: {
-    name: 'head-timeout',
-    argument: 'DURATION',
-    help: 'from the first byte of a head to its last',
-    default: '10s',
-    parse: durationMs,
-  },
-  idleTimeout: {
-    name: 'idle-timeout',
-    argument: 'DURATION',
-    help: "between requests on a client's connection",
-    default: '5m',
-    parse: durationMs,
-  },
-  streamIdleTimeout: {
-    name: 'stream-idle-timeout',
-    argument: 'DURATION',
-    help: 'without a byte in either direction during a request; a route may set its own',
-    default: '5m',
-    parse: durationMs,
-  },
+  ...BOUND_FLAGS,
   accessLog: {
     name: 'access-log',
     argument: ACCESS_LOG_LEVELS.join('|'),
@@ -191,14 +156,7 @@ function toOptions(flags: Values<typeof FLAGS>) {
     passthrough: flags.unknown === 'passthrough',
     resolve: new Map(flags.resolve),
     drainTimeoutMs: flags.drainTimeout,
-    limits: {
-      ...DEFAULT_LIMITS,
-      maxHeadBytes: flags.maxHeadBytes,
-      maxFields: flags.maxHeaders,
-      headTimeoutMs: flags.headTimeout,
-      clientIdleTimeoutMs: flags.idleTimeout,
-      streamIdleTimeoutMs: flags.streamIdleTimeout,
-    },
+    limits: limitsOf(flags),
   };
 }
 
