@@ -5,7 +5,6 @@ import { credentials } from '@grpc/grpc-js';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { listen } from '../src/lifecycle/listen.js';
 import type { SocketAddress } from '../src/model/scalars.js';
-import { USABLE } from '../src/routing/endpoint-set.js';
 import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
 import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
@@ -16,6 +15,7 @@ import { formatAddress } from '../src/xds/fields.js';
 import { AccessLog, type AccessLogLevel } from './admin/access-log.js';
 import { ActionCounts } from './admin/action-counts.js';
 import { createAdminServer } from './admin/admin-server.js';
+import { describeClusters } from './admin/describe-clusters.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { RequestRecorder } from './admin/request-recorder.js';
 import { RequestSamples } from './admin/request-samples.js';
@@ -33,8 +33,10 @@ import { SessionTable } from './session/session-table.js';
 import { TraceMemory } from './session/trace-memory.js';
 import { ClusterRegistry } from './upstream/cluster-registry.js';
 import { type ResolvedAddress, resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
+import { HealthChecker } from './upstream/health-checker.js';
+import { probeHealth } from './upstream/health-probe.js';
 import { ReachabilityProber } from './upstream/reachability-prober.js';
-import { UpstreamEndpoint, type UpstreamSettings } from './upstream/upstream-endpoint.js';
+import { UpstreamEndpoint, type UpstreamSettings, unwatched } from './upstream/upstream-endpoint.js';
 
 export interface SidecarOptions {
   readonly service: { readonly name: string; readonly namespace: string };
@@ -193,8 +195,9 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain
   const clusters = new ClusterRegistry(
     settings,
     new ReachabilityProber(),
+    new HealthChecker(probeHealth),
     resolve,
-    log.child({ component: 'dns' }),
+    log.child({ component: 'upstream' }),
   );
   const discoveryLog = log.child({ component: 'discovery' });
   const configuration: MeshConfiguration = new MeshConfiguration({
@@ -255,7 +258,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain
     appEndpoint(options.app),
     2000,
     { ...settings, connectFailuresToEject: Number.POSITIVE_INFINITY },
-    () => {},
+    unwatched(),
   );
   const inbound = createInboundListener({
     services: {
@@ -300,7 +303,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain
     outbound.checkDeadlines(now);
     mirrors.checkDeadlines(now);
     app.closeIdle(now);
-    clusters.closeIdle(now);
+    clusters.tick(now);
     passthrough?.closeIdle(now);
     configuration.checkDeadlines(now);
     samples.onTick();
@@ -354,28 +357,6 @@ function nodeOf({ service, release }: SidecarOptions): object {
 
 function appEndpoint({ host, port }: SocketAddress) {
   return { host, port, address: formatAddress(host, port), weight: 1, zone: '', status: 'healthy' } as const;
-}
-
-function describeClusters(clusters: ClusterRegistry): object {
-  const described = [...clusters.all].map(({ name, upstreams }) => ({
-    name,
-    endpoints: [...upstreams].map(describeEndpoint),
-  }));
-  return { clusters: described.filter(({ endpoints }) => endpoints.length > 0) };
-}
-
-function describeEndpoint(endpoint: UpstreamEndpoint): object {
-  return {
-    address: endpoint.address,
-    healthy: endpoint.usability === USABLE,
-    unreachable: endpoint.isUnreachable,
-    status: endpoint.status,
-    weight: endpoint.weight,
-    ...(endpoint.zone === '' ? {} : { zone: endpoint.zone }),
-    activeRequests: endpoint.activeRequests,
-    connections: endpoint.connectionCount,
-    ...endpoint.counters,
-  };
 }
 
 async function until(condition: () => boolean, deadline: number): Promise<void> {

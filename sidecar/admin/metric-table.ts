@@ -40,6 +40,22 @@ export const SIDECAR_METRICS = {
     labels: ENDPOINT,
     help: 'Connections that were not made.',
   },
+  roost_upstream_resets_total: {
+    type: 'counter',
+    labels: ENDPOINT,
+    help: 'Connections that broke with a request on them.',
+  },
+  roost_upstream_errors_total: {
+    type: 'counter',
+    labels: ENDPOINT,
+    help: 'Attempts whose outcome speaks against the endpoint: a 5xx, a reset, no answer in time.',
+  },
+  roost_upstream_ejections_total: { type: 'counter', labels: ENDPOINT, help: 'Ejections as an outlier.' },
+  roost_upstream_check_failures_total: {
+    type: 'counter',
+    labels: ENDPOINT,
+    help: 'Active checks that failed.',
+  },
   roost_upstream_connections: { type: 'gauge', labels: ENDPOINT, help: 'Connections open, in use or idle.' },
   roost_upstream_idle_connections: {
     type: 'gauge',
@@ -47,6 +63,7 @@ export const SIDECAR_METRICS = {
     help: 'Connections that wait for a request.',
   },
   roost_upstream_active_requests: { type: 'gauge', labels: ENDPOINT, help: 'Requests in flight.' },
+  roost_upstream_ejected: { type: 'gauge', labels: ENDPOINT, help: '1 while it is ejected.' },
   roost_upstream_usable: {
     type: 'gauge',
     labels: ENDPOINT,
@@ -55,12 +72,32 @@ export const SIDECAR_METRICS = {
   roost_cluster_endpoints: {
     type: 'gauge',
     labels: ['cluster'],
-    help: 'Endpoints configured, of clusters in use.',
+    help: 'Endpoints configured.',
   },
   roost_cluster_usable_endpoints: {
     type: 'gauge',
     labels: ['cluster'],
-    help: 'Those of them that are usable.',
+    help: 'Endpoints that are usable.',
+  },
+  roost_cluster_panicking: {
+    type: 'gauge',
+    labels: ['cluster'],
+    help: '1 while checks and ejections do not count.',
+  },
+  roost_cluster_pending_requests: {
+    type: 'gauge',
+    labels: ['cluster'],
+    help: 'Attempts whose connection is being made.',
+  },
+  roost_cluster_shed_total: {
+    type: 'counter',
+    labels: ['cluster', 'limit'],
+    help: 'Attempts refused, by the limit that they met.',
+  },
+  roost_cluster_retries_refused_total: {
+    type: 'counter',
+    labels: ['cluster'],
+    help: 'Retries that the budget did not allow.',
   },
   roost_configured_clusters: { type: 'gauge', labels: [], help: 'Clusters that the configuration names.' },
   roost_configured_endpoints: { type: 'gauge', labels: [], help: 'Endpoints of all clusters.' },

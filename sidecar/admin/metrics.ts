@@ -68,12 +68,40 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
     roost_upstream_requests_total: counter('requests'),
     roost_upstream_connects_total: counter('connects'),
     roost_upstream_connect_failures_total: counter('connectFailures'),
+    roost_upstream_resets_total: counter('resets'),
+    roost_upstream_errors_total: counter('failures'),
+    roost_upstream_ejections_total: endpoints(({ outlier }) => outlier.ejections),
+    roost_upstream_check_failures_total: endpoints(({ health }) => health.failures),
     roost_upstream_connections: endpoints(({ connectionCount }) => connectionCount),
     roost_upstream_idle_connections: endpoints(({ idleCount }) => idleCount),
     roost_upstream_active_requests: endpoints(({ activeRequests }) => activeRequests),
+    roost_upstream_ejected: endpoints(({ isEjected }) => Number(isEjected)),
     roost_upstream_usable: endpoints(({ usability }) => Number(usability === USABLE)),
-    roost_cluster_endpoints: perCluster(clusters, ({ endpoints }) => endpoints.endpoints.length),
-    roost_cluster_usable_endpoints: perCluster(clusters, ({ endpoints }) => endpoints.usableCount),
+    roost_cluster_endpoints: perCluster(
+      clusters,
+      oneValue((c) => c.endpoints.endpoints.length),
+    ),
+    roost_cluster_usable_endpoints: perCluster(
+      clusters,
+      oneValue((c) => c.endpoints.usableCount),
+    ),
+    roost_cluster_panicking: perCluster(
+      clusters,
+      oneValue(({ panicking }) => Number(panicking)),
+    ),
+    roost_cluster_pending_requests: perCluster(
+      clusters,
+      oneValue(({ load }) => load.pending),
+    ),
+    roost_cluster_shed_total: perCluster(clusters, ({ load }, name, labels) =>
+      Object.entries(load.shed)
+        .map(([limit, count]) => sample(name, `${labels},limit="${limit}"`, count))
+        .join(''),
+    ),
+    roost_cluster_retries_refused_total: perCluster(
+      clusters,
+      oneValue(({ load }) => load.retriesRefused),
+    ),
     roost_configured_clusters: single(() => clusters.size),
     roost_configured_endpoints: single(() => clusters.endpointCount),
     roost_ready: single(() => Number(sources.ready())),
@@ -107,7 +135,7 @@ function perDirection(read: (direction: Direction) => number): Collector {
  */
 function perEndpoint(clusters: ClusterRegistry, read: (endpoint: UpstreamEndpoint) => number): Collector {
   return function* (name) {
-    for (const { name: cluster, upstreams } of clusters.all) {
+    for (const { name: cluster, upstreams } of clusters.clusters) {
       for (const endpoint of upstreams) {
         if (!isUsed(endpoint)) continue;
         yield sample(name, labelText({ cluster, endpoint: endpoint.address }), read(endpoint));
@@ -116,18 +144,19 @@ function perEndpoint(clusters: ClusterRegistry, read: (endpoint: UpstreamEndpoin
   };
 }
 
-/** Clusters one of whose endpoints has been sent a request. */
-function perCluster(clusters: ClusterRegistry, read: (cluster: LiveCluster) => number): Collector {
+type RenderCluster = (cluster: LiveCluster, name: string, labels: string) => string;
+
+/** Clusters that have been sent a request. */
+function perCluster(clusters: ClusterRegistry, render: RenderCluster): Collector {
   return function* (name) {
-    for (const cluster of clusters.all) {
-      if (someUsed(cluster)) yield sample(name, labelText({ cluster: cluster.name }), read(cluster));
+    for (const cluster of clusters.clusters) {
+      if (cluster.isUsed) yield render(cluster, name, labelText({ cluster: cluster.name }));
     }
   };
 }
 
-function someUsed({ upstreams }: LiveCluster): boolean {
-  for (const endpoint of upstreams) if (isUsed(endpoint)) return true;
-  return false;
+function oneValue(read: (cluster: LiveCluster) => number): RenderCluster {
+  return (cluster, name, labels) => sample(name, labels, read(cluster));
 }
 
 function isUsed({ counters }: UpstreamEndpoint): boolean {

@@ -5,7 +5,7 @@ import type { Http1Limits } from '../http1/limits.js';
 import { answerStatus, type LocalAnswer, localAnswerText } from '../http1/local-reply.js';
 import type { RequestHead } from '../http1/request-head.js';
 import type { ResponseHead } from '../http1/response-head.js';
-import type { UpstreamFailure } from '../upstream/failure.js';
+import { isReset, type UpstreamFailure } from '../upstream/failure.js';
 import type { UpstreamConnection, UpstreamUser } from '../upstream/upstream-connection.js';
 import type { Forwarder, Step, Target } from './forwarder.js';
 import type { Outcome } from './outcome.js';
@@ -177,8 +177,16 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private send(target: Target): void {
     const { endpoint } = target;
     const nowMs = this.settings.nowMs();
-    endpoint.activeRequests++;
-    const upstream = target.fresh ? endpoint.acquireFresh(this) : endpoint.acquire(this);
+    const upstream = endpoint.acquire(this, target.fresh);
+    if (typeof upstream === 'string') {
+      const failure = {
+        kind: 'overloaded',
+        reason: endpoint.load.describe(upstream),
+        limit: upstream,
+      } as const;
+      this.take(this.forwarder.afterFailure(this, failure));
+      return;
+    }
     this.upstream = upstream;
     this.connectDeadlineMs = upstream.isConnected ? 0 : nowMs + endpoint.connectTimeoutMs;
     const { perTryMs } = this.forwarder.timeouts;
@@ -201,7 +209,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   private releaseTarget(): void {
-    if (this.upstream !== undefined && this.target !== undefined) this.target.endpoint.activeRequests--;
+    if (this.upstream !== undefined && this.target !== undefined) this.target.endpoint.release();
     this.upstream = undefined;
   }
 
@@ -275,6 +283,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onUpstreamFailure(failure: UpstreamFailure): void {
+    if (isReset(failure) && this.target !== undefined) this.target.endpoint.counters.resets++;
     this.releaseTarget();
     if (this.done) return;
     if (this.responding) {
@@ -360,6 +369,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
 
   private timeOut(detail: string): void {
     if (!this.responding) {
+      // A request that its client has not finished is not the upstream's to answer yet.
+      if (this.upstream !== undefined && this.requestComplete) this.target?.endpoint.onResult(false);
       this.reply({ code: 'request-timeout', detail });
       return;
     }

@@ -1,7 +1,7 @@
 import { readBaggage } from '../http/baggage.js';
 import { headerName } from '../http/header-name.js';
 import { type Endpoint, UNUSABLE } from './endpoint-set.js';
-import { failOver } from './failover.js';
+import { endpointsOf, failOver } from './failover.js';
 import { namedBy, pinnedIn, releaseHeld } from './hold.js';
 import { choosePin, type NewPin } from './new-pin.js';
 import { pickEndpoint } from './pick-endpoint.js';
@@ -105,7 +105,7 @@ export function placeAgain(
   random: () => number,
 ): Endpoint | undefined {
   const { release, route, session } = placement;
-  return pickEndpoint(release.cluster.endpoints, hashForEndpoint(route, release, session), tried, random);
+  return pickEndpoint(endpointsOf(release), hashForEndpoint(route, release, session), tried, random);
 }
 
 function findPin(session: SessionKey, affinity: Affinity, context: DecisionContext): Pin | undefined {
@@ -158,7 +158,7 @@ function chooseEndpoint(
   { release, pinned }: Target,
   { route, session, context }: Question,
 ): { endpoint: Endpoint | undefined; reason: EndpointReason } {
-  const { endpoints } = release.cluster;
+  const endpoints = endpointsOf(release);
   const sticks = route.affinity?.endpoint === 'persistent' && pinned >= 0;
   if (sticks && endpoints.usabilityAt(pinned) !== UNUSABLE)
     return { endpoint: endpoints.at(pinned), reason: 'pin' };
