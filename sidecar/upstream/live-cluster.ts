@@ -132,6 +132,7 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     known.weight = config.weight;
     known.zone = config.zone;
     known.status = config.status;
+    known.hashing = config.hashing;
     return known;
   }
 

@@ -57,6 +57,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   weight: number;
   zone: string;
   status: EndpointConfig['status'];
+  hashing: EndpointConfig['hashing'];
   activeRequests = 0;
   /** Since when it takes requests, on the coarse clock; its share grows from then on where the cluster starts slowly. */
   usableSinceMs: number;
@@ -83,6 +84,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     this.weight = config.weight;
     this.zone = config.zone;
     this.status = config.status;
+    this.hashing = config.hashing;
     this.usableSinceMs = settings.nowMs();
   }
 

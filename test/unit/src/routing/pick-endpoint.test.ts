@@ -1,127 +1,148 @@
 import t from 'tap';
-import { EndpointSet, USABLE } from '../../../../src/routing/endpoint-set.js';
+import { xxh64 } from '../../../../src/hashing/xxh64.js';
+import { type Endpoint, EndpointSet, UNUSABLE, USABLE } from '../../../../src/routing/endpoint-set.js';
 import { pickEndpoint } from '../../../../src/routing/pick-endpoint.js';
-import type { LoadBalancerKind } from '../../../../src/xds/cluster.js';
+import { decodeCluster } from '../../../../src/xds/cluster.js';
+import { codec, packAny } from '../../../../src/xds/descriptors.js';
+import { decodeAssignment } from '../../../../src/xds/endpoint.js';
+import { messageNameOf } from '../../../../src/xds/resource-types.js';
 
-interface Pod {
-  readonly weight?: number;
-  activeRequests?: number;
-}
+/** Consistent hashing as another control plane may configure it, from the bytes on the wire to the pick. */
 
-function setOf(kind: LoadBalancerKind, pods: readonly Pod[]) {
-  const endpoints = pods.map(({ weight = 1, activeRequests = 0 }, i) => ({
-    host: `10.0.0.${i}`,
-    port: 80,
-    address: `10.0.0.${i}:80`,
-    weight,
-    zone: '',
-    status: 'healthy' as const,
-    activeRequests,
-  }));
-  const config = { kind, ringSize: { min: 64, max: 1024 }, tableSize: 65_537, slowStartMs: 0 };
-  return { endpoints, set: EndpointSet.of(endpoints, config, () => USABLE) };
-}
-
-/** A fixed sequence that looks random: the same picks in every run. */
-function chance(): () => number {
-  let seed = 12_345;
-  return () => {
-    seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
-    return seed / 2 ** 31;
-  };
-}
-
-function picks(set: EndpointSet, times: number, random = chance()): number[] {
-  return Array.from({ length: times }, () => Number(pickEndpoint(set, undefined, [], random)?.host.at(-1)));
-}
-
-const countsOf = (picked: readonly number[], pods: number) =>
-  Array.from({ length: pods }, (_, i) => picked.filter((p) => p === i).length);
-
-t.test('least-request: of two picked at random, the one with less to do', async (t) => {
-  const { set } = setOf('least-request', [{ activeRequests: 5 }, { activeRequests: 1 }]);
-  for (const [a, b, expected] of [
-    [0.1, 0.9, 1],
-    [0.9, 0.1, 1],
-    [0.1, 0.2, 0],
-    [0.7, 0.8, 1],
-  ] as const) {
-    const numbers = [a, b];
-    t.strictSame(
-      picks(set, 1, () => numbers.shift() as number),
-      [expected],
-      `${a} ${b}`,
-    );
-  }
+const RING = { lbPolicy: 'RING_HASH', ringHashLbConfig: { minimumRingSize: { value: 1024 } } };
+const MAGLEV = 'envoy.extensions.load_balancing_policies.maglev.v3.Maglev';
+const clusterOf = (fields: object) =>
+  decodeCluster(codec(messageNameOf('cluster')).encode({ name: 'c', type: 'EDS', ...fields }));
+const lbEndpoint = (last: number, more: object = {}, endpoint: object = {}) => ({
+  endpoint: { address: { socketAddress: { address: `10.0.0.${last}`, portValue: 80 } }, ...endpoint },
+  ...more,
+});
+const locality = (zone: string, weight: number | undefined, ...lbEndpoints: object[]) => ({
+  locality: { zone },
+  lbEndpoints,
+  ...(weight === undefined ? {} : { loadBalancingWeight: { value: weight } }),
 });
 
-t.test('least-request: load is taken in proportion to weight', async (t) => {
-  const { set } = setOf('least-request', [{ activeRequests: 2 }, { weight: 4, activeRequests: 4 }]);
-  const numbers = [0.1, 0.9];
-  t.strictSame(
-    picks(set, 1, () => numbers.shift() as number),
-    [1],
-    '4 of 4 is less than 2 of 1',
+type Busy = Endpoint & { activeRequests: number };
+
+function setOf(
+  cluster: object,
+  localities: object[],
+  unusable = '',
+): { set: EndpointSet; endpoints: Busy[] } {
+  const assignment = codec(messageNameOf('endpoint')).encode({ clusterName: 'c', endpoints: localities });
+  const endpoints = decodeAssignment(assignment).endpoints.map(
+    (each): Busy => ({ ...each, activeRequests: 0 }),
   );
-});
+  const usability = ({ address }: Endpoint) => (address === unusable ? UNUSABLE : USABLE);
+  return { set: EndpointSet.of(endpoints, clusterOf(cluster).loadBalancer, usability), endpoints };
+}
 
-t.test('least-request: the busiest of three gets nothing but what it is picked for twice', async (t) => {
-  const { set } = setOf('least-request', [{ activeRequests: 9 }, {}, {}]);
-  const [busy, ...others] = countsOf(picks(set, 9000), 3);
-  t.ok((busy as number) < 1200 && (busy as number) > 800, `about one in nine: ${busy}`);
-  for (const count of others) t.ok(count > 3600, `${count}`);
-});
+const hashes = Array.from({ length: 2000 }, (_, i) => xxh64(`user-${i}`));
+const pick = (set: EndpointSet, hash: bigint, tried: readonly Endpoint[] = []) =>
+  pickEndpoint(set, hash, tried, Math.random)?.address;
+const shareOf = (set: EndpointSet, address: string) =>
+  hashes.filter((hash) => pick(set, hash) === address).length / hashes.length;
 
-t.test('least-request: two choices keep the load level where one choice does not', async (t) => {
-  const spread = (kind: LoadBalancerKind) => {
-    const { set, endpoints } = setOf(
-      kind,
-      Array.from({ length: 10 }, () => ({})),
-    );
-    const random = chance();
-    // Requests that never end: what is picked stays picked.
-    for (let i = 0; i < 10_000; i++) {
-      const picked = pickEndpoint(set, undefined, [], random) as (typeof endpoints)[number];
-      picked.activeRequests++;
-    }
-    const loads = endpoints.map(({ activeRequests }) => activeRequests);
-    return Math.max(...loads) - Math.min(...loads);
-  };
-  const [two, one] = [spread('least-request'), spread('random')];
-  t.ok(two <= 10, `two choices: ${two}`);
-  t.ok(one > 3 * two, `one choice: ${one}`);
-});
+const policies: [string, (common: object) => object][] = [
+  ['lb_policy', (common) => ({ ...RING, commonLbConfig: common })],
+  [
+    'load_balancing_policy',
+    (config) => ({
+      loadBalancingPolicy: {
+        policies: [{ typedExtensionConfig: { name: MAGLEV, typedConfig: packAny(MAGLEV, config) } }],
+      },
+    }),
+  ],
+];
 
-t.test('random: in proportion to weight', async (t) => {
-  const { set } = setOf('random', [{ weight: 1 }, { weight: 3 }]);
-  const [, heavy] = countsOf(picks(set, 10_000), 2);
-  t.ok(Math.abs((heavy as number) - 7500) < 200, `${heavy}`);
-});
-
-t.test('round-robin: one after the other', async (t) => {
-  const { set } = setOf('round-robin', [{}, {}, {}]);
-  t.strictSame(picks(set, 7), [0, 1, 2, 0, 1, 2, 0]);
-});
-
-t.test('round-robin: as often as the weights say, evenly spread', async (t) => {
-  const { set } = setOf('round-robin', [{ weight: 1 }, { weight: 2 }, { weight: 5 }]);
-  const picked = picks(set, 800);
-  countsOf(picked, 3).forEach((count, i) => {
-    const wanted = [100, 200, 500][i] as number;
-    t.ok(Math.abs(count - wanted) <= 3, `${count} of ${wanted}`);
+for (const [where, cluster] of policies) {
+  t.test(`locality weights count where the cluster says so, in ${where}`, async (t) => {
+    const localities = [
+      locality('b', 1, lbEndpoint(1), lbEndpoint(2)),
+      locality('a', 9, lbEndpoint(3)),
+      locality('c', undefined, lbEndpoint(4)),
+    ];
+    const plain = setOf(cluster({}), localities).set;
+    t.ok(Math.abs(shareOf(plain, '10.0.0.3:80') - 0.25) < 0.05);
+    const { set } = setOf(cluster({ localityWeightedLbConfig: {} }), localities);
+    t.ok(Math.abs(shareOf(set, '10.0.0.3:80') - 0.9) < 0.05);
+    t.equal(shareOf(set, '10.0.0.4:80'), 0, 'a locality without a weight has none');
   });
-  for (let from = 0; from + 16 <= picked.length; from++)
-    t.ok(Math.abs((countsOf(picked.slice(from, from + 16), 3)[2] as number) - 10) <= 2, `turn ${from}`);
+
+  t.test(`an endpoint with too much to do passes sessions on, in ${where}`, async (t) => {
+    const config = { consistentHashingLbConfig: { hashBalanceFactor: { value: 150 } } };
+    const { set, endpoints } = setOf(cluster(config), [
+      locality('a', 1, ...[1, 2, 3, 4, 5].map((last) => lbEndpoint(last))),
+    ]);
+    const idle = hashes.map((hash) => pick(set, hash));
+    const [busy, other] = endpoints as [Busy, Busy];
+    busy.activeRequests = 10;
+    const loaded = hashes.map((hash) => pick(set, hash));
+    t.notOk(loaded.includes(busy.address));
+    t.same(
+      loaded.filter((address, i) => address !== idle[i]).length,
+      idle.filter((address) => address === busy.address).length,
+      'only its own sessions move',
+    );
+    t.ok(new Set(loaded.filter((_, i) => idle[i] === busy.address)).size === 4, 'each to any of the others');
+    busy.activeRequests = 0;
+    t.same(
+      hashes.map((hash) => pick(set, hash)),
+      idle,
+    );
+    const own = hashes[idle.indexOf(other.address)] as bigint;
+    t.not(pick(set, own, [other]), other.address, 'a retry goes elsewhere');
+  });
+}
+
+t.test('bounded load leaves unusable endpoints out', async (t) => {
+  const config = {
+    ...RING,
+    commonLbConfig: { consistentHashingLbConfig: { hashBalanceFactor: { value: 100 } } },
+  };
+  const localities = [locality('a', 1, lbEndpoint(1), lbEndpoint(2), lbEndpoint(3))];
+  const { set, endpoints } = setOf(config, localities, '10.0.0.2:80');
+  (endpoints[0] as Busy).activeRequests = 50;
+  t.same(new Set(hashes.map((hash) => pick(set, hash))), new Set(['10.0.0.3:80']));
 });
 
-t.test('hash picks go by the configured weight, whatever the weight for picks by load', async (t) => {
-  const { set } = setOf('ring-hash', [{}, {}, {}]);
-  const slow = set.withUsability(
-    () => USABLE,
-    ({ host }) => (host === '10.0.0.0' ? 0.1 : 1),
-  );
-  for (let n = 0n; n < 200n; n++) {
-    const hash = n * 0x9e3779b97f4a7c15n;
-    t.equal(pickEndpoint(slow, hash, [], chance()), pickEndpoint(set, hash, [], chance()));
-  }
+t.test('a balance factor below 100 is refused', async (t) => {
+  const config = { consistentHashingLbConfig: { hashBalanceFactor: { value: 99 } } };
+  t.throws(() => clusterOf({ ...RING, commonLbConfig: config }), /hash_balance_factor/);
+});
+
+t.test(
+  'an endpoint is hashed by its hash_key, by its hostname where wanted, else by its address',
+  async (t) => {
+    const metadata = {
+      filterMetadata: { 'envoy.lb': { fields: { hash_key: { stringValue: '10.0.0.9:80' } } } },
+    };
+    const hostname = { hostname: '10.0.0.9:80' };
+    const nine = [locality('a', 1, lbEndpoint(1), lbEndpoint(9))];
+    const byHostname = {
+      ...RING,
+      commonLbConfig: { consistentHashingLbConfig: { useHostnameForHashing: true } },
+    };
+    const same = (cluster: object, endpoint: object) => {
+      const { set } = setOf(cluster, [locality('a', 1, lbEndpoint(1), endpoint)]);
+      const expected = setOf(RING, nine).set;
+      return hashes.every(
+        (hash) => (pick(set, hash) === '10.0.0.1:80') === (pick(expected, hash) === '10.0.0.1:80'),
+      );
+    };
+    t.ok(same(RING, lbEndpoint(2, { metadata })));
+    t.ok(same(byHostname, lbEndpoint(2, {}, hostname)));
+    t.notOk(same(RING, lbEndpoint(2, {}, hostname)));
+    t.notOk(same(RING, lbEndpoint(2)));
+  },
+);
+
+t.test('localities that all weigh nothing: endpoints by their own weights, rather than nobody', async (t) => {
+  const cluster = { ...RING, commonLbConfig: { localityWeightedLbConfig: {} } };
+  const { set } = setOf(cluster, [
+    locality('a', undefined, lbEndpoint(1)),
+    locality('b', undefined, lbEndpoint(2)),
+  ]);
+  t.ok(Math.abs(shareOf(set, '10.0.0.1:80') - 0.5) < 0.1);
 });
