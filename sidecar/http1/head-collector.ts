@@ -15,6 +15,8 @@ export class HeadCollector {
   private partial: Buffer = NOTHING;
   private length = 0;
   private complete = '';
+  private source: Buffer | undefined;
+  private sourceStart = 0;
   /** An empty line may still come before the head. */
   private emptyLineMayCome: boolean;
 
@@ -36,6 +38,15 @@ export class HeadCollector {
     return this.complete;
   }
 
+  /** The bytes of {@link text}, from {@link offset} on. Valid until that is let go. */
+  get bytes(): Buffer | undefined {
+    return this.source;
+  }
+
+  get offset(): number {
+    return this.sourceStart;
+  }
+
   /**
    * @returns where the head ends in the piece, or -1 while it does not.
    * @throws ProtocolError when the head is too large, or has a line feed on its own: waiting for an end that the
@@ -49,6 +60,7 @@ export class HeadCollector {
   reset(): void {
     this.forget();
     this.complete = '';
+    this.source = undefined;
     this.emptyLineMayCome = this.passesEmptyLine;
   }
 
@@ -76,6 +88,8 @@ export class HeadCollector {
     const end = found + END_OF_HEAD.length;
     if (end - from > this.maxBytes) throw tooLarge(this.maxBytes);
     this.complete = piece.toString('latin1', from, end);
+    this.source = piece;
+    this.sourceStart = from;
     return end;
   }
 
@@ -90,6 +104,8 @@ export class HeadCollector {
     const end = found + END_OF_HEAD.length;
     if (end > this.maxBytes) throw tooLarge(this.maxBytes);
     this.complete = this.partial.toString('latin1', 0, end);
+    this.source = this.partial;
+    this.sourceStart = 0;
     this.forget();
     return start + end - before;
   }
