@@ -135,6 +135,11 @@ export class EndpointSet {
     return this.builtHashed;
   }
 
+  /** Index of the endpoint with this address, or -1. */
+  findByAddress(address: string): number {
+    return this.tables.addressIndex().get(address) ?? -1;
+  }
+
   /** Index of the endpoint that a pin names, or -1. */
   findByDigest(digest: number, digests: PinDigests): number {
     return this.tables.digestIndex(digests).get(digest) ?? -1;
@@ -159,6 +164,7 @@ class EndpointTables {
   private builtMaglev: Maglev | undefined;
   private digestsOf: PinDigests | undefined;
   private byDigest: ReadonlyMap<number, number> = new Map();
+  private byAddress: ReadonlyMap<string, number> | undefined;
 
   constructor(
     private readonly endpoints: readonly Endpoint[],
@@ -192,6 +198,11 @@ class EndpointTables {
       this.digestsOf = digests;
     }
     return this.byDigest;
+  }
+
+  addressIndex(): ReadonlyMap<string, number> {
+    this.byAddress ??= new Map(this.endpoints.map(({ address }, index) => [address, index]));
+    return this.byAddress;
   }
 
   hashed(isUsable: (index: number) => boolean): HashedEndpoints {
