@@ -62,7 +62,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   /** Since when it takes requests, on the coarse clock; its share grows from then on where the cluster starts slowly. */
   usableSinceMs: number;
 
-  readonly counters = { requests: 0, connects: 0, connectFailures: 0, failures: 0 };
+  readonly counters = { requests: 0, connects: 0, connectFailures: 0, resets: 0, failures: 0 };
   readonly outlier = new OutlierRecord();
   readonly health = new HealthRecord();
   /** Last in, first out: the most recently used connection is the least likely to have been closed. */

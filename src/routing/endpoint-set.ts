@@ -26,9 +26,9 @@ export class EndpointSet {
   private readonly usable: Uint32Array;
   /** Running sum of the usable endpoints' weights, as the load balancer sees them. */
   private readonly weightEnds: Float64Array;
+  private builtHashed: HashedEndpoints | undefined;
   /** They all weigh the same. */
   readonly isEven: boolean;
-  private builtHashed: HashedEndpoints | undefined;
 
   private constructor(
     readonly endpoints: readonly Endpoint[],
@@ -146,15 +146,15 @@ export class EndpointSet {
   }
 }
 
-function configuredWeight({ weight }: Endpoint): number {
-  return weight;
-}
-
 /** Endpoints in Envoy's order: by locality where localities have weights, else as they are listed. */
 export interface HashedEndpoints {
   readonly indexes: readonly number[];
   /** Share of each in the weight of all, in the same order. */
   readonly shares: readonly number[];
+}
+
+function configuredWeight({ weight }: Endpoint): number {
+  return weight;
 }
 
 /** What depends on the endpoints and not on their health; built on first use. */
