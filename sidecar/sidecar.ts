@@ -15,6 +15,7 @@ import { RequestRecorder } from './admin/request-recorder.js';
 import { RequestStatistics } from './admin/request-statistics.js';
 import { DeltaClient } from './discovery/delta-client.js';
 import { MeshConfiguration } from './discovery/mesh-configuration.js';
+import { Drain, type DrainOptions } from './drain.js';
 import type { Http1Limits } from './http1/limits.js';
 import { createInboundListener } from './inbound/inbound-listener.js';
 import { Mirrors } from './outbound/mirrors.js';
@@ -45,7 +46,7 @@ export interface SidecarOptions {
   /** DNS names answered from here: `host:port` → addresses. */
   readonly resolve: ReadonlyMap<string, readonly ResolvedAddress[]>;
   readonly sessionTableSize: number;
-  readonly drainTimeoutMs: number;
+  readonly drain: DrainOptions;
   readonly limits: Http1Limits;
 }
 
@@ -65,12 +66,9 @@ export interface SidecarAddresses {
 
 /** A running sidecar. {@link Sidecar.start} is the one place that puts its parts together. */
 export class Sidecar {
-  private draining = false;
-
   private constructor(
     private readonly parts: Parts,
     readonly addresses: SidecarAddresses,
-    private readonly options: SidecarOptions,
     private readonly log: Logger,
   ) {}
 
@@ -84,7 +82,7 @@ export class Sidecar {
     });
     parts.configuration.start();
     parts.client.start();
-    sidecar = new Sidecar(parts, addresses, options, log);
+    sidecar = new Sidecar(parts, addresses, log);
     log.info(
       { ...addresses, app: formatAddress(options.app.host, options.app.port) },
       'sidecar is listening',
@@ -92,31 +90,24 @@ export class Sidecar {
     return sidecar;
   }
 
-  /** Fails `/ready` and lets connections end with their present request. */
+  /** Fails `/ready`, and goes as far as {@link Drain} goes without ending anything that is under way. */
   drain(): void {
-    if (this.draining) return;
-    this.draining = true;
-    this.parts.state.draining = true;
+    if (this.parts.drain.begun) return;
     this.log.info('draining');
-    this.parts.inbound.drain();
+    this.parts.drain.begin();
   }
 
   /** Finishes what is under way, for a bounded time, and stops. */
   async stop(): Promise<void> {
-    const { inbound, outbound } = this.parts;
     this.drain();
-    const deadline = performance.now() + this.options.drainTimeoutMs;
-    // Outbound last: requests that are still being answered may need calls of their own.
-    await until(() => inbound.busyCount === 0, deadline);
-    outbound.drain();
-    await until(() => outbound.busyCount === 0, deadline);
+    await this.parts.drain.finish();
     release(this.parts);
     this.log.info('sidecar has stopped');
   }
 }
 
 interface Parts {
-  readonly state: { draining: boolean };
+  readonly drain: Drain;
   readonly clock: CoarseClock;
   readonly clusters: ClusterRegistry;
   readonly app: UpstreamEndpoint;
@@ -148,6 +139,7 @@ async function bind(
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
 function release(parts: Parts): void {
   const { inbound, outbound, clock, client, clusters, app, passthrough, mirrors, admin, publicAdmin } = parts;
+  parts.drain.cancel();
   inbound.destroy();
   outbound.destroy();
   mirrors.close();
@@ -162,9 +154,8 @@ function release(parts: Parts): void {
   }
 }
 
-function assemble(options: SidecarOptions, log: Logger, drain: () => void): Parts {
+function assemble(options: SidecarOptions, log: Logger, onDrain: () => void): Parts {
   const { limits } = options;
-  const state = { draining: false };
   const clock = new CoarseClock(TICK_MS, (nowMs) => onTick(nowMs));
   const nowMs = () => clock.nowMs;
   const settings: UpstreamSettings = {
@@ -249,6 +240,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     nowMs,
     onRefused: (reply) => recorder.refused('inbound', reply),
   });
+  const drain = new Drain(inbound, outbound, options.drain);
   const metrics = sidecarMetrics({
     statistics,
     actionCounts,
@@ -260,11 +252,11 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     connections: (direction) => (direction === 'inbound' ? inbound : outbound).connectionCount,
   });
   const sources = {
-    notReady: () => notReady(state.draining, configuration, options.controlPlane),
+    notReady: () => notReady(drain.begun, configuration, options.controlPlane),
     metrics,
     configDump: () => configuration.dump(),
     clusters: () => describeClusters(clusters),
-    drain,
+    drain: onDrain,
   };
 
   function onTick(now: number): void {
@@ -278,7 +270,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   }
 
   return {
-    state,
+    drain,
     clock,
     clusters,
     app,
@@ -343,8 +335,4 @@ function describeClusters(clusters: ClusterRegistry): object {
     byCluster.set(cluster, [...(byCluster.get(cluster) ?? []), described]);
   }
   return { clusters: [...byCluster].map(([name, endpoints]) => ({ name, endpoints })) };
-}
-
-async function until(condition: () => boolean, deadline: number): Promise<void> {
-  while (!condition() && performance.now() < deadline) await new Promise((done) => setTimeout(done, 20));
 }
