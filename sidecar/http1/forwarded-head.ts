@@ -1,5 +1,6 @@
 import type { FieldChanges, RequestChanges } from '../../src/routing/actions.js';
 import { changedFields, changedRequestHead } from './changed-head.js';
+import { LEAVING } from './connection-options.js';
 import { type HeaderBlock, ID, KNOWN_HEADERS, type KnownHeader } from './header-block.js';
 import type { RequestHead } from './request-head.js';
 import type { ResponseHead } from './response-head.js';
@@ -133,6 +134,8 @@ export interface ResponseEdits {
   readonly changes?: FieldChanges | undefined;
   /** The client's connection ends after this response. */
   readonly close: boolean;
+  /** Said with it: whoever answers is about to stop. */
+  readonly leaving?: boolean;
   /** The client speaks HTTP/1.0. */
   readonly toOldClient: boolean;
 }
@@ -158,7 +161,7 @@ export function forwardedResponseHead(response: ResponseHead, edits: ResponseEdi
   text = line + text + edits.added;
   if (status === 101) text += `Connection: Upgrade\r\nUpgrade: ${headers.known(ID.upgrade)}\r\n`;
   else if (status >= 200) {
-    if (edits.close) text += 'Connection: close\r\n';
+    if (edits.close) text += edits.leaving ? `Connection: close, ${LEAVING}\r\n` : 'Connection: close\r\n';
     else if (edits.toOldClient) text += 'Connection: keep-alive\r\n';
   }
   return `${text}\r\n`;

@@ -62,7 +62,7 @@ export class Listener implements DownstreamOwner {
 
   onRequest(connection: DownstreamConnection): DownstreamUser {
     this.requests++;
-    if (this.ending) connection.closeAfterResponse = true;
+    if (this.ending) this.makeLast(connection);
     return this.options.onRequest(connection);
   }
 
@@ -86,8 +86,12 @@ export class Listener implements DownstreamOwner {
   announceEnd(): void {
     this.ending = true;
     // Where a response has begun, the client has been told that the connection goes on: the next one will be the last.
-    for (const connection of this.connections)
-      if (!connection.responseStarted) connection.closeAfterResponse = true;
+    for (const connection of this.connections) if (!connection.responseStarted) this.makeLast(connection);
+  }
+
+  private makeLast(connection: DownstreamConnection): void {
+    connection.closeAfterResponse = true;
+    connection.leaving = true;
   }
 
   /** Takes no new connections. */

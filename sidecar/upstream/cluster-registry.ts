@@ -127,7 +127,10 @@ export class ClusterRegistry {
 
   closeIdle(nowMs: number): void {
     for (const { live } of this.entries.values())
-      for (const endpoint of live.upstreams) endpoint.closeIdle(nowMs);
+      for (const endpoint of live.upstreams) {
+        endpoint.closeIdle(nowMs);
+        endpoint.checkDeadlines(nowMs);
+      }
   }
 
   /** Stops looking for endpoints and closes idle connections; those in use go with their exchanges. */

@@ -1,4 +1,4 @@
-import { type Endpoint, EndpointSet, UNUSABLE } from '../../src/routing/endpoint-set.js';
+import { type Endpoint, EndpointSet, UNUSABLE, USABLE } from '../../src/routing/endpoint-set.js';
 import type { Cluster } from '../../src/routing/table.js';
 import type { ClusterResource, LoadBalancerConfig } from '../../src/xds/cluster.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
@@ -41,7 +41,7 @@ export class LiveCluster implements Cluster {
     this.loadBalancer = config.loadBalancer;
     this.connectTimeoutMs = config.connectTimeoutMs;
     for (const endpoint of this.byAddress.values()) endpoint.connectTimeoutMs = config.connectTimeoutMs;
-    this.publish(EndpointSet.of(this.endpoints.endpoints, this.loadBalancer, usabilityOf));
+    this.publish(EndpointSet.of(this.endpoints.endpoints, this.loadBalancer, () => UNUSABLE));
   }
 
   /** Takes over the endpoints. Those that stay keep their connections and their health. */
@@ -49,7 +49,7 @@ export class LiveCluster implements Cluster {
     const next = new Map(configs.map((config) => [config.address, this.endpointFor(config)]));
     for (const [address, endpoint] of this.byAddress) if (!next.has(address)) endpoint.retire();
     this.byAddress = next;
-    this.publish(EndpointSet.of([...next.values()], this.loadBalancer, usabilityOf));
+    this.publish(EndpointSet.of([...next.values()], this.loadBalancer, () => UNUSABLE));
   }
 
   /** The cluster is gone from the configuration. */
@@ -61,7 +61,7 @@ export class LiveCluster implements Cluster {
     const known = this.byAddress.get(config.address);
     if (known === undefined) {
       return new UpstreamEndpoint(config, this.connectTimeoutMs, this.settings, (endpoint) => {
-        this.publish(this.endpoints.withUsability(usabilityOf));
+        this.publish(this.endpoints);
         this.onReachability(endpoint);
       });
     }
@@ -71,10 +71,18 @@ export class LiveCluster implements Cluster {
     return known;
   }
 
-  private publish(endpoints: EndpointSet): void {
-    this.endpoints = endpoints;
-    if (endpoints.usableCount > 0) this.unusableSinceMs = undefined;
+  /** @param base the endpoints, and the tables made of them; their usability is looked up here */
+  private publish(base: EndpointSet): void {
+    this.keepSomebody();
+    this.endpoints = base.withUsability((endpoint) => upstreamOf(endpoint).usability);
+    if (this.endpoints.usableCount > 0) this.unusableSinceMs = undefined;
     else this.unusableSinceMs ??= this.settings.nowMs();
+  }
+
+  /** Better one that is about to stop than none. */
+  private keepSomebody(): void {
+    const all = [...this.upstreams];
+    if (all.every(({ usability }) => usability !== USABLE)) for (const endpoint of all) endpoint.stays();
   }
 }
 
@@ -83,8 +91,4 @@ export function upstreamOf(endpoint: Endpoint): UpstreamEndpoint {
   if (!(endpoint instanceof UpstreamEndpoint))
     throw new TypeError(`${endpoint.address} is no endpoint of this sidecar`);
   return endpoint;
-}
-
-function usabilityOf(endpoint: Endpoint) {
-  return upstreamOf(endpoint).usability;
 }

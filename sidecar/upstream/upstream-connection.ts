@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { BodyReader } from '../http1/body-reader.js';
+import { LEAVING } from '../http1/connection-options.js';
 import { ProtocolError } from '../http1/errors.js';
 import { HeadCollector } from '../http1/head-collector.js';
 import type { Http1Limits } from '../http1/limits.js';
@@ -43,6 +44,8 @@ export interface UpstreamConnectionOwner {
   /** The connection can be used again. */
   onIdle(connection: UpstreamConnection): void;
   onClosed(connection: UpstreamConnection): void;
+  /** The peer has said that it is about to stop. */
+  onLeaving(): void;
 }
 
 /**
@@ -197,6 +200,8 @@ export class UpstreamConnection {
       return end;
     }
     this.responseStarted = true;
+    const { nominated } = this.head.connection;
+    if (nominated.length > 0 && nominated.includes(LEAVING)) this.owner.onLeaving();
     if (this.head.status === 101) this.state = 'tunnel';
     this.body.start(this.head.framing, user.onResponseHead(this.head));
     this.inBody = true;

@@ -24,8 +24,11 @@ export interface UpstreamSettings {
   nowMs(): number;
 }
 
-/** Told when an endpoint becomes unreachable, or reachable again. */
+/** Told when an endpoint becomes unreachable, or reachable again; when it is about to stop, or is no more. */
 export type ReachabilityListener = (endpoint: UpstreamEndpoint) => void;
+
+/** Longer than a sidecar that stops goes on taking connections, unless it is told otherwise. */
+const LEAVING_MS = 8000;
 
 /** Kernel and Node buffer this much of a connection before `write` says to wait. */
 const SOCKET_BUFFER_BYTES = 65_536;
@@ -51,6 +54,8 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   private refusedInARow = 0;
   private unreachable = false;
   private retired = false;
+  /** 0: it has not said that it is about to stop, or that was a while ago. */
+  private leavingUntilMs = 0;
 
   constructor(
     config: EndpointConfig,
@@ -84,9 +89,14 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     return this.unreachable;
   }
 
+  /** It has said that it is about to stop: better to call another, if there is one. */
+  get isLeaving(): boolean {
+    return this.leavingUntilMs !== 0;
+  }
+
   get usability(): Usability {
     if (this.unreachable || this.status === 'unhealthy') return UNUSABLE;
-    return this.status === 'draining' ? PINNED_ONLY : USABLE;
+    return this.status === 'draining' || this.isLeaving ? PINNED_ONLY : USABLE;
   }
 
   /** A connection for one exchange: the idle one used last, or a new one. */
@@ -117,6 +127,23 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     ) {
       (this.idle.shift() as UpstreamConnection).destroy();
     }
+  }
+
+  checkDeadlines(nowMs: number): void {
+    if (this.leavingUntilMs === 0 || nowMs < this.leavingUntilMs) return;
+    this.stays();
+    this.onReachability(this);
+  }
+
+  onLeaving(): void {
+    const known = this.isLeaving;
+    this.leavingUntilMs = this.settings.nowMs() + LEAVING_MS;
+    if (!known) this.onReachability(this);
+  }
+
+  /** Whatever it has said is so long ago that it need not be true any more, or there is nobody else. */
+  stays(): void {
+    this.leavingUntilMs = 0;
   }
 
   /** The address is not configured any more: exchanges finish, connections go as they become idle. */

@@ -7,6 +7,7 @@ import { AT_ONCE, TestMesh, toAddress } from '../support/mesh.js';
 import { eventually } from '../support/processes.js';
 
 const HOUR = 3_600_000;
+const LAST = 'close, roost-leaving';
 
 let mesh: TestMesh;
 t.before(async () => {
@@ -54,7 +55,7 @@ t.test('a sidecar that drains is not ready, and its callers learn to go elsewher
     client.sendMessage(GET);
     const answer = await client.message();
     t.equal(answer.body, 'ok', 'an old connection and a new one are served');
-    t.equal(fieldOf(answer.fields, 'connection'), 'close', 'for the last time');
+    t.equal(fieldOf(answer.fields, 'connection'), LAST, 'for the last time');
     t.equal(await client.gone(), 'ended');
   }
   const own = await connectTo(t, sidecar, 'outbound');
@@ -78,7 +79,7 @@ t.test('an answer that is under way when drain begins says that it is the last',
   await drain(sidecar);
   slow.send(OK);
   const answer = await waiting.message();
-  t.equal(fieldOf(answer.fields, 'connection'), 'close');
+  t.equal(fieldOf(answer.fields, 'connection'), LAST);
   t.equal(await waiting.gone(), 'ended');
   // This one was told that its connection goes on, so it does, for one request more.
   fast.send('cd');
@@ -86,7 +87,7 @@ t.test('an answer that is under way when drain begins says that it is the last',
   reading.sendMessage(GET);
   await fast.request();
   fast.send(OK);
-  t.equal(fieldOf((await reading.message()).fields, 'connection'), 'close');
+  t.equal(fieldOf((await reading.message()).fields, 'connection'), LAST);
 });
 
 t.test('after its grace it takes no connections, and ends those that nobody uses', async (t) => {
@@ -135,7 +136,7 @@ t.test('stopping finishes what is under way, and the app’s calls for it', asyn
   serving.send(OK);
   const answer = await client.message();
   t.equal(answer.body, 'ok');
-  t.equal(fieldOf(answer.fields, 'connection'), 'close');
+  t.equal(fieldOf(answer.fields, 'connection'), LAST);
   await stopping;
   t.ok(await refuses(t, sidecar, 'outbound'));
   t.equal(await call.gone(), 'ended', 'in good order');
@@ -158,6 +159,37 @@ t.test('a sidecar that nobody has called has nobody to give grace to', async (t)
   const { sidecar } = await pod(t, { graceMs: HOUR, timeoutMs: HOUR });
   await sidecar.stop();
   t.ok(await refuses(t, sidecar, 'inbound'));
+});
+
+t.test('callers leave a pod that is about to stop alone, unless there is no other', async (t) => {
+  const pods = [await pod(t, { graceMs: HOUR, timeoutMs: 0 }), await pod(t, { graceMs: HOUR, timeoutMs: 0 })];
+  for (const { app } of pods) app.answerAll(() => OK);
+  const service = newService(pods.map(({ sidecar }) => sidecar.addresses.inbound));
+  await mesh.apply(service);
+  const caller = await mesh.sidecar({ drain: AT_ONCE });
+  const client = await connectTo(t, caller, 'outbound');
+  const requests = ({ app }: (typeof pods)[number]) =>
+    app.peers.reduce((sum, peer) => sum + peer.requests, 0);
+  const call = async (times: number) => {
+    const before = pods.map(requests);
+    for (let i = 0; i < times; i++) {
+      client.sendMessage(['GET / HTTP/1.1', `Host: ${service.metadata.name}`]);
+      const { body, fields } = await client.message();
+      t.equal(body, 'ok');
+      t.equal(fieldOf(fields, 'connection'), undefined, 'which is between the two sidecars');
+    }
+    return pods.map((each, i) => requests(each) - (before[i] as number));
+  };
+  t.notOk((await call(40)).includes(0), 'both are called');
+  await drain((pods[0] as (typeof pods)[number]).sidecar);
+  await call(40);
+  t.strictSame(await call(10), [0, 10]);
+  await drain((pods[1] as (typeof pods)[number]).sidecar);
+  t.equal(
+    (await call(20)).reduce((sum, n) => sum + n, 0),
+    20,
+    'where both are, both serve',
+  );
 });
 
 t.test('an endpoint that leaves the configuration finishes its requests', async (t) => {

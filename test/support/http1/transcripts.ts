@@ -173,6 +173,7 @@ export function transcribeResponse(
   const owner = {
     onConnected: () => {},
     onConnectFailed: () => {},
+    onLeaving: () => {},
     onIdle: () => {
       reusable = true;
     },
