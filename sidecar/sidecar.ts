@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { Server as HttpServer } from 'node:http';
 import { hostname } from 'node:os';
 import { credentials } from '@grpc/grpc-js';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { listen } from '../src/lifecycle/listen.js';
 import type { SocketAddress } from '../src/model/scalars.js';
+import { USABLE } from '../src/routing/endpoint-set.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { VERSION } from '../src/version.js';
 import { formatAddress } from '../src/xds/fields.js';
@@ -15,7 +15,7 @@ import { RequestRecorder } from './admin/request-recorder.js';
 import { RequestStatistics } from './admin/request-statistics.js';
 import { DeltaClient } from './discovery/delta-client.js';
 import { MeshConfiguration } from './discovery/mesh-configuration.js';
-import { Drain, type DrainOptions } from './drain.js';
+import { Drain } from './drain.js';
 import type { Http1Limits } from './http1/limits.js';
 import { createInboundListener } from './inbound/inbound-listener.js';
 import { Mirrors } from './outbound/mirrors.js';
@@ -23,13 +23,16 @@ import type { OutboundServices } from './outbound/outbound-forwarder.js';
 import { createOutboundListener } from './outbound/outbound-listener.js';
 import { PassthroughEndpoints } from './outbound/passthrough.js';
 import type { Listener } from './proxy/listener.js';
+import { requestIds } from './proxy/request-ids.js';
 import { SessionPins } from './session/session-pins.js';
 import { SessionTable } from './session/session-table.js';
 import { TraceMemory } from './session/trace-memory.js';
 import { ClusterRegistry } from './upstream/cluster-registry.js';
 import { type ResolvedAddress, resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
+import { HealthChecker } from './upstream/health-checker.js';
+import { probeHealth } from './upstream/health-probe.js';
 import { ReachabilityProber } from './upstream/reachability-prober.js';
-import { UpstreamEndpoint, type UpstreamSettings } from './upstream/upstream-endpoint.js';
+import { UpstreamEndpoint, type UpstreamSettings, unwatched } from './upstream/upstream-endpoint.js';
 
 export interface SidecarOptions {
   readonly service: { readonly name: string; readonly namespace: string };
@@ -46,7 +49,8 @@ export interface SidecarOptions {
   /** DNS names answered from here: `host:port` → addresses. */
   readonly resolve: ReadonlyMap<string, readonly ResolvedAddress[]>;
   readonly sessionTableSize: number;
-  readonly drain: DrainOptions;
+  readonly drainGraceMs: number;
+  readonly drainTimeoutMs: number;
   readonly limits: Http1Limits;
 }
 
@@ -168,8 +172,9 @@ function assemble(options: SidecarOptions, log: Logger, onDrain: () => void): Pa
   const clusters = new ClusterRegistry(
     settings,
     new ReachabilityProber(),
+    new HealthChecker(probeHealth),
     resolve,
-    log.child({ component: 'dns' }),
+    log.child({ component: 'upstream' }),
   );
   const discoveryLog = log.child({ component: 'discovery' });
   const configuration: MeshConfiguration = new MeshConfiguration({
@@ -213,7 +218,7 @@ function assemble(options: SidecarOptions, log: Logger, onDrain: () => void): Pa
     passthrough,
     actionCounts,
     mirrors,
-    newRequestId: randomUUID,
+    newRequestId: requestIds(),
     onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
   };
   const outbound = createOutboundListener({
@@ -227,12 +232,12 @@ function assemble(options: SidecarOptions, log: Logger, onDrain: () => void): Pa
     appEndpoint(options.app),
     2000,
     { ...settings, connectFailuresToEject: Number.POSITIVE_INFINITY },
-    () => {},
+    unwatched(),
   );
   const inbound = createInboundListener({
     services: {
       app,
-      newRequestId: randomUUID,
+      newRequestId: requestIds(),
       onArrived: (request) => traces.remember(request, configuration.table?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),
     },
@@ -240,7 +245,10 @@ function assemble(options: SidecarOptions, log: Logger, onDrain: () => void): Pa
     nowMs,
     onRefused: (reply) => recorder.refused('inbound', reply),
   });
-  const drain = new Drain(inbound, outbound, options.drain);
+  const drain = new Drain(inbound, outbound, {
+    graceMs: options.drainGraceMs,
+    timeoutMs: options.drainTimeoutMs,
+  });
   const metrics = sidecarMetrics({
     statistics,
     actionCounts,
@@ -264,7 +272,7 @@ function assemble(options: SidecarOptions, log: Logger, onDrain: () => void): Pa
     outbound.checkDeadlines(now);
     mirrors.checkDeadlines(now);
     app.closeIdle(now);
-    clusters.closeIdle(now);
+    clusters.tick(now);
     passthrough?.closeIdle(now);
     configuration.checkDeadlines(now);
   }
@@ -319,20 +327,37 @@ function appEndpoint({ host, port }: SocketAddress) {
 }
 
 function describeClusters(clusters: ClusterRegistry): object {
-  const byCluster = new Map<string, object[]>();
-  for (const { cluster, endpoint } of clusters.list()) {
-    const described = {
-      address: endpoint.address,
-      healthy: endpoint.usability === 2,
-      unreachable: endpoint.isUnreachable,
-      status: endpoint.status,
-      weight: endpoint.weight,
-      ...(endpoint.zone === '' ? {} : { zone: endpoint.zone }),
-      activeRequests: endpoint.activeRequests,
-      connections: endpoint.connectionCount,
-      ...endpoint.counters,
-    };
-    byCluster.set(cluster, [...(byCluster.get(cluster) ?? []), described]);
-  }
-  return { clusters: [...byCluster].map(([name, endpoints]) => ({ name, endpoints })) };
+  return {
+    clusters: clusters.clusters.map(({ name, panicking, load, upstreams }) => ({
+      name,
+      panicking,
+      requests: load.requests,
+      connections: load.connections,
+      pending: load.pending,
+      retries: load.retries,
+      retriesRefused: load.retriesRefused,
+      shed: load.shed,
+      endpoints: [...upstreams].map(describeEndpoint),
+    })),
+  };
+}
+
+function describeEndpoint(endpoint: UpstreamEndpoint): object {
+  const { health, outlier } = endpoint;
+  return {
+    address: endpoint.address,
+    healthy: endpoint.usability === USABLE,
+    unreachable: endpoint.isUnreachable,
+    ejected: endpoint.isEjected,
+    ejections: outlier.ejections,
+    failingChecks: health.failing,
+    checkFailures: health.failures,
+    ...(health.lastFailure === '' ? {} : { lastCheck: health.lastFailure }),
+    status: endpoint.status,
+    weight: endpoint.weight,
+    ...(endpoint.zone === '' ? {} : { zone: endpoint.zone }),
+    activeRequests: endpoint.activeRequests,
+    connections: endpoint.connectionCount,
+    ...endpoint.counters,
+  };
 }

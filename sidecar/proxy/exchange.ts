@@ -181,8 +181,16 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private send(target: Target): void {
     const { endpoint } = target;
     const nowMs = this.settings.nowMs();
-    endpoint.activeRequests++;
-    const upstream = target.fresh ? endpoint.acquireFresh(this) : endpoint.acquire(this);
+    const upstream = endpoint.acquire(this, target.fresh);
+    if (typeof upstream === 'string') {
+      const failure = {
+        kind: 'overloaded',
+        reason: endpoint.load.describe(upstream),
+        limit: upstream,
+      } as const;
+      this.take(this.forwarder.afterFailure(this, failure));
+      return;
+    }
     this.upstream = upstream;
     this.connectDeadlineMs = upstream.isConnected ? 0 : nowMs + endpoint.connectTimeoutMs;
     const { perTryMs } = this.forwarder.timeouts;
@@ -205,7 +213,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   private releaseTarget(): void {
-    if (this.upstream !== undefined && this.target !== undefined) this.target.endpoint.activeRequests--;
+    if (this.upstream !== undefined && this.target !== undefined) this.target.endpoint.release();
     this.upstream = undefined;
   }
 
@@ -363,6 +371,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
 
   private timeOut(detail: string): void {
     if (!this.responding) {
+      // A request that its client has not finished is not the upstream's to answer yet.
+      if (this.upstream !== undefined && this.requestComplete) this.target?.endpoint.onResult(false);
       this.reply({ code: 'request-timeout', detail });
       return;
     }

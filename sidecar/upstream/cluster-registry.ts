@@ -3,6 +3,7 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterResource, DiscoveryConfig } from '../../src/xds/cluster.js';
 import type { AssignmentResource, EndpointConfig } from '../../src/xds/endpoint.js';
 import { DnsRefresher, type Resolve } from './dns-refresher.js';
+import type { HealthChecker } from './health-checker.js';
 import { LiveCluster } from './live-cluster.js';
 import type { ReachabilityProber } from './reachability-prober.js';
 import type { UpstreamEndpoint, UpstreamSettings } from './upstream-endpoint.js';
@@ -28,9 +29,15 @@ export class ClusterRegistry {
   constructor(
     private readonly settings: UpstreamSettings,
     private readonly prober: ReachabilityProber,
+    private readonly checker: HealthChecker,
     private readonly resolve: Resolve,
     private readonly log: Logger,
   ) {}
+
+  /** Every cluster by name, with what it has in hand and what it has refused. */
+  get clusters(): LiveCluster[] {
+    return [...this.entries.values()].map(({ live }) => live);
+  }
 
   /** Every endpoint with its cluster's name. */
   list(): { readonly cluster: string; readonly endpoint: UpstreamEndpoint }[] {
@@ -125,17 +132,19 @@ export class ClusterRegistry {
     for (const name of this.assignments.keys()) if (!needed.has(name)) this.assignments.delete(name);
   }
 
-  closeIdle(nowMs: number): void {
-    for (const { live } of this.entries.values())
-      for (const endpoint of live.upstreams) {
-        endpoint.closeIdle(nowMs);
-        endpoint.checkDeadlines(nowMs);
-      }
+  /** What time alone brings about. Called on the coarse clock's tick. */
+  tick(nowMs: number): void {
+    for (const { live } of this.entries.values()) {
+      for (const endpoint of live.upstreams) endpoint.tick(nowMs);
+      live.tick(nowMs);
+      this.checker.tick(live, nowMs);
+    }
   }
 
   /** Stops looking for endpoints and closes idle connections; those in use go with their exchanges. */
   close(): void {
     this.prober.close();
+    this.checker.close();
     for (const { dns, live } of this.entries.values()) {
       dns?.close();
       live.retire();
@@ -145,7 +154,7 @@ export class ClusterRegistry {
   private entry(name: string): Entry {
     const known = this.entries.get(name);
     if (known) return known;
-    const live = new LiveCluster(name, this.settings, (endpoint) => this.prober.watch(endpoint));
+    const live = new LiveCluster(name, this.settings, (endpoint) => this.prober.watch(endpoint), this.log);
     const made: Entry = { live, discovery: undefined, dns: undefined, configured: false, assigned: false };
     this.entries.set(name, made);
     return made;

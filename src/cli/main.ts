@@ -6,6 +6,7 @@ import { addControlPlane } from './commands/control-plane.js';
 import { addDelete } from './commands/delete.js';
 import { addExplain } from './commands/explain.js';
 import { addGet } from './commands/get.js';
+import { addImport } from './commands/import-ingress.js';
 import { addPlan } from './commands/plan.js';
 import { addAbort, addPromote, addSplit } from './commands/release.js';
 import { addSidecar } from './commands/sidecar.js';
@@ -32,6 +33,7 @@ function createProgram(): Command {
     addPlan,
     addExplain,
     addStatus,
+    addImport,
   ];
   for (const addTo of add) addTo(program);
   program

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { Locality } from '../hashing/host-shares.js';
 import { codec, type Message } from './descriptors.js';
 import { formatAddress, message, messages, Problems, text, wrapped } from './fields.js';
 import { messageNameOf } from './resource-types.js';
@@ -15,11 +16,22 @@ export interface EndpointConfig {
   readonly zone: string;
   /** `draining`: finishes what it has and keeps its sessions; nothing new goes there. */
   readonly status: 'healthy' | 'draining' | 'unhealthy';
+  /** What consistent hashing may go by, beside the address and the weight. */
+  readonly hashing?: EndpointHashing | undefined;
+}
+
+export interface EndpointHashing {
+  /** Hashed in the address's place: metadata `envoy.lb`, `hash_key`. Empty: none. */
+  readonly key: string;
+  /** Empty: none. */
+  readonly hostname: string;
+  /** Its weight is 0 where none is given, as in Envoy. */
+  readonly locality: Locality;
 }
 
 export interface AssignmentResource {
   readonly name: string;
-  /** In one canonical order, by address, so that every reader builds the same ring. */
+  /** In one canonical order, so that every reader builds the same ring. */
   readonly endpoints: readonly EndpointConfig[];
 }
 
@@ -47,22 +59,34 @@ export function readLocalities(
   messages(assignment.endpoints).forEach((locality, l) => {
     if (Number(locality.priority ?? 0) !== 0)
       problems.add(`${path}[${l}].priority`, 'is not supported; all endpoints must be of priority 0');
-    const zone = text(message(locality.locality)?.zone);
+    const where = readLocality(locality);
     messages(locality.lbEndpoints).forEach((lbEndpoint, e) => {
       const at = `${path}[${l}].lb_endpoints[${e}]`;
-      const endpoint = readEndpoint(lbEndpoint, zone, at, problems);
+      const endpoint = readEndpoint(lbEndpoint, where, at, problems);
       if (endpoint === undefined) return;
       checkHost(endpoint.host, at);
       if (seen.has(endpoint.address)) problems.add(at, `${endpoint.address} is listed twice`);
       seen.set(endpoint.address, endpoint);
     });
   });
-  return Object.freeze([...seen.values()].sort((a, b) => (a.address < b.address ? -1 : 1)));
+  return Object.freeze([...seen.values()].sort(inCanonicalOrder));
+}
+
+/**
+ * By zone, then by address. Envoy and gRPC keep the order that they are sent, and a ring of weighted endpoints can
+ * depend on it by an entry (its arithmetic rounds), so our control plane sends this order and our sidecar restores it.
+ */
+export function inCanonicalOrder(
+  a: { readonly zone: string; readonly address: string },
+  b: { readonly zone: string; readonly address: string },
+): number {
+  if (a.zone !== b.zone) return a.zone < b.zone ? -1 : 1;
+  return a.address < b.address ? -1 : 1;
 }
 
 function readEndpoint(
   lbEndpoint: Message,
-  zone: string,
+  { zone, locality }: Where,
   path: string,
   problems: Problems,
 ): EndpointConfig | undefined {
@@ -82,7 +106,29 @@ function readEndpoint(
     weight,
     zone,
     status: readStatus(lbEndpoint.healthStatus),
+    hashing: {
+      key: hashKeyIn(lbEndpoint),
+      hostname: text(message(lbEndpoint.endpoint)?.hostname),
+      locality,
+    },
   });
+}
+
+interface Where {
+  readonly zone: string;
+  readonly locality: Locality;
+}
+
+/** Names sort as Envoy sorts localities: by region, zone and sub-zone. */
+function readLocality(raw: Message): Where {
+  const { region, zone, subZone } = message(raw.locality) ?? {};
+  const name = [text(region), text(zone), text(subZone)].join('\0');
+  return { zone: text(zone), locality: { name, weight: wrapped(raw.loadBalancingWeight) ?? 0 } };
+}
+
+function hashKeyIn({ metadata }: Message): string {
+  const fields = message(message(message(metadata)?.filterMetadata)?.['envoy.lb'])?.fields;
+  return text(message(message(fields)?.hash_key)?.stringValue);
 }
 
 function readStatus(status: unknown): EndpointConfig['status'] {

@@ -3,7 +3,7 @@ import type { Sidecar, SidecarOptions } from '../../sidecar/sidecar.js';
 import { newService } from '../support/http1/paths.js';
 import { fieldOf } from '../support/http1/plain-message.js';
 import { RawBackend, RawPeer } from '../support/http1/raw-peer.js';
-import { AT_ONCE, TestMesh, toAddress } from '../support/mesh.js';
+import { TestMesh, toAddress } from '../support/mesh.js';
 import { eventually } from '../support/processes.js';
 
 const HOUR = 3_600_000;
@@ -18,11 +18,11 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const GET = ['GET / HTTP/1.1', 'Host: app'];
 
 /** A sidecar beside an app, and a service that the app calls. */
-async function pod(t: Test, drain: SidecarOptions['drain']) {
+async function pod(t: Test, drain: Pick<SidecarOptions, 'drainGraceMs' | 'drainTimeoutMs'>) {
   const [app, upstream] = [await RawBackend.start(t), await RawBackend.start(t)];
   const service = newService([upstream.address]);
   await mesh.apply(service);
-  const sidecar = await mesh.sidecar({ app: toAddress(app.address), drain });
+  const sidecar = await mesh.sidecar({ app: toAddress(app.address), ...drain });
   return { app, upstream, sidecar, called: service.metadata.name };
 }
 
@@ -43,7 +43,7 @@ async function refuses(t: Test, sidecar: Sidecar, where: 'inbound' | 'outbound')
 }
 
 t.test('a sidecar that drains is not ready, and its callers learn to go elsewhere', async (t) => {
-  const { app, upstream, sidecar, called } = await pod(t, { graceMs: HOUR, timeoutMs: 0 });
+  const { app, upstream, sidecar, called } = await pod(t, { drainGraceMs: HOUR, drainTimeoutMs: 0 });
   app.answerAll(() => OK);
   upstream.answerAll(() => OK);
   const idle = await connectTo(t, sidecar, 'inbound');
@@ -66,7 +66,7 @@ t.test('a sidecar that drains is not ready, and its callers learn to go elsewher
 });
 
 t.test('an answer that is under way when drain begins says that it is the last', async (t) => {
-  const { app, sidecar } = await pod(t, { graceMs: HOUR, timeoutMs: 0 });
+  const { app, sidecar } = await pod(t, { drainGraceMs: HOUR, drainTimeoutMs: 0 });
   const [waiting, reading] = [await connectTo(t, sidecar, 'inbound'), await connectTo(t, sidecar, 'inbound')];
   waiting.sendMessage(GET);
   const slow = await app.next();
@@ -91,7 +91,7 @@ t.test('an answer that is under way when drain begins says that it is the last',
 });
 
 t.test('after its grace it takes no connections, and ends those that nobody uses', async (t) => {
-  const { app, sidecar } = await pod(t, { graceMs: 100, timeoutMs: 0 });
+  const { app, sidecar } = await pod(t, { drainGraceMs: 100, drainTimeoutMs: 0 });
   const [idle, busy] = [await connectTo(t, sidecar, 'inbound'), await connectTo(t, sidecar, 'inbound')];
   for (const client of [idle, busy]) client.sendMessage(GET);
   const peers = [await app.next(), await app.next()];
@@ -112,7 +112,7 @@ t.test('after its grace it takes no connections, and ends those that nobody uses
 });
 
 t.test('stopping finishes what is under way, and the app’s calls for it', async (t) => {
-  const { app, upstream, sidecar, called } = await pod(t, { graceMs: 0, timeoutMs: HOUR });
+  const { app, upstream, sidecar, called } = await pod(t, { drainGraceMs: 0, drainTimeoutMs: HOUR });
   const client = await connectTo(t, sidecar, 'inbound');
   client.sendMessage(GET);
   const serving = await app.next();
@@ -143,7 +143,7 @@ t.test('stopping finishes what is under way, and the app’s calls for it', asyn
 });
 
 t.test('stopping waits for what is under way no longer than it is told', async (t) => {
-  const { app, upstream, sidecar, called } = await pod(t, { graceMs: HOUR, timeoutMs: 200 });
+  const { app, upstream, sidecar, called } = await pod(t, { drainGraceMs: HOUR, drainTimeoutMs: 200 });
   const client = await connectTo(t, sidecar, 'inbound');
   client.sendMessage(GET);
   await (await app.next()).request();
@@ -156,17 +156,20 @@ t.test('stopping waits for what is under way no longer than it is told', async (
 });
 
 t.test('a sidecar that nobody has called has nobody to give grace to', async (t) => {
-  const { sidecar } = await pod(t, { graceMs: HOUR, timeoutMs: HOUR });
+  const { sidecar } = await pod(t, { drainGraceMs: HOUR, drainTimeoutMs: HOUR });
   await sidecar.stop();
   t.ok(await refuses(t, sidecar, 'inbound'));
 });
 
 t.test('callers leave a pod that is about to stop alone, unless there is no other', async (t) => {
-  const pods = [await pod(t, { graceMs: HOUR, timeoutMs: 0 }), await pod(t, { graceMs: HOUR, timeoutMs: 0 })];
+  const pods = [
+    await pod(t, { drainGraceMs: HOUR, drainTimeoutMs: 0 }),
+    await pod(t, { drainGraceMs: HOUR, drainTimeoutMs: 0 }),
+  ];
   for (const { app } of pods) app.answerAll(() => OK);
   const service = newService(pods.map(({ sidecar }) => sidecar.addresses.inbound));
   await mesh.apply(service);
-  const caller = await mesh.sidecar({ drain: AT_ONCE });
+  const caller = await mesh.sidecar({ drainTimeoutMs: 0 });
   const client = await connectTo(t, caller, 'outbound');
   const requests = ({ app }: (typeof pods)[number]) =>
     app.peers.reduce((sum, peer) => sum + peer.requests, 0);
@@ -196,7 +199,7 @@ t.test('an endpoint that leaves the configuration finishes its requests', async 
   const [leaving, staying] = [await RawBackend.start(t), await RawBackend.start(t)];
   const service = newService([leaving.address]);
   await mesh.apply(service);
-  const sidecar = await mesh.sidecar({ drain: AT_ONCE });
+  const sidecar = await mesh.sidecar({ drainTimeoutMs: 0 });
   const host = service.metadata.name;
   const clients = [await connectTo(t, sidecar, 'outbound'), await connectTo(t, sidecar, 'outbound')] as const;
   const upstreams: RawPeer[] = [];

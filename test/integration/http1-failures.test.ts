@@ -4,7 +4,7 @@ import { settled } from '../support/http1/flows.js';
 import { inEachDirection, newService, type Path, startPath } from '../support/http1/paths.js';
 import { fieldOf, type PlainMessage } from '../support/http1/plain-message.js';
 import { RawBackend, RawPeer } from '../support/http1/raw-peer.js';
-import { AT_ONCE, TestMesh } from '../support/mesh.js';
+import { TestMesh } from '../support/mesh.js';
 import { eventually } from '../support/processes.js';
 
 let shared: TestMesh;
@@ -245,7 +245,7 @@ inEachDirection(t, mesh, 'an upstream that answers an upload early and closes is
 async function servedBy(t: Parameters<typeof startPath>[0], addresses: readonly string[], spec: object = {}) {
   const service = newService(addresses, spec);
   await shared.apply(service);
-  const sidecar = await shared.sidecar({ drain: AT_ONCE });
+  const sidecar = await shared.sidecar({ drainTimeoutMs: 0 });
   const client = await RawPeer.connect(t, sidecar.addresses.outbound);
   return { sidecar, client, host: service.metadata.name };
 }
@@ -429,7 +429,7 @@ t.test('the lane of a release that refuses is not that of the one that takes ove
     routes: [{ name: 'default', split: [{ version: 'v2', weight: 1 }] }],
   });
   await shared.apply(service);
-  const sidecar = await shared.sidecar({ drain: AT_ONCE });
+  const sidecar = await shared.sidecar({ drainTimeoutMs: 0 });
   const client = await RawPeer.connect(t, sidecar.addresses.outbound);
   client.sendMessage([...get(service.metadata.name), 'baggage: a=b']);
   const upstream = await stable.next();

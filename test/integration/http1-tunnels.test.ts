@@ -3,7 +3,7 @@ import t from 'tap';
 import { inEachDirection, newService, startPath } from '../support/http1/paths.js';
 import { fieldOf } from '../support/http1/plain-message.js';
 import { RawBackend, RawPeer } from '../support/http1/raw-peer.js';
-import { AT_ONCE, TestMesh } from '../support/mesh.js';
+import { TestMesh } from '../support/mesh.js';
 
 let shared: TestMesh;
 const mesh = () => shared;
@@ -192,7 +192,7 @@ t.test('CONNECT to a declared host: TLS inside goes to one of its endpoints', as
   const { port } = server.address() as { port: number };
   const service = newService([`127.0.0.1:${port}`]);
   await shared.apply(service);
-  const sidecar = await shared.sidecar({ drain: AT_ONCE });
+  const sidecar = await shared.sidecar({ drainTimeoutMs: 0 });
   const client = await RawPeer.connect(t, sidecar.addresses.outbound);
   const host = `${service.metadata.name}:80`;
   client.sendMessage([`CONNECT ${host} HTTP/1.1`, `Host: ${host}`]);

@@ -6,13 +6,13 @@ import { FastCaller } from '../support/fast-traffic.js';
 import { newService } from '../support/http1/paths.js';
 import { fieldOf } from '../support/http1/plain-message.js';
 import { RawBackend, RawPeer } from '../support/http1/raw-peer.js';
-import { AT_ONCE, TestMesh } from '../support/mesh.js';
+import { TestMesh } from '../support/mesh.js';
 
 let mesh: TestMesh;
 let sidecar: Sidecar;
 t.before(async () => {
   mesh = await TestMesh.start(t);
-  sidecar = await mesh.sidecar({ drain: AT_ONCE });
+  sidecar = await mesh.sidecar({ drainTimeoutMs: 0 });
 });
 
 const TO_V1 = [{ version: 'v1', weight: 1 }];

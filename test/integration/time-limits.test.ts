@@ -6,7 +6,7 @@ import type { Sidecar } from '../../sidecar/sidecar.js';
 import { newService } from '../support/http1/paths.js';
 import { fieldOf, type PlainMessage } from '../support/http1/plain-message.js';
 import { RawBackend, RawPeer } from '../support/http1/raw-peer.js';
-import { AT_ONCE, TestMesh } from '../support/mesh.js';
+import { TestMesh } from '../support/mesh.js';
 
 /**
  * What must not happen in time is given an hour, what must is given little: neither depends on how fast the machine
@@ -19,7 +19,7 @@ let mesh: TestMesh;
 let sidecar: Sidecar;
 t.before(async () => {
   mesh = await TestMesh.start(t);
-  sidecar = await mesh.sidecar({ drain: AT_ONCE });
+  sidecar = await mesh.sidecar({ drainTimeoutMs: 0 });
 });
 
 const TO_V1 = [{ version: 'v1', weight: 1 }];

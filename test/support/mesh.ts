@@ -4,7 +4,6 @@ import {
   type ControlPlaneOptions,
   type ControlPlaneTiming,
 } from '../../control-plane/control-plane.js';
-import type { DrainOptions } from '../../sidecar/drain.js';
 import { DEFAULT_LIMITS } from '../../sidecar/http1/limits.js';
 import { Sidecar, type SidecarOptions } from '../../sidecar/sidecar.js';
 import type { AwaitProgress, ChangeResponse } from '../../src/api/config-service.js';
@@ -15,8 +14,6 @@ import { createLogger } from '../../src/telemetry/logger.js';
 import { eventually } from './processes.js';
 
 const FREE: SocketAddress = { host: '127.0.0.1', port: 0 };
-/** Of sidecars that need not finish anything when they stop. */
-export const AT_ONCE: DrainOptions = { graceMs: 0, timeoutMs: 0 };
 const silent = createLogger('test', 'silent');
 
 export function toAddress(text: string): SocketAddress {
@@ -77,7 +74,8 @@ export class TestMesh {
         passthrough: true,
         resolve: new Map(),
         sessionTableSize: 100_000,
-        drain: { graceMs: 0, timeoutMs: 1000 },
+        drainGraceMs: 0,
+        drainTimeoutMs: 1000,
         limits: DEFAULT_LIMITS,
         ...options,
       },

@@ -7,6 +7,7 @@ import { formatLocated, parseYaml, type SourceDocument } from '../../model/yaml-
 import { type ControlPlaneClient, RejectedDocumentsError } from '../client.js';
 import { CommandError, EXIT } from '../exit.js';
 import { addFlags, type Flags, isSwitch, readFlags, text, wholeNumber } from '../flags.js';
+import { readStandardInput } from '../standard-input.js';
 import { print, printJson } from '../terminal.js';
 import { CHANGE_FLAGS, changeJson, reportChange, withClient } from './shared.js';
 
@@ -116,10 +117,4 @@ function nameOf({ value }: SourceDocument): string {
   const { name, namespace = 'default' } = (value as { metadata: { name: string; namespace?: string } })
     .metadata;
   return `${name}.${namespace}`;
-}
-
-async function readStandardInput(): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
 }

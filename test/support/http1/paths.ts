@@ -1,7 +1,7 @@
 import type { Test } from 'tap';
 import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http1/limits.js';
 import type { Sidecar, SidecarOptions } from '../../../sidecar/sidecar.js';
-import { AT_ONCE, type TestMesh, toAddress } from '../mesh.js';
+import { type TestMesh, toAddress } from '../mesh.js';
 import { RawBackend, RawPeer } from './raw-peer.js';
 
 export const DIRECTIONS = ['outbound', 'inbound'] as const;
@@ -54,7 +54,7 @@ export async function startPath(
   const service = newService([backend.address], options.spec);
   await mesh.apply(service);
   const settings = {
-    drain: AT_ONCE,
+    drainTimeoutMs: 0,
     app: toAddress(backend.address),
     ...options.sidecar,
     limits: { ...DEFAULT_LIMITS, ...options.limits },

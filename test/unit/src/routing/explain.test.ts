@@ -48,11 +48,7 @@ t.test('reads the pin that a cookie carries, and says when what it names is gone
   const host = decisionTable(parseMeshService(shop), context);
   const affinity = host.routes[0]?.affinity;
   const v2 = host.service.releases.find(({ name }) => name === 'v2');
-  const pin = {
-    release: v2?.digest ?? 0,
-    endpoint: affinity?.digests.ofEndpoint('10.0.2.2:80') ?? 0,
-    label: false,
-  };
+  const pin = affinity?.digests.pin({ release: v2?.digest ?? 0, label: false }, '10.0.2.2:80');
   const cookie = `sid=${formatSessionCookie('A'.repeat(22), pin)}`;
   t.match(explain(shop, { headers: [['cookie', cookie]] }), {
     session: { source: 'cookie sid', minted: false },
