@@ -65,7 +65,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   /** Since when it takes requests, on the coarse clock; its share grows from then on where the cluster starts slowly. */
   usableSinceMs: number;
 
-  readonly counters = { requests: 0, connects: 0, connectFailures: 0, failures: 0 };
+  readonly counters = { requests: 0, connects: 0, connectFailures: 0, resets: 0, failures: 0 };
   readonly outlier = new OutlierRecord();
   readonly health = new HealthRecord();
   /** Last in, first out: the most recently used connection is the least likely to have been closed. */
@@ -130,7 +130,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     return suspected ? UNUSABLE : this.usabilityInPanic;
   }
 
-  /** The same when checks and ejections do not count. That nothing listens there does, and that it is draining or about to stop. */
+  /** The same when checks and ejections do not count. That nothing listens there does, and that it is on its way out. */
   get usabilityInPanic(): Usability {
     if (this.unreachable) return UNUSABLE;
     return this.status === 'draining' || this.isLeaving ? PINNED_ONLY : USABLE;
@@ -162,17 +162,6 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     this.owner.load.requests--;
   }
 
-  /** Closes connections that nobody has used for a while. */
-  closeIdle(nowMs: number): void {
-    // The longest idle are at the front.
-    while (
-      this.idle.length > 0 &&
-      nowMs - (this.idle[0] as UpstreamConnection).idleSinceMs >= this.settings.idleTimeoutMs
-    ) {
-      this.closeOneIdle();
-    }
-  }
-
   /** What time alone brings about. */
   tick(nowMs: number): void {
     this.closeIdle(nowMs);
@@ -192,6 +181,17 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     this.leavingUntilMs = 0;
   }
 
+  /** Closes connections that nobody has used for a while. */
+  closeIdle(nowMs: number): void {
+    // The longest idle are at the front.
+    while (
+      this.idle.length > 0 &&
+      nowMs - (this.idle[0] as UpstreamConnection).idleSinceMs >= this.settings.idleTimeoutMs
+    ) {
+      this.closeOneIdle();
+    }
+  }
+
   /** Closes the connection that has been idle for longest. @returns whether there was one */
   closeOneIdle(): boolean {
     const connection = this.idle.shift();
@@ -200,20 +200,23 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   }
 
   /** The address is not configured any more: exchanges finish, connections go as they become idle. */
-  retire(): void 
+  retire(): void {
     this.retired = true;
     for (const connection of this.idle.splice(0)) connection.destroy();
+  }
 
-  onConnected(): void 
+  onConnected(): void {
     this.owner.load.pending--;
     this.reached();
+  }
 
-  onConnectFailed(_connection: UpstreamConnection, _reason: string): void 
+  onConnectFailed(_connection: UpstreamConnection, _reason: string): void {
     this.counters.connectFailures++;
     this.refusedInARow++;
     if (this.unreachable || this.refusedInARow < this.settings.connectFailuresToEject) return;
     this.unreachable = true;
     this.owner.onReachability(this);
+  }
 
   onIdle(connection: UpstreamConnection): void {
     const nowMs = this.settings.nowMs();
@@ -225,13 +228,14 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     this.idle.push(connection);
   }
 
-  onResult(good: boolean): void 
+  onResult(good: boolean): void {
     if (good) {
       this.outlier.succeeded();
       return;
     }
     this.counters.failures++;
     this.owner.onError(this);
+  }
 
   onClosed(connection: UpstreamConnection): void {
     const { load } = this.owner;
@@ -243,17 +247,19 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   }
 
   /** A connection was made: whatever was wrong with the address is over. */
-  reached(): void 
+  reached(): void {
     this.refusedInARow = 0;
     if (!this.unreachable) return;
     this.unreachable = false;
     this.owner.onReachability(this);
+  }
 
-  private takeIdle(): UpstreamConnection | undefined 
+  private takeIdle(): UpstreamConnection | undefined {
     for (;;) {
       const connection = this.idle.pop();
       if (connection === undefined || connection.isUsable) return connection;
     }
+  }
 
   private open(): UpstreamConnection | LimitName {
     const { load } = this.owner;
