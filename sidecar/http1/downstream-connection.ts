@@ -80,6 +80,8 @@ export class DownstreamConnection {
   responseStarted = false;
   /** Set by a listener that drains: the next response is the last. */
   closeAfterResponse = false;
+  /** Likewise: so that the client goes elsewhere with its next one. */
+  leaving = false;
   /** Requests that this connection has brought. */
   requests = 0;
 

@@ -250,8 +250,9 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     downstream.responseStarted = true;
     downstream.closeAfterResponse = close;
     const added = this.forwarder.responseLines(this, head);
-    const changes = this.forwarder.responseChanges;
-    downstream.writer.writeText(forwardedResponseHead(head, { added, changes, close, toOldClient }));
+    const { responseChanges: changes } = this.forwarder;
+    const edits = { added, changes, close, leaving: downstream.leaving, toOldClient };
+    downstream.writer.writeText(forwardedResponseHead(head, edits));
     this.chunkedToClient = head.framing.kind === 'chunked' && !toOldClient;
     // RFC 9112 section 9.5: to go on sending would only have the rest of the response lost to a reset.
     this.requestDeclined = head.status >= 400 && !head.keepAlive && !downstream.requestComplete;

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { SocketAddress } from '../../src/model/scalars.js';
 import { BodyReader } from '../http1/body-reader.js';
+import { LEAVING } from '../http1/connection-options.js';
 import { ProtocolError } from '../http1/errors.js';
 import { HeadCollector } from '../http1/head-collector.js';
 import type { Http1Limits } from '../http1/limits.js';
@@ -50,6 +51,8 @@ export interface UpstreamConnectionOwner {
   /** An exchange was answered, well or with an error; or it was not, although it should have been. */
   onResult(good: boolean): void;
   onClosed(connection: UpstreamConnection): void;
+  /** The peer has said that it is about to stop. */
+  onLeaving(): void;
 }
 
 /** Kernel and Node buffer this much of a connection before `write` says to wait. */
@@ -232,6 +235,8 @@ export class UpstreamConnection {
       return end;
     }
     this.responseStarted = true;
+    const { nominated } = this.head.connection;
+    if (nominated.length > 0 && nominated.includes(LEAVING)) this.owner.onLeaving();
     if (this.head.status === 101) this.state = 'tunnel';
     // Before the user, whose next attempt is not to go to an endpoint that this answer has ejected.
     if (this.head.status >= ERROR_STATUS || this.state === 'tunnel')

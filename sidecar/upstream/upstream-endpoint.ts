@@ -29,7 +29,7 @@ export interface UpstreamSettings {
 /** Whom an endpoint belongs to: its cluster. */
 export interface EndpointOwner {
   readonly load: ClusterLoad;
-  /** It has become unreachable, or reachable again. */
+  /** It has become unreachable, or reachable again; it is about to stop, or was and is no more. */
   onReachability(endpoint: UpstreamEndpoint): void;
   /** An answer of it was an error, or there was none. */
   onError(endpoint: UpstreamEndpoint): void;
@@ -39,6 +39,9 @@ export interface EndpointOwner {
 export function unwatched(): EndpointOwner {
   return { load: new ClusterLoad(), onReachability() {}, onError() {} };
 }
+
+/** Longer than a sidecar that stops goes on taking connections, unless it is told otherwise. */
+const LEAVING_MS = 8000;
 
 /** By how much of their age connections differ, so that those opened together do not all end together. */
 const AGE_JITTER = 0.1;
@@ -68,6 +71,8 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   private refusedInARow = 0;
   private unreachable = false;
   private retired = false;
+  /** 0: it has not said that it is about to stop, or that was a while ago. */
+  private leavingUntilMs = 0;
 
   constructor(
     config: EndpointConfig,
@@ -107,6 +112,11 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     return this.unreachable;
   }
 
+  /** It has said that it is about to stop: better to call another, if there is one. */
+  get isLeaving(): boolean {
+    return this.leavingUntilMs !== 0;
+  }
+
   get isEjected(): boolean {
     return this.outlier.ejectedAtMs !== undefined;
   }
@@ -117,10 +127,10 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     return suspected ? UNUSABLE : this.usabilityInPanic;
   }
 
-  /** The same when checks and ejections do not count. That nothing listens there does, and that it is draining. */
+  /** The same when checks and ejections do not count. That nothing listens there does, and that it is on its way out. */
   get usabilityInPanic(): Usability {
     if (this.unreachable) return UNUSABLE;
-    return this.status === 'draining' ? PINNED_ONLY : USABLE;
+    return this.status === 'draining' || this.isLeaving ? PINNED_ONLY : USABLE;
   }
 
   /**
@@ -147,6 +157,25 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   release(): void {
     this.activeRequests--;
     this.owner.load.requests--;
+  }
+
+  /** What time alone brings about. */
+  tick(nowMs: number): void {
+    this.closeIdle(nowMs);
+    if (this.leavingUntilMs === 0 || nowMs < this.leavingUntilMs) return;
+    this.stays();
+    this.owner.onReachability(this);
+  }
+
+  onLeaving(): void {
+    const known = this.isLeaving;
+    this.leavingUntilMs = this.settings.nowMs() + LEAVING_MS;
+    if (!known) this.owner.onReachability(this);
+  }
+
+  /** Whatever it has said is so long ago that it need not be true any more, or there is nobody else. */
+  stays(): void {
+    this.leavingUntilMs = 0;
   }
 
   /** Closes connections that nobody has used for a while. */

@@ -170,6 +170,7 @@ export function transcribeResponse(
   const owner = {
     onConnected: () => {},
     onConnectFailed: () => {},
+    onLeaving: () => {},
     onResult: () => {},
     onIdle: () => {
       reusable = true;
