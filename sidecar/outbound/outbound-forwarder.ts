@@ -162,8 +162,16 @@ export class OutboundForwarder implements Forwarder {
     return withBaggage(own, LANE_MEMBER, inherited);
   }
 
-  responseLines(_exchange: Exchange, head: ResponseHead): string {
+  responseLines({ downstream }: Exchange, head: ResponseHead): string {
     this.endRetry();
+    const stateful = this.placement?.route.stateful;
+    if (stateful === undefined) return this.sessionLine(head);
+    const { address } = this.endpoint as UpstreamEndpoint;
+    return stateful.lineFor(downstream.request, address) + this.sessionLine(head);
+  }
+
+  /** The cookie that a session of ours is due. */
+  private sessionLine(head: ResponseHead): string {
     if (this.placement?.session === undefined) return '';
     const cookie = this.services.pins.keep(this.placement, this.endpoint as UpstreamEndpoint);
     if (cookie === undefined || setsCookie(head, cookie.slice(0, cookie.indexOf('=')))) return '';

@@ -26,9 +26,9 @@ export class EndpointSet {
   private readonly usable: Uint32Array;
   /** Running sum of the usable endpoints' weights, as the load balancer sees them. */
   private readonly weightEnds: Float64Array;
+  private builtHashed: HashedEndpoints | undefined;
   /** They all weigh the same. */
   readonly isEven: boolean;
-  private builtHashed: HashedEndpoints | undefined;
 
   private constructor(
     readonly endpoints: readonly Endpoint[],
@@ -135,14 +135,15 @@ export class EndpointSet {
     return this.builtHashed;
   }
 
+  /** Index of the endpoint with this address, or -1. */
+  findByAddress(address: string): number {
+    return this.tables.addressIndex().get(address) ?? -1;
+  }
+
   /** Index of the endpoint that a pin names, or -1. */
   findByDigest(digest: number, digests: PinDigests): number {
     return this.tables.digestIndex(digests).get(digest) ?? -1;
   }
-}
-
-function configuredWeight({ weight }: Endpoint): number {
-  return weight;
 }
 
 /** Endpoints in Envoy's order: by locality where localities have weights, else as they are listed. */
@@ -152,6 +153,10 @@ export interface HashedEndpoints {
   readonly shares: readonly number[];
 }
 
+function configuredWeight({ weight }: Endpoint): number {
+  return weight;
+}
+
 /** What depends on the endpoints and not on their health; built on first use. */
 class EndpointTables {
   turn = 0;
@@ -159,6 +164,7 @@ class EndpointTables {
   private builtMaglev: Maglev | undefined;
   private digestsOf: PinDigests | undefined;
   private byDigest: ReadonlyMap<number, number> = new Map();
+  private byAddress: ReadonlyMap<string, number> | undefined;
 
   constructor(
     private readonly endpoints: readonly Endpoint[],
@@ -192,6 +198,11 @@ class EndpointTables {
       this.digestsOf = digests;
     }
     return this.byDigest;
+  }
+
+  addressIndex(): ReadonlyMap<string, number> {
+    this.byAddress ??= new Map(this.endpoints.map(({ address }, index) => [address, index]));
+    return this.byAddress;
   }
 
   hashed(isUsable: (index: number) => boolean): HashedEndpoints {

@@ -1,6 +1,6 @@
 import { xxh64 } from '../hashing/xxh64.js';
 import { type EndpointSet, PINNED_ONLY } from './endpoint-set.js';
-import { pinnedIn } from './hold.js';
+import { keepsEndpoint, pinnedIn } from './hold.js';
 import type { ChosenRelease, Question, Target } from './question.js';
 import type { Release, Split } from './table.js';
 
@@ -39,9 +39,7 @@ function serves(release: Release, pinned: number, { route, without }: Question):
   if (without.includes(release)) return false;
   const { endpoints } = release.cluster;
   if (endpoints.usableCount > 0) return true;
-  return (
-    pinned >= 0 && route.affinity?.endpoint === 'persistent' && endpoints.usabilityAt(pinned) === PINNED_ONLY
-  );
+  return pinned >= 0 && keepsEndpoint(route) && endpoints.usabilityAt(pinned) === PINNED_ONLY;
 }
 
 /**

@@ -6,6 +6,7 @@ import type { EndpointSet } from './endpoint-set.js';
 import type { Condition } from './match.js';
 import type { PinDigests } from './pins.js';
 import type { SessionKeys } from './session-key.js';
+import type { StatefulSession } from './stateful-session.js';
 
 /**
  * The routing table: what configuration compiles to and every decision reads. Immutable but for the endpoint
@@ -63,6 +64,8 @@ export interface Route {
   readonly split: Split;
   /** Undefined: no stickiness at all. */
   readonly affinity: Affinity | undefined;
+  /** Set only by control planes that are not ours: the client itself names its endpoint. */
+  readonly stateful: StatefulSession | undefined;
   /** A route that names one release pins the session there. */
   readonly pins: boolean;
   readonly timeouts: Timeouts;
