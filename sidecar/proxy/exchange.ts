@@ -84,11 +84,6 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     return this.replay.intact;
   }
 
-  /** The head that went upstream, of the last attempt; empty while there has been none. */
-  get sentHead(): string {
-    return this.headText;
-  }
-
   /** Has something done when all of the request has been read. @param then what is kept of it may be intact or not */
   whenWhole(then: (kept: ReplayBuffer) => void): void {
     if (this.whole) then(this.replay);
