@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Server as HttpServer } from 'node:http';
 import { hostname } from 'node:os';
 import { credentials } from '@grpc/grpc-js';
@@ -22,6 +21,7 @@ import type { OutboundServices } from './outbound/outbound-forwarder.js';
 import { createOutboundListener } from './outbound/outbound-listener.js';
 import { PassthroughEndpoints } from './outbound/passthrough.js';
 import type { Listener } from './proxy/listener.js';
+import { requestIds } from './proxy/request-ids.js';
 import { SessionPins } from './session/session-pins.js';
 import { SessionTable } from './session/session-table.js';
 import { TraceMemory } from './session/trace-memory.js';
@@ -222,7 +222,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     passthrough,
     actionCounts,
     mirrors,
-    newRequestId: randomUUID,
+    newRequestId: requestIds(),
     onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
   };
   const outbound = createOutboundListener({
@@ -241,7 +241,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   const inbound = createInboundListener({
     services: {
       app,
-      newRequestId: randomUUID,
+      newRequestId: requestIds(),
       onArrived: (request) => traces.remember(request, configuration.table?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),
     },

@@ -68,6 +68,7 @@ export class LiveCluster implements Cluster {
     known.weight = config.weight;
     known.zone = config.zone;
     known.status = config.status;
+    known.hashing = config.hashing;
     return known;
   }
 

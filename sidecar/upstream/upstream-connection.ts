@@ -189,7 +189,8 @@ export class UpstreamConnection {
   private readHead(piece: Buffer, start: number, user: UpstreamUser): number {
     const end = this.heads.collect(piece, start);
     if (end === -1) return -1;
-    this.head.parse(this.heads.text, user.method);
+    this.head.parse(this.heads.text, user.method, this.heads.bytes, this.heads.offset);
+    this.heads.reset();
     if (this.head.isInterim) {
       if (++this.interims > this.limits.maxInterimResponses)
         throw new ProtocolError('too many interim responses');

@@ -41,6 +41,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   weight: number;
   zone: string;
   status: EndpointConfig['status'];
+  hashing: EndpointConfig['hashing'];
   connectTimeoutMs: number;
   activeRequests = 0;
 
@@ -64,6 +65,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     this.weight = config.weight;
     this.zone = config.zone;
     this.status = config.status;
+    this.hashing = config.hashing;
     this.connectTimeoutMs = connectTimeoutMs;
   }
 

@@ -1,3 +1,4 @@
+import { sharesOf, type WeightedHost } from '../hashing/host-shares.js';
 import { buildMaglev, type Maglev } from '../hashing/maglev.js';
 import { buildRing, proportionalRingSize, type Ring } from '../hashing/ring.js';
 import type { LoadBalancerConfig } from '../xds/cluster.js';
@@ -25,6 +26,7 @@ export class EndpointSet {
   private readonly usable: Uint32Array;
   /** Running sum of the usable endpoints' weights. */
   private readonly weightEnds: Float64Array;
+  private builtHashed: HashedEndpoints | undefined;
 
   private constructor(
     readonly endpoints: readonly Endpoint[],
@@ -104,6 +106,12 @@ export class EndpointSet {
     return this.tables.maglev();
   }
 
+  /** The usable endpoints, as hashing with bounded load goes through them. */
+  get hashed(): HashedEndpoints {
+    this.builtHashed ??= this.tables.hashed((index) => this.usability[index] === USABLE);
+    return this.builtHashed;
+  }
+
   /** Index of the endpoint with this address, or -1. */
   findByAddress(address: string): number {
     return this.tables.addressIndex().get(address) ?? -1;
@@ -113,6 +121,13 @@ export class EndpointSet {
   findByDigest(digest: number, digests: PinDigests): number {
     return this.tables.digestIndex(digests).get(digest) ?? -1;
   }
+}
+
+/** Endpoints in Envoy's order: by locality where localities have weights, else as they are listed. */
+export interface HashedEndpoints {
+  readonly indexes: readonly number[];
+  /** Share of each in the weight of all, in the same order. */
+  readonly shares: readonly number[];
 }
 
 /** What depends on the endpoints and not on their health; built on first use. */
@@ -131,15 +146,18 @@ class EndpointTables {
 
   ring(): Ring {
     if (this.builtRing === undefined) {
-      const hosts = this.hosts();
+      const order = this.order();
+      const hosts = this.hosts(order);
       const { ringSize } = this.config;
-      this.builtRing = buildRing(hosts, ringSize === 'proportional' ? proportionalRingSize(hosts) : ringSize);
+      const ring = buildRing(hosts, ringSize === 'proportional' ? proportionalRingSize(hosts) : ringSize);
+      const hostAt = (position: number) => order[ring.hostAt(position)] as number;
+      this.builtRing = this.isByLocality ? { ...ring, hostAt } : ring;
     }
     return this.builtRing;
   }
 
   maglev(): Maglev {
-    this.builtMaglev ??= buildMaglev(this.hosts(), this.config.tableSize);
+    this.builtMaglev ??= buildMaglev(this.hosts([...this.endpoints.keys()]), this.config.tableSize);
     return this.builtMaglev;
   }
 
@@ -160,7 +178,39 @@ class EndpointTables {
     return this.byAddress;
   }
 
-  private hosts() {
-    return this.endpoints.map((endpoint) => ({ key: endpoint.address, weight: endpoint.weight }));
+  hashed(isUsable: (index: number) => boolean): HashedEndpoints {
+    const indexes = this.order().filter(isUsable);
+    return { indexes, shares: indexes.length === 0 ? [] : sharesOf(this.hosts(indexes)) };
   }
+
+  private get isByLocality(): boolean {
+    const weighs = ({ hashing }: Endpoint) => (hashing?.locality.weight ?? 0) > 0;
+    return this.config.hashing?.byLocality === true && this.endpoints.some(weighs);
+  }
+
+  /** Envoy goes through localities one after the other, and which host rounding favours depends on the order. */
+  private order(): number[] {
+    const order = [...this.endpoints.keys()];
+    if (!this.isByLocality) return order;
+    const localityOf = (i: number) => this.endpoints[i]?.hashing?.locality.name ?? '';
+    return order.sort((a, b) => compare(localityOf(a), localityOf(b)) || a - b);
+  }
+
+  private hosts(order: readonly number[]): WeightedHost[] {
+    const { isByLocality } = this;
+    const byHostname = this.config.hashing?.byHostname === true;
+    return order.map((i) => {
+      const { address, weight, hashing } = this.endpoints[i] as Endpoint;
+      return {
+        key: hashing?.key || (byHostname && hashing?.hostname) || address,
+        weight,
+        locality: isByLocality ? hashing?.locality : undefined,
+      };
+    });
+  }
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }

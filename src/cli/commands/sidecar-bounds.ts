@@ -27,7 +27,7 @@ export const BOUND_FLAGS = {
     argument: 'N',
     help: 'largest trailer section of a chunked body',
     default: '8192',
-    parse: wholeNumber(64, GIBIBYTE),
+    parse: wholeNumber(64, 65_536),
   },
   headTimeoutMs: {
     name: 'head-timeout',

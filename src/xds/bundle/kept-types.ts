@@ -111,6 +111,8 @@ export const KEPT_TYPES: readonly string[] = [
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter',
   'envoy.extensions.filters.network.http_connection_manager.v3.Rds',
+  'envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig',
+  'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig',
   'envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig',
   'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest',
   'envoy.extensions.load_balancing_policies.maglev.v3.Maglev',

@@ -71,16 +71,19 @@ t.test(
   },
 );
 
-t.test('never goes back to the pool when the request has not all been taken', async (t) => {
-  t.match(transcribeResponse([OK], { requestComplete: false }), { reusable: false, closed: true });
-  const { connection, socket, owner } = fixture();
-  socket.stuck = true;
-  connection.assign(user());
-  connection.writer.writeText('request');
-  connection.writer.flush();
-  socket.feed(OK);
-  t.strictSame(owner.events, ['connected', 'closed'], 'the request is still on its way');
-});
+t.test(
+  'never goes back to the pool when the request has not all been taken (RFC 9112 section 9.5)',
+  async (t) => {
+    t.match(transcribeResponse([OK], { requestComplete: false }), { reusable: false, closed: true });
+    const { connection, socket, owner } = fixture();
+    socket.stuck = true;
+    connection.assign(user());
+    connection.writer.writeText('request');
+    connection.writer.flush();
+    socket.feed(OK);
+    t.strictSame(owner.events, ['connected', 'closed'], 'the request is still on its way');
+  },
+);
 
 t.test('a body until close is whole when the upstream ends (RFC 9112 section 6.3)', async (t) => {
   for (const head of ['HTTP/1.1 200 OK\r\n\r\n', 'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n']) {
