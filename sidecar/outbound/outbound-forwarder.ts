@@ -21,6 +21,7 @@ import type { Exchange } from '../proxy/exchange.js';
 import { type Forwarder, NO_TIMEOUTS, type Step, type Target } from '../proxy/forwarder.js';
 import type { SessionPins } from '../session/session-pins.js';
 import { TracedRequest, type TraceEntry, type TraceMemory } from '../session/trace-memory.js';
+import type { ClusterLoad } from '../upstream/cluster-load.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import { upstreamOf } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
@@ -59,6 +60,8 @@ export class OutboundForwarder implements Forwarder {
   retries = 0;
   timeouts = NO_TIMEOUTS;
   private trace: TraceEntry | undefined;
+  /** Whose budget the present retry is taken from. */
+  private retrying: ClusterLoad | undefined;
   private readonly tried: Endpoint[] = [];
   /** Releases none of whose endpoints took a connection for this request. */
   private readonly refused: Release[] = [];
@@ -114,6 +117,7 @@ export class OutboundForwarder implements Forwarder {
 
   afterFailure(exchange: Exchange, failure: UpstreamFailure): Step {
     const { placement, route } = this;
+    if (failure.kind === 'overloaded') return this.afterOverload(failure);
     if (
       placement !== undefined &&
       route !== undefined &&
@@ -159,6 +163,7 @@ export class OutboundForwarder implements Forwarder {
   }
 
   responseLines({ downstream }: Exchange, head: ResponseHead): string {
+    this.endRetry();
     const stateful = this.placement?.route.stateful;
     if (stateful === undefined) return this.sessionLine(head);
     const { address } = this.endpoint as UpstreamEndpoint;
@@ -174,6 +179,7 @@ export class OutboundForwarder implements Forwarder {
   }
 
   finished(exchange: Exchange): void {
+    this.endRetry();
     this.services.onFinished(exchange, this);
   }
 
@@ -211,6 +217,10 @@ export class OutboundForwarder implements Forwarder {
   private retry(placement: Placement): Step | undefined {
     const { retry } = placement.route;
     if (retry === undefined || this.retries >= retry.retries) return undefined;
+    this.endRetry();
+    const { load } = this.endpoint as UpstreamEndpoint;
+    if (!load.startRetry()) return undefined;
+    this.retrying = load;
     this.retries++;
     const { random } = this.services.context;
     // With no other endpoint left, the same one gets another chance.
@@ -218,6 +228,25 @@ export class OutboundForwarder implements Forwarder {
     return {
       target: { ...this.targetOn(upstreamOf(next), false), delayMs: backOffMs(retry, this.retries, random) },
     };
+  }
+
+  /** The retry, if this is one, has been answered: the budget has room for another. */
+  private endRetry(): void {
+    this.retrying?.endRetry();
+    this.retrying = undefined;
+  }
+
+  /**
+   * Refused at once, never queued. Where the load alone decides where the request goes, one other endpoint is
+   * asked, which may have room; a session is not sent away from its own for being busy.
+   */
+  private afterOverload({ reason, limit }: UpstreamFailure): Step {
+    const { placement } = this;
+    const mayMove =
+      placement?.endpointReason === 'load-balancer' && this.tried.length === 1 && limit !== 'requests';
+    const next = mayMove ? placeAgain(placement, this.tried, this.services.context.random) : undefined;
+    if (next !== undefined) return { target: this.targetOn(upstreamOf(next), false) };
+    return { reply: { code: 'overloaded', detail: `${this.describeEndpoint()}: ${reason}` } };
   }
 
   private targetOn(endpoint: UpstreamEndpoint, fresh: boolean): Target {
@@ -240,6 +269,7 @@ const ERROR_OF_FAILURE = {
   timeout: 'request-timeout',
   'broken-response': 'upstream-reset',
   'bad-response': 'bad-response',
+  overloaded: 'overloaded',
 } as const satisfies Record<UpstreamFailure['kind'], string>;
 
 function noEndpoint(host: VirtualHost, { release }: NoEndpoint | Placement, reason = '') {

@@ -1,7 +1,7 @@
 import { readBaggage } from '../http/baggage.js';
 import { headerName } from '../http/header-name.js';
 import { type Endpoint, UNUSABLE } from './endpoint-set.js';
-import { failOver } from './failover.js';
+import { endpointsOf, failOver } from './failover.js';
 import { keepsEndpoint, namedBy, pinnedIn, releaseAskedFor, releaseHeld } from './hold.js';
 import { choosePin, type NewPin } from './new-pin.js';
 import { pickEndpoint } from './pick-endpoint.js';
@@ -108,7 +108,7 @@ export function placeAgain(
 ): Endpoint | undefined {
   const { release, route, session } = placement;
   if (route.stateful?.strict && placement.endpointReason === 'pin') return undefined;
-  return pickEndpoint(release.cluster.endpoints, hashForEndpoint(route, release, session), tried, random);
+  return pickEndpoint(endpointsOf(release), hashForEndpoint(route, release, session), tried, random);
 }
 
 function findPin(session: SessionKey, affinity: Affinity, context: DecisionContext): Pin | undefined {
@@ -162,7 +162,7 @@ function chooseEndpoint(
   { release, pinned }: Target,
   { route, session, context }: Question,
 ): { endpoint: Endpoint | undefined; reason: EndpointReason } {
-  const { endpoints } = release.cluster;
+  const endpoints = endpointsOf(release);
   if (keepsEndpoint(route) && pinned >= 0 && endpoints.usabilityAt(pinned) !== UNUSABLE)
     return { endpoint: endpoints.at(pinned), reason: 'pin' };
   const hash = hashForEndpoint(route, release, session);

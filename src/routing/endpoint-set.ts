@@ -24,40 +24,53 @@ export const USABLE: Usability = 2;
 export class EndpointSet {
   /** Indexes of the endpoints that anybody may be sent to. */
   private readonly usable: Uint32Array;
-  /** Running sum of the usable endpoints' weights. */
+  /** Running sum of the usable endpoints' weights, as the load balancer sees them. */
   private readonly weightEnds: Float64Array;
   private builtHashed: HashedEndpoints | undefined;
+  /** They all weigh the same. */
+  readonly isEven: boolean;
 
   private constructor(
     readonly endpoints: readonly Endpoint[],
     private readonly usability: Uint8Array,
     private readonly tables: EndpointTables,
+    weightOf: (endpoint: Endpoint) => number,
   ) {
     this.usable = Uint32Array.from(endpoints.keys()).filter((i) => usability[i] === USABLE);
     this.weightEnds = new Float64Array(this.usable.length);
     let sum = 0;
+    let isEven = true;
     this.usable.forEach((index, i) => {
-      sum += this.at(index).weight;
+      const weight = weightOf(this.at(index));
+      sum += weight;
       this.weightEnds[i] = sum;
+      isEven &&= weight === this.weightEnds[0];
     });
+    this.isEven = isEven;
   }
 
-  /** @param endpoints in canonical order */
+  /**
+   * @param endpoints in canonical order
+   * @param weightOf for picks by load, where it differs from the configured weight that hashing goes by
+   */
   static of(
     endpoints: readonly Endpoint[],
     loadBalancer: LoadBalancerConfig,
     usabilityOf: (endpoint: Endpoint) => Usability,
+    weightOf = configuredWeight,
   ): EndpointSet {
-    return new EndpointSet(
-      endpoints,
-      Uint8Array.from(endpoints, usabilityOf),
-      new EndpointTables(endpoints, loadBalancer),
-    );
+    const usability = Uint8Array.from(endpoints, usabilityOf);
+    return new EndpointSet(endpoints, usability, new EndpointTables(endpoints, loadBalancer), weightOf);
   }
 
-  /** The same endpoints with their usability looked up again. */
-  withUsability(usabilityOf: (endpoint: Endpoint) => Usability): EndpointSet {
-    return new EndpointSet(this.endpoints, Uint8Array.from(this.endpoints, usabilityOf), this.tables);
+  /** The same endpoints with their usability and their weight for picks by load looked up again. */
+  withUsability(usabilityOf: (endpoint: Endpoint) => Usability, weightOf = configuredWeight): EndpointSet {
+    return new EndpointSet(
+      this.endpoints,
+      Uint8Array.from(this.endpoints, usabilityOf),
+      this.tables,
+      weightOf,
+    );
   }
 
   get loadBalancer(): LoadBalancerConfig {
@@ -80,8 +93,18 @@ export class EndpointSet {
     return this.at(this.usable[i] as number);
   }
 
-  /** A usable endpoint with a chance in proportion to its weight. @param random in [0, 1) */
-  usableByWeight(random: number): Endpoint {
+  /** Weight of a usable endpoint for picks by load. */
+  usableWeightAt(i: number): number {
+    return (this.weightEnds[i] as number) - (i === 0 ? 0 : (this.weightEnds[i - 1] as number));
+  }
+
+  /**
+   * A usable endpoint with a chance in proportion to its weight.
+   *
+   * @param random in [0, 1)
+   * @returns its place among the usable ones
+   */
+  usableByWeight(random: number): number {
     const point = random * (this.weightEnds[this.weightEnds.length - 1] as number);
     let from = 0;
     let to = this.weightEnds.length - 1;
@@ -90,7 +113,7 @@ export class EndpointSet {
       if ((this.weightEnds[middle] as number) <= point) from = middle + 1;
       else to = middle;
     }
-    return this.usableAt(from);
+    return from;
   }
 
   /** Where round-robin goes next; counts up with every call. */
@@ -128,6 +151,10 @@ export interface HashedEndpoints {
   readonly indexes: readonly number[];
   /** Share of each in the weight of all, in the same order. */
   readonly shares: readonly number[];
+}
+
+function configuredWeight({ weight }: Endpoint): number {
+  return weight;
 }
 
 /** What depends on the endpoints and not on their health; built on first use. */

@@ -82,17 +82,30 @@ function pickByLoad(
 function pickOnce(set: EndpointSet, random: () => number): Endpoint {
   switch (set.loadBalancer.kind) {
     case 'round-robin':
-      return set.usableAt(set.nextTurn() % set.usableCount);
+      return set.usableAt(nextInTurn(set));
     case 'least-request':
-      return lessLoaded(set.usableByWeight(random()), set.usableByWeight(random()));
+      return set.usableAt(lessLoaded(set, set.usableByWeight(random()), set.usableByWeight(random())));
     default:
-      return set.usableByWeight(random());
+      return set.usableAt(set.usableByWeight(random()));
   }
 }
 
+/** Fractional part of the golden ratio: its multiples fall into [0, 1) more evenly than those of any other number. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+/** One after the other; where weights differ, as often as they say and as evenly spread as that allows. */
+function nextInTurn(set: EndpointSet): number {
+  const turn = set.nextTurn();
+  return set.isEven ? turn % set.usableCount : set.usableByWeight((turn * GOLDEN) % 1);
+}
+
 /** The power of two choices: of two picked at random by weight, the one with less to do for its weight. */
-function lessLoaded(a: Endpoint, b: Endpoint): Endpoint {
-  return b.activeRequests / b.weight < a.activeRequests / a.weight ? b : a;
+function lessLoaded(set: EndpointSet, a: number, b: number): number {
+  return loadOf(set, b) < loadOf(set, a) ? b : a;
+}
+
+function loadOf(set: EndpointSet, i: number): number {
+  return set.usableAt(i).activeRequests / set.usableWeightAt(i);
 }
 
 function firstUntried(set: EndpointSet, tried: readonly Endpoint[], from: number): Endpoint | undefined {

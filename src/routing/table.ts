@@ -50,6 +50,11 @@ export interface Cluster {
   readonly endpoints: EndpointSet;
   /** When the last usable endpoint was lost, in milliseconds of the decision's clock; undefined while there is one. */
   readonly unusableSinceMs: number | undefined;
+  /**
+   * Where no endpoint is usable and a panic threshold is set: the endpoints with active checks and ejections
+   * ignored, for requests that have nowhere else to go.
+   */
+  readonly lastResort?: EndpointSet | undefined;
 }
 
 export interface Route {

@@ -92,6 +92,13 @@ export const BOUND_FLAGS = {
     default: '262144',
     parse: wholeNumber(0, GIBIBYTE),
   },
+  maxUpstreamAgeMs: {
+    name: 'upstream-max-age',
+    argument: 'DURATION',
+    help: 'a connection to another pod serves no new request once it is this old, less up to a tenth',
+    default: '1h',
+    parse: durationMs,
+  },
 } as const satisfies Record<keyof Http1Limits, BoundFlag>;
 
 /** The bounds among a sidecar's flags. */
