@@ -209,13 +209,10 @@ t.test('18: all of v2 dead: v1 answers, and its sessions are back when it recove
   const during = await service.callAll(ids);
   t.equal(share(during, 'v1'), 1);
   for (const name of ['v2-1', 'v2-2']) await service.backend(name).listen();
-  await eventually(
-    'v2 is readmitted',
-    async () => {
-      const fresh = await service.callAll(Array.from({ length: 100 }, (_, i) => `probe-${Date.now()}-${i}`));
-      return fresh.includes('v2-1') && fresh.includes('v2-2');
-    },
-  );
+  await eventually('v2 is readmitted', async () => {
+    const fresh = await service.callAll(Array.from({ length: 100 }, (_, i) => `probe-${Date.now()}-${i}`));
+    return fresh.includes('v2-1') && fresh.includes('v2-2');
+  });
   t.same(moved(before, await service.callAll(ids)), []);
 });
 
