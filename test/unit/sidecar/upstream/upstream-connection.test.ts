@@ -355,6 +355,7 @@ function fixture(limits: Partial<typeof DEFAULT_LIMITS> = {}, connected = true) 
     onClosed: () => void events.push('closed'),
   };
   const connection = new UpstreamConnection(socket.asSocket, owner, { ...DEFAULT_LIMITS, ...limits });
+  socket.on('data', (piece: Buffer) => connection.receive(piece));
   if (connected) socket.emit('connect');
   return { socket, owner, connection };
 }
