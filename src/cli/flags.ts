@@ -166,7 +166,7 @@ export function isSwitch(value: string): boolean {
 /** `host:port`, port 0 for a free one. */
 export function listenAddress(value: string): SocketAddress {
   const free = value.endsWith(':0');
-  const address = splitHostPort(free ? `${value}1` : value);
+  const address = splitHostPort(free ? value.replace(/0$/, '1') : value);
   if (address === undefined)
     throw new FlagError('is no HOST:PORT, such as 127.0.0.1:15010 (port 0 takes a free one)');
   return free ? { ...address, port: 0 } : address;

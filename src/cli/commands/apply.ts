@@ -4,9 +4,10 @@ import { toStruct } from '../../api/struct.js';
 import { checkDocuments, locateProblem } from '../../model/check-documents.js';
 import { readFiles } from '../../model/read-files.js';
 import { formatLocated, parseYaml, type SourceDocument } from '../../model/yaml-source.js';
-import { type ControlPlaneClient, RejectedDocumentsError } from '../client.js';
+import type { ControlPlaneClient } from '../client.js';
 import { CommandError, EXIT } from '../exit.js';
 import { addFlags, type Flags, isSwitch, readFlags, text, wholeNumber } from '../flags.js';
+import { RejectedDocumentsError } from '../rejected-documents.js';
 import { print, printJson } from '../terminal.js';
 import { CHANGE_FLAGS, changeJson, reportChange, withClient } from './shared.js';
 
