@@ -8,12 +8,15 @@ import type { MeshService } from '../src/model/mesh-service.js';
 import type { SocketAddress } from '../src/model/scalars.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { serviceDefinition } from '../src/xds/descriptors.js';
+import { LRS_SERVICE } from '../src/xds/load-report.js';
 import { ADS_SERVICE } from '../src/xds/resource-types.js';
 import { AdsServer } from './ads/ads-server.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
 import { GrpcPort } from './grpc-port.js';
 import { createHttpServer } from './http-server.js';
+import { loadReportingService } from './load/load-service.js';
+import { LoadStore } from './load/load-store.js';
 import { controlPlaneMetrics } from './metrics.js';
 import { ChangeLog } from './snapshot/change-log.js';
 import { SnapshotPublisher } from './snapshot/publisher.js';
@@ -139,16 +142,19 @@ export class ControlPlane {
       slowestSequence: () => ads.slowestSequence,
       onPublished: () => ads.pushToAll(),
     });
+    const load = new LoadStore();
     const definition = loadApiDefinition();
     const storeName = this.options.dataDir || 'memory';
     const api = new ConfigApi({
       store,
       ads,
       definition,
+      load,
       log: log.child({ component: 'api' }),
       status: () => statusOf({ store, ads, files, storeName }),
     });
     server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
+    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load));
     server.addService(configServiceConstructor(definition).service, api.implementation);
     new ReflectionService(definition).addToServer(server);
     const close = async () => {

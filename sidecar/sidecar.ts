@@ -22,6 +22,7 @@ import { PassthroughEndpoints } from './outbound/passthrough.js';
 import type { Listener } from './proxy/listener.js';
 import { SessionPins } from './session/session-pins.js';
 import { SessionTable } from './session/session-table.js';
+import { TraceMemory } from './session/trace-memory.js';
 import { ClusterRegistry } from './upstream/cluster-registry.js';
 import { type ResolvedAddress, resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
 import { ReachabilityProber } from './upstream/reachability-prober.js';
@@ -60,8 +61,6 @@ export interface SidecarAddresses {
   readonly metrics?: string;
 }
 
-const NO_ADDRESSES: SidecarAddresses = { outbound: '', inbound: '', admin: '' };
-
 /** A running sidecar. {@link Sidecar.start} is the one place that puts its parts together. */
 export class Sidecar {
   private draining = false;
@@ -73,13 +72,12 @@ export class Sidecar {
     private readonly log: Logger,
   ) {}
 
-  /** @throws ListenError */
+  /** Starts everything or nothing. @throws ListenError */
   static async start(options: SidecarOptions, log: Logger): Promise<Sidecar> {
     const parts = assemble(options, log, () => sidecar?.drain());
     let sidecar: Sidecar | undefined;
-    const addresses = await bind(parts, options).catch(async (error) => {
-      // Started whole or not at all: nothing of it may keep the process alive.
-      await new Sidecar(parts, NO_ADDRESSES, options, log).stop();
+    const addresses = await bind(parts, options).catch((error: unknown) => {
+      release(parts);
       throw error;
     });
     parts.configuration.start();
@@ -103,22 +101,14 @@ export class Sidecar {
 
   /** Finishes what is under way, for a bounded time, and stops. */
   async stop(): Promise<void> {
-    const { inbound, outbound, clock, client, clusters, admin, publicAdmin } = this.parts;
+    const { inbound, outbound } = this.parts;
     this.drain();
     const deadline = performance.now() + this.options.drainTimeoutMs;
     // Outbound last: requests that are still being answered may need calls of their own.
     await until(() => inbound.busyCount === 0, deadline);
     outbound.drain();
     await until(() => outbound.busyCount === 0, deadline);
-    inbound.destroy();
-    outbound.destroy();
-    clock.stop();
-    client.close();
-    clusters.close();
-    for (const server of [admin, publicAdmin]) {
-      server.close();
-      server.closeAllConnections();
-    }
+    release(this.parts);
     this.log.info('sidecar has stopped');
   }
 }
@@ -127,6 +117,8 @@ interface Parts {
   readonly state: { draining: boolean };
   readonly clock: CoarseClock;
   readonly clusters: ClusterRegistry;
+  readonly app: UpstreamEndpoint;
+  readonly passthrough: PassthroughEndpoints | undefined;
   readonly configuration: MeshConfiguration;
   readonly client: DeltaClient;
   readonly outbound: Listener;
@@ -148,6 +140,22 @@ async function bind(
   if (metrics === undefined) return addresses;
   const bound = await listen(parts.publicAdmin, 'metrics (--metrics)', metrics.host, metrics.port);
   return { ...addresses, metrics: bound };
+}
+
+/** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
+function release(parts: Parts): void {
+  const { inbound, outbound, clock, client, clusters, app, passthrough, admin, publicAdmin } = parts;
+  inbound.destroy();
+  outbound.destroy();
+  clock.stop();
+  client.close();
+  clusters.close();
+  app.retire();
+  passthrough?.close();
+  for (const server of [admin, publicAdmin]) {
+    server.close();
+    server.closeAllConnections();
+  }
 }
 
 function assemble(options: SidecarOptions, log: Logger, drain: () => void): Parts {
@@ -198,11 +206,13 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     random: Math.random,
     findPin: pins.find.bind(pins),
   };
+  const traces = new TraceMemory(nowMs);
   const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
   const services: OutboundServices = {
     table: () => configuration.table,
     pins,
     context,
+    traces,
     passthrough,
     streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
     newRequestId: randomUUID,
@@ -226,6 +236,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
       app,
       streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
       newRequestId: randomUUID,
+      onArrived: (request) => traces.remember(request, configuration.table?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),
     },
     limits,
@@ -262,6 +273,8 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     state,
     clock,
     clusters,
+    app,
+    passthrough,
     configuration,
     client,
     outbound,

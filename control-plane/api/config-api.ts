@@ -9,19 +9,27 @@ import type { PackageDefinition } from '@grpc/proto-loader';
 import type {
   ApplyRequest,
   ChangeResponse,
-  ServiceMessage,
   SplitRequest,
   StatusResponse,
 } from '../../src/api/config-service.js';
-import { fromStruct } from '../../src/api/struct.js';
-import { parseServiceName, type ServiceKey } from '../../src/model/mesh-service.js';
+import { fromStruct, type Struct } from '../../src/api/struct.js';
+import {
+  type MeshService,
+  parseServiceName,
+  type ServiceKey,
+  serviceKey,
+} from '../../src/model/mesh-service.js';
 import { withAbort, withPromotion, withSplit } from '../../src/model/operations.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { AdsServer } from '../ads/ads-server.js';
-import type { Commit, ConfigStore } from '../store/config-store.js';
+import type { LoadStore } from '../load/load-store.js';
+import { translateContext } from '../snapshot/publisher.js';
+import type { Commit, ConfigStore, ConfiguredService } from '../store/config-store.js';
+import { parseAll } from '../store/edit-checks.js';
 import { UnknownServiceError } from '../store/errors.js';
 import { type AwaitCall, RevisionFollowers } from './await-revision.js';
+import { type ExplainRequest, explain, plan } from './decisions.js';
 import { InvalidRequestError, toServiceError } from './grpc-errors.js';
 import { listServices, serviceMessage } from './messages.js';
 import { type WatchCall, Watchers } from './watchers.js';
@@ -30,6 +38,7 @@ export interface ConfigApiParts {
   readonly store: ConfigStore;
   readonly ads: AdsServer;
   readonly definition: PackageDefinition;
+  readonly load: LoadStore;
   readonly log: Logger;
   status(): StatusResponse;
 }
@@ -38,6 +47,14 @@ interface Named {
   readonly name: string;
   /** 0: whatever it is. */
   readonly expectedRevision: number;
+}
+
+/** As proto-loader gives a oneof: the one that is set, the others null. */
+interface PlanRequest {
+  readonly document: Struct | null;
+  readonly split: SplitRequest | null;
+  readonly promote: (Named & { readonly release: string }) | null;
+  readonly abort: (Named & { readonly drain: boolean }) | null;
 }
 
 /** The configuration API; see `proto/roost/v1/config.proto`. */
@@ -65,8 +82,10 @@ export class ConfigApi {
         withPromotion(document, release),
       ),
       Abort: this.modifying((document, { drain }: Named & { drain: boolean }) => withAbort(document, drain)),
-      Get: this.unary(({ name }: Named) => this.find(keyOf(name))),
+      Get: this.unary(({ name }: Named) => serviceMessage(keyOf(name), this.find(keyOf(name)))),
       List: this.unary(({ namespace }: { namespace: string }) => listServices(store.current, namespace)),
+      Explain: this.unary((request: ExplainRequest) => this.explain(request)),
+      Plan: this.unary((request: PlanRequest) => this.plan(request)),
       Status: this.unary(() => status()),
       Watch: (call: WatchCall) => this.watchers.serve(call),
       Await: (call: AwaitCall) => this.followers.serve(call),
@@ -79,11 +98,38 @@ export class ConfigApi {
     this.followers.closeAll();
   }
 
-  private find(key: ServiceKey): ServiceMessage {
+  private find(key: ServiceKey): ConfiguredService {
     const { services } = this.parts.store.current;
     const found = services.get(key);
     if (found === undefined) throw new UnknownServiceError(key, services.keys());
-    return serviceMessage(key, found);
+    return found;
+  }
+
+  private explain(request: ExplainRequest): object {
+    return explain(
+      this.find(keyOf(request.name)).service,
+      request,
+      translateContext(this.parts.store.current),
+    );
+  }
+
+  private plan(request: PlanRequest): object {
+    const { store, load } = this.parts;
+    const document = request.document
+      ? (fromStruct(request.document) as unknown as MeshServiceInput)
+      : this.operated(request);
+    const [after] = parseAll([document]) as [MeshService];
+    const key = serviceKey(after);
+    return plan(key, store.current.services.get(key)?.service, after, translateContext(store.current), load);
+  }
+
+  /** The document as an operation would leave it. */
+  private operated({ split, promote, abort }: PlanRequest): MeshServiceInput {
+    const documentOf = ({ name }: Named) => this.find(keyOf(name)).record.document;
+    if (split) return withSplit(documentOf(split), [...split.split], split.route || undefined);
+    if (promote) return withPromotion(documentOf(promote), promote.release);
+    if (abort) return withAbort(documentOf(abort), abort.drain);
+    throw new InvalidRequestError('a plan needs a change: a document, a split, a promotion or an abort');
   }
 
   private modifying<Request extends Named>(

@@ -64,7 +64,8 @@ export class SnapshotPublisher {
   }
 }
 
-function translateContext({ pinSecret, services }: Configuration): TranslateContext {
+/** What translation of a configuration needs besides each service. */
+export function translateContext({ pinSecret, services }: Configuration): TranslateContext {
   return {
     pinSecret,
     incarnation(service: MeshService, release: string) {

@@ -4,6 +4,7 @@ import type { VersionSpec } from '../../src/model/schema.js';
 import { CLUSTER_METADATA_KEY, type LoadBalancerKind } from '../../src/xds/cluster.js';
 import { packAny } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
+import { translateCalm } from './calm.js';
 import { socketAddress } from './endpoint.js';
 
 const CONNECT_TIMEOUT_MS = 2000;
@@ -14,8 +15,9 @@ export function translateCluster(clusterName: string, service: MeshService, vers
   return {
     name: clusterName,
     ...translateDiscovery(clusterName, version),
-    ...translateLoadBalancer(loadBalancerOf(service), version),
-    connectTimeout: toDuration(CONNECT_TIMEOUT_MS),
+    ...translateLoadBalancer(loadBalancerOf(service), service, version),
+    ...translateCalm(service),
+    connectTimeout: toDuration(service.spec.timeouts?.connect ?? CONNECT_TIMEOUT_MS),
     metadata: {
       filterMetadata: { [CLUSTER_METADATA_KEY]: { fields: { proportionalRing: { boolValue: true } } } },
     },
@@ -51,7 +53,8 @@ const LB = 'envoy.extensions.load_balancing_policies';
  * The policy in the form that most clients take: gRPC refuses `lb_policy` LEAST_REQUEST and MAGLEV, but of a
  * `load_balancing_policy` list every client takes the first that it knows.
  */
-function translateLoadBalancer(kind: LoadBalancerKind, version: VersionSpec): object {
+function translateLoadBalancer(kind: LoadBalancerKind, service: MeshService, version: VersionSpec): object {
+  const slowStart = slowStartConfig(service);
   switch (kind) {
     case 'ring-hash':
       return { lbPolicy: 'RING_HASH', ringHashLbConfig: { hashFunction: 'XX_HASH', ...ringSize(version) } };
@@ -61,10 +64,19 @@ function translateLoadBalancer(kind: LoadBalancerKind, version: VersionSpec): ob
         [`${LB}.ring_hash.v3.RingHash`, { hashFunction: 'XX_HASH' }],
       );
     case 'least-request':
-      return preferring([`${LB}.least_request.v3.LeastRequest`, {}], [`${LB}.round_robin.v3.RoundRobin`, {}]);
+      return preferring(
+        [`${LB}.least_request.v3.LeastRequest`, slowStart],
+        [`${LB}.round_robin.v3.RoundRobin`, slowStart],
+      );
     default:
-      return { lbPolicy: 'ROUND_ROBIN' };
+      return preferring([`${LB}.round_robin.v3.RoundRobin`, slowStart]);
   }
+}
+
+function slowStartConfig({ spec }: MeshService): object {
+  return spec.slowStart === undefined
+    ? {}
+    : { slowStartConfig: { slowStartWindow: toDuration(spec.slowStart) } };
 }
 
 function preferring(...policies: readonly (readonly [typeName: string, config: object])[]): object {

@@ -1,5 +1,6 @@
 import { packAny } from '../../src/xds/descriptors.js';
 import { HTTP_CONNECTION_MANAGER_TYPE, ROUTER_TYPE } from '../../src/xds/listener.js';
+import { FAULT_FILTER, FAULT_TYPE } from '../../src/xds/route-changes.js';
 
 /**
  * An API listener: the form that gRPC clients resolve by name, and all that a sidecar needs, which decides for
@@ -12,7 +13,11 @@ export function translateListener(name: string, routeConfigName: string): object
       apiListener: packAny(HTTP_CONNECTION_MANAGER_TYPE, {
         statPrefix: name,
         rds: { routeConfigName, configSource: { ads: {}, resourceApiVersion: 'V3' } },
-        httpFilters: [{ name: 'envoy.filters.http.router', typedConfig: packAny(ROUTER_TYPE, {}) }],
+        httpFilters: [
+          // Routes that inject faults say so; without one the filter does nothing.
+          { name: FAULT_FILTER, typedConfig: packAny(FAULT_TYPE, {}), isOptional: true },
+          { name: 'envoy.filters.http.router', typedConfig: packAny(ROUTER_TYPE, {}) },
+        ],
       }),
     },
   };

@@ -1,9 +1,16 @@
 import type { MeshService } from '../../src/model/mesh-service.js';
-import type { KeySourceSpec, RetrySpec, RouteSpec, SplitEntry } from '../../src/model/schema.js';
+import type { KeySourceSpec, MatchSpec, RetrySpec, RouteSpec, SplitEntry } from '../../src/model/schema.js';
 import { serviceAuthorities } from '../../src/model/service-hosts.js';
 import { toSlots } from '../../src/routing/split.js';
 import { toDuration } from '../../src/xds/fields.js';
 import { clusterName, routeConfigurationName } from '../../src/xds/resource-names.js';
+import {
+  translateFault,
+  translateHeaders,
+  translateMirror,
+  translateRedirect,
+  translateRewrite,
+} from './changes.js';
 import { translateMatch } from './match.js';
 import { routePolicy, servicePolicy, type TranslateContext } from './policy.js';
 
@@ -33,22 +40,28 @@ export function translateRouteConfiguration(
 /** Alternatives of a match become routes of their own, one after the other, under the same name. */
 function translateRoute(route: RouteSpec, service: MeshService): object[] {
   const alternatives = route.match ?? [undefined];
-  const action = translateAction(route, service);
-  const typedPerFilterConfig = routePolicy(route);
+  const typedPerFilterConfig = { ...routePolicy(route), ...translateFault(route) };
   return alternatives.map((match) => ({
     name: route.name,
     match: translateMatch(match),
-    route: action,
+    ...translateHeaders(route),
+    ...(route.redirect
+      ? { redirect: translateRedirect(route.redirect, match) }
+      : { route: translateAction(route, service, match) }),
     typedPerFilterConfig,
   }));
 }
 
-function translateAction(route: RouteSpec, service: MeshService): object {
+function translateAction(route: RouteSpec, service: MeshService, match: MatchSpec | undefined): object {
+  const { timeouts, affinity } = service.spec;
+  const idleMs = route.idleTimeout ?? timeouts?.idle;
   return {
     ...translateSplit(route.split ?? [], service),
-    hashPolicy: (service.spec.affinity?.key ?? []).flatMap(translateHashPolicy),
-    timeout: toDuration(route.timeout ?? 0),
-    ...(route.idleTimeout === undefined ? {} : { idleTimeout: toDuration(route.idleTimeout) }),
+    ...translateRewrite(route, match),
+    ...translateMirror(route, service),
+    hashPolicy: (affinity?.key ?? []).flatMap(translateHashPolicy),
+    timeout: toDuration(route.timeout ?? timeouts?.request ?? 0),
+    ...(idleMs === undefined ? {} : { idleTimeout: toDuration(idleMs) }),
     ...translateRetries(route.retries),
   };
 }

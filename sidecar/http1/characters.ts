@@ -18,6 +18,14 @@ for (let code = 0; code < CODES; code++) {
   TARGET[code] = code > 0x20 && code < 0x7f && code !== 0x23 ? 1 : 0;
 }
 
+/** RFC 9112 section 2.2: whether a line of `text` from `from` on ends with a line feed alone. */
+export function hasBareLineFeed(text: string, from: number): boolean {
+  for (let at = text.indexOf('\n', from); at !== -1; at = text.indexOf('\n', at + 1)) {
+    if (at === 0 || text.charCodeAt(at - 1) !== CR) return true;
+  }
+  return false;
+}
+
 export const TAB = 0x09;
 export const LF = 0x0a;
 export const CR = 0x0d;

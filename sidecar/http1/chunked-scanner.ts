@@ -1,4 +1,4 @@
-import { CR, LF } from './characters.js';
+import { CR, hasBareLineFeed, LF } from './characters.js';
 import { ProtocolError } from './errors.js';
 
 /** Bytes of chunk extensions taken in one message; they mean nothing to us and are dropped. */
@@ -103,9 +103,11 @@ export class ChunkedScanner {
     const room = this.maxTrailerBytes + 4 - before;
     this.trailerText += piece.toString('latin1', at, Math.min(piece.length, at + room));
     const end = endOfTrailers(this.trailerText);
+    if ((end === -1 ? this.trailerText.length : end) > this.maxTrailerBytes)
+      throw new ProtocolError('the trailer section is too large', 431);
     if (end === -1) {
-      if (this.trailerText.length > this.maxTrailerBytes)
-        throw new ProtocolError('the trailer section is too large', 431);
+      if (hasBareLineFeed(this.trailerText, before))
+        throw new ProtocolError('a trailer line ends with a line feed alone');
       return piece.length;
     }
     this.trailerText = this.trailerText.slice(0, end);

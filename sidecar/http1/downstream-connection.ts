@@ -8,6 +8,7 @@ import type { Http1Limits } from './limits.js';
 import { localReplyText } from './local-reply.js';
 import { RequestHead } from './request-head.js';
 import { looksLikeHttp1 } from './sniff.js';
+import { reset } from './socket-endings.js';
 import { SocketWriter } from './socket-writer.js';
 import { forwardedTrailers } from './trailers.js';
 
@@ -59,7 +60,8 @@ const LINGER_MS = 2000;
  *    │                         └── response complete, request not, or the last one ──┐
  *    └── malformed, too slow ─────────────────────────────────────────────────► discarding ──► closed
  * ```
- * While an exchange waits for its response, what the client sends beyond the request is left unread.
+ * While an exchange waits for its response, what the client sends beyond the request is held: one piece here, the
+ * rest unread. So it is while a client does not take the answers it has: no request starts before it does.
  */
 export class DownstreamConnection {
   readonly request: RequestHead;
@@ -97,12 +99,12 @@ export class DownstreamConnection {
   ) {
     const { limits } = owner;
     this.request = new RequestHead(limits.maxFields, socket.remoteAddress ?? '');
-    this.heads = new HeadCollector(limits.maxHeadBytes);
+    this.heads = new HeadCollector(limits.maxHeadBytes, true);
     this.body = new BodyReader(limits.maxTrailerBytes);
     this.writer = new SocketWriter(socket);
     this.lastActivityMs = owner.nowMs();
     socket.on('data', (piece: Buffer) => this.consume(piece));
-    socket.on('drain', () => this.user?.onDownstreamDrain());
+    socket.on('drain', () => this.onDrain());
     socket.on('end', () => this.onEnd());
     // 'close' follows every error and does what there is to do.
     socket.on('error', () => {});
@@ -120,7 +122,12 @@ export class DownstreamConnection {
   }
 
   get isIdle(): boolean {
-    return this.state === 'head' && !this.heads.pending;
+    return this.state === 'head' && !this.heads.pending && this.held === undefined;
+  }
+
+  /** Both sides have sent all they had, and its end. */
+  get endedOrderly(): boolean {
+    return this.clientEnded && this.socket.writableFinished;
   }
 
   pause(): void {
@@ -135,20 +142,20 @@ export class DownstreamConnection {
   endResponse(keepAlive: boolean): void {
     this.user = undefined;
     this.writer.flush();
-    if (!keepAlive || !this.requestEnded || this.clientEnded) {
+    if (!keepAlive || !this.requestEnded) {
       this.endGently();
       return;
     }
     this.state = 'head';
     this.lastActivityMs = this.owner.nowMs();
-    if (!this.inTurn) this.resumeHeld();
+    if (!this.inTurn) this.goOn();
   }
 
   /** From here on, bytes go both ways as they are. */
   becomeTunnel(): void {
     this.state = 'tunnel';
     this.requestEnded = true;
-    if (!this.inTurn) this.resumeHeld();
+    if (!this.inTurn) this.goOn();
   }
 
   /** A CONNECT was granted: what follows is looked at like a fresh connection's first bytes. */
@@ -161,18 +168,20 @@ export class DownstreamConnection {
   /** The response cannot be completed: the client must see that, and not take it for the whole. */
   abort(): void {
     this.user = undefined;
-    if (this.state === 'closed') return;
-    this.socket.resetAndDestroy();
+    if (this.state !== 'closed') reset(this.socket);
   }
 
   /** Sends what is written and ends our side; the client's remaining bytes are read and thrown away. */
   endGently(): void {
     if (this.state === 'closed' || this.state === 'discarding') return;
     this.state = 'discarding';
-    this.discardUntilMs = this.owner.nowMs() + LINGER_MS;
+    this.discardUntilMs = this.owner.nowMs() + this.owner.limits.clientIdleTimeoutMs;
     this.held = undefined;
     this.writer.flush();
-    this.socket.end();
+    // However slowly the client takes it: only when all is sent does the wait for the client's own end begin.
+    this.socket.end(() => {
+      this.discardUntilMs = this.owner.nowMs() + LINGER_MS;
+    });
     this.socket.resume();
   }
 
@@ -217,6 +226,7 @@ export class DownstreamConnection {
     }
     this.user?.onDownstreamTurnEnd();
     this.writer.flush();
+    if (this.clientEnded && this.held === undefined) this.onLastByte();
   }
 
   private consumeAll(piece: Buffer): void {
@@ -224,6 +234,10 @@ export class DownstreamConnection {
     while (at < piece.length) {
       switch (this.state) {
         case 'head':
+          if (this.writer.congested && !this.heads.pending) {
+            this.hold(piece.subarray(at));
+            return;
+          }
           at = this.readHead(piece, at);
           break;
         case 'exchange':
@@ -292,16 +306,26 @@ export class DownstreamConnection {
     this.socket.pause();
   }
 
-  private resumeHeld(): void {
+  /** Turns to what was held, and to what comes after it. */
+  private goOn(): void {
     const { held } = this;
+    // What is written has to go first.
+    if (held !== undefined && this.state === 'head' && this.writer.congested) return;
     this.held = undefined;
     this.socket.resume();
     if (held !== undefined) this.consume(held);
+    else if (this.clientEnded) this.onLastByte();
   }
 
+  private onDrain(): void {
+    if (this.state === 'head') this.goOn();
+    else this.user?.onDownstreamDrain();
+  }
+
+  /** Beyond the bound the rest stays unread: to close now could take the answer away before the client reads it. */
   private discard(bytes: number): void {
     this.discarded += bytes;
-    if (this.discarded > this.owner.limits.maxDiscardBytes) this.socket.destroy();
+    if (this.discarded > this.owner.limits.maxDiscardBytes) this.socket.pause();
   }
 
   private onMalformed(error: ProtocolError): void {
@@ -326,6 +350,12 @@ export class DownstreamConnection {
 
   private onEnd(): void {
     this.clientEnded = true;
+    // The end can be seen before what was held is read.
+    if (this.held === undefined) this.onLastByte();
+  }
+
+  /** Everything that the client sent, and will ever send, has been read. */
+  private onLastByte(): void {
     switch (this.state) {
       case 'tunnel':
         this.user?.onClientTunnelEnd();

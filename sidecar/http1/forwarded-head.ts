@@ -33,6 +33,9 @@ const REQUEST_ACTIONS = actions({
   'x-forwarded-for': REPLACE,
 });
 const ABSOLUTE_FORM_ACTIONS = actions({ ...tableOf(REQUEST_ACTIONS), host: REPLACE });
+/** A client of HTTP/1.0 waits for no 100, and its expectation is to be ignored (RFC 9110 section 10.1.1). */
+const OLD_CLIENT_ACTIONS = actions({ ...tableOf(REQUEST_ACTIONS), expect: REMOVE });
+const OLD_ABSOLUTE_FORM_ACTIONS = actions({ ...tableOf(ABSOLUTE_FORM_ACTIONS), expect: REMOVE });
 const RESPONSE_ACTIONS = actions(HOP_BY_HOP);
 /** RFC 9110 section 8.6, RFC 9112 section 6.1: neither belongs on a 1xx or a 204. */
 const BODYLESS_ACTIONS = actions({ ...HOP_BY_HOP, 'content-length': REMOVE, 'transfer-encoding': REMOVE });
@@ -54,7 +57,7 @@ export interface RequestEdits {
 /** The head to send upstream, without the empty line at its end left out: ready for the body. */
 export function forwardedRequestHead(request: RequestHead, edits: RequestEdits): string {
   const { headers } = request;
-  const table = request.absoluteForm ? ABSOLUTE_FORM_ACTIONS : REQUEST_ACTIONS;
+  const table = requestActions(request);
   const nominated = request.connection.nominated;
   let text = `${request.method} ${request.target} HTTP/1.1\r\n`;
   let runStart = 0;
@@ -72,12 +75,18 @@ export function forwardedRequestHead(request: RequestHead, edits: RequestEdits):
   return `${text}${addedToRequest(request, edits)}\r\n`;
 }
 
+function requestActions({ absoluteForm, minorVersion }: RequestHead): Uint8Array {
+  if (minorVersion === 0) return absoluteForm ? OLD_ABSOLUTE_FORM_ACTIONS : OLD_CLIENT_ACTIONS;
+  return absoluteForm ? ABSOLUTE_FORM_ACTIONS : REQUEST_ACTIONS;
+}
+
 function replacement(request: RequestHead, id: number, field: number): string {
   const { headers } = request;
-  const value = id === ID.host ? request.authority : `${headers.valueAt(field)}, ${request.sourceIp}`;
+  if (id === ID.host) return `${headers.nameAt(field)}: ${request.authority}\r\n`;
   // Of several X-Forwarded-For, the last is the one to add to.
-  const isLast = id === ID.host || !hasLater(headers, field, id);
-  return `${headers.nameAt(field)}: ${isLast ? value : headers.valueAt(field)}\r\n`;
+  if (hasLater(headers, field, id)) return headers.lines(field, field + 1);
+  const before = headers.valueAt(field);
+  return `${headers.nameAt(field)}: ${before === '' ? '' : `${before}, `}${request.sourceIp}\r\n`;
 }
 
 function hasLater(headers: HeaderBlock, field: number, id: number): boolean {
@@ -92,7 +101,10 @@ function addedToRequest(request: RequestHead, edits: RequestEdits): string {
   if (headers.countOf(ID.host) === 0) added += `Host: ${request.authority}\r\n`;
   if (headers.countOf(ID['x-forwarded-for']) === 0) added += `x-forwarded-for: ${request.sourceIp}\r\n`;
   if (headers.countOf(ID['x-forwarded-proto']) === 0) added += 'x-forwarded-proto: http\r\n';
-  if (headers.countOf(ID['x-request-id']) === 0) added += `x-request-id: ${edits.requestId()}\r\n`;
+  if (headers.countOf(ID['x-request-id']) === 0) {
+    request.givenId ||= edits.requestId();
+    added += `x-request-id: ${request.givenId}\r\n`;
+  }
   if (edits.baggage !== undefined) added += `baggage: ${edits.baggage}\r\n`;
   const protocol = forwardedUpgrade(request);
   if (protocol !== undefined) added += `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`;
@@ -142,7 +154,7 @@ export function forwardedResponseHead(response: ResponseHead, edits: ResponseEdi
   return `${text}\r\n`;
 }
 
-function responseActions({ status, framing }: ResponseHead, { toOldClient }: ResponseEdits): Uint8Array {
+function responseActions({ status }: ResponseHead, { toOldClient }: ResponseEdits): Uint8Array {
   if (status < 200 || status === 204) return BODYLESS_ACTIONS;
-  return toOldClient && framing.kind === 'chunked' ? UNCHUNKED_ACTIONS : RESPONSE_ACTIONS;
+  return toOldClient ? UNCHUNKED_ACTIONS : RESPONSE_ACTIONS;
 }

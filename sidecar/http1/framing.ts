@@ -36,8 +36,19 @@ export function responseFraming(
   method: string,
 ): Framing {
   const declared = declaredFraming(headers, minorVersion);
+  // RFC 9110 section 8.6, RFC 9112 section 6.1: what claims to be both interim and with a body is not to be trusted.
+  if (status < 200 && declared !== undefined && declared.kind !== 'none')
+    throw new ProtocolError('an interim response has no body');
   if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return NO_BODY;
   return declared ?? UNTIL_CLOSE;
+}
+
+/** A 204 that declares a body all the same: whoever sent it may well send that body, too. */
+export function hasStrayBody(headers: HeaderBlock, status: number): boolean {
+  if (status !== 204) return false;
+  return (
+    headers.countOf(ID['transfer-encoding']) > 0 || Number(headers.known(ID['content-length']) ?? '0') > 0
+  );
 }
 
 function declaredFraming(headers: HeaderBlock, minorVersion: number): Framing | undefined {

@@ -1,15 +1,22 @@
+import { CR, hasBareLineFeed, LF } from './characters.js';
 import { ProtocolError } from './errors.js';
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n', 'latin1');
-const CR = 0x0d;
-const LF = 0x0a;
 
 /** Collects a head from the pieces in which it arrives; nearly always there is one. */
 export class HeadCollector {
   private partial = '';
   private complete = '';
+  /** An empty line may still come before the head. */
+  private emptyLineMayCome: boolean;
 
-  constructor(private readonly maxBytes: number) {}
+  /** @param passesEmptyLine one empty line before a head is passed over: RFC 9112 section 2.2, of requests only */
+  constructor(
+    private readonly maxBytes: number,
+    private readonly passesEmptyLine: boolean,
+  ) {
+    this.emptyLineMayCome = passesEmptyLine;
+  }
 
   /** Part of a head has arrived, and the rest has not. */
   get pending(): boolean {
@@ -27,23 +34,34 @@ export class HeadCollector {
    *   client believes it has sent would only end in a timeout
    */
   collect(piece: Buffer, start: number): number {
-    if (this.partial === '\r' && piece[start] === LF) {
-      // The two bytes of an empty line came apart.
-      this.partial = '';
-      return this.begin(piece, start + 1);
-    }
-    return this.partial === '' ? this.begin(piece, skipEmptyLine(piece, start)) : this.continue(piece, start);
+    const from = this.emptyLineMayCome ? this.passEmptyLine(piece, start) : start;
+    return this.partial === '' ? this.begin(piece, from) : this.continue(piece, from);
   }
 
   reset(): void {
     this.partial = '';
     this.complete = '';
+    this.emptyLineMayCome = this.passesEmptyLine;
+  }
+
+  /** @returns where the piece goes on behind the empty line, whose two bytes may have come apart. */
+  private passEmptyLine(piece: Buffer, start: number): number {
+    if (this.partial === '' && piece[start] === CR) {
+      // The other byte is yet to come.
+      if (start + 1 === piece.length) return start;
+      this.emptyLineMayCome = false;
+      return piece[start + 1] === LF ? start + 2 : start;
+    }
+    this.emptyLineMayCome = false;
+    if (this.partial !== '\r' || piece[start] !== LF) return start;
+    this.partial = '';
+    return start + 1;
   }
 
   private begin(piece: Buffer, from: number): number {
     const found = piece.indexOf(END_OF_HEAD, from);
     if (found === -1) {
-      this.keep(piece.toString('latin1', from));
+      this.keep(piece.toString('latin1', from), 0);
       return -1;
     }
     const end = found + END_OF_HEAD.length;
@@ -58,7 +76,7 @@ export class HeadCollector {
     const joined = this.partial + piece.toString('latin1', start, Math.min(piece.length, start + room));
     const found = joined.indexOf('\r\n\r\n', Math.max(0, before - 3));
     if (found === -1) {
-      this.keep(joined);
+      this.keep(joined, before);
       return -1;
     }
     const end = found + END_OF_HEAD.length;
@@ -68,23 +86,12 @@ export class HeadCollector {
     return start + end - before;
   }
 
-  private keep(text: string): void {
+  /** @param checked how much of it has been kept before */
+  private keep(text: string, checked: number): void {
     if (text.length > this.maxBytes) throw tooLarge(this.maxBytes);
-    if (hasBareLineFeed(text)) throw new ProtocolError('a line ends with a line feed alone');
+    if (hasBareLineFeed(text, checked)) throw new ProtocolError('a line ends with a line feed alone');
     this.partial = text;
   }
-}
-
-/** RFC 9112 section 2.2: one empty line before a request line is ignored. */
-function skipEmptyLine(piece: Buffer, start: number): number {
-  return piece[start] === CR && piece[start + 1] === LF ? start + 2 : start;
-}
-
-function hasBareLineFeed(text: string): boolean {
-  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) {
-    if (at === 0 || text.charCodeAt(at - 1) !== CR) return true;
-  }
-  return false;
 }
 
 function tooLarge(maxBytes: number): ProtocolError {

@@ -28,6 +28,8 @@ export class RequestHead implements RequestView {
   connection: ConnectionOptions = { close: false, keepAlive: false, upgrade: false, nominated: [] };
   /** The target named the authority itself, as a request to a proxy does; `Host` then gives way to it. */
   absoluteForm = false;
+  /** The X-Request-Id that it goes on with where it came without one: the same in every attempt. */
+  givenId = '';
   readonly headers: HeaderBlock;
   private text = '';
 
@@ -43,13 +45,9 @@ export class RequestHead implements RequestView {
     return !this.connection.close && (this.minorVersion === 1 || this.connection.keepAlive);
   }
 
-  get expectsContinue(): boolean {
-    return this.minorVersion === 1 && this.headers.known(ID.expect)?.toLowerCase() === '100-continue';
-  }
-
-  /** The protocol to switch to, if the request asks for one. */
+  /** The protocol to switch to, if the request asks for one; HTTP/1.0 cannot (RFC 9110 section 7.8). */
   get upgrade(): string | undefined {
-    return this.connection.upgrade ? this.headers.known(ID.upgrade) : undefined;
+    return this.connection.upgrade && this.minorVersion === 1 ? this.headers.known(ID.upgrade) : undefined;
   }
 
   header(name: HeaderName): string | undefined {
@@ -66,6 +64,7 @@ export class RequestHead implements RequestView {
    */
   parse(text: string): void {
     this.text = text;
+    this.givenId = '';
     const endOfLine = text.indexOf('\r\n');
     this.parseRequestLine(endOfLine);
     this.headers.parse(text, endOfLine + 2, text.length - 2);
@@ -124,7 +123,8 @@ export class RequestHead implements RequestView {
       return;
     }
     const found = /^http:\/\/([^/?]*)(.*)$/i.exec(this.target);
-    if (!found || found[1] === '' || !AUTHORITY.test(found[1] as string)) {
+    // RFC 9110 section 4.2.1: an http:// URL without a host is none.
+    if (!found || /^(?::|$)/.test(found[1] as string) || !AUTHORITY.test(found[1] as string)) {
       throw new ProtocolError('the request target is neither a path nor an http:// URL');
     }
     // RFC 9112 section 3.2.2: the target's authority replaces what Host says.

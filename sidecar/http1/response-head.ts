@@ -1,7 +1,7 @@
 import { FIELD_VALUE, SPACE } from './characters.js';
 import { type ConnectionOptions, connectionOptions } from './connection-options.js';
 import { ProtocolError } from './errors.js';
-import { type Framing, responseFraming } from './framing.js';
+import { type Framing, hasStrayBody, responseFraming } from './framing.js';
 import { HeaderBlock, ID } from './header-block.js';
 import { parseVersion } from './request-head.js';
 
@@ -10,12 +10,13 @@ const VERSION_LENGTH = 8;
 /** The head of a response, parsed strictly. One object is filled again for every response of a connection. */
 export class ResponseHead {
   status = 0;
-  /** Without the version: `200 OK`. */
+  /** Without the version: `200 OK`; the space is there even where no reason follows (RFC 9112 section 4). */
   statusAndReason = '';
   minorVersion = 1;
   framing: Framing = { kind: 'none', length: 0 };
   connection: ConnectionOptions = { close: false, keepAlive: false, upgrade: false, nominated: [] };
   readonly headers: HeaderBlock;
+  private strayBody = false;
 
   constructor(maxFields: number) {
     this.headers = new HeaderBlock(maxFields);
@@ -26,9 +27,10 @@ export class ResponseHead {
     return this.status < 200 && this.status !== 101;
   }
 
-  /** The server lets the connection go on after this response. */
+  /** The connection can go on after this response: the server lets it, and it is clear where the next one starts. */
   get keepAlive(): boolean {
-    return !this.connection.close && (this.minorVersion === 1 || this.connection.keepAlive);
+    if (this.connection.close || this.strayBody) return false;
+    return this.minorVersion === 1 || this.connection.keepAlive;
   }
 
   /**
@@ -41,6 +43,7 @@ export class ResponseHead {
     this.parseStatusLine(text, endOfLine);
     this.headers.parse(text, endOfLine + 2, text.length - 2);
     this.framing = responseFraming(this.headers, this.minorVersion, this.status, method);
+    this.strayBody = hasStrayBody(this.headers, this.status);
     this.connection = connectionOptions(this.headers);
     if (this.status === 101 && this.headers.countOf(ID.upgrade) === 0)
       throw new ProtocolError('a 101 response names no protocol');
@@ -60,6 +63,6 @@ export class ResponseHead {
         throw new ProtocolError('the reason phrase has a character that none may have');
     }
     this.status = Number(code);
-    this.statusAndReason = text.slice(VERSION_LENGTH + 1, end);
+    this.statusAndReason = afterCode < end ? text.slice(VERSION_LENGTH + 1, end) : `${code} `;
   }
 }

@@ -1,24 +1,32 @@
-import { HeaderBlock, ID } from './header-block.js';
+import { HeaderBlock } from './header-block.js';
 
 /**
- * Fields that a trailer section may not bring (RFC 9110 section 6.5.1): what frames, routes, authenticates or
- * governs the connection was decided by the head.
+ * Fields that a trailer section may not bring (RFC 9110 section 6.5.1): what frames, routes, authenticates, says
+ * what the content is or governs the connection was decided by the head.
  */
-const REFUSED = new Set<number>([
-  ID.host,
-  ID.connection,
-  ID['content-length'],
-  ID['transfer-encoding'],
-  ID['keep-alive'],
-  ID['proxy-connection'],
-  ID['proxy-authorization'],
-  ID.te,
-  ID.trailer,
-  ID.upgrade,
-  ID.expect,
-  ID['set-cookie'],
-  ID['x-forwarded-for'],
-  ID['x-forwarded-proto'],
+const REFUSED = new Set([
+  'authorization',
+  'baggage',
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+  'cookie',
+  'expect',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authorization',
+  'proxy-connection',
+  'set-cookie',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-request-id',
 ]);
 
 /**
@@ -32,6 +40,8 @@ export function forwardedTrailers(lines: string, maxFields: number): string {
   const block = new HeaderBlock(maxFields);
   block.parse(lines, 0, lines.length);
   let text = '';
-  for (let i = 0; i < block.count; i++) if (!REFUSED.has(block.idAt(i))) text += block.lines(i, i + 1);
+  for (let i = 0; i < block.count; i++) {
+    if (!REFUSED.has(block.nameAt(i).toLowerCase())) text += block.lines(i, i + 1);
+  }
   return text;
 }

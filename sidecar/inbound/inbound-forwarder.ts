@@ -1,3 +1,4 @@
+import type { RequestView } from '../../src/routing/request-view.js';
 import type { RequestEdits } from '../http1/forwarded-head.js';
 import type { Exchange } from '../proxy/exchange.js';
 import type { Forwarder, Step, Timeouts } from '../proxy/forwarder.js';
@@ -10,6 +11,8 @@ export interface InboundServices {
   readonly app: UpstreamEndpoint;
   readonly streamIdleTimeoutMs: number;
   newRequestId(): string;
+  /** A request has arrived that the app's own calls may have to follow. */
+  onArrived(request: RequestView): void;
   onFinished(exchange: Exchange): void;
 }
 
@@ -22,7 +25,8 @@ export class InboundForwarder implements Forwarder {
     this.timeouts = { requestMs: 0, perTryMs: 0, idleMs: services.streamIdleTimeoutMs };
   }
 
-  begin(): Step {
+  begin(exchange: Exchange): Step {
+    this.services.onArrived(exchange.downstream.request);
     return { target: { endpoint: this.services.app, delayMs: 0, fresh: false } };
   }
 

@@ -3,6 +3,7 @@ import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/scalars.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
 import { localReplyText } from '../http1/local-reply.js';
+import { closeWhenTaken, reset } from '../http1/socket-endings.js';
 import { SocketWriter } from '../http1/socket-writer.js';
 
 /** Where a tunnel leads, or why it leads nowhere. */
@@ -41,8 +42,8 @@ export class OpaqueTunnel implements DownstreamUser {
     socket.on('data', (piece: Buffer) => this.onUpstreamData(piece));
     socket.on('drain', () => this.downstream.resume());
     socket.on('end', () => this.downstream.endTunnel());
-    socket.on('error', (error: NodeJS.ErrnoException) => this.onUpstreamGone(error.code ?? error.message));
-    socket.on('close', () => this.onUpstreamGone('closed'));
+    socket.on('error', (error: NodeJS.ErrnoException) => this.onUpstreamBroken(error.code ?? error.message));
+    socket.on('close', () => this.onUpstreamClosed());
   }
 
   onRequestBody(): void {}
@@ -59,8 +60,11 @@ export class OpaqueTunnel implements DownstreamUser {
   }
 
   onDownstreamGone(): void {
-    this.socket?.destroy();
+    const { socket } = this;
     this.socket = undefined;
+    if (socket === undefined) return;
+    if (this.downstream.endedOrderly) closeWhenTaken(socket);
+    else reset(socket);
   }
 
   onClientTunnelData(piece: Buffer): void {
@@ -68,12 +72,13 @@ export class OpaqueTunnel implements DownstreamUser {
   }
 
   onClientTunnelEnd(): void {
+    this.writer?.flush();
     this.socket?.end();
   }
 
   checkDeadlines(nowMs: number): void {
     if (this.connected || this.socket === undefined) return;
-    if (nowMs - this.startedMs >= this.clock.connectTimeoutMs) this.onUpstreamGone('no connection in time');
+    if (nowMs - this.startedMs >= this.clock.connectTimeoutMs) this.onUpstreamBroken('no connection in time');
   }
 
   private onConnect(): void {
@@ -91,12 +96,20 @@ export class OpaqueTunnel implements DownstreamUser {
     if (writer.congested) this.socket?.pause();
   }
 
-  private onUpstreamGone(reason: string): void {
+  /** Both sides have ended the tunnel. */
+  private onUpstreamClosed(): void {
+    if (this.socket === undefined) return;
+    this.socket = undefined;
+    this.downstream.endGently();
+  }
+
+  /** No connection, or one cut off, which the client must not take for its end. */
+  private onUpstreamBroken(reason: string): void {
     const { socket } = this;
     if (socket === undefined) return;
     this.socket = undefined;
     socket.destroy();
-    if (this.connected) this.downstream.endGently();
+    if (this.connected) this.downstream.abort();
     else this.refuse({ code: 'connect-failure', detail: reason });
   }
 

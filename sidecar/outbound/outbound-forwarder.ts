@@ -1,4 +1,4 @@
-import { withBaggage } from '../../src/http/baggage.js';
+import { readBaggage, withBaggage } from '../../src/http/baggage.js';
 import { headerName } from '../../src/http/header-name.js';
 import {
   type DecisionContext,
@@ -10,6 +10,7 @@ import {
   placeAgain,
 } from '../../src/routing/decide.js';
 import type { Endpoint } from '../../src/routing/endpoint-set.js';
+import type { RequestView } from '../../src/routing/request-view.js';
 import type { Release, Route, RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import type { RequestEdits } from '../http1/forwarded-head.js';
@@ -17,6 +18,7 @@ import type { ResponseHead } from '../http1/response-head.js';
 import type { Exchange } from '../proxy/exchange.js';
 import type { Forwarder, Step, Target, Timeouts } from '../proxy/forwarder.js';
 import type { SessionPins } from '../session/session-pins.js';
+import { TracedRequest, type TraceEntry, type TraceMemory } from '../session/trace-memory.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import { upstreamOf } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
@@ -29,6 +31,7 @@ export interface OutboundServices {
   table(): RoutingTable | undefined;
   readonly pins: SessionPins;
   readonly context: DecisionContext;
+  readonly traces: TraceMemory;
   readonly streamIdleTimeoutMs: number;
   /** Where requests for hosts that nobody declared go, where their destination is known; undefined: nowhere. */
   readonly passthrough: PassthroughEndpoints | undefined;
@@ -48,6 +51,7 @@ export class OutboundForwarder implements Forwarder {
   endpoint: UpstreamEndpoint | undefined;
   /** Attempts that reached an upstream and failed there. */
   retries = 0;
+  private trace: TraceEntry | undefined;
   private readonly tried: Endpoint[] = [];
   /** Releases none of whose endpoints took a connection for this request. */
   private readonly refused: Release[] = [];
@@ -117,12 +121,21 @@ export class OutboundForwarder implements Forwarder {
   }
 
   requestEdits(exchange: Exchange): RequestEdits {
-    const lane = this.placement?.release.lane ?? '';
-    const { request } = exchange.downstream;
     return {
       requestId: this.services.newRequestId,
-      baggage: lane === '' ? undefined : withBaggage(request.header(BAGGAGE), LANE_MEMBER, lane),
+      baggage: this.forwardedBaggage(exchange.downstream.request),
     };
+  }
+
+  /** S8: the lane of the chosen release; without one, the lane that the trace arrived with goes on. */
+  private forwardedBaggage(request: RequestView): string | undefined {
+    const own = request.header(BAGGAGE);
+    const chosen = this.placement?.release.lane ?? '';
+    if (chosen !== '') return withBaggage(own, LANE_MEMBER, chosen);
+    const inherited = this.trace?.lane ?? '';
+    if (inherited === '' || (own !== undefined && readBaggage(own, LANE_MEMBER) !== undefined))
+      return undefined;
+    return withBaggage(own, LANE_MEMBER, inherited);
   }
 
   responseLines(_exchange: Exchange, head: ResponseHead): string {
@@ -136,9 +149,16 @@ export class OutboundForwarder implements Forwarder {
     this.services.onFinished(exchange, this);
   }
 
+  /** The request, with what its trace arrived with where the app left that out (S8). */
+  private sessionView(exchange: Exchange): RequestView {
+    const { request } = exchange.downstream;
+    this.trace ??= this.services.traces.find(request);
+    return this.trace === undefined ? request : new TracedRequest(request, this.trace);
+  }
+
   private place(exchange: Exchange): Step {
     const { host, route } = this as { host: VirtualHost; route: Route };
-    const placed = place(host, route, exchange.downstream.request, this.services.context, this.refused);
+    const placed = place(host, route, this.sessionView(exchange), this.services.context, this.refused);
     if (placed.endpoint === undefined) return { reply: noEndpoint(host, placed) };
     this.placement = placed;
     return { target: this.targetOn(upstreamOf(placed.endpoint), false) };

@@ -48,23 +48,21 @@ function connectUser(
   clock: { nowMs(): number; readonly connectTimeoutMs: number },
 ): DownstreamUser {
   const { authority } = connection.request;
+  const refuse = (reply: LocalReply) => new OpaqueTunnel(connection, reply, true, clock);
   const destination = splitHostPort(authority);
   if (destination === undefined)
-    return new OpaqueTunnel(
-      connection,
-      { code: 'malformed-request', detail: `${authority} is no HOST:PORT` },
-      true,
-      clock,
-    );
-  if (services.table()?.find(authority) !== undefined) {
+    return refuse({ code: 'malformed-request', detail: `${authority} is no HOST:PORT` });
+  const table = services.table();
+  // Whether somebody declared the host is not known yet.
+  if (table === undefined) return refuse({ code: 'not-ready', detail: 'the control plane has not sent any' });
+  if (table.find(authority) !== undefined) {
     return new ImmediateAnswer(() => {
       connection.writer.writeText(CONNECT_GRANTED);
       connection.startOver(destination);
     });
   }
-  const end: TunnelEnd =
-    services.passthrough === undefined ? { code: 'unknown-host', detail: authority } : destination;
-  return new OpaqueTunnel(connection, end, true, clock);
+  if (services.passthrough === undefined) return refuse({ code: 'unknown-host', detail: authority });
+  return new OpaqueTunnel(connection, destination, true, clock);
 }
 
 /** Where a connection's bytes go that are no HTTP: to an endpoint of the service, or where they were going. */

@@ -25,6 +25,10 @@ export class PassthroughEndpoints {
     for (const endpoint of this.endpoints.values()) endpoint.closeIdle(nowMs);
   }
 
+  close(): void {
+    for (const endpoint of this.endpoints.values()) endpoint.retire();
+  }
+
   private make({ host, port }: SocketAddress, address: string): UpstreamEndpoint {
     if (this.endpoints.size >= MAX_DESTINATIONS) {
       const [oldest] = this.endpoints;

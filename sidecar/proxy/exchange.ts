@@ -1,8 +1,10 @@
 import { ERROR_CATALOGUE, type LocalReply } from '../../src/http/error-catalogue.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
 import { forwardedRequestHead, forwardedResponseHead, forwardedUpgrade } from '../http1/forwarded-head.js';
+import { ID } from '../http1/header-block.js';
 import type { Http1Limits } from '../http1/limits.js';
 import { localReplyText } from '../http1/local-reply.js';
+import type { RequestHead } from '../http1/request-head.js';
 import type { ResponseHead } from '../http1/response-head.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import type { UpstreamConnection, UpstreamUser } from '../upstream/upstream-connection.js';
@@ -52,10 +54,14 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private upstream: UpstreamConnection | undefined;
   private target: Target | undefined;
   private headText = '';
+  /** The baggage that it was made with. */
+  private baggage: string | undefined;
   private responding = false;
   private tunnel = false;
   private done = false;
   private chunkedToClient = false;
+  /** The upstream will not take the rest of the request. */
+  private requestDeclined = false;
   /** Deadlines on the coarse clock; 0: none. */
   private tryDeadlineMs = 0;
   private connectDeadlineMs = 0;
@@ -72,6 +78,10 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     this.lastActivityMs = this.startedMs;
     this.forwarder = forwarder;
     this.replay = new ReplayBuffer(settings.limits.maxReplayBytes);
+  }
+
+  get requestComplete(): boolean {
+    return this.downstream.requestComplete;
   }
 
   /** The whole request can be sent once more. */
@@ -94,12 +104,14 @@ export class Exchange implements DownstreamUser, UpstreamUser {
       this.downstream.pause();
       return;
     }
+    if (this.requestDeclined) return;
     this.replay.add(piece, start, end);
     upstream.writer.writeRange(piece, start, end);
   }
 
   onRequestEnd(trailers: string): void {
     if (this.downstream.request.framing.kind !== 'chunked') return;
+    if (this.requestDeclined) return;
     const text = `${trailers}\r\n`;
     this.replay.addText(text);
     this.upstream?.writer.writeText(text);
@@ -118,8 +130,11 @@ export class Exchange implements DownstreamUser, UpstreamUser {
 
   onDownstreamGone(): void {
     if (this.done) return;
-    this.outcome.aborted = true;
-    this.upstream?.destroy();
+    if (this.tunnel && this.downstream.endedOrderly) this.upstream?.closeSoon();
+    else {
+      this.outcome.aborted = true;
+      this.upstream?.cancel();
+    }
     this.finish();
   }
 
@@ -146,13 +161,21 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     this.connectDeadlineMs = upstream.isConnected ? 0 : nowMs + endpoint.connectTimeoutMs;
     this.tryDeadlineMs =
       this.forwarder.timeouts.perTryMs === 0 ? 0 : nowMs + this.forwarder.timeouts.perTryMs;
-    if (this.headText === '')
-      this.headText = forwardedRequestHead(this.downstream.request, this.forwarder.requestEdits(this));
-    upstream.writer.writeText(this.headText);
+    upstream.writer.writeText(this.requestHead());
     this.replay.writeTo(upstream.writer);
     if (this.downstream.flushesSoon) return;
     upstream.writer.flush();
     if (!upstream.writer.congested) this.downstream.resume();
+  }
+
+  /** The same for every attempt, but where another release has another lane. */
+  private requestHead(): string {
+    const edits = this.forwarder.requestEdits(this);
+    if (this.headText === '' || edits.baggage !== this.baggage) {
+      this.baggage = edits.baggage;
+      this.headText = forwardedRequestHead(this.downstream.request, edits);
+    }
+    return this.headText;
   }
 
   private releaseTarget(): void {
@@ -184,8 +207,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
       this.attempt(again);
       return 'content';
     }
-    if (head.status === 101 && forwardedUpgrade(downstream.request) === undefined) {
-      this.upstream?.abort('bad-response', 'it switched protocols unasked');
+    if (head.status === 101 && !switchesAsAsked(downstream.request, head)) {
+      this.upstream?.abort('bad-response', 'it switched to a protocol that nobody asked for');
       return 'content';
     }
     this.tryDeadlineMs = 0;
@@ -199,6 +222,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     const added = this.forwarder.responseLines(this, head);
     downstream.writer.writeText(forwardedResponseHead(head, { added, close, toOldClient }));
     this.chunkedToClient = head.framing.kind === 'chunked' && !toOldClient;
+    // RFC 9112 section 9.5: to go on sending would only have the rest of the response lost to a reset.
+    this.requestDeclined = head.status >= 400 && !head.keepAlive && !downstream.requestComplete;
     if (head.status === 101) this.startTunnel();
     return toOldClient ? 'content' : 'raw';
   }
@@ -222,8 +247,6 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     if (!this.responding) return;
     const { downstream } = this;
     if (this.chunkedToClient) downstream.writer.writeText(`${trailers}\r\n`);
-    // An early response: the rest of the request has nobody to go to.
-    if (!downstream.requestComplete) this.upstream?.destroy();
     this.finish();
     downstream.endResponse(!downstream.closeAfterResponse);
   }
@@ -234,8 +257,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     if (this.responding) {
       this.outcome.aborted = true;
       this.finish();
-      if (this.tunnel) this.downstream.endGently();
-      else this.downstream.abort();
+      this.downstream.abort();
       return;
     }
     this.take(this.forwarder.afterFailure(this, failure));
@@ -273,13 +295,20 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     this.downstream.endTunnel();
   }
 
+  onUpstreamTunnelClosed(): void {
+    this.finish();
+    this.downstream.endGently();
+  }
+
   // ---- the end ----
 
   reply(reply: LocalReply): void {
     const { downstream } = this;
-    this.upstream?.destroy();
+    this.upstream?.cancel();
+    const { keepAlive, minorVersion } = downstream.request;
+    // An answer of ours does not tell a client of HTTP/1.0 that the connection goes on.
     const close =
-      !downstream.request.keepAlive || downstream.closeAfterResponse || !downstream.requestComplete;
+      !keepAlive || minorVersion === 0 || downstream.closeAfterResponse || !downstream.requestComplete;
     this.outcome.status = ERROR_CATALOGUE[reply.code].status;
     this.outcome.error = reply;
     downstream.writer.writeText(localReplyText(reply, { close, head: this.method === 'HEAD' }));
@@ -311,7 +340,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
       return;
     }
     this.outcome.aborted = true;
-    this.upstream?.destroy();
+    this.upstream?.cancel();
     this.finish();
     this.downstream.abort();
   }
@@ -322,4 +351,10 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     this.replay.release();
     this.forwarder.finished(this);
   }
+}
+
+/** RFC 9110 section 7.8: a server switches to nothing but what the client offered. */
+function switchesAsAsked(request: RequestHead, response: ResponseHead): boolean {
+  const offered = forwardedUpgrade(request)?.toLowerCase().split(', ') ?? [];
+  return offered.includes((response.headers.known(ID.upgrade) as string).toLowerCase());
 }

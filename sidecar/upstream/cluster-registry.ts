@@ -130,9 +130,13 @@ export class ClusterRegistry {
       for (const endpoint of live.upstreams) endpoint.closeIdle(nowMs);
   }
 
+  /** Stops looking for endpoints and closes idle connections; those in use go with their exchanges. */
   close(): void {
     this.prober.close();
-    for (const { dns } of this.entries.values()) dns?.close();
+    for (const { dns, live } of this.entries.values()) {
+      dns?.close();
+      live.retire();
+    }
   }
 
   private entry(name: string): Entry {

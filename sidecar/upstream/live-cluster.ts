@@ -8,6 +8,7 @@ const DEFAULT_LOAD_BALANCER: LoadBalancerConfig = {
   kind: 'least-request',
   ringSize: { min: 1024, max: 8_388_608 },
   tableSize: 65_537,
+  slowStartMs: 0,
 };
 const DEFAULT_CONNECT_TIMEOUT_MS = 2000;
 

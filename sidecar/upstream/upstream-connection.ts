@@ -4,6 +4,7 @@ import { ProtocolError } from '../http1/errors.js';
 import { HeadCollector } from '../http1/head-collector.js';
 import type { Http1Limits } from '../http1/limits.js';
 import { ResponseHead } from '../http1/response-head.js';
+import { closeWhenTaken, reset } from '../http1/socket-endings.js';
 import { SocketWriter } from '../http1/socket-writer.js';
 import { forwardedTrailers } from '../http1/trailers.js';
 import type { FailureKind, UpstreamFailure } from './failure.js';
@@ -12,13 +13,15 @@ import type { FailureKind, UpstreamFailure } from './failure.js';
 export interface UpstreamUser {
   /** Of the request, which decides whether its response has a body. */
   readonly method: string;
+  /** All of it has been written to the connection. */
+  readonly requestComplete: boolean;
   onUpstreamConnected(): void;
   /** A 1xx response other than 101. */
   onInterimResponse(head: ResponseHead): void;
   /** @returns which part of a chunked body it wants */
   onResponseHead(head: ResponseHead): 'raw' | 'content';
   onResponseBody(piece: Buffer, start: number, end: number): void;
-  /** The response is complete; the connection is not this user's any more. */
+  /** The response is complete; the connection is not this user's any more, and may serve another at once. */
   onResponseEnd(trailers: string): void;
   /** The connection is not this user's any more. */
   onUpstreamFailure(failure: UpstreamFailure): void;
@@ -29,6 +32,8 @@ export interface UpstreamUser {
   onUpstreamTunnelData(piece: Buffer): void;
   /** The upstream will send no more through the tunnel. */
   onUpstreamTunnelEnd(): void;
+  /** Both sides have ended the tunnel. */
+  onUpstreamTunnelClosed(): void;
 }
 
 /** What the owner of the connections, their endpoint's pool, is told. */
@@ -72,7 +77,7 @@ export class UpstreamConnection {
     private readonly limits: Http1Limits,
   ) {
     this.head = new ResponseHead(limits.maxFields);
-    this.heads = new HeadCollector(limits.maxHeadBytes);
+    this.heads = new HeadCollector(limits.maxHeadBytes, false);
     this.body = new BodyReader(limits.maxTrailerBytes);
     this.writer = new SocketWriter(socket);
     socket.on('connect', () => this.onConnect());
@@ -80,7 +85,7 @@ export class UpstreamConnection {
     socket.on('drain', () => this.user?.onUpstreamDrain());
     socket.on('end', () => this.onEnd());
     socket.on('error', (error: NodeJS.ErrnoException) => this.fail(error.code ?? error.message));
-    socket.on('close', () => this.fail('closed'));
+    socket.on('close', () => this.onSocketClosed());
   }
 
   get isConnected(): boolean {
@@ -110,6 +115,7 @@ export class UpstreamConnection {
 
   /** Half-closes a tunnel: our side has no more to send. */
   endTunnel(): void {
+    this.writer.flush();
     this.socket.end();
   }
 
@@ -117,6 +123,26 @@ export class UpstreamConnection {
   destroy(): void {
     this.user = undefined;
     this.close();
+  }
+
+  /**
+   * Ends the connection in the middle of an exchange whose client is gone. By a reset: a mere end could be that of
+   * a client that has sent everything and still waits, and the upstream would go on working.
+   */
+  cancel(): void {
+    this.user = undefined;
+    if (this.state === 'closed') return;
+    reset(this.socket);
+    this.close();
+  }
+
+  /** Ends a tunnel that its client has ended in an orderly way, once the upstream has taken what was written. */
+  closeSoon(): void {
+    this.user = undefined;
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    this.owner.onClosed(this);
+    closeWhenTaken(this.socket);
   }
 
   private close(): void {
@@ -188,19 +214,25 @@ export class UpstreamConnection {
   /**
    * The response is complete: back to the pool, unless this was the connection's last.
    *
-   * @param unsolicited more came than the response; the connection must not serve again (RFC 9112 section 9.2)
+   * @param unsolicited more came than the response: the connection must not serve again (RFC 9112 section 9.2)
    */
   private finish(user: UpstreamUser, unsolicited: boolean): void {
     const trailers = forwardedTrailers(this.body.trailers, this.limits.maxFields);
     const reusable =
-      this.head.keepAlive && !this.body.endsWithConnection && !unsolicited && this.state === 'open';
+      this.state === 'open' &&
+      this.head.keepAlive &&
+      !this.body.endsWithConnection &&
+      !unsolicited &&
+      // An early response: the upstream has not taken the request, and need not.
+      user.requestComplete &&
+      this.socket.writableLength === 0;
     this.user = undefined;
     this.served++;
     this.inBody = false;
-    if (!reusable) this.close();
+    // Before the user is told, who may have its next request at hand.
+    if (reusable) this.owner.onIdle(this);
+    else this.close();
     user.onResponseEnd(trailers);
-    // The user may have closed it: it does where its request was not complete.
-    if (this.state === 'open' && this.user === undefined) this.owner.onIdle(this);
   }
 
   private onEnd(): void {
@@ -210,6 +242,16 @@ export class UpstreamConnection {
       this.finish(user, false);
       user.onUpstreamTurnEnd();
     } else this.fail('closed by the upstream');
+  }
+
+  private onSocketClosed(): void {
+    if (this.state !== 'tunnel') {
+      this.fail('closed');
+      return;
+    }
+    const { user } = this;
+    this.destroy();
+    user?.onUpstreamTunnelClosed();
   }
 
   /** Ends the connection at once and tells its user why. */
@@ -226,6 +268,7 @@ export class UpstreamConnection {
   private failureKind(): FailureKind {
     if (!this.connected) return 'connect';
     if (this.responseStarted || this.heads.pending) return 'broken-response';
+    if (this.interims > 0) return 'reset';
     return this.served > 0 ? 'stale' : 'reset';
   }
 

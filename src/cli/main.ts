@@ -4,7 +4,9 @@ import { VERSION } from '../version.js';
 import { addApply } from './commands/apply.js';
 import { addControlPlane } from './commands/control-plane.js';
 import { addDelete } from './commands/delete.js';
+import { addExplain } from './commands/explain.js';
 import { addGet } from './commands/get.js';
+import { addPlan } from './commands/plan.js';
 import { addAbort, addPromote, addSplit } from './commands/release.js';
 import { addSidecar } from './commands/sidecar.js';
 import { addStatus } from './commands/status.js';
@@ -27,6 +29,8 @@ function createProgram(): Command {
     addSplit,
     addPromote,
     addAbort,
+    addPlan,
+    addExplain,
     addStatus,
   ];
   for (const addTo of add) addTo(program);

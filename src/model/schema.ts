@@ -222,6 +222,8 @@ const health = strict({
   timeout: duration.default(1000),
   healthyThreshold: z.number().int().min(1).default(2),
   unhealthyThreshold: z.number().int().min(1).default(3),
+  /** With fewer than this share of endpoints healthy, checks and ejections are ignored; 0: never. */
+  panicThreshold: percent.default(0),
 });
 
 const outlier = strict({
@@ -242,6 +244,23 @@ const limits = strict({
   pending: z.number().int().min(0).optional(),
   requests: z.number().int().min(1).optional(),
   retries: z.number().int().min(0).optional(),
+  /** Retries may be this share of the requests in flight, and always this many at once. */
+  retryBudget: strict({
+    percent: percent.default(20),
+    minimum: z.number().int().min(0).default(3),
+  }).optional(),
+  /** Bounds for each endpoint on its own. */
+  perEndpoint: strict({
+    connections: z.number().int().min(1).optional(),
+    requests: z.number().int().min(1).optional(),
+  }).optional(),
+});
+
+/** For every route that does not say otherwise. */
+const timeouts = strict({
+  connect: duration.optional(),
+  request: duration.optional(),
+  idle: duration.optional(),
 });
 
 const spec = strict({
@@ -255,6 +274,9 @@ const spec = strict({
   health: health.optional(),
   outlier: outlier.optional(),
   limits: limits.optional(),
+  /** Time over which a new endpoint's share of requests grows to its weight; round-robin and least-request. */
+  slowStart: duration.optional(),
+  timeouts: timeouts.optional(),
   loadBalancer: z.enum(['round-robin', 'least-request', 'ring-hash', 'maglev']).optional(),
 });
 

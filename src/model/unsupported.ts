@@ -7,15 +7,17 @@ import type { Problem } from './problems.js';
 const UNSUPPORTED: readonly { readonly path: string; readonly values?: readonly unknown[] }[] = [
   { path: 'spec.protocol', values: ['http2', 'grpc', 'tcp'] },
   { path: 'spec.versions[].selector' },
-  { path: 'spec.routes[].retries.methods' },
   { path: 'spec.routes[].headers' },
   { path: 'spec.routes[].rewrite' },
   { path: 'spec.routes[].redirect' },
   { path: 'spec.routes[].mirror' },
   { path: 'spec.routes[].fault' },
+  { path: 'spec.routes[].retries.methods' },
+  { path: 'spec.affinity.key[].source', values: ['identity'] },
   { path: 'spec.health' },
   { path: 'spec.outlier' },
   { path: 'spec.limits' },
+  { path: 'spec.slowStart' },
 ];
 
 export function findUnsupported(input: unknown): Problem[] {

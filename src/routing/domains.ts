@@ -1,3 +1,4 @@
+import type { KeySourceConfig } from '../xds/hash-policy.js';
 import type { RoutingTable, VirtualHost } from './table.js';
 
 /**
@@ -10,6 +11,7 @@ export class DomainTable implements RoutingTable {
   private readonly suffixes: { readonly text: string; readonly host: VirtualHost }[] = [];
   private readonly prefixes: { readonly text: string; readonly host: VirtualHost }[] = [];
   private catchAll: VirtualHost | undefined;
+  readonly keySources: readonly KeySourceConfig[];
   private readonly hosts = new Set<VirtualHost>();
 
   /** Of two virtual hosts that claim one domain, the one given first has it. */
@@ -18,6 +20,7 @@ export class DomainTable implements RoutingTable {
       this.hosts.add(host);
       for (const domain of domains) this.add(domain, host);
     }
+    this.keySources = distinctKeySources(this.hosts);
     this.suffixes.sort((a, b) => b.text.length - a.text.length);
     this.prefixes.sort((a, b) => b.text.length - a.text.length);
   }
@@ -48,4 +51,14 @@ export class DomainTable implements RoutingTable {
     else if (domain.endsWith('*')) this.prefixes.push({ text: domain.slice(0, -1), host });
     else if (!this.exact.has(domain)) this.exact.set(domain, host);
   }
+}
+
+function distinctKeySources(hosts: Iterable<VirtualHost>): KeySourceConfig[] {
+  const sources = new Map<string, KeySourceConfig>();
+  for (const { routes } of hosts) {
+    for (const { affinity } of routes) {
+      for (const source of affinity?.keys.sources ?? []) sources.set(JSON.stringify(source), source);
+    }
+  }
+  return [...sources.values()];
 }

@@ -29,6 +29,7 @@ const BAGGAGE = headerName('baggage');
 
 /** The first source that the request has is the key; finds it, or makes one where a cookie source may. */
 export class SessionKeys {
+  readonly sources: readonly KeySourceConfig[];
   private readonly readers: readonly Reader[];
   private readonly minting: CookieConfig | undefined;
 
@@ -42,6 +43,7 @@ export class SessionKeys {
     private readonly seed: bigint,
     private readonly mintKey: () => string,
   ) {
+    this.sources = policies.map(({ source }) => source);
     this.readers = policies.map((policy) => makeReader(policy, seed));
     const cookies = policies.map(({ source }) => (source.kind === 'cookie' ? source.cookie : undefined));
     this.minting = cookies.find((cookie) => cookie?.mint === true);

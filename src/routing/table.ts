@@ -1,3 +1,4 @@
+import type { KeySourceConfig } from '../xds/hash-policy.js';
 import type { AffinityConfig } from '../xds/policy.js';
 import type { RetryConfig } from '../xds/route.js';
 import type { EndpointSet } from './endpoint-set.js';
@@ -13,6 +14,8 @@ export interface RoutingTable {
   /** The virtual host of an authority (`host` or `host:port`), by Envoy's order: exact, then wildcards. */
   find(authority: string): VirtualHost | undefined;
   readonly virtualHosts: readonly VirtualHost[];
+  /** Every source that some route takes session keys from, each once. */
+  readonly keySources: readonly KeySourceConfig[];
 }
 
 export interface VirtualHost {

@@ -1,4 +1,14 @@
 import type { RingSize } from '../hashing/ring.js';
+import {
+  type HealthCheckConfig,
+  type LimitsConfig,
+  type OutlierConfig,
+  readHealthCheck,
+  readLimits,
+  readOutlier,
+  readPanicThreshold,
+  readSlowStart,
+} from './cluster-calm.js';
 import { codec, type Message, unpackAny } from './descriptors.js';
 import { type EndpointConfig, readLocalities } from './endpoint.js';
 import { durationMs, message, messages, Problems, text, wrapped } from './fields.js';
@@ -18,6 +28,8 @@ export interface LoadBalancerConfig {
   readonly ringSize: RingSize | 'proportional';
   /** Maglev: slots, a prime. */
   readonly tableSize: number;
+  /** Time over which a new endpoint's share grows to its weight; 0: it has it at once. */
+  readonly slowStartMs: number;
 }
 
 export interface ClusterResource {
@@ -25,6 +37,11 @@ export interface ClusterResource {
   readonly discovery: DiscoveryConfig;
   readonly connectTimeoutMs: number;
   readonly loadBalancer: LoadBalancerConfig;
+  readonly outlier: OutlierConfig | undefined;
+  readonly healthCheck: HealthCheckConfig | undefined;
+  readonly limits: LimitsConfig;
+  /** Share of usable endpoints, 0 to 100, below which their health is ignored; 0: never. */
+  readonly panicThreshold: number;
 }
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
@@ -39,11 +56,16 @@ export function decodeCluster(bytes: Uint8Array): ClusterResource {
   if (name === '') problems.add('name', 'is empty');
   const discovery = readDiscovery(raw, name, problems);
   const loadBalancer = readLoadBalancer(raw, problems);
+  const healthCheck = readHealthCheck(raw, problems);
   problems.throwIfAny(name);
   return Object.freeze({
     name,
     discovery,
     loadBalancer,
+    outlier: readOutlier(raw),
+    healthCheck,
+    limits: readLimits(raw),
+    panicThreshold: readPanicThreshold(raw),
     connectTimeoutMs: durationMs(raw.connectTimeout) ?? DEFAULT_CONNECT_TIMEOUT_MS,
   });
 }
@@ -124,5 +146,6 @@ function loadBalancer(raw: Message, kind: LoadBalancerKind, config: Message): Lo
     kind,
     ringSize: proportional ? 'proportional' : size,
     tableSize: wrapped(config.tableSize) ?? 65_537,
+    slowStartMs: readSlowStart(config),
   };
 }

@@ -2,6 +2,7 @@ import { anyTypeName, codec, type Message, unpackAny } from './descriptors.js';
 import { message, messages, Problems, text } from './fields.js';
 import { messageNameOf } from './resource-types.js';
 import { type RouteConfigurationResource, readRouteConfiguration } from './route.js';
+import { FAULT_TYPE } from './route-changes.js';
 
 export const HTTP_CONNECTION_MANAGER_TYPE =
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
@@ -58,11 +59,13 @@ function httpConnectionManagers(raw: Message, problems: Problems): Message[] {
     .filter((manager) => manager !== undefined);
 }
 
+const KNOWN_FILTERS: ReadonlySet<string> = new Set([ROUTER_TYPE, FAULT_TYPE]);
+
 /** A filter that changes requests and that we do not have must not be skipped, unless it says it may be. */
 function checkHttpFilters(manager: Message, problems: Problems): void {
   messages(manager.httpFilters).forEach((filter, i) => {
     const typeName = anyTypeName(filter.typedConfig);
-    if (typeName !== ROUTER_TYPE && filter.isOptional !== true && filter.disabled !== true) {
+    if (!KNOWN_FILTERS.has(typeName) && filter.isOptional !== true && filter.disabled !== true) {
       problems.add(`http_filters[${i}]`, `${text(filter.name) || typeName} is not supported`);
     }
   });

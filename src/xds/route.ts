@@ -8,6 +8,18 @@ import {
   type ServicePolicyConfig,
 } from './policy.js';
 import { messageNameOf } from './resource-types.js';
+import {
+  type FaultConfig,
+  type HeaderChanges,
+  type MirrorConfig,
+  type RedirectConfig,
+  type RewriteConfig,
+  readFault,
+  readHeaderChanges,
+  readMirrors,
+  readRedirect,
+  readRewrite,
+} from './route-changes.js';
 import { type RouteMatchConfig, readRouteMatch } from './route-match.js';
 
 export interface WeightedClusterConfig {
@@ -40,6 +52,13 @@ export interface RouteConfig {
   readonly idleTimeoutMs: number;
   readonly retry: RetryConfig | undefined;
   readonly policy: RoutePolicyConfig | undefined;
+  readonly requestHeaders: HeaderChanges;
+  readonly responseHeaders: HeaderChanges;
+  readonly rewrite: RewriteConfig | undefined;
+  /** Set: the request goes nowhere, the caller is sent elsewhere. */
+  readonly redirect: RedirectConfig | undefined;
+  readonly mirrors: readonly MirrorConfig[];
+  readonly fault: FaultConfig | undefined;
 }
 
 export interface VirtualHostConfig {
@@ -103,8 +122,10 @@ function readRoute(
   problems: Problems,
 ): RouteConfig {
   const action = message(raw.route);
-  if (action === undefined)
-    problems.add(path, 'has no route action; redirect and direct_response are not supported');
+  const redirect = message(raw.redirect);
+  if (action === undefined && redirect === undefined) {
+    problems.add(path, 'has neither route nor redirect; direct_response is not supported');
+  }
   const forward = action ?? {};
   const retry = message(forward.retryPolicy) ?? hostRetry;
   return Object.freeze({
@@ -119,6 +140,12 @@ function readRoute(
     idleTimeoutMs: durationMs(forward.idleTimeout) ?? 0,
     retry: retry && readRetry(retry),
     policy: readRoutePolicy(raw.typedPerFilterConfig),
+    requestHeaders: readHeaderChanges(raw, 'request'),
+    responseHeaders: readHeaderChanges(raw, 'response'),
+    rewrite: readRewrite(forward, `${path}.route`, problems),
+    redirect: redirect && readRedirect(redirect, `${path}.redirect`, problems),
+    mirrors: readMirrors(forward),
+    fault: readFault(raw.typedPerFilterConfig),
   });
 }
 

@@ -52,6 +52,15 @@ export class TestMesh {
 
   /** Starts a sidecar and waits until it is ready. */
   async sidecar(options: Partial<SidecarOptions> = {}): Promise<Sidecar> {
+    const sidecar = await this.startSidecar(options);
+    await eventually(
+      'the sidecar is ready',
+      async () => (await fetch(`http://${sidecar.addresses.admin}/ready`)).status === 200,
+    );
+    return sidecar;
+  }
+
+  async startSidecar(options: Partial<SidecarOptions> = {}): Promise<Sidecar> {
     const sidecar = await Sidecar.start(
       {
         service: { name: 'frontend', namespace: 'shop' },
@@ -72,10 +81,6 @@ export class TestMesh {
       silent,
     );
     this.t.teardown(() => sidecar.stop());
-    await eventually(
-      'the sidecar is ready',
-      async () => (await fetch(`http://${sidecar.addresses.admin}/ready`)).status === 200,
-    );
     return sidecar;
   }
 

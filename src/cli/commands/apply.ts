@@ -57,7 +57,8 @@ export function addApply(program: Command): void {
   });
 }
 
-async function readDocuments(paths: readonly string[]): Promise<SourceDocument[]> {
+/** The documents of these files and of standard input (`-`), checked. @throws CommandError naming every problem */
+export async function readDocuments(paths: readonly string[]): Promise<SourceDocument[]> {
   const files = readFiles(paths.filter((path) => path !== '-'));
   const input = paths.includes('-')
     ? parseYaml('-', await readStandardInput())

@@ -115,7 +115,11 @@ async function operate(
   });
 }
 
-function parseSplit(entries: readonly string[], command: Command): { version: string; weight: number }[] {
+/** `v1=90 v2=10` → entries of a split. @throws UsageError */
+export function parseSplit(
+  entries: readonly string[],
+  command: Command,
+): { version: string; weight: number }[] {
   const problems: string[] = [];
   const split = entries.map((entry) => {
     const found = /^([^=]+)=(\d{1,7})$/.exec(entry);

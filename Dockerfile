@@ -1,0 +1,39 @@
+# Two images from one build: `roost` (control plane, sidecar and command in one) and `shop` (the demo's app, which
+# has nothing of Roost in it). Debian's libc, because that is what native modules are built for first.
+
+FROM node:24-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci
+COPY . .
+RUN npm run build && chmod +x dist/src/cli/main.js
+
+FROM node:24-slim AS dependencies
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev && npm cache clean --force
+
+FROM node:24-slim AS shop
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=dependencies /build/node_modules/undici node_modules/undici
+COPY --from=build /build/package.json ./
+COPY --from=build /build/dist/examples/shop/app.js /build/dist/examples/shop/settings.js dist/examples/shop/
+USER node
+ENTRYPOINT ["node", "dist/examples/shop/app.js"]
+
+# The last stage is what `docker build .` makes.
+FROM node:24-slim AS roost
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=dependencies /build/node_modules node_modules
+COPY --from=build /build/package.json ./
+COPY --from=build /build/dist/proto dist/proto
+COPY --from=build /build/dist/src dist/src
+COPY --from=build /build/dist/sidecar dist/sidecar
+COPY --from=build /build/dist/control-plane dist/control-plane
+# A volume mounted over the data folder takes its owner from here.
+RUN ln -s /app/dist/src/cli/main.js /usr/local/bin/roost && install -d -o node -g node -m 0700 /var/lib/roost
+USER node
+EXPOSE 15000 15001 15006 15010 15014 15020
+ENTRYPOINT ["node", "/app/dist/src/cli/main.js"]

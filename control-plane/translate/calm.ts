@@ -1,0 +1,81 @@
+import type { MeshService } from '../../src/model/mesh-service.js';
+import { toDuration } from '../../src/xds/fields.js';
+
+/** What keeps a cluster calm, in Envoy's fields: health checks, outlier detection, circuit breakers. */
+export function translateCalm({ spec }: MeshService): object {
+  return {
+    ...(spec.outlier ? { outlierDetection: translateOutlier(spec.outlier) } : {}),
+    ...(spec.health ? { healthChecks: [translateHealth(spec.health)] } : {}),
+    ...(spec.limits ? { circuitBreakers: translateLimits(spec.limits) } : {}),
+    // Envoy would send requests to endpoints that it knows to be unhealthy once half of them are.
+    commonLbConfig: { healthyPanicThreshold: value(spec.health?.panicThreshold ?? 0) },
+  };
+}
+
+function translateOutlier(outlier: NonNullable<MeshService['spec']['outlier']>): object {
+  const { successRate } = outlier;
+  return {
+    consecutive_5xx: value(outlier.consecutiveErrors),
+    interval: toDuration(outlier.interval),
+    baseEjectionTime: toDuration(outlier.baseEjectionTime),
+    maxEjectionTime: toDuration(outlier.maxEjectionTime),
+    maxEjectionPercent: value(outlier.maxEjectionPercent),
+    enforcingSuccessRate: value(successRate ? 100 : 0),
+    ...(successRate
+      ? {
+          successRateMinimumHosts: value(successRate.minimumHosts),
+          successRateRequestVolume: value(successRate.requestVolume),
+          successRateStdevFactor: value(Math.round(successRate.stdevFactor * 1000)),
+        }
+      : {}),
+  };
+}
+
+function translateHealth(health: NonNullable<MeshService['spec']['health']>): object {
+  return {
+    interval: toDuration(health.interval),
+    timeout: toDuration(health.timeout),
+    healthyThreshold: value(health.healthyThreshold),
+    unhealthyThreshold: value(health.unhealthyThreshold),
+    ...(health.path === undefined ? { tcpHealthCheck: {} } : { httpHealthCheck: { path: health.path } }),
+  };
+}
+
+/** What is not bounded is written out: Envoy's defaults are bounds. */
+const UNBOUNDED = 0xffffffff;
+
+function translateLimits(limits: NonNullable<MeshService['spec']['limits']>): object {
+  const { retryBudget, perEndpoint } = limits;
+  return {
+    thresholds: [
+      {
+        maxConnections: value(limits.connections ?? UNBOUNDED),
+        maxPendingRequests: value(limits.pending ?? UNBOUNDED),
+        maxRequests: value(limits.requests ?? UNBOUNDED),
+        ...(limits.retries === undefined ? {} : { maxRetries: value(limits.retries) }),
+        ...(retryBudget
+          ? {
+              retryBudget: {
+                budgetPercent: { value: retryBudget.percent },
+                minRetryConcurrency: value(retryBudget.minimum),
+              },
+            }
+          : {}),
+      },
+    ],
+    ...(perEndpoint
+      ? {
+          perHostThresholds: [
+            {
+              maxConnections: value(perEndpoint.connections ?? UNBOUNDED),
+              maxRequests: value(perEndpoint.requests ?? UNBOUNDED),
+            },
+          ],
+        }
+      : {}),
+  };
+}
+
+function value(number: number): object {
+  return { value: number };
+}

@@ -1,0 +1,33 @@
+import type { Shop } from './shop.js';
+
+/** What there is to try while the shop keeps running. */
+export function playground(shop: Shop): string {
+  const frontend = shop.pod('frontend-v1-1');
+  const pods = shop.pods.map(
+    ({ name, inbound, admin, pids }) =>
+      `  ${name.padEnd(15)} inbound ${inbound}   admin http://${admin}   pids: app ${pids.app}, sidecar ${pids.sidecar}`,
+  );
+  return `
+Everything keeps running until Ctrl-C.
+
+${pods.join('\n')}
+
+As a customer:
+  curl ${shop.entrance}/ -H 'x-user-id: alice'
+  curl ${shop.entrance}/ -H 'x-user-id: alice' -H 'x-region: us-east'
+  curl ${shop.entrance}/ -c jar.txt -b jar.txt
+As the frontend's app, through its sidecar:
+  curl -x http://${frontend.outbound} http://checkout:8080/ -H 'x-user-id: alice'
+What its sidecar knows:
+  curl http://${frontend.admin}/clusters
+
+As an operator, in another terminal, in this folder:
+  export ROOST_CONTROL_PLANE=${shop.controlPlane.grpc}
+  npx roost status
+  npx roost get
+  npx roost plan split checkout.shop v1=90 v2=10
+  npx roost split checkout.shop v1=90 v2=10
+  npx roost explain checkout.shop -H 'x-user-id: bob'
+  npx roost promote checkout.shop v2
+  npx roost abort checkout.shop`;
+}

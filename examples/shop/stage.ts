@@ -1,0 +1,81 @@
+import { format } from './checks.js';
+import type { Report } from './report.js';
+import type { Shop } from './shop.js';
+import {
+  type Customers,
+  type Place,
+  type Places,
+  type Round,
+  sessionsAt,
+  type VisitOptions,
+} from './traffic.js';
+
+/** Requests at a time while a command runs, which needs the processor too. */
+const BACKGROUND_WIDTH = 4;
+
+/** What the steps of the story work with: the shop, its customers, and what has been seen of them. */
+export class Stage {
+  /** Everybody who has called under affinity, and which pod that was. */
+  readonly known = new Map<string, Place>();
+
+  constructor(
+    readonly shop: Shop,
+    private readonly customers: Customers,
+    readonly report: Report,
+  ) {}
+
+  /** Sends one request for each session, and tells of it. */
+  async visit(what: string, sessions: readonly string[], options: VisitOptions = {}): Promise<Round> {
+    const onAnswered = (count: number) => {
+      this.report.progress(`${what}: ${format(count)} of ${format(sessions.length)}`);
+      options.onAnswered?.(count);
+    };
+    const round = await this.customers.visit(sessions, { ...options, onAnswered });
+    this.report.say(`${format(round.requests)} requests, ${what}; the last: ${round.sample}`);
+    return round;
+  }
+
+  /** Browsers with a cookie jar each: the first of four requests carries these headers. */
+  async browse(what: string, count: number, headers: Record<string, string>) {
+    const journeys = [];
+    for (let i = 1; i <= count; i++) {
+      journeys.push(await this.customers.browse(4, headers));
+      this.report.progress(`${what}: ${i} of ${count}`);
+    }
+    this.report.say(`${format(4 * count)} requests, ${what}`);
+    return journeys;
+  }
+
+  /** Runs `roost`, and tells of it. @param redirect for the eye: where a user would put the output */
+  async roost(args: readonly string[], redirect?: string): Promise<string> {
+    const line = `roost ${args.join(' ')}`;
+    this.report.progress(line);
+    const printed = await this.shop.roost(args);
+    this.report.command(
+      redirect === undefined ? line : `${line} > ${redirect}`,
+      redirect === undefined ? printed : '',
+    );
+    return printed;
+  }
+
+  /** Runs `roost` while these sessions keep calling. */
+  async change(args: readonly string[], sessions: readonly string[]): Promise<Round> {
+    const until = this.roost(args);
+    const [round] = await Promise.all([
+      this.customers.visit(sessions, { until, width: BACKGROUND_WIDTH }),
+      until,
+    ]);
+    this.report.say(`${format(round.requests)} requests meanwhile; the last: ${round.sample}`);
+    return round;
+  }
+
+  /** Keeps where sessions are, to compare with later. */
+  remember(places: Places): void {
+    for (const [session, place] of places) this.known.set(session, place);
+  }
+
+  /** Up to so many known sessions of a release, or of a pod. */
+  some(where: Partial<Place>, count: number): string[] {
+    return sessionsAt(this.known, where).slice(0, count);
+  }
+}

@@ -1,0 +1,135 @@
+import { Pool } from 'undici';
+import type { Answer, Served } from './app.js';
+
+/** Which pod of checkout answered a session, and of which release it is. */
+export interface Place {
+  readonly release: string;
+  readonly pod: string;
+}
+
+/** Places by session. */
+export type Places = ReadonlyMap<string, Place>;
+
+/** What came of one request for each of many sessions. */
+export interface Round {
+  readonly places: Places;
+  readonly requests: number;
+  /** How often a session was answered by another pod than last time in this round. */
+  readonly moves: number;
+  /** What went wrong, where something did. */
+  readonly failures: readonly string[];
+  /** One answer's way through the shop: `frontend-v1-1 → checkout-v2-1 → payments-v1-1`. */
+  readonly sample: string;
+}
+
+export interface VisitOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Requests at a time. */
+  readonly width?: number;
+  /** Told how many have been answered. */
+  readonly onAnswered?: (count: number) => void;
+  /** Go round and round until this is settled, instead of once. */
+  readonly until?: Promise<unknown>;
+}
+
+/** One customer's answer. */
+interface Visit {
+  readonly served: readonly Served[];
+  readonly setCookie: readonly string[];
+}
+
+const WIDTH = 32;
+
+/** Customers of the shop: every request goes the whole way, from the frontend's front door to payments. */
+export class Customers {
+  private readonly pool: Pool;
+
+  /** @param entrance `http://127.0.0.1:1234` */
+  constructor(entrance: string) {
+    this.pool = new Pool(entrance, { connections: WIDTH, headersTimeout: 20_000, bodyTimeout: 20_000 });
+  }
+
+  /** Sends one request for each session, its id in `x-user-id`. */
+  async visit(sessions: readonly string[], options: VisitOptions = {}): Promise<Round> {
+    const { headers = {}, width = WIDTH, onAnswered, until } = options;
+    const places = new Map<string, Place>();
+    const failures: string[] = [];
+    let [started, answered, moves, settled, sample] = [0, 0, 0, until === undefined, ''];
+    const settle = () => {
+      settled = true;
+    };
+    until?.then(settle, settle);
+    const work = async () => {
+      while (started < sessions.length || !settled) {
+        const session = sessions[started++ % sessions.length] as string;
+        try {
+          const { served } = await this.request({ ...headers, 'x-user-id': session });
+          const place = placeOf(served);
+          if ((places.get(session) ?? place).pod !== place.pod) moves++;
+          places.set(session, place);
+          sample = served.map(({ pod }) => pod).join(' → ');
+        } catch (error) {
+          failures.push(`${session}: ${(error as Error).message}`);
+        }
+        answered++;
+        onAnswered?.(answered);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(width, sessions.length) }, work));
+    return { places, requests: answered, moves, failures, sample };
+  }
+
+  /** A browser: sends the cookies it is given, on its second and further requests. */
+  async browse(count: number, firstHeaders: Record<string, string>): Promise<Journey> {
+    const first = await this.request(firstHeaders);
+    const cookie = first.setCookie.map((text) => text.split(';')[0]).join('; ');
+    const rest: Visit[] = [];
+    for (let i = 1; i < count; i++) rest.push(await this.request({ cookie }));
+    return {
+      places: [first, ...rest].map(({ served }) => placeOf(served)),
+      cookiesSet: [first, ...rest].map(({ setCookie }) => setCookie.length),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.pool.destroy();
+  }
+
+  private async request(headers: Record<string, string>): Promise<Visit> {
+    const response = await this.pool.request({
+      path: '/',
+      method: 'GET',
+      headers: { host: 'frontend', ...headers },
+    });
+    const text = await response.body.text();
+    if (response.statusCode !== 200) throw new Error(`${response.statusCode} ${text.trim()}`);
+    const { served } = JSON.parse(text) as Answer;
+    return { served, setCookie: [response.headers['set-cookie'] ?? []].flat() };
+  }
+}
+
+/** A browser's requests, in order. */
+export interface Journey {
+  readonly places: readonly Place[];
+  /** Cookies that each response set. */
+  readonly cookiesSet: readonly number[];
+}
+
+function placeOf(served: readonly Served[]): Place {
+  const checkout = served.find(({ service }) => service === 'checkout');
+  if (checkout === undefined) throw new Error('checkout had no part in the answer');
+  return { release: checkout.version, pod: checkout.pod };
+}
+
+/** `c-1`, `c-2`, …: the same in every run, and so is what is hashed from them. */
+export function sessionsNamed(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${name}-${i + 1}`);
+}
+
+/** The sessions of a release, or of a pod. */
+export function sessionsAt(places: Places, where: Partial<Place>): string[] {
+  const { release, pod } = where;
+  return [...places].flatMap(([session, place]) =>
+    (release ?? place.release) === place.release && (pod ?? place.pod) === place.pod ? [session] : [],
+  );
+}

@@ -1,0 +1,114 @@
+import type { Command } from 'commander';
+import { fromStruct, type Struct } from '../../api/struct.js';
+import type { Explanation } from '../../routing/explain.js';
+import { addFlags, FlagError, type Flags, readFlags, text } from '../flags.js';
+import { print, printJson } from '../terminal.js';
+import { CLIENT_FLAGS, OUTPUT_FLAG, withClient } from './shared.js';
+
+const FLAGS = {
+  path: { name: 'path', argument: 'PATH', help: 'with the query', default: '/', parse: text },
+  method: {
+    name: 'method',
+    short: 'X',
+    argument: 'METHOD',
+    help: 'HTTP method',
+    default: 'GET',
+    parse: text,
+  },
+  header: {
+    name: 'header',
+    short: 'H',
+    argument: 'NAME: VALUE',
+    help: 'a request header',
+    repeatable: true,
+    parse: parseHeader,
+  },
+  sourceIp: {
+    name: 'source-ip',
+    argument: 'ADDRESS',
+    help: "the caller's address",
+    default: '',
+    parse: text,
+  },
+  ...CLIENT_FLAGS,
+  ...OUTPUT_FLAG,
+} as const satisfies Flags;
+
+export function addExplain(program: Command): void {
+  const command = program
+    .command('explain')
+    .argument('<name>', 'checkout, checkout.shop or shop/checkout')
+    .summary('show where a request would go, and why')
+    .description(
+      'Decides one request as a sidecar would that takes every endpoint for usable and has seen no session: ' +
+        'pins count where they come in a cookie.',
+    )
+    .addHelpText('after', "\nExample:\n  roost explain checkout.shop --path /cart -H 'x-user-id: 7'");
+  addFlags(command, FLAGS).action(async (name: string) => {
+    const flags = readFlags(command, FLAGS);
+    await withClient(flags, async (client) => {
+      const { path, method, header: headers, sourceIp } = flags;
+      const request = { name, path, method, headers, sourceIp };
+      const { explanation } = await client.call<{ explanation: Struct }>('Explain', request);
+      const explained = fromStruct(explanation) as unknown as Explanation;
+      if (flags.output === 'json') printJson(explained);
+      else print(describeExplanation(explained));
+    });
+  });
+}
+
+function parseHeader(value: string): { readonly name: string; readonly value: string } {
+  const colon = value.indexOf(':');
+  if (colon < 1) throw new FlagError("is no header, such as 'x-user-id: 7'");
+  return { name: value.slice(0, colon).trim(), value: value.slice(colon + 1).trim() };
+}
+
+/** The decision as lines: what, and behind it why. */
+export function describeExplanation({
+  service,
+  route,
+  session,
+  slot,
+  pin,
+  release,
+  endpoint,
+  newPin,
+  outcome,
+}: Explanation): string {
+  if (outcome === 'no-route') return `${service}: no route matches (404 no-route)`;
+  const over = route?.passedOver.length ? `; before it, ${route.passedOver.join(', ')} did not match` : '';
+  const rows: [string, string, string][] = [
+    ['service', service, ''],
+    ['route', route?.name ?? '', `${route?.why}${over}`],
+    [
+      'session',
+      session?.source ?? 'none',
+      session
+        ? `hash ${session.hash}${session.minted ? ', made for this request' : ''}`
+        : 'the request has no key',
+    ],
+    ...(slot
+      ? [
+          ['slot', `${slot.number} of ${slot.of}`, `${slot.owner} owns ${slot.range}`] as [
+            string,
+            string,
+            string,
+          ],
+        ]
+      : []),
+    ...(pin
+      ? [['pin', pin.release, `made by a ${pin.kind}; endpoint ${pin.endpoint}`] as [string, string, string]]
+      : []),
+    [
+      'release',
+      release?.name ?? '',
+      `${release?.why}${release?.failedOverFrom ? ` (${release.failedOverFrom})` : ''}`,
+    ],
+    ['endpoint', endpoint?.address ?? 'none (503 no-endpoint)', endpoint?.why ?? ''],
+    ...(newPin ? [['new pin', newPin, ''] as [string, string, string]] : []),
+  ];
+  const width = Math.max(...rows.map(([, what]) => what.length));
+  return rows
+    .map(([label, what, why]) => `${label.padEnd(9)} ${what.padEnd(width)}  ${why}`.trimEnd())
+    .join('\n');
+}

@@ -1,0 +1,187 @@
+import type { Command } from 'commander';
+import { toStruct } from '../../api/struct.js';
+import { CommandError } from '../exit.js';
+import {
+  addFlags,
+  FlagError,
+  type Flags,
+  isSwitch,
+  readFlags,
+  text,
+  UsageError,
+  type Values,
+} from '../flags.js';
+import { formatTable, print, printJson } from '../terminal.js';
+import { readDocuments } from './apply.js';
+import { parseSplit } from './release.js';
+import { CLIENT_FLAGS, OUTPUT_FLAG, withClient } from './shared.js';
+
+interface RoutePlan {
+  readonly route: string;
+  readonly sticky: boolean;
+  readonly shares: readonly { readonly release: string; readonly before: number; readonly after: number }[];
+  readonly moves: readonly { readonly from: string; readonly to: string; readonly share: number }[];
+  readonly movedRelease: number;
+  readonly movedEndpoint: number;
+  readonly livePins: number;
+  readonly movedPins: number;
+  readonly note: string;
+}
+
+interface PlanResponse {
+  readonly key: string;
+  readonly isNew: boolean;
+  readonly unchanged: boolean;
+  readonly routes: readonly RoutePlan[];
+}
+
+const PLAN_FLAGS = {
+  failAbove: {
+    name: 'fail-above',
+    argument: 'PERCENT',
+    help: 'exit with 1 if a larger share of the sessions of any route would move, to another release or pod',
+    parse: percentage,
+  },
+  ...CLIENT_FLAGS,
+  ...OUTPUT_FLAG,
+} as const satisfies Flags;
+
+const FILE_FLAGS = {
+  file: {
+    name: 'file',
+    short: 'f',
+    argument: 'FILE',
+    help: 'the MeshServices as they are to be; - for standard input',
+    repeatable: true,
+    parse: text,
+  },
+  ...PLAN_FLAGS,
+} as const satisfies Flags;
+
+const SPLIT_FLAGS = {
+  route: { name: 'route', argument: 'ROUTE', help: 'route to split', default: '', parse: text },
+  ...PLAN_FLAGS,
+} as const satisfies Flags;
+
+const ABORT_FLAGS = {
+  drain: {
+    name: 'drain',
+    help: 'let the sessions that other releases have finish there',
+    default: 'false',
+    parse: isSwitch,
+  },
+  ...PLAN_FLAGS,
+} as const satisfies Flags;
+
+export function addPlan(program: Command): void {
+  const command = program
+    .command('plan')
+    .enablePositionalOptions()
+    .summary('show what a change would move, before it moves it')
+    .description(
+      'Shows the share of sessions that a change would move, from which release to which, and the share that would ' +
+        'change pod. Shares are exact: every session of the hash space is decided, by the decision that sidecars make.',
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  roost plan -f checkout.yaml\n  roost plan split checkout.shop v1=80 v2=20 --fail-above 10%',
+    );
+  addFlags(command, FILE_FLAGS).action(async () => {
+    const flags = readFlags(command, FILE_FLAGS);
+    if (flags.file.length === 0)
+      throw new UsageError(['name the change: -f FILE, or one of split, promote, abort'], command);
+    const documents = await readDocuments(flags.file);
+    await showPlans(
+      documents.map(({ value }) => ({ document: toStruct(value as object) })),
+      flags,
+    );
+  });
+  addOperations(command);
+}
+
+function addOperations(plan: Command): void {
+  const split = plan
+    .command('split')
+    .argument('<name>')
+    .argument('<version=weight...>')
+    .summary('plan "roost split"');
+  addFlags(split, SPLIT_FLAGS).action(async (name: string, entries: string[]) => {
+    const flags = readFlags(split, SPLIT_FLAGS);
+    await showPlans([{ split: { name, split: parseSplit(entries, split), route: flags.route } }], flags);
+  });
+  const promote = plan
+    .command('promote')
+    .argument('<name>')
+    .argument('<release>')
+    .summary('plan "roost promote"');
+  addFlags(promote, PLAN_FLAGS).action(async (name: string, release: string) => {
+    await showPlans([{ promote: { name, release } }], readFlags(promote, PLAN_FLAGS));
+  });
+  const abort = plan.command('abort').argument('<name>').summary('plan "roost abort"');
+  addFlags(abort, ABORT_FLAGS).action(async (name: string) => {
+    const flags = readFlags(abort, ABORT_FLAGS);
+    await showPlans([{ abort: { name, drain: flags.drain } }], flags);
+  });
+}
+
+async function showPlans(requests: readonly object[], flags: Values<typeof PLAN_FLAGS>): Promise<void> {
+  const plans = await withClient(flags, (client) =>
+    Promise.all(requests.map((request) => client.call<PlanResponse>('Plan', request))),
+  );
+  if (flags.output === 'json') printJson(plans.length === 1 ? plans[0] : plans);
+  else print(plans.map(describePlan).join('\n\n'));
+  const worst = Math.max(
+    0,
+    ...plans.flatMap(({ routes }) =>
+      routes.map(({ movedRelease, movedEndpoint }) => Math.max(movedRelease, movedEndpoint)),
+    ),
+  );
+  if (flags.failAbove !== undefined && worst > flags.failAbove + 1e-9) {
+    throw new CommandError(
+      `${percent(worst)} of the sessions of a route would move, more than --fail-above ${percent(flags.failAbove)}`,
+    );
+  }
+}
+
+function describePlan({ key, isNew, unchanged, routes }: PlanResponse): string {
+  if (isNew) return `${key} is new: nothing moves`;
+  if (unchanged) return `${key}: nothing would change`;
+  return [`${key}:`, ...routes.map(describeRoute)].join('\n\n');
+}
+
+function describeRoute(plan: RoutePlan): string {
+  const rows = plan.shares.map(({ release, before, after }) => [release, percent(before), percent(after)]);
+  const table = formatTable(['RELEASE', 'NEW SESSIONS NOW', 'THEN'], rows);
+  const lines = [`route ${plan.route}`, indent(table), ''];
+  if (plan.sticky) lines.push(`  ${describeMoves(plan)}`);
+  if (plan.livePins > 0)
+    lines.push(`  of ${plan.livePins} sessions pinned in sidecars now, ${plan.movedPins} would move`);
+  if (plan.note !== '') lines.push(`  ${plan.note}`);
+  return lines.join('\n').trimEnd();
+}
+
+/** "5.0 % of sessions move v1 → v2, 0.0 % move back; 0.0 % change pod" */
+function describeMoves({ moves, movedRelease, movedEndpoint }: RoutePlan): string {
+  const [first, ...others] = moves.map(
+    ({ from, to, share }) => `${percent(share)} of sessions move ${from} → ${to}`,
+  );
+  const releases = first === undefined ? 'no session changes release' : [first, ...others].join(', ');
+  return `${releases}; ${percent(Math.max(0, movedEndpoint - movedRelease))} change pod within their release`;
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
+
+function indent(block: string): string {
+  return block
+    .split('\n')
+    .map((line) => `  ${line}`)
+    .join('\n');
+}
+
+function percentage(value: string): number {
+  const found = /^(\d+(?:\.\d+)?)\s*%?$/.exec(value);
+  if (!found || Number(found[1]) > 100) throw new FlagError('is no percentage, such as 5%');
+  return Number(found[1]) / 100;
+}

@@ -1,0 +1,102 @@
+import type { Message } from './descriptors.js';
+import { formatAddress, message, messages, text } from './fields.js';
+
+/** What one client reports about one endpoint for the time since its last report (LRS). */
+export interface EndpointLoad {
+  /** `10.0.0.1:80` */
+  readonly address: string;
+  readonly issued: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  /** At the moment of the report. */
+  readonly inFlight: number;
+  /** Sum over the requests that finished, in milliseconds. */
+  readonly latencySumMs: number;
+  /** Sessions pinned there, at the moment of the report. */
+  readonly pins: number;
+}
+
+export interface ClusterLoad {
+  readonly cluster: string;
+  readonly endpoints: readonly EndpointLoad[];
+}
+
+export const LRS_SERVICE = 'envoy.service.load_stats.v3.LoadReportingService';
+
+/** Names of our own metrics in `load_metric_stats`. */
+const LATENCY_METRIC = 'roost.latency_ms';
+const PINS_METRIC = 'roost.pins';
+
+/** A cluster's load as `envoy.config.endpoint.v3.ClusterStats`. */
+export function encodeClusterLoad({ cluster, endpoints }: ClusterLoad, intervalMs: number): object {
+  const sum = (read: (endpoint: EndpointLoad) => number) =>
+    endpoints.reduce((total, endpoint) => total + read(endpoint), 0);
+  const locality = {
+    totalSuccessfulRequests: sum(({ succeeded }) => succeeded),
+    totalErrorRequests: sum(({ failed }) => failed),
+    totalIssuedRequests: sum(({ issued }) => issued),
+    totalRequestsInProgress: sum(({ inFlight }) => inFlight),
+    upstreamEndpointStats: endpoints.map(encodeEndpoint),
+  };
+  const loadReportInterval = {
+    seconds: Math.floor(intervalMs / 1000),
+    nanos: Math.round((intervalMs % 1000) * 1e6),
+  };
+  return {
+    clusterName: cluster,
+    clusterServiceName: cluster,
+    upstreamLocalityStats: [locality],
+    loadReportInterval,
+  };
+}
+
+function encodeEndpoint(load: EndpointLoad): object {
+  const colon = load.address.lastIndexOf(':');
+  const host = load.address.slice(0, colon).replace(/^\[|\]$/g, '');
+  const finished = load.succeeded + load.failed;
+  return {
+    address: { socketAddress: { address: host, portValue: Number(load.address.slice(colon + 1)) } },
+    totalSuccessfulRequests: load.succeeded,
+    totalErrorRequests: load.failed,
+    totalIssuedRequests: load.issued,
+    totalRequestsInProgress: load.inFlight,
+    loadMetricStats: [
+      {
+        metricName: LATENCY_METRIC,
+        numRequestsFinishedWithMetric: finished,
+        totalMetricValue: load.latencySumMs,
+      },
+      { metricName: PINS_METRIC, numRequestsFinishedWithMetric: finished, totalMetricValue: load.pins },
+    ],
+  };
+}
+
+/** Reads a report of any client: those that do not tell endpoints apart are read as one without an address. */
+export function decodeClusterLoad(raw: Message): ClusterLoad {
+  const localities = messages(raw.upstreamLocalityStats);
+  const endpoints = localities.flatMap((locality) => {
+    const told = messages(locality.upstreamEndpointStats);
+    return told.length > 0 ? told.map(decodeEndpoint) : [decodeStats(locality, '')];
+  });
+  return { cluster: text(raw.clusterName), endpoints };
+}
+
+function decodeEndpoint(raw: Message): EndpointLoad {
+  const socket = message(message(raw.address)?.socketAddress);
+  return decodeStats(raw, formatAddress(text(socket?.address), Number(socket?.portValue ?? 0)));
+}
+
+function decodeStats(raw: Message, address: string): EndpointLoad {
+  const metrics = new Map(
+    messages(raw.loadMetricStats).map((stat) => [text(stat.metricName), Number(stat.totalMetricValue ?? 0)]),
+  );
+  return {
+    address,
+    issued: Number(raw.totalIssuedRequests ?? 0),
+    succeeded: Number(raw.totalSuccessfulRequests ?? 0),
+    failed: Number(raw.totalErrorRequests ?? 0),
+    inFlight: Number(raw.totalRequestsInProgress ?? 0),
+    latencySumMs: metrics.get(LATENCY_METRIC) ?? 0,
+    pins: metrics.get(PINS_METRIC) ?? 0,
+  };
+}

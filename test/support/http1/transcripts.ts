@@ -1,0 +1,251 @@
+import {
+  DownstreamConnection,
+  type DownstreamOwner,
+  type DownstreamUser,
+} from '../../../sidecar/http1/downstream-connection.js';
+import { forwardedRequestHead, forwardedResponseHead } from '../../../sidecar/http1/forwarded-head.js';
+import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http1/limits.js';
+import type { ResponseHead } from '../../../sidecar/http1/response-head.js';
+import type { UpstreamFailure } from '../../../sidecar/upstream/failure.js';
+import { UpstreamConnection, type UpstreamUser } from '../../../sidecar/upstream/upstream-connection.js';
+import type { LocalReply } from '../../../src/http/error-catalogue.js';
+import { MemorySocket } from './memory-socket.js';
+
+/** What became of a sequence of bytes that a client sent. */
+export interface RequestTranscript {
+  readonly requests: readonly SeenRequest[];
+  /** Why the connection was ended, if a request was refused. */
+  readonly refused: LocalReply | undefined;
+  /** What the client got. */
+  readonly answer: string;
+  readonly closed: boolean;
+}
+
+/** One message as it went on to the other side. */
+export interface SeenMessage {
+  readonly framing: string;
+  /** As forwarded. */
+  head: string;
+  /** As forwarded: with its chunk framing, where it has one. */
+  body: string;
+  trailers: string;
+  complete: boolean;
+}
+
+export interface SeenRequest extends SeenMessage {
+  readonly method: string;
+  readonly target: string;
+  readonly authority: string;
+  readonly keepAlive: boolean;
+}
+
+export interface SeenResponse extends SeenMessage {
+  readonly status: number;
+}
+
+/** The whole of a message that went on. */
+export function forwardedBytes({ framing, head, body, trailers }: SeenMessage): string {
+  return framing === 'chunked' ? `${head}${body}${trailers}\r\n` : `${head}${body}`;
+}
+
+export const REQUEST_ID = 'an-id';
+
+/** Requests are answered at once, or only when everything that has arrived so far has been dealt with. */
+export type AnswerMode = 'at-once' | 'later';
+
+/** Runs the pieces through a client's connection of the sidecar, and writes down what it makes of them. */
+export function transcribeRequests(
+  pieces: readonly (Buffer | string)[],
+  mode: AnswerMode = 'at-once',
+  limits: Http1Limits = DEFAULT_LIMITS,
+): RequestTranscript {
+  const socket = new MemorySocket();
+  const requests: SeenRequest[] = [];
+  let refused: LocalReply | undefined;
+  let closed = false;
+  const answers: (() => void)[] = [];
+  const owner: DownstreamOwner = {
+    limits,
+    nowMs: () => 0,
+    onRequest: (connection) => new RequestScribe(connection, requests, mode, answers),
+    onOpaque: () => {
+      throw new Error('nothing here may be opaque');
+    },
+    onRefused: (_, reply) => {
+      refused = reply;
+    },
+    onClosed: () => {
+      closed = true;
+    },
+  };
+  new DownstreamConnection(socket.asSocket, owner);
+  const answerAll = () => {
+    for (let answer = answers.shift(); answer !== undefined; answer = answers.shift()) answer();
+  };
+  for (const piece of pieces) {
+    socket.feed(piece);
+    answerAll();
+    socket.deliver();
+    answerAll();
+  }
+  return { requests, refused, answer: socket.written, closed: closed || socket.writableEnded };
+}
+
+class RequestScribe implements DownstreamUser {
+  private seen: SeenRequest | undefined;
+
+  constructor(
+    private readonly connection: DownstreamConnection,
+    private readonly requests: SeenRequest[],
+    private readonly mode: AnswerMode,
+    private readonly answers: (() => void)[],
+  ) {}
+
+  onRequestHead(): void {
+    const { request } = this.connection;
+    this.seen = {
+      method: request.method,
+      target: request.target,
+      authority: request.authority,
+      keepAlive: request.keepAlive,
+      framing: request.framing.kind,
+      head: forwardedRequestHead(request, { requestId: () => REQUEST_ID, baggage: undefined }),
+      body: '',
+      trailers: '',
+      complete: false,
+    };
+    this.requests.push(this.seen);
+  }
+
+  onRequestBody(piece: Buffer, start: number, end: number): void {
+    (this.seen as SeenRequest).body += piece.toString('latin1', start, end);
+  }
+
+  onRequestEnd(trailers: string): void {
+    const seen = this.seen as SeenRequest;
+    seen.trailers = trailers;
+    seen.complete = true;
+    if (this.mode === 'at-once') this.answer();
+    else this.answers.push(() => this.answer());
+  }
+
+  private answer(): void {
+    this.connection.writer.writeText('HTTP/1.1 204 No Content\r\n\r\n');
+    this.connection.endResponse((this.seen as SeenRequest).keepAlive && this.seen?.method !== 'CONNECT');
+  }
+
+  onDownstreamTurnEnd(): void {}
+  onDownstreamDrain(): void {}
+  onDownstreamGone(): void {}
+  onClientTunnelData(): void {}
+  onClientTunnelEnd(): void {}
+  checkDeadlines(): void {}
+}
+
+/** What became of a sequence of bytes that an upstream sent in answer to one request. */
+export interface ResponseTranscript {
+  /** Interim ones first; the last one is final, if there is one. */
+  readonly responses: readonly SeenResponse[];
+  readonly failure: UpstreamFailure | undefined;
+  /** The connection went back to the pool. */
+  readonly reusable: boolean;
+  /** Bytes through a tunnel, if the response opened one. */
+  readonly tunnelled: string;
+  readonly closed: boolean;
+}
+
+export interface ResponseOptions {
+  readonly method?: string;
+  readonly requestComplete?: boolean;
+  /** The upstream ends its side behind the last piece. */
+  readonly ends?: boolean;
+  readonly limits?: Http1Limits;
+}
+
+/** Runs the pieces through an upstream connection of the sidecar, and writes down what it makes of them. */
+export function transcribeResponse(
+  pieces: readonly (Buffer | string)[],
+  { method = 'GET', requestComplete = true, ends = false, limits = DEFAULT_LIMITS }: ResponseOptions = {},
+): ResponseTranscript {
+  const socket = new MemorySocket();
+  let reusable = false;
+  let closed = false;
+  const owner = {
+    onConnected: () => {},
+    onConnectFailed: () => {},
+    onIdle: () => {
+      reusable = true;
+    },
+    onClosed: () => {
+      reusable = false;
+      closed = true;
+    },
+  };
+  const connection = new UpstreamConnection(socket.asSocket, owner, limits);
+  socket.emit('connect');
+  const scribe = new ResponseScribe(method, requestComplete);
+  connection.assign(scribe);
+  for (const piece of pieces) socket.feed(piece);
+  if (ends) socket.feedEnd();
+  return {
+    responses: scribe.responses,
+    failure: scribe.failure,
+    tunnelled: scribe.tunnelled,
+    reusable,
+    closed,
+  };
+}
+
+class ResponseScribe implements UpstreamUser {
+  readonly responses: SeenResponse[] = [];
+  failure: UpstreamFailure | undefined;
+  tunnelled = '';
+
+  constructor(
+    readonly method: string,
+    readonly requestComplete: boolean,
+  ) {}
+
+  onInterimResponse(head: ResponseHead): void {
+    this.write(head, true);
+  }
+
+  onResponseHead(head: ResponseHead): 'raw' {
+    this.write(head, false);
+    return 'raw';
+  }
+
+  onResponseBody(piece: Buffer, start: number, end: number): void {
+    (this.responses.at(-1) as SeenResponse).body += piece.toString('latin1', start, end);
+  }
+
+  onResponseEnd(trailers: string): void {
+    Object.assign(this.responses.at(-1) as SeenResponse, { trailers, complete: true });
+  }
+
+  onUpstreamFailure(failure: UpstreamFailure): void {
+    this.failure = failure;
+  }
+
+  onUpstreamTunnelData(piece: Buffer): void {
+    this.tunnelled += piece.toString('latin1');
+  }
+
+  private write(head: ResponseHead, complete: boolean): void {
+    const edits = { added: '', close: head.framing.kind === 'until-close', toOldClient: false };
+    this.responses.push({
+      status: head.status,
+      framing: head.framing.kind,
+      head: forwardedResponseHead(head, edits),
+      body: '',
+      trailers: '',
+      complete,
+    });
+  }
+
+  onUpstreamConnected(): void {}
+  onUpstreamTurnEnd(): void {}
+  onUpstreamDrain(): void {}
+  onUpstreamTunnelEnd(): void {}
+  onUpstreamTunnelClosed(): void {}
+}

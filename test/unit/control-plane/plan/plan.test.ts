@@ -1,0 +1,137 @@
+import t from 'tap';
+import { planChange } from '../../../../control-plane/plan/plan.js';
+import { parseMeshService } from '../../../../src/model/mesh-service.js';
+import { MeshTable } from '../../../support/mesh-table.js';
+import { checkout, labelled, podsOf, type ShopOptions, user } from '../../../support/shop.js';
+
+const secret = Buffer.from('a secret of the mesh, for tests.');
+const context = { pinSecret: secret, incarnation: () => '' };
+const balanced = { version: 'balanced', endpoint: 'balanced' };
+const persistent = { version: 'persistent', endpoint: 'persistent' };
+
+/** The plan of the default route. */
+function plan(before: ShopOptions, after: ShopOptions) {
+  const routes = planChange(parseMeshService(checkout(before)), parseMeshService(checkout(after)), context);
+  const found = routes.find(({ route }) => route === 'default');
+  if (found === undefined) throw new Error('no default route');
+  return found;
+}
+
+const round = (share: number) => Math.round(share * 1e9) / 1e9;
+
+t.test('a weight change under balanced moves exactly what it moves, one way', async (t) => {
+  const up = plan(
+    { affinity: balanced, split: { v1: 90, v2: 10 } },
+    { affinity: balanced, split: { v1: 85, v2: 15 } },
+  );
+  t.same(
+    up.moves.map((move) => ({ ...move, share: round(move.share) })),
+    [{ from: 'v1', to: 'v2', share: 0.05 }],
+  );
+  const down = plan(
+    { affinity: balanced, split: { v1: 85, v2: 15 } },
+    { affinity: balanced, split: { v1: 90, v2: 10 } },
+  );
+  t.match(down.moves, [{ from: 'v2', to: 'v1' }]);
+  t.equal(round(down.movedRelease), 0.05);
+});
+
+t.test('a weight change under persistent moves nobody, an eviction all that were there', async (t) => {
+  t.equal(
+    plan({ affinity: persistent }, { affinity: persistent, split: { v1: 50, v2: 50 } }).movedRelease,
+    0,
+  );
+  t.equal(
+    plan({ affinity: persistent }, { affinity: persistent, split: { v1: 100, v2: 0 } }).movedRelease,
+    0,
+    'a drain',
+  );
+  const evicted = plan({ affinity: persistent }, { affinity: persistent, split: { v1: 1 } });
+  t.equal(round(evicted.movedRelease), 0.1);
+  t.same(
+    evicted.pins
+      .filter(({ moved }) => moved === 1)
+      .map(({ endpoint }) => endpoint)
+      .sort(),
+    ['10.0.2.1:80', '10.0.2.2:80'],
+  );
+});
+
+t.test('new pods: balanced gives them their share, persistent nothing', async (t) => {
+  const pods = (v1: number) => ({ split: { v1: 1 }, pods: { v1 } });
+  const moved = plan({ affinity: balanced, ...pods(5) }, { affinity: balanced, ...pods(6) }).movedEndpoint;
+  t.ok(Math.abs(moved - 1 / 6) < 0.03, `${moved}`);
+  t.equal(plan({ affinity: persistent, ...pods(5) }, { affinity: persistent, ...pods(6) }).movedEndpoint, 0);
+  const lost = plan({ affinity: persistent, ...pods(5) }, { affinity: persistent, ...pods(4) }).movedEndpoint;
+  t.ok(Math.abs(lost - 1 / 5) < 0.03, `${lost}`);
+});
+
+t.test('what is planned is what happens: the same change made on 20,000 sessions', async (t) => {
+  const changes: [ShopOptions, ShopOptions][] = [
+    [
+      { affinity: balanced, pods: { v1: 3, v2: 2 }, split: { v1: 70, v2: 30 } },
+      { affinity: balanced, pods: { v1: 4, v2: 2 }, split: { v1: 60, v2: 40 } },
+    ],
+    [
+      { affinity: persistent, pods: { v1: 3, v2: 3 }, split: { v1: 70, v2: 30 } },
+      { affinity: persistent, pods: { v1: 2, v2: 3 }, split: { v2: 1 } },
+    ],
+    [
+      { affinity: balanced, pods: { v1: 3, v2: 3 }, split: { v1: 1 }, spec: { loadBalancer: 'maglev' } },
+      {
+        affinity: balanced,
+        pods: { v1: 3, v2: 3 },
+        split: { v1: 75, v2: 25 },
+        spec: { loadBalancer: 'maglev' },
+      },
+    ],
+  ];
+  for (const [before, after] of changes) {
+    const planned = plan(before, after);
+    const table = new MeshTable(secret);
+    const places = (options: ShopOptions) => {
+      table.apply(checkout(options));
+      return Array.from({ length: 20_000 }, (_, i) => table.where('checkout', { headers: user(i) }));
+    };
+    const [was, is] = [places(before), places(after)];
+    const share = (moved: (a: string, b: string) => boolean) =>
+      was.filter((place, i) => moved(place, is[i] as string)).length / was.length;
+    const release = (place: string) => place.split(' ')[0];
+    t.ok(
+      Math.abs(planned.movedRelease - share((a, b) => release(a) !== release(b))) < 0.012,
+      `releases: ${planned.movedRelease}`,
+    );
+    t.ok(
+      Math.abs(planned.movedEndpoint - share((a, b) => a !== b)) < 0.012,
+      `pods: ${planned.movedEndpoint}`,
+    );
+  }
+});
+
+t.test('pods that change roles keep their sessions', async (t) => {
+  const shop = (stable: object[], canary: object[]) => ({
+    affinity: persistent,
+    split: { stable: 90, canary: 10 },
+    spec: {
+      versions: [
+        { name: 'stable', endpoints: stable },
+        { name: 'canary', endpoints: canary },
+      ],
+    },
+  });
+  const promoted = plan(shop(podsOf('v1', 2), podsOf('v2', 2)), shop(podsOf('v2', 2), podsOf('v3', 2)));
+  t.equal(promoted.movedRelease, 0);
+  t.equal(
+    round(promoted.movedEndpoint),
+    0.9,
+    'those of the canary stay on their pods; the old stable pods are gone',
+  );
+});
+
+t.test('says so where sessions do not stick, and where a route is new', async (t) => {
+  t.match(plan({ split: { v1: 1 } }, { split: { v1: 50, v2: 50 } }), { sticky: false, note: /do not stick/ });
+  const after = parseMeshService(checkout({ affinity: balanced, routes: [labelled('v2')] }));
+  const [qa] = planChange(parseMeshService(checkout({ affinity: balanced })), after, context);
+  t.match(qa, { route: 'qa', note: /is new/ });
+  t.match(planChange(undefined, after, context)[0], { note: /is new/ });
+});

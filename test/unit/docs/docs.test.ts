@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { ERROR_CATALOGUE } from '../../../src/http/error-catalogue.js';
+
+const root = fileURLToPath(new URL('../../../../', import.meta.url));
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+
+t.test('docs/errors.md and the catalogue of errors are equal', async (t) => {
+  const rows = [...read('docs/errors.md').matchAll(/^\| `([\w-]+)` \| (\d+) \| (\d+) \| ([^|]+) \|/gm)];
+  const documented = Object.fromEntries(
+    rows.map(([, code, status, grpcStatus, message]) => [
+      code,
+      { status: Number(status), grpcStatus: Number(grpcStatus), message: message?.trim() },
+    ]),
+  );
+  t.same(documented, ERROR_CATALOGUE);
+});
+
+t.test('docs/dependencies.md names every dependency and no other', async (t) => {
+  const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<
+    string,
+    Record<string, string>
+  >;
+  const wanted = Object.keys({ ...dependencies, ...devDependencies }).sort();
+  const text = read('docs/dependencies.md').split('## Not used')[0] ?? '';
+  const rows = text.split('\n').filter((line) => line.startsWith('| `'));
+  const named = rows
+    .flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, name]) => name))
+    .sort();
+  t.same(named, wanted);
+});
+
+t.test('the README stays under 200 lines, and every relative link in the docs leads somewhere', async (t) => {
+  t.ok(read('README.md').split('\n').length < 200);
+  const pages = ['README.md', 'CONTRIBUTING.md', ...markdownIn('docs'), ...markdownIn('examples')];
+  for (const page of pages) {
+    for (const [, link] of read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+      const target = normalize(join(dirname(page), link as string));
+      t.ok(exists(target), `${page} links to ${target}`);
+    }
+  }
+});
+
+function markdownIn(folder: string): string[] {
+  if (!exists(folder)) return [];
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join(folder, file));
+}
+
+function exists(path: string): boolean {
+  return statSync(join(root, path), { throwIfNoEntry: false }) !== undefined;
+}

@@ -1,0 +1,340 @@
+import t from 'tap';
+import {
+  DownstreamConnection,
+  type DownstreamOwner,
+  type DownstreamUser,
+} from '../../../../sidecar/http1/downstream-connection.js';
+import { DEFAULT_LIMITS, type Http1Limits } from '../../../../sidecar/http1/limits.js';
+import type { LocalReply } from '../../../../src/http/error-catalogue.js';
+import { headOf } from '../../../support/http1/heads.js';
+import { MemorySocket } from '../../../support/http1/memory-socket.js';
+
+const GET = headOf('GET / HTTP/1.1', 'Host: a');
+const LIMITS: Http1Limits = {
+  ...DEFAULT_LIMITS,
+  headTimeoutMs: 1000,
+  clientIdleTimeoutMs: 60_000,
+  maxDiscardBytes: 1000,
+};
+
+/** A connection with a clock of its own, whose requests wait until the test answers them. */
+class Fixture implements DownstreamOwner {
+  readonly limits: Http1Limits;
+  readonly socket = new MemorySocket();
+  readonly connection: DownstreamConnection;
+  readonly events: string[] = [];
+  readonly refused: LocalReply[] = [];
+  clockMs = 5000;
+  closed = false;
+
+  constructor(limits: Partial<Http1Limits> = {}) {
+    this.limits = { ...LIMITS, ...limits };
+    this.connection = new DownstreamConnection(this.socket.asSocket, this);
+  }
+
+  /** Lets time pass, as the sidecar's clock does: tick by tick. */
+  pass(ms: number): void {
+    for (let left = ms; left > 0; left -= 50) {
+      this.clockMs += Math.min(50, left);
+      this.connection.checkDeadlines(this.clockMs);
+      this.socket.deliver();
+    }
+  }
+
+  answer(text = 'HTTP/1.1 204 No Content\r\n\r\n', keepAlive = true): void {
+    this.connection.responseStarted = true;
+    this.connection.writer.writeText(text);
+    this.connection.endResponse(keepAlive);
+    this.socket.deliver();
+  }
+
+  nowMs(): number {
+    return this.clockMs;
+  }
+
+  onRequest({ request }: DownstreamConnection): DownstreamUser {
+    return this.userNamed(`${request.method} ${request.target}`);
+  }
+
+  onOpaque(): DownstreamUser {
+    return this.userNamed('opaque');
+  }
+
+  onRefused(_: DownstreamConnection, reply: LocalReply): void {
+    this.refused.push(reply);
+  }
+
+  onClosed(): void {
+    this.closed = true;
+  }
+
+  private userNamed(name: string): DownstreamUser {
+    const note = (event: string) => void this.events.push(event);
+    return {
+      onRequestHead: () => note(name),
+      onRequestBody: (piece, start, end) => note(`body ${piece.toString('latin1', start, end)}`),
+      onRequestEnd: () => note('end'),
+      onDownstreamTurnEnd: () => {},
+      onDownstreamDrain: () => note('drain'),
+      onDownstreamGone: () => note('gone'),
+      onClientTunnelData: (piece) => note(`tunnel ${piece}`),
+      onClientTunnelEnd: () => note('tunnel end'),
+      checkDeadlines: () => {},
+    };
+  }
+}
+
+t.test('answers a head that is not complete in time with 408, and ends', async (t) => {
+  const f = new Fixture();
+  f.socket.feed('GET / HT');
+  f.pass(950);
+  f.socket.feed('TP/1.1\r\n');
+  t.equal(f.socket.written, '', 'the time counts from the first byte of the head');
+  f.pass(50);
+  t.match(f.socket.written, /^HTTP\/1\.1 408 .*x-roost-error: slow-request\r\n.*connection: close/s);
+  t.equal(f.socket.writableEnded, true);
+  t.match(f.refused, [{ code: 'slow-request' }]);
+});
+
+t.test('gives every head its own time', async (t) => {
+  const f = new Fixture();
+  for (let i = 0; i < 5; i++) {
+    f.socket.feed(GET.slice(0, 9));
+    f.pass(900);
+    f.socket.feed(GET.slice(9));
+    f.answer();
+  }
+  t.equal(f.connection.requests, 5);
+  t.equal(f.refused.length, 0);
+});
+
+t.test('ends a connection that has been idle for too long, without a word', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(GET);
+  f.answer();
+  const { written } = f.socket;
+  f.pass(59_950);
+  t.equal(f.socket.writableEnded, false);
+  f.pass(50);
+  t.equal(f.socket.writableEnded, true);
+  t.equal(f.socket.written, written);
+});
+
+t.test('waits for the client to end, too, but not for ever', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(GET);
+  f.answer(undefined, false);
+  t.equal(f.socket.writableEnded, true);
+  f.pass(1950);
+  t.equal(f.closed, false);
+  f.pass(50);
+  t.equal(f.closed, true);
+});
+
+t.test('closes at once when the client has ended as well', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(GET);
+  f.answer(undefined, false);
+  f.socket.feedEnd();
+  t.equal(f.closed, true);
+});
+
+t.test('does not cut off a client that takes the last answer slowly', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(GET);
+  f.socket.stuck = true;
+  f.answer('HTTP/1.0 200 OK\r\n\r\nbody', false);
+  f.pass(30_000);
+  t.equal(f.closed, false, 'long after the time that it is given to end');
+  f.socket.take();
+  f.pass(1950);
+  t.equal(f.closed, false, 'which begins when it has everything');
+  f.pass(50);
+  t.equal(f.closed, true);
+});
+
+t.test('cuts off a client that takes nothing at all', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(GET);
+  f.socket.stuck = true;
+  f.answer(undefined, false);
+  f.pass(60_000);
+  t.equal(f.closed, true);
+});
+
+t.test('throws away the rest of a request that was answered early, up to a bound', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(headOf('POST / HTTP/1.1', 'Host: a', 'Content-Length: 1000000'));
+  f.answer('HTTP/1.1 413 Content Too Large\r\n\r\n');
+  t.equal(f.socket.writableEnded, true, 'the connection cannot go on');
+  for (let i = 0; i < 10; i++) f.socket.feed('x'.repeat(100));
+  t.equal(f.socket.unread, 0);
+  for (let i = 0; i < 10; i++) f.socket.feed('x'.repeat(100));
+  t.equal(f.socket.unread, 900, 'what is beyond the bound stays unread');
+  t.equal(f.closed, false, 'the client gets its time to read the answer');
+  f.pass(2000);
+  t.equal(f.closed, true);
+  t.strictSame(f.events, ['POST /']);
+});
+
+t.test('answers pipelined requests one by one, in order (RFC 9112 section 9.3.2)', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(`GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HT`);
+  t.strictSame(f.events, ['GET /1', 'end'], 'the second waits for the answer to the first');
+  f.socket.feed('TP/1.1\r\nHost: a\r\n\r\n');
+  f.answer('one\r\n');
+  t.strictSame(f.events.splice(0), ['GET /1', 'end', 'GET /2', 'end']);
+  f.answer('two\r\n');
+  t.strictSame(f.events.splice(0), ['GET /3', 'end']);
+  f.answer('three\r\n');
+  t.equal(f.socket.written, 'one\r\ntwo\r\nthree\r\n');
+  t.equal(f.connection.isIdle, true);
+});
+
+t.test('holds one piece and leaves the rest unread while an answer is awaited', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(GET);
+  for (let i = 0; i < 10; i++) f.socket.feed(GET);
+  t.equal(f.socket.unread, 9 * GET.length);
+  f.connection.resume();
+  f.socket.deliver();
+  t.equal(f.socket.unread, 9 * GET.length, 'an upstream that takes more again does not change that');
+  for (let i = 0; i < 11; i++) f.answer();
+  t.equal(f.connection.requests, 11);
+});
+
+t.test(
+  'answers pipelined requests although the client has ended its side (RFC 9112 section 9.6)',
+  async (t) => {
+    const f = new Fixture();
+    f.socket.feed(GET + GET + GET);
+    f.socket.feedEnd();
+    t.equal(f.socket.writableEnded, false);
+    f.answer('one\r\n');
+    t.equal(f.socket.writableEnded, false);
+    f.answer('two\r\n');
+    f.answer('three\r\n');
+    t.equal(f.socket.written, 'one\r\ntwo\r\nthree\r\n');
+    t.equal(f.connection.requests, 3);
+    t.equal(f.closed, true);
+  },
+);
+
+t.test('ends after the last whole request of a client that ended in the middle of one', async (t) => {
+  for (const rest of ['GET / HT', headOf('POST / HTTP/1.1', 'Host: a', 'Content-Length: 5')]) {
+    const f = new Fixture();
+    f.socket.feed(GET + rest);
+    f.socket.feedEnd();
+    f.answer('one\r\n');
+    t.equal(f.socket.written, 'one\r\n');
+    f.pass(2000);
+    t.equal(f.closed, true);
+  }
+});
+
+t.test('takes no request after one that said close (RFC 9112 section 9.6)', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(headOf('GET /1 HTTP/1.1', 'Host: a', 'Connection: close') + GET);
+  f.answer(undefined, f.connection.request.keepAlive);
+  f.socket.feed(GET);
+  t.equal(f.connection.requests, 1);
+});
+
+t.test('starts no request while the client does not take its answers', async (t) => {
+  const f = new Fixture();
+  f.socket.stuck = true;
+  for (let i = 0; i < 5; i++) f.socket.feed(GET + GET);
+  f.answer();
+  for (let i = 0; i < 5; i++) f.pass(100);
+  t.equal(f.connection.requests, 1);
+  t.equal(f.connection.isIdle, false, 'there is something to do yet');
+  f.socket.take();
+  t.equal(f.connection.requests, 2);
+  for (let i = 0; i < 9; i++) f.answer();
+  t.equal(f.connection.requests, 10);
+});
+
+t.test(
+  'a client that is cut off in the middle of a body was never answered, and its user knows',
+  async (t) => {
+    const f = new Fixture();
+    f.socket.feed(`${headOf('POST / HTTP/1.1', 'Host: a', 'Content-Length: 9')}half`);
+    f.socket.feedEnd();
+    t.strictSame(f.events, ['POST /', 'body half', 'gone']);
+    t.equal(f.closed, true);
+  },
+);
+
+t.test('a body that turns out malformed is refused, and its user is told that it is over', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(`${headOf('POST / HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked')}2\r\nok\r\nX\r\n`);
+  t.strictSame(f.events.at(-1), 'gone');
+  t.notOk(f.events.includes('end'));
+  t.match(f.socket.written, /^HTTP\/1\.1 400 .*x-roost-error: malformed-request/s);
+  t.equal(f.socket.writableEnded, true);
+});
+
+t.test('a body that turns out malformed under an answer cuts the answer off', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(headOf('POST / HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked'));
+  f.connection.responseStarted = true;
+  f.connection.writer.writeText('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n');
+  f.socket.feed('X\r\n');
+  t.equal(f.socket.wasReset, true);
+  t.equal(f.closed, true);
+});
+
+t.test('what came early goes through a tunnel first, and then the end', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(`${headOf('GET / HTTP/1.1', 'Host: a')}early`);
+  f.socket.feedEnd();
+  f.connection.becomeTunnel();
+  f.socket.deliver();
+  t.strictSame(f.events, ['GET /', 'end', 'tunnel early', 'tunnel end']);
+});
+
+t.test('an end that came before the tunnel is told to it', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(GET);
+  f.socket.feedEnd();
+  f.connection.becomeTunnel();
+  t.strictSame(f.events, ['GET /', 'end', 'tunnel end']);
+});
+
+t.test('behind a CONNECT the first bytes tell what it carries', async (t) => {
+  for (const [bytes, events] of [
+    [GET, ['GET /', 'end']],
+    ['\x16\x03\x01', ['opaque', 'tunnel \x16\x03\x01']],
+  ] as const) {
+    const f = new Fixture();
+    f.socket.feed(headOf('CONNECT b:80 HTTP/1.1', 'Host: b:80'));
+    f.connection.startOver({ host: 'b', port: 80 });
+    f.events.length = 0;
+    f.socket.feed(bytes);
+    t.strictSame(f.events, events);
+  }
+});
+
+t.test('behind a CONNECT a client that is silent waits for the server to speak first', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(headOf('CONNECT b:80 HTTP/1.1', 'Host: b:80'));
+  f.connection.startOver({ host: 'b', port: 80 });
+  f.events.length = 0;
+  f.pass(950);
+  t.strictSame(f.events, []);
+  f.pass(50);
+  t.strictSame(f.events, ['opaque']);
+  f.socket.feed('hello');
+  t.strictSame(f.events, ['opaque', 'tunnel hello']);
+});
+
+t.test('a connection that is reset tells its user once, and nobody is told anything later', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(GET);
+  f.socket.destroy();
+  f.socket.deliver();
+  t.strictSame(f.events, ['GET /', 'end', 'gone']);
+  f.connection.endResponse(true);
+  f.pass(100_000);
+  t.strictSame(f.events, ['GET /', 'end', 'gone']);
+});
