@@ -85,7 +85,7 @@ export class ControlPlaneClient {
       case status.UNAVAILABLE:
       case status.DEADLINE_EXCEEDED:
         return new CommandError(
-          `the control plane at ${address} does not answer (${error.details}); is it running there? ` +
+          `the control plane at ${address} does not answer (${causeOf(error)}); is it running there? ` +
             'Name another with --control-plane HOST:PORT or ROOST_CONTROL_PLANE',
         );
       case status.INVALID_ARGUMENT:
@@ -115,4 +115,9 @@ export class ControlPlaneClient {
       more,
     );
   }
+}
+
+/** Of "No connection established. Last error: Error: connect ECONNREFUSED [::1]:1. Resolution note: " the middle. */
+function causeOf({ details }: ServiceError): string {
+  return /Last error: (?:Error: )?(.*?)\.? Resolution note:/.exec(details)?.[1] ?? details;
 }

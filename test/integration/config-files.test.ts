@@ -152,8 +152,8 @@ t.test('one broken file keeps everything as it was, and every problem says where
   const problems = await load();
   t.match(problems, [
     /^broken\.yaml:2:\d+: is not valid YAML: /,
-    /^wrong\.yaml:\d+:3: spec\.prot: unknown field; did you mean "port"\?/,
     /^wrong\.yaml:4:3: metadata\.name: shop\/pay is declared in dup\.yaml:4 already; a service is one document/,
+    /^wrong\.yaml:\d+:3: spec\.prot: unknown field; did you mean "port"\?/,
   ]);
   t.same([keys(), weight()], ['shop/cart', 1]);
   await write('broken.yaml', '');
