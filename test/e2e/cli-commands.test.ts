@@ -114,7 +114,7 @@ t.test('every command explains itself, and its variables', async (t) => {
   for (const command of commands.filter((name) => name !== 'help')) {
     const { code, stdout, stderr } = await roost([command, '--help']);
     t.same([code, stderr], [0, ''], command);
-    t.match(stdout, new RegExp(`Example:\\n  .*roost ${command}`), `${command} has an example`);
+    t.match(stdout, new RegExp(`Examples?:\\n  .*roost ${command}`), `${command} has an example`);
     const undocumented = [...stdout.matchAll(/^ {2}(?:-\w, )?--(?!help)[a-z-]+(?:.|\n {4,})*/gm)]
       .map(([option]) => option.replace(/\s+/g, ' '))
       .filter((option) => !/env: ROOST_[A-Z_]+\)$/.test(option));
