@@ -34,6 +34,8 @@ export interface ControlPlaneOptions {
   readonly config: readonly string[];
   /** Empty: configuration is kept in memory only. */
   readonly dataDir: string;
+  /** How often sidecars report load; without it, every 5 s. */
+  readonly loadReportInterval?: number;
 }
 
 /** How long things take that no operator sets. */
@@ -45,6 +47,7 @@ export interface ControlPlaneTiming {
 }
 
 const TIMING: ControlPlaneTiming = { lingerMs: 10_000, stalledAfterMs: 60_000 };
+const LOAD_REPORT_INTERVAL_MS = 5000;
 
 /** The configuration files are not valid and there is nothing else to serve. */
 export class InvalidFilesError extends Error {
@@ -143,6 +146,7 @@ export class ControlPlane {
       onPublished: () => ads.pushToAll(),
     });
     const load = new LoadStore();
+    const { loadReportInterval = LOAD_REPORT_INTERVAL_MS } = this.options;
     const definition = loadApiDefinition();
     const storeName = this.options.dataDir || 'memory';
     const api = new ConfigApi({
@@ -151,10 +155,10 @@ export class ControlPlane {
       definition,
       load,
       log: log.child({ component: 'api' }),
-      status: () => statusOf({ store, ads, files, storeName }),
+      status: () => statusOf({ store, ads, files, load, storeName }),
     });
     server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
-    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load));
+    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load, loadReportInterval));
     server.addService(configServiceConstructor(definition).service, api.implementation);
     new ReflectionService(definition).addToServer(server);
     const close = async () => {

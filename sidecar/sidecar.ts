@@ -12,7 +12,10 @@ import { createAdminServer } from './admin/admin-server.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { RequestRecorder } from './admin/request-recorder.js';
 import { RequestStatistics } from './admin/request-statistics.js';
+import { controlPlaneChannel } from './discovery/control-plane-channel.js';
 import { DeltaClient } from './discovery/delta-client.js';
+import { LoadLedger } from './discovery/load-ledger.js';
+import { LoadReporter } from './discovery/load-reporter.js';
 import { MeshConfiguration } from './discovery/mesh-configuration.js';
 import type { Http1Limits } from './http1/limits.js';
 import { createInboundListener } from './inbound/inbound-listener.js';
@@ -20,6 +23,7 @@ import type { OutboundServices } from './outbound/outbound-forwarder.js';
 import { createOutboundListener } from './outbound/outbound-listener.js';
 import { PassthroughEndpoints } from './outbound/passthrough.js';
 import type { Listener } from './proxy/listener.js';
+import { countPins } from './session/pin-census.js';
 import { SessionPins } from './session/session-pins.js';
 import { SessionTable } from './session/session-table.js';
 import { TraceMemory } from './session/trace-memory.js';
@@ -82,6 +86,7 @@ export class Sidecar {
     });
     parts.configuration.start();
     parts.client.start();
+    parts.reporter.start();
     sidecar = new Sidecar(parts, addresses, options, log);
     log.info(
       { ...addresses, app: formatAddress(options.app.host, options.app.port) },
@@ -121,6 +126,7 @@ interface Parts {
   readonly passthrough: PassthroughEndpoints | undefined;
   readonly configuration: MeshConfiguration;
   readonly client: DeltaClient;
+  readonly reporter: LoadReporter;
   readonly outbound: Listener;
   readonly inbound: Listener;
   readonly admin: HttpServer;
@@ -144,11 +150,13 @@ async function bind(
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
 function release(parts: Parts): void {
-  const { inbound, outbound, clock, client, clusters, app, passthrough, admin, publicAdmin } = parts;
+  const { inbound, outbound, clock, client, reporter, clusters, app, passthrough, admin, publicAdmin } =
+    parts;
   inbound.destroy();
   outbound.destroy();
   clock.stop();
   client.close();
+  reporter.close();
   clusters.close();
   app.retire();
   passthrough?.close();
@@ -183,10 +191,11 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     nowMs,
     log: discoveryLog,
   });
+  const node = nodeOf(options);
   const client: DeltaClient = new DeltaClient(
     options.controlPlane,
     credentials.createInsecure(),
-    nodeOf(options),
+    node,
     configuration,
     discoveryLog,
   );
@@ -199,6 +208,13 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   );
   const table = new SessionTable(options.sessionTableSize, clock.nowMs);
   const pins = new SessionPins(table, nowMs);
+  const ledger = new LoadLedger(clusters);
+  const reporter = new LoadReporter({
+    channel: controlPlaneChannel(options.controlPlane, credentials.createInsecure()),
+    node,
+    collect: async () => ledger.take(await countPins(table, configuration.table, clock.nowMs)),
+    log: discoveryLog,
+  });
   const context = {
     get nowMs() {
       return clock.nowMs;
@@ -277,6 +293,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     passthrough,
     configuration,
     client,
+    reporter,
     outbound,
     inbound,
     admin: createAdminServer(sources),

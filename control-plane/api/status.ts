@@ -3,15 +3,18 @@ import { VERSION } from '../../src/version.js';
 import { PUSH_ORDER } from '../../src/xds/resource-types.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { AdsStream } from '../ads/ads-stream.js';
+import type { LoadStore } from '../load/load-store.js';
 import type { FileSource } from '../source/file-source.js';
 import type { ConfigStore } from '../store/config-store.js';
 import { rejectionsOf } from './await-revision.js';
+import { releaseLoads } from './release-loads.js';
 
 /** Everything that `roost status` shows. */
 export function statusOf(parts: {
   readonly store: ConfigStore;
   readonly ads: AdsServer;
   readonly files: FileSource | undefined;
+  readonly load: LoadStore;
   readonly storeName: string;
 }): StatusResponse {
   const { revision, services } = parts.store.current;
@@ -23,6 +26,7 @@ export function statusOf(parts: {
     services: services.size,
     version: VERSION,
     store: parts.storeName,
+    load: releaseLoads(services, parts.load),
   };
 }
 

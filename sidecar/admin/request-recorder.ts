@@ -22,7 +22,9 @@ export class RequestRecorder {
   }
 
   outbound(exchange: Exchange, forwarder: OutboundForwarder): void {
-    this.outboundSeries(forwarder).record(exchange.outcome.status, performance.now() - exchange.startedAt);
+    const now = performance.now();
+    this.outboundSeries(forwarder).record(exchange.outcome.status, now - exchange.startedAt);
+    forwarder.settleLast(exchange, now);
   }
 
   /** A request that was refused before it was one. */

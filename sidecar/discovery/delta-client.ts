@@ -1,4 +1,4 @@
-import { type ChannelCredentials, Client, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
+import type { ChannelCredentials, Client, ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import { BackOff } from '../../src/lifecycle/back-off.js';
 import type { SocketAddress } from '../../src/model/scalars.js';
 import type { Logger } from '../../src/telemetry/logger.js';
@@ -11,6 +11,7 @@ import {
   type ResourceKind,
   TYPE_URL,
 } from '../../src/xds/resource-types.js';
+import { CONTROL_PLANE_BACK_OFF_MS, controlPlaneChannel } from './control-plane-channel.js';
 
 /** One resource of a response. */
 export interface ReceivedResource {
@@ -38,8 +39,6 @@ export interface ResourceConsumer {
 /** The wildcard name: everything of a type. */
 export const WILDCARD = '*';
 
-const FIRST_BACK_OFF_MS = 200;
-const MAX_BACK_OFF_MS = 10_000;
 /** `google.rpc.Code.INVALID_ARGUMENT` */
 const INVALID_ARGUMENT = 3;
 /** Longest reason sent with a NACK. */
@@ -62,7 +61,7 @@ type AdsStream = ClientDuplexStream<object, Message>;
 export class DeltaClient {
   private readonly client: Client;
   private readonly types: Readonly<Record<ResourceKind, TypeState>>;
-  private readonly backOff = new BackOff(FIRST_BACK_OFF_MS, MAX_BACK_OFF_MS);
+  private readonly backOff = new BackOff(CONTROL_PLANE_BACK_OFF_MS.first, CONTROL_PLANE_BACK_OFF_MS.max);
   private stream: AdsStream | undefined;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
@@ -76,15 +75,7 @@ export class DeltaClient {
     private readonly consumer: ResourceConsumer,
     private readonly log: Logger,
   ) {
-    this.client = new Client(formatAddress(address.host, address.port), credentials, {
-      'grpc.max_receive_message_length': -1,
-      'grpc.initial_reconnect_backoff_ms': FIRST_BACK_OFF_MS,
-      'grpc.max_reconnect_backoff_ms': MAX_BACK_OFF_MS,
-      'grpc.keepalive_time_ms': 30_000,
-      'grpc.keepalive_timeout_ms': 10_000,
-      'grpc.enable_channelz': 0,
-      'grpc.enable_retries': 0,
-    });
+    this.client = controlPlaneChannel(address, credentials);
     const newState = (): TypeState => ({ names: new Set(), versions: new Map(), requested: false });
     this.types = { listener: newState(), route: newState(), cluster: newState(), endpoint: newState() };
   }

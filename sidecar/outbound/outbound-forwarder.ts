@@ -51,6 +51,8 @@ export class OutboundForwarder implements Forwarder {
   endpoint: UpstreamEndpoint | undefined;
   /** Attempts that reached an upstream and failed there. */
   retries = 0;
+  /** When the present attempt began, of `performance.now()`. */
+  private attemptAt = 0;
   private trace: TraceEntry | undefined;
   private readonly tried: Endpoint[] = [];
   /** Releases none of whose endpoints took a connection for this request. */
@@ -68,6 +70,7 @@ export class OutboundForwarder implements Forwarder {
   }
 
   begin(exchange: Exchange): Step {
+    this.attemptAt = exchange.startedAt;
     const table = this.services.table();
     if (table === undefined)
       return { reply: { code: 'not-ready', detail: 'the control plane has not sent any' } };
@@ -193,9 +196,30 @@ export class OutboundForwarder implements Forwarder {
   }
 
   private targetOn(endpoint: UpstreamEndpoint, fresh: boolean): Target {
+    if (this.endpoint !== undefined) this.settleFailed(this.endpoint, fresh);
     this.endpoint = endpoint;
     if (!this.tried.includes(endpoint)) this.tried.push(endpoint);
     return { endpoint, delayMs: 0, fresh };
+  }
+
+  /** Another attempt is made: the one before has failed, unless it only found a pooled connection closed. */
+  private settleFailed({ traffic }: UpstreamEndpoint, stale: boolean): void {
+    const now = performance.now();
+    if (!stale) {
+      traffic.failed++;
+      traffic.latencySumMs += now - this.attemptAt;
+    }
+    this.attemptAt = now;
+  }
+
+  /** The exchange is over, and with it the last attempt. @param now of `performance.now()` */
+  settleLast({ outcome }: Exchange, now: number): void {
+    // Of an answer that a client did not wait for, nobody knows what it would have been.
+    if (this.endpoint === undefined || outcome.aborted) return;
+    const { traffic } = this.endpoint;
+    if (outcome.status < 500) traffic.succeeded++;
+    else traffic.failed++;
+    traffic.latencySumMs += now - this.attemptAt;
   }
 
   private describeEndpoint(): string {

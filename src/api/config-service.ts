@@ -80,6 +80,23 @@ export interface ClientStatus {
   readonly types: readonly TypeStatus[];
 }
 
+/** Load of one release, as sidecars report it. */
+export interface ReleaseLoad {
+  /** `shop/checkout` */
+  readonly service: string;
+  readonly release: string;
+  readonly requestsPerSecond: number;
+  /** 0 to 1; 1 where nothing finished. */
+  readonly successRate: number;
+  /** Mean of the requests that finished. */
+  readonly latencyMs: number;
+  readonly inFlight: number;
+  /** Sessions that sidecars hold there. */
+  readonly pins: number;
+  /** Attempts since the control plane started. */
+  readonly requests: number;
+}
+
 export interface StatusResponse {
   readonly revision: number;
   readonly clients: readonly ClientStatus[];
@@ -87,6 +104,7 @@ export interface StatusResponse {
   readonly services: number;
   readonly version: string;
   readonly store: string;
+  readonly load: readonly ReleaseLoad[];
 }
 
 export interface ProblemMessage {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { ClientStatus, StatusResponse } from '../../api/config-service.js';
+import type { ClientStatus, ReleaseLoad, StatusResponse } from '../../api/config-service.js';
 import { count } from '../await-clients.js';
 import { addFlags, type Flags, readFlags } from '../flags.js';
 import { formatAge, formatTable, print, printJson } from '../terminal.js';
@@ -32,6 +32,7 @@ function describe(status: StatusResponse, nowMs: number): string {
   if (fileProblems.length > 0)
     lines.push('', 'configuration files that are not in force:', ...fileProblems.map((p) => `  ${p}`));
   if (clients.length > 0) lines.push('', clientTable(clients, nowMs));
+  if (status.load.length > 0) lines.push('', loadTable(status.load));
   const rejections = clients.flatMap(({ id, types }) =>
     types.flatMap(({ rejection }) => (rejection ? [{ id, ...rejection }] : [])),
   );
@@ -59,6 +60,22 @@ function clientTable(clients: readonly ClientStatus[], nowMs: number): string {
       client.protocol,
       formatAge(nowMs - client.connectedAtMs),
       stateOf(client),
+    ]),
+  );
+}
+
+function loadTable(loads: readonly ReleaseLoad[]): string {
+  const header = ['SERVICE', 'RELEASE', 'REQUESTS/S', 'SUCCESS', 'LATENCY', 'IN FLIGHT', 'SESSIONS'];
+  return formatTable(
+    header,
+    loads.map(({ service, release, requestsPerSecond, successRate, latencyMs, inFlight, pins }) => [
+      service,
+      release,
+      requestsPerSecond.toFixed(1),
+      requestsPerSecond === 0 ? '-' : `${(successRate * 100).toFixed(2)} %`,
+      requestsPerSecond === 0 ? '-' : `${latencyMs.toFixed(1)} ms`,
+      String(inFlight),
+      String(pins),
     ]),
   );
 }

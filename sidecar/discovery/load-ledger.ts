@@ -1,0 +1,70 @@
+import type { ClusterLoad, EndpointLoad } from '../../src/xds/load-report.js';
+import type { PinCounts } from '../session/pin-census.js';
+import type { ClusterRegistry } from '../upstream/cluster-registry.js';
+import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
+
+/** What has been reported of an endpoint so far. */
+interface Reported {
+  readonly cluster: string;
+  issued: number;
+  succeeded: number;
+  failed: number;
+  latencySumMs: number;
+}
+
+/**
+ * Remembers what has been reported of every endpoint, so that each report tells what is new since the last one.
+ * Endpoints that leave the configuration are followed until their last request is over.
+ */
+export class LoadLedger {
+  private readonly reported = new Map<UpstreamEndpoint, Reported>();
+
+  constructor(private readonly clusters: Pick<ClusterRegistry, 'list'>) {}
+
+  /** What is new since the last time; endpoints with nothing to tell of are left out. */
+  take(pins: PinCounts): ClusterLoad[] {
+    for (const { cluster, endpoint } of this.clusters.list()) {
+      if (!this.reported.has(endpoint))
+        this.reported.set(endpoint, { cluster, issued: 0, succeeded: 0, failed: 0, latencySumMs: 0 });
+    }
+    const loads = new Map<string, EndpointLoad[]>();
+    const add = (cluster: string, load: EndpointLoad) => {
+      const others = loads.get(cluster);
+      if (others === undefined) loads.set(cluster, [load]);
+      else others.push(load);
+    };
+    for (const [endpoint, last] of this.reported) {
+      const load = loadSince(last, endpoint, pins.get(last.cluster)?.get(endpoint.address) ?? 0);
+      if (load !== undefined) add(last.cluster, load);
+      if (endpoint.isRetired && endpoint.activeRequests === 0) this.reported.delete(endpoint);
+    }
+    for (const [cluster, addresses] of pins) {
+      const homeless = addresses.get('');
+      if (homeless !== undefined) add(cluster, { ...NOTHING, address: '', pins: homeless });
+    }
+    return [...loads].map(([cluster, endpoints]) => ({ cluster, endpoints }));
+  }
+}
+
+const NOTHING = { issued: 0, succeeded: 0, failed: 0, latencySumMs: 0, inFlight: 0 } as const;
+
+/** @returns undefined where there is nothing to tell of */
+function loadSince(last: Reported, endpoint: UpstreamEndpoint, pins: number): EndpointLoad | undefined {
+  const { traffic, counters, activeRequests, address } = endpoint;
+  const load = {
+    address,
+    issued: counters.requests - last.issued,
+    succeeded: traffic.succeeded - last.succeeded,
+    failed: traffic.failed - last.failed,
+    latencySumMs: traffic.latencySumMs - last.latencySumMs,
+    inFlight: activeRequests,
+    pins,
+  };
+  const { issued, succeeded, failed } = load;
+  if (issued + succeeded + failed + activeRequests + pins === 0) return undefined;
+  last.issued = counters.requests;
+  last.succeeded = traffic.succeeded;
+  last.failed = traffic.failed;
+  last.latencySumMs = traffic.latencySumMs;
+  return load;
+}
