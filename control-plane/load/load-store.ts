@@ -33,8 +33,7 @@ interface Counters {
 }
 
 /** Most endpoints remembered, of all clients and of one; a client that invents names must not fill memory. */
-const MAX_ENDPOINTS = 200_000;
-const MAX_ENDPOINTS_OF_CLIENT = 50_000;
+const BOUNDS = { all: 200_000, ofClient: 50_000 };
 
 export const NO_LOAD: PresentLoad = {
   inFlight: 0,
@@ -53,11 +52,13 @@ export class LoadStore {
   private readonly counters = new Map<string, Counters>();
   private readonly present = new Map<object, ReadonlyMap<string, PresentLoad>>();
 
+  constructor(private readonly bounds = BOUNDS) {}
+
   /** @param client stands for one connection */
   report(client: object, { clusters, intervalMs }: LoadReport): void {
     const now = new Map<string, PresentLoad>();
     for (const [key, endpoint] of entriesOf(clusters)) {
-      if (now.size >= MAX_ENDPOINTS_OF_CLIENT) break;
+      if (now.size >= this.bounds.ofClient) break;
       this.count(key, endpoint);
       now.set(key, presentOf(endpoint, intervalMs / 1000));
     }
@@ -87,7 +88,7 @@ export class LoadStore {
       counters = { issued: 0, succeeded: 0, failed: 0, latencySumMs: 0 };
       this.counters.set(key, counters);
       const [oldest] = this.counters.keys();
-      if (this.counters.size > MAX_ENDPOINTS) this.counters.delete(oldest as string);
+      if (this.counters.size > this.bounds.all) this.counters.delete(oldest as string);
     }
     counters.issued += load.issued;
     counters.succeeded += load.succeeded;

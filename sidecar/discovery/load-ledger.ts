@@ -1,7 +1,20 @@
 import type { ClusterLoad, EndpointLoad } from '../../src/xds/load-report.js';
 import type { PinCounts } from '../session/pin-census.js';
-import type { ClusterRegistry } from '../upstream/cluster-registry.js';
-import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
+
+/** An endpoint with what it counts; the sidecar's own. */
+export interface CountedEndpoint {
+  readonly address: string;
+  /** Attempts. */
+  readonly counters: { readonly requests: number };
+  readonly traffic: { readonly succeeded: number; readonly failed: number; readonly latencySumMs: number };
+  readonly activeRequests: number;
+  readonly isRetired: boolean;
+}
+
+/** Where the endpoints are found, each with its cluster's name. */
+export interface EndpointSource {
+  list(): readonly { readonly cluster: string; readonly endpoint: CountedEndpoint }[];
+}
 
 /** What has been reported of an endpoint so far. */
 interface Reported {
@@ -17,9 +30,9 @@ interface Reported {
  * Endpoints that leave the configuration are followed until their last request is over.
  */
 export class LoadLedger {
-  private readonly reported = new Map<UpstreamEndpoint, Reported>();
+  private readonly reported = new Map<CountedEndpoint, Reported>();
 
-  constructor(private readonly clusters: Pick<ClusterRegistry, 'list'>) {}
+  constructor(private readonly clusters: EndpointSource) {}
 
   /** What is new since the last time; endpoints with nothing to tell of are left out. */
   take(pins: PinCounts): ClusterLoad[] {
@@ -49,7 +62,7 @@ export class LoadLedger {
 const NOTHING = { issued: 0, succeeded: 0, failed: 0, latencySumMs: 0, inFlight: 0 } as const;
 
 /** @returns undefined where there is nothing to tell of */
-function loadSince(last: Reported, endpoint: UpstreamEndpoint, pins: number): EndpointLoad | undefined {
+function loadSince(last: Reported, endpoint: CountedEndpoint, pins: number): EndpointLoad | undefined {
   const { traffic, counters, activeRequests, address } = endpoint;
   const load = {
     address,

@@ -19,6 +19,8 @@ function createProgram(): Command {
     )
     .version(VERSION, '-V, --version')
     .showHelpAfterError('(add --help for what there is)')
+    // What follows a command belongs to it: "plan split … --output json" is an option of "split".
+    .enablePositionalOptions()
     .exitOverride();
   const add = [
     addControlPlane,

@@ -31,7 +31,7 @@ export class MeshTable {
   readonly secret: Buffer;
   nowMs = 1_000_000;
   incarnations: Record<string, string> = {};
-  private table = new DomainTable([]);
+  table = new DomainTable([]);
   private readonly usability = new Map<string, Usability>();
 
   constructor(secret: Buffer = Buffer.from('a secret of the mesh, for tests.')) {
