@@ -1,15 +1,15 @@
 import { splitHostPort } from '../../src/model/scalars.js';
 import type { VersionSpec } from '../../src/model/schema.js';
+import { inCanonicalOrder } from '../../src/xds/endpoint.js';
 
 type EndpointSpec = NonNullable<VersionSpec['endpoints']>[number];
 
 /** The load assignment of a release whose endpoints are listed, a locality for each zone. */
 export function translateAssignment(clusterName: string, endpoints: readonly EndpointSpec[]): object {
   const zones = new Map<string, EndpointSpec[]>();
-  for (const endpoint of endpoints) {
-    const zone = endpoint.zone ?? '';
-    zones.set(zone, [...(zones.get(zone) ?? []), endpoint]);
-  }
+  const zoned = endpoints.map((endpoint) => ({ ...endpoint, zone: endpoint.zone ?? '' }));
+  for (const endpoint of zoned.sort(inCanonicalOrder))
+    zones.set(endpoint.zone, [...(zones.get(endpoint.zone) ?? []), endpoint]);
   return {
     clusterName,
     endpoints: [...zones].map(([zone, members]) => ({

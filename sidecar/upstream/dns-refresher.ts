@@ -1,7 +1,7 @@
 import { lookup as dnsLookup } from 'node:dns/promises';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { DiscoveryConfig } from '../../src/xds/cluster.js';
-import type { EndpointConfig } from '../../src/xds/endpoint.js';
+import { type EndpointConfig, inCanonicalOrder } from '../../src/xds/endpoint.js';
 import { formatAddress } from '../../src/xds/fields.js';
 
 export type DnsConfig = Extract<DiscoveryConfig, { kind: 'dns' }>;
@@ -60,7 +60,7 @@ export class DnsRefresher {
     const found = (await Promise.all(this.config.endpoints.map((name) => this.lookUp(name)))).flat();
     if (this.closed) return;
     const unique = new Map(found.map((endpoint) => [endpoint.address, endpoint]));
-    const endpoints = [...unique.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
+    const endpoints = [...unique.values()].sort(inCanonicalOrder);
     const signature = endpoints.map(({ address }) => address).join();
     if (signature !== this.published || this.published === '') {
       this.published = signature;

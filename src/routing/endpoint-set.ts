@@ -40,7 +40,7 @@ export class EndpointSet {
     });
   }
 
-  /** @param endpoints in canonical order, by address */
+  /** @param endpoints in canonical order */
   static of(
     endpoints: readonly Endpoint[],
     loadBalancer: LoadBalancerConfig,

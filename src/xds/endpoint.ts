@@ -19,7 +19,7 @@ export interface EndpointConfig {
 
 export interface AssignmentResource {
   readonly name: string;
-  /** In one canonical order, by address, so that every reader builds the same ring. */
+  /** In one canonical order, so that every reader builds the same ring. */
   readonly endpoints: readonly EndpointConfig[];
 }
 
@@ -57,7 +57,19 @@ export function readLocalities(
       seen.set(endpoint.address, endpoint);
     });
   });
-  return Object.freeze([...seen.values()].sort((a, b) => (a.address < b.address ? -1 : 1)));
+  return Object.freeze([...seen.values()].sort(inCanonicalOrder));
+}
+
+/**
+ * By zone, then by address. Envoy and gRPC keep the order that they are sent, and a ring of weighted endpoints can
+ * depend on it by an entry (its arithmetic rounds), so our control plane sends this order and our sidecar restores it.
+ */
+export function inCanonicalOrder(
+  a: { readonly zone: string; readonly address: string },
+  b: { readonly zone: string; readonly address: string },
+): number {
+  if (a.zone !== b.zone) return a.zone < b.zone ? -1 : 1;
+  return a.address < b.address ? -1 : 1;
 }
 
 function readEndpoint(

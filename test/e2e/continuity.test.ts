@@ -1,11 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { ListResponse } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import { ControlPlaneClient } from '../../src/cli/client.js';
 import { FastCaller, startBackends } from '../support/fast-traffic.js';
+import { temporaryFolder } from '../support/folder.js';
 import { toAddress } from '../support/mesh.js';
 import { eventually, type RoostProcess, startControlPlane, startSidecar } from '../support/processes.js';
 import { checkout } from '../support/shop.js';
@@ -74,9 +72,9 @@ async function startWorld(t: Test, controlPlaneArgs: readonly string[] = []) {
   };
 }
 
-t.test('28: 100 configuration changes under load: no failed request, no flip', async (t) => {
+t.test('28: 200 configuration changes under load: no failed request, no flip', async (t) => {
   const { client, load, versions } = await startWorld(t);
-  for (let change = 1; change <= 100; change++) {
+  for (let change = 1; change <= 200; change++) {
     // Weights stay as they are in effect; everything else moves: their scale, routes, a third release, endpoint weights.
     const scale = change % 7 === 0 ? 7 : 50;
     const routes =
@@ -110,7 +108,7 @@ t.test('28: 100 configuration changes under load: no failed request, no flip', a
   }
   await load.stop();
   t.comment(
-    `${load.requests} requests during 100 changes: ${load.failures.length} failed, ${load.flips} flips`,
+    `${load.requests} requests during 200 changes: ${load.failures.length} failed, ${load.flips} flips`,
   );
   t.same(load.failures, []);
   t.equal(load.flips, 0);
@@ -120,8 +118,7 @@ t.test('28: 100 configuration changes under load: no failed request, no flip', a
 t.test(
   'kill -9 of the control plane: traffic goes on, everything applied is back, sidecars reconnect',
   async (t) => {
-    const dataDir = await mkdtemp(join(tmpdir(), 'roost-'));
-    t.teardown(() => rm(dataDir, { recursive: true, force: true }));
+    const dataDir = await temporaryFolder(t);
     const { controlPlane, client, load, sidecar } = await startWorld(t, ['--data-dir', dataDir]);
     await client.call('Split', {
       name: 'checkout.shop',
@@ -161,8 +158,9 @@ t.test(
   },
 );
 
-t.test('25: a restarted sidecar sends balanced sessions where they were', async (t) => {
-  const { client, controlPlane, versions, load } = await startWorld(t);
+t.test('25: a restarted sidecar or control plane sends balanced sessions where they were', async (t) => {
+  const dataDir = await temporaryFolder(t);
+  const { client, controlPlane, versions, load } = await startWorld(t, ['--data-dir', dataDir]);
   await load.stop();
   const document = checkout({
     affinity: { version: 'balanced', endpoint: 'balanced' },
@@ -170,14 +168,11 @@ t.test('25: a restarted sidecar sends balanced sessions where they were', async 
     spec: { versions },
   });
   await client.call('Apply', { documents: [toStruct(document)] });
+  let { process } = controlPlane;
   const places: string[][] = [];
-  for (let life = 0; life < 2; life++) {
-    const sidecar = await startSidecar(t, [
-      '--service',
-      'frontend.shop',
-      '--control-plane',
-      controlPlane.grpc,
-    ]);
+  for (let life = 0; life < 3; life++) {
+    const args = ['--service', 'frontend.shop', '--control-plane', controlPlane.grpc];
+    const sidecar = await startSidecar(t, args);
     await eventually(
       'the sidecar is ready',
       async () => (await fetch(`http://${sidecar.admin}/ready`)).status === 200,
@@ -188,6 +183,9 @@ t.test('25: a restarted sidecar sends balanced sessions where they were', async 
     }));
     places.push((await new FastCaller(t, sidecar.outbound).all(requests)).map(({ body }) => body));
     t.equal(await sidecar.process.kill('SIGTERM'), 0);
+    await process.kill('SIGKILL');
+    ({ process } = await startControlPlane(t, ['--data-dir', dataDir, '--grpc', controlPlane.grpc]));
   }
-  t.same(places[0], places[1]);
+  t.same(places[1], places[0]);
+  t.same(places[2], places[0]);
 });

@@ -1,16 +1,18 @@
-import t, { type Test } from 'tap';
-import type { ChangeResponse } from '../../src/api/config-service.js';
-import { toStruct } from '../../src/api/struct.js';
-import { ControlPlaneClient } from '../../src/cli/client.js';
+import t from 'tap';
+import { xxh64 } from '../../src/hashing/xxh64.js';
 import {
-  type FastAnswer,
-  FastCaller,
-  type FastRequest,
-  type NamedBackend,
-  startBackends,
-} from '../support/fast-traffic.js';
-import { toAddress } from '../support/mesh.js';
-import { eventually, startControlPlane, startSidecar } from '../support/processes.js';
+  balanced,
+  bodyOf,
+  CaseWorld,
+  flips,
+  moved,
+  persistent,
+  releaseOf,
+  share,
+} from '../support/case-world.js';
+import { type NamedBackend, startBackends } from '../support/fast-traffic.js';
+import { eventually } from '../support/processes.js';
+import { labelled, USER_KEY } from '../support/shop.js';
 
 /**
  * The cases of the semantics as black boxes: a control plane and three sidecars as processes of their own, real
@@ -19,158 +21,34 @@ import { eventually, startControlPlane, startSidecar } from '../support/processe
 
 const SESSIONS = 10_000;
 const ids = Array.from({ length: SESSIONS }, (_, i) => i);
-const KEY = [{ header: 'x-user-id' }];
-const balanced = { key: KEY, version: 'balanced', endpoint: 'balanced' };
-const persistent = { key: KEY, version: 'persistent', endpoint: 'persistent' };
-
-interface World {
-  readonly client: ControlPlaneClient;
-  readonly callers: readonly FastCaller[];
-}
-
-const world = await startWorld();
-let services = 0;
-
-async function startWorld(): Promise<World> {
-  const controlPlane = await startControlPlane(t, ['--log-level', 'info']);
-  const client = new ControlPlaneClient(toAddress(controlPlane.grpc));
-  t.teardown(() => client.close());
-  const sidecars = await Promise.all(
-    [1, 2, 3].map((n) =>
-      startSidecar(t, ['--service', `caller-${n}.shop`, '--control-plane', controlPlane.grpc]),
-    ),
-  );
-  for (const { admin } of sidecars) {
-    await eventually(
-      'the sidecar is ready',
-      async () => (await fetch(`http://${admin}/ready`)).status === 200,
-    );
-  }
-  return { client, callers: sidecars.map(({ outbound }) => new FastCaller(t, outbound)) };
-}
-
-type Weights = Readonly<Record<string, number>>;
-
-interface Shape {
-  readonly affinity?: object;
-  readonly routes?: readonly object[];
-  readonly stable?: string;
-}
-
-/** One service with its backends, called through the sidecars. */
-class Service {
-  readonly host: string;
-  private readonly name: string;
-
-  private constructor(
-    readonly backends: Map<string, NamedBackend[]>,
-    private shape: Shape,
-  ) {
-    this.name = `checkout-${++services}`;
-    this.host = `${this.name}.shop`;
-  }
-
-  static async start(t: Test, counts: Weights, split: Weights, shape: Shape = {}): Promise<Service> {
-    const service = new Service(await startBackends(t, counts), shape);
-    await service.apply(split);
-    return service;
-  }
-
-  /** Puts the service in force on every sidecar. */
-  async apply(split: Weights, shape: Shape = this.shape): Promise<void> {
-    this.shape = shape;
-    const versions = [...this.backends].map(([name, backends]) => ({
-      name,
-      endpoints: backends.map(({ address }) => ({ address })),
-    }));
-    const routes = [
-      ...(shape.routes ?? []),
-      { name: 'default', split: Object.entries(split).map(([version, weight]) => ({ version, weight })) },
-    ];
-    const spec = {
-      port: 8080,
-      versions,
-      routes,
-      ...(shape.affinity ? { affinity: shape.affinity } : {}),
-      ...(shape.stable ? { stable: shape.stable } : {}),
-    };
-    const document = {
-      apiVersion: 'roost.dev/v1alpha1',
-      kind: 'MeshService',
-      metadata: { name: this.name, namespace: 'shop' },
-      spec,
-    };
-    const { revision } = await world.client.call<ChangeResponse>('Apply', {
-      documents: [toStruct(document)],
-    });
-    for await (const { rejections } of world.client.stream<{ rejections: object[] }>('Await', {
-      revision,
-      timeoutMs: 20_000,
-    })) {
-      if (rejections.length > 0) throw new Error(JSON.stringify(rejections));
-    }
-  }
-
-  request(user: string | number, headers: readonly (readonly [string, string])[] = []): FastRequest {
-    return { host: this.host, headers: [['x-user-id', `user-${user}`], ...headers] };
-  }
-
-  /** Every session calls once. @returns the backend that answered each. */
-  async callAll(users: readonly (string | number)[] = ids, sidecar = 0): Promise<string[]> {
-    const answers = await (world.callers[sidecar] as FastCaller).all(users.map((user) => this.request(user)));
-    return answers.map(bodyOf);
-  }
-
-  async call(request: FastRequest, sidecar = 0): Promise<FastAnswer> {
-    return (world.callers[sidecar] as FastCaller).one(request);
-  }
-
-  backend(name: string): NamedBackend {
-    const found = [...this.backends.values()].flat().find((backend) => backend.name === name);
-    if (found === undefined) throw new Error(`no backend ${name}`);
-    return found;
-  }
-}
-
-function bodyOf({ status, body }: FastAnswer): string {
-  if (status !== 200) throw new Error(`${status}: ${body}`);
-  return body;
-}
-
-const releaseOf = (backend: string | undefined) => backend?.split('-')[0];
-const share = (places: readonly string[], release: string) =>
-  places.filter((p) => releaseOf(p) === release).length / places.length;
-const moved = (before: readonly string[], after: readonly string[]) =>
-  ids.filter((i) => before[i] !== after[i]);
-const flips = (before: readonly string[], after: readonly string[]) =>
-  ids.filter((i) => releaseOf(before[i]) !== releaseOf(after[i]));
-const label = (version: string, extra: object = {}) => ({
-  name: 'qa',
-  match: [{ headers: [{ name: 'x-region', exact: 'us-east' }] }],
-  split: [{ version, weight: 1 }],
-  ...extra,
-});
 const US_EAST = ['x-region', 'us-east'] as const;
+/** S4.2 */
+const slotOf = (user: number) => Number(xxh64(`user-${user}`) % 10_000n);
+const world = await CaseWorld.start(t, 3);
 
 t.test(
   '1, 2, 3, 5: balanced: no flips, no hops, the share asked for; a weight change moves what it must and back',
   async (t) => {
-    const service = await Service.start(t, { v1: 2, v2: 2 }, { v1: 90, v2: 10 }, { affinity: balanced });
-    const first = await service.callAll();
+    const service = await world.service(t, { v1: 2, v2: 2 }, { v1: 90, v2: 10 }, { affinity: balanced });
+    const first = await service.callAll(ids);
     for (let call = 1; call < 5; call++)
       t.same(moved(first, await service.callAll(ids, call % 3)), [], `call ${call + 1}, another sidecar`);
     t.ok(Math.abs(share(first, 'v2') - 0.1) < 0.01, `canary share ${share(first, 'v2')}`);
     await service.apply({ v1: 80, v2: 20 });
-    const more = await service.callAll();
-    const changed = flips(first, more);
-    t.ok(
-      changed.every((i) => releaseOf(more[i]) === 'v2'),
-      'all that moved moved to the canary',
+    const more = await service.callAll(ids);
+    const inSlots = (from: number, end: number) => ids.filter((i) => slotOf(i) >= from && slotOf(i) < end);
+    t.same(flips(first, more), inSlots(8000, 9000), 'exactly the sessions of the slots that changed hands');
+    t.equal(
+      share(
+        more.filter((_, i) => slotOf(i) >= 8000),
+        'v2',
+      ),
+      1,
+      'all of them to the canary',
     );
-    t.ok(Math.abs(changed.length / SESSIONS - 0.1) < 0.01, `${changed.length} sessions moved`);
     await service.apply({ v1: 900, v2: 100 });
     t.same(
-      moved(first, await service.callAll()),
+      moved(first, await service.callAll(ids)),
       [],
       'back to 10 %, written as 900/100: everybody where they were',
     );
@@ -180,14 +58,14 @@ t.test(
 t.test(
   '4, 10: persistent: who has called stays through any weight, 0 included; new sessions follow it',
   async (t) => {
-    const service = await Service.start(t, { v1: 2, v2: 2 }, { v1: 90, v2: 10 }, { affinity: persistent });
-    const first = await service.callAll();
+    const service = await world.service(t, { v1: 2, v2: 2 }, { v1: 90, v2: 10 }, { affinity: persistent });
+    const first = await service.callAll(ids);
     await service.apply({ v1: 50, v2: 50 });
-    t.same(moved(first, await service.callAll()), []);
+    t.same(moved(first, await service.callAll(ids)), []);
     const fresh = await service.callAll(ids.map((i) => `new-${i}`));
     t.ok(Math.abs(share(fresh, 'v2') - 0.5) < 0.015, `new sessions ${share(fresh, 'v2')}`);
     await service.apply({ v1: 100, v2: 0 });
-    t.same(moved(first, await service.callAll()), [], 'drained, and nobody thrown out');
+    t.same(moved(first, await service.callAll(ids)), [], 'drained, and nobody thrown out');
     t.equal(
       share(await service.callAll(ids.slice(0, 2000).map((i) => `late-${i}`)), 'v2'),
       0,
@@ -199,19 +77,20 @@ t.test(
 t.test(
   '6, 7: a label keeps its session on the release and the pod; with pin: false it does not',
   async (t) => {
-    const service = await Service.start(
+    const service = await world.service(
       t,
       { v1: 2, v2: 3 },
       { v1: 100, v2: 0 },
-      { affinity: persistent, routes: [label('v2')] },
+      { affinity: persistent, routes: [labelled('v2')] },
     );
-    const labelled = await (world.callers[0] as FastCaller).all(
-      ids.map((i) => service.request(i, [US_EAST])),
-    );
-    const places = labelled.map(bodyOf);
+    const answers = await world.caller().all(ids.map((i) => service.request(i, [US_EAST])));
+    const places = answers.map(bodyOf);
     t.equal(share(places, 'v2'), 1);
-    t.same(moved(places, await service.callAll()), [], 'without the label: same release, same pod');
-    await service.apply({ v1: 100, v2: 0 }, { affinity: persistent, routes: [label('v2', { pin: false })] });
+    t.same(moved(places, await service.callAll(ids)), [], 'without the label: same release, same pod');
+    await service.apply(
+      { v1: 100, v2: 0 },
+      { affinity: persistent, routes: [labelled('v2', { pin: false })] },
+    );
     t.match(bodyOf(await service.call(service.request('other', [US_EAST]))), /^v2/);
     t.match(bodyOf(await service.call(service.request('other'))), /^v1/);
   },
@@ -223,11 +102,11 @@ t.test('8, 9: a label goes before a pin; under precedence: session the pin goes 
     ['session', /^v1/],
   ] as const) {
     const affinity = { ...persistent, precedence };
-    const service = await Service.start(
+    const service = await world.service(
       t,
       { v1: 1, v2: 1 },
       { v1: 100, v2: 0 },
-      { affinity, routes: [label('v2')] },
+      { affinity, routes: [labelled('v2')] },
     );
     t.match(bodyOf(await service.call(service.request(1))), /^v1/);
     t.match(bodyOf(await service.call(service.request(1, [US_EAST]))), expected);
@@ -238,23 +117,23 @@ t.test('8, 9: a label goes before a pin; under precedence: session the pin goes 
 t.test(
   '11, 13: eviction moves sessions at once and for good; promotion moves nobody on the promoted release',
   async (t) => {
-    const service = await Service.start(
+    const service = await world.service(
       t,
       { v1: 2, v2: 2, v3: 2 },
       { v1: 90, v2: 10 },
       { affinity: persistent },
     );
-    const first = await service.callAll();
+    const first = await service.callAll(ids);
     await service.apply({ v1: 1 });
-    const evicted = await service.callAll();
+    const evicted = await service.callAll(ids);
     t.equal(share(evicted, 'v1'), 1);
     await service.apply({ v1: 90, v3: 10 });
-    t.same(moved(evicted, await service.callAll()), [], 'a v3 that takes the 10 % does not get them');
+    t.same(moved(evicted, await service.callAll(ids)), [], 'a v3 that takes the 10 % does not get them');
 
-    const promoted = await Service.start(t, { v1: 2, v2: 2 }, { v1: 50, v2: 50 }, { affinity: persistent });
-    const before = await promoted.callAll();
+    const promoted = await world.service(t, { v1: 2, v2: 2 }, { v1: 50, v2: 50 }, { affinity: persistent });
+    const before = await promoted.callAll(ids);
     await promoted.apply({ v2: 1 }, { affinity: persistent, stable: 'v2' });
-    const after = await promoted.callAll();
+    const after = await promoted.callAll(ids);
     t.same(
       moved(before, after),
       ids.filter((i) => releaseOf(before[i]) === 'v1'),
@@ -265,17 +144,17 @@ t.test(
 
 t.test('14, 15: a sixth pod takes its share under balanced, and nobody under persistent', async (t) => {
   for (const endpoint of ['balanced', 'persistent']) {
-    const service = await Service.start(
+    const service = await world.service(
       t,
       { v1: 5 },
       { v1: 1 },
-      { affinity: { key: KEY, version: 'none', endpoint } },
+      { affinity: { key: USER_KEY, version: 'none', endpoint } },
     );
-    const before = await service.callAll();
+    const before = await service.callAll(ids);
     const sixth = (await startBackends(t, { extra: 1 })).get('extra') as NamedBackend[];
     service.backends.get('v1')?.push(...sixth);
     await service.apply({ v1: 1 });
-    const after = await service.callAll();
+    const after = await service.callAll(ids);
     const changed = moved(before, after);
     if (endpoint === 'persistent') t.same(changed, []);
     else {
@@ -291,28 +170,28 @@ t.test('14, 15: a sixth pod takes its share under balanced, and nobody under per
 t.test(
   '16: a pod dies: no request fails, only its sessions move, once; they stay away when it returns',
   async (t) => {
-    const service = await Service.start(t, { v1: 5 }, { v1: 1 }, { affinity: persistent });
-    const before = await service.callAll();
+    const service = await world.service(t, { v1: 5 }, { v1: 1 }, { affinity: persistent });
+    const before = await service.callAll(ids);
     await service.backend('v1-3').stop();
     // The first calls find out; what they find holds for all that follow.
-    await service.callAll();
-    const during = await service.callAll();
+    await service.callAll(ids);
+    const during = await service.callAll(ids);
     t.same(
       moved(before, during),
       ids.filter((i) => before[i] === 'v1-3'),
     );
-    t.same(moved(during, await service.callAll()), [], 'once');
+    t.same(moved(during, await service.callAll(ids)), [], 'once');
     await service.backend('v1-3').listen();
     await eventually('the pod is readmitted', async () => {
       const fresh = await service.callAll(Array.from({ length: 50 }, (_, i) => `probe-${Date.now()}-${i}`));
       return fresh.includes('v1-3');
     });
-    t.same(moved(during, await service.callAll()), [], 'back, and nobody moves');
+    t.same(moved(during, await service.callAll(ids)), [], 'back, and nobody moves');
   },
 );
 
 t.test('17: a pod that refuses one connection keeps its session', async (t) => {
-  const service = await Service.start(t, { v1: 3 }, { v1: 1 }, { affinity: persistent });
+  const service = await world.service(t, { v1: 3 }, { v1: 1 }, { affinity: persistent });
   const home = bodyOf(await service.call(service.request(1)));
   await service.backend(home).stop();
   const away = bodyOf(await service.call(service.request(1)));
@@ -322,10 +201,10 @@ t.test('17: a pod that refuses one connection keeps its session', async (t) => {
 });
 
 t.test('18: all of v2 dead: v1 answers, and its sessions are back when it recovers in time', async (t) => {
-  const service = await Service.start(t, { v1: 2, v2: 2 }, { v1: 50, v2: 50 }, { affinity: persistent });
-  const before = await service.callAll();
+  const service = await world.service(t, { v1: 2, v2: 2 }, { v1: 50, v2: 50 }, { affinity: persistent });
+  const before = await service.callAll(ids);
   for (const name of ['v2-1', 'v2-2']) await service.backend(name).stop();
-  const during = await service.callAll();
+  const during = await service.callAll(ids);
   t.equal(share(during, 'v1'), 1);
   for (const name of ['v2-1', 'v2-2']) await service.backend(name).listen();
   await eventually(
@@ -336,15 +215,13 @@ t.test('18: all of v2 dead: v1 answers, and its sessions are back when it recove
     },
     8000,
   );
-  t.same(moved(before, await service.callAll()), []);
+  t.same(moved(before, await service.callAll(ids)), []);
 });
 
 t.test('19: all of v1 dead: 503, and never v2', async (t) => {
-  const service = await Service.start(t, { v1: 2, v2: 2 }, { v1: 100, v2: 0 }, { affinity: persistent });
+  const service = await world.service(t, { v1: 2, v2: 2 }, { v1: 100, v2: 0 }, { affinity: persistent });
   for (const name of ['v1-1', 'v1-2']) await service.backend(name).stop();
-  const answers = await (world.callers[0] as FastCaller).all(
-    ids.slice(0, 1000).map((i) => service.request(i)),
-  );
+  const answers = await world.caller().all(ids.slice(0, 1000).map((i) => service.request(i)));
   for (const { status, error, body } of answers) {
     if (status === 503 && error === 'no-endpoint' && body.startsWith('no usable endpoint')) continue;
     t.fail(`${status} ${error}: ${body}`);
@@ -357,8 +234,8 @@ t.test(
   '20, 21: a cookie is set once and keeps release and pod; one that is garbage is replaced',
   async (t) => {
     const affinity = { ...persistent, key: [{ cookie: { name: 'sid', ttl: '1h' } }] };
-    const service = await Service.start(t, { v1: 2, v2: 2 }, { v1: 70, v2: 30 }, { affinity });
-    const caller = world.callers[0] as FastCaller;
+    const service = await world.service(t, { v1: 2, v2: 2 }, { v1: 70, v2: 30 }, { affinity });
+    const caller = world.caller();
     const first = await caller.all(ids.map(() => ({ host: service.host })));
     t.ok(
       first.every(({ setCookie }) => setCookie?.startsWith('sid=')),
@@ -372,9 +249,9 @@ t.test(
       'no two sessions have one key',
     );
     for (const sidecar of [0, 1]) {
-      const again = await (world.callers[sidecar] as FastCaller).all(
-        cookies.map((cookie) => ({ host: service.host, headers: [['cookie', `a=b; ${cookie}`]] })),
-      );
+      const again = await world
+        .caller(sidecar)
+        .all(cookies.map((cookie) => ({ host: service.host, headers: [['cookie', `a=b; ${cookie}`]] })));
       t.same(
         moved(first.map(bodyOf), again.map(bodyOf)),
         [],
@@ -408,21 +285,21 @@ t.test(
 );
 
 t.test('22: no key and no cookie to make one of: the split holds, nothing sticks', async (t) => {
-  const service = await Service.start(t, { v1: 1, v2: 1 }, { v1: 90, v2: 10 }, { affinity: persistent });
-  const answers = await (world.callers[0] as FastCaller).all(ids.map(() => ({ host: service.host })));
+  const service = await world.service(t, { v1: 1, v2: 1 }, { v1: 90, v2: 10 }, { affinity: persistent });
+  const answers = await world.caller().all(ids.map(() => ({ host: service.host })));
   t.ok(Math.abs(share(answers.map(bodyOf), 'v2') - 0.1) < 0.012, `share ${share(answers.map(bodyOf), 'v2')}`);
   t.ok(answers.every(({ setCookie }) => setCookie === undefined));
 });
 
 t.test('23: a salt draws another sample of the same users, and each sticks', async (t) => {
-  const plain = await Service.start(t, { v1: 1, v2: 1 }, { v1: 90, v2: 10 }, { affinity: balanced });
-  const salted = await Service.start(
+  const plain = await world.service(t, { v1: 1, v2: 1 }, { v1: 90, v2: 10 }, { affinity: balanced });
+  const salted = await world.service(
     t,
     { v1: 1, v2: 1 },
     { v1: 90, v2: 10 },
     { affinity: { ...balanced, salt: 'pepper' } },
   );
-  const [a, b] = [await plain.callAll(), await salted.callAll()];
+  const [a, b] = [await plain.callAll(ids), await salted.callAll(ids)];
   const inBoth = ids.filter((i) => releaseOf(a[i]) === 'v2' && releaseOf(b[i]) === 'v2').length / SESSIONS;
   t.ok(Math.abs(inBoth - 0.01) < 0.006, `by chance 1 % are in both: ${inBoth}`);
   t.same(moved(b, await salted.callAll(ids, 2)), []);

@@ -1,61 +1,11 @@
-import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
-import t, { type Test } from 'tap';
+import { Client, credentials } from '@grpc/grpc-js';
+import t from 'tap';
+import { loadXds, startGrpcBackend, which } from '../support/grpc-xds.js';
 import { TestMesh } from '../support/mesh.js';
 import { eventually } from '../support/processes.js';
 import { checkout } from '../support/shop.js';
 
 /** The public gRPC-xDS client, as an application would use it: `xds:///checkout`, and our control plane behind it. */
-
-const METHOD = '/shop.Checkout/Which';
-const asIs = (bytes: Buffer) => bytes;
-
-/** A gRPC server that answers every call with its name. */
-async function startGrpcBackend(t: Test, name: string): Promise<string> {
-  const server = new Server();
-  const Which = {
-    path: METHOD,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: asIs,
-    requestDeserialize: asIs,
-    responseSerialize: asIs,
-    responseDeserialize: asIs,
-  };
-  server.addService(
-    { Which },
-    {
-      Which: (_: unknown, callback: (error: null, value: Buffer) => void) =>
-        callback(null, Buffer.from(name)),
-    },
-  );
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
-  });
-  t.teardown(() => server.forceShutdown());
-  return `127.0.0.1:${port}`;
-}
-
-async function loadXds(controlPlane: string, namespace: string): Promise<void> {
-  process.env.GRPC_XDS_BOOTSTRAP_CONFIG = JSON.stringify({
-    xds_servers: [
-      { server_uri: controlPlane, channel_creds: [{ type: 'insecure' }], server_features: ['xds_v3'] },
-    ],
-    node: { id: 'a grpc app', locality: {}, metadata: { namespace } },
-  });
-  const { register } = await import('@grpc/grpc-js-xds');
-  register();
-}
-
-function which(client: Client): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const deadline = Date.now() + 10_000;
-    client.makeUnaryRequest(METHOD, asIs, asIs, Buffer.from(''), { deadline }, (error, value) =>
-      error ? reject(error) : resolve(String(value)),
-    );
-  });
-}
 
 t.test('a grpc-js-xds client resolves a service from our control plane and follows its split', async (t) => {
   const addresses = new Map<string, string[]>();

@@ -30,6 +30,8 @@ export class MeshTable {
   readonly pins = new Map<string, Pin>();
   readonly secret: Buffer;
   nowMs = 1_000_000;
+  /** Leaves our payload out, as a control plane that is not ours would. */
+  standardFieldsOnly = false;
   incarnations: Record<string, string> = {};
   table = new DomainTable([]);
   private readonly usability = new Map<string, Usability>();
@@ -64,9 +66,10 @@ export class MeshTable {
       cluster: (name: string) => this.cluster(name),
       mintKey: () => randomBytes(16).toString('base64url'),
     };
-    this.table = new DomainTable(
-      config.virtualHosts.map((host) => [host.domains, compileVirtualHost(host, options)]),
+    const hosts = config.virtualHosts.map((host) =>
+      this.standardFieldsOnly ? { ...host, policy: undefined } : host,
     );
+    this.table = new DomainTable(hosts.map((host) => [host.domains, compileVirtualHost(host, options)]));
     return service;
   }
 
