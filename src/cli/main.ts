@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.js';
 import { addApply } from './commands/apply.js';
+import { addBootstrap } from './commands/bootstrap.js';
 import { addControlPlane } from './commands/control-plane.js';
 import { addDelete } from './commands/delete.js';
 import { addExplain } from './commands/explain.js';
@@ -34,6 +35,7 @@ function createProgram(): Command {
     addPlan,
     addExplain,
     addStatus,
+    addBootstrap,
   ];
   for (const addTo of add) addTo(program);
   program

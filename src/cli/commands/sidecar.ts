@@ -11,6 +11,7 @@ import {
   listenAddress,
   oneOf,
   readFlags,
+  serviceName,
   text,
   type Values,
   wholeNumber,
@@ -178,14 +179,6 @@ function toOptions(flags: Values<typeof FLAGS>) {
       streamIdleTimeoutMs: flags.streamIdleTimeout,
     },
   };
-}
-
-function serviceName(value: string): { readonly name: string; readonly namespace: string } {
-  const found = /^([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)(?:\.([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?))?$/.exec(
-    value,
-  );
-  if (!found) throw new FlagError('is no NAME or NAME.NAMESPACE in lower-case letters, digits and "-"');
-  return { name: found[1] as string, namespace: found[2] ?? 'default' };
 }
 
 function resolveEntry(value: string): readonly [string, readonly SocketAddress[]] {
