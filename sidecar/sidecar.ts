@@ -8,6 +8,7 @@ import type { SocketAddress } from '../src/model/scalars.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { VERSION } from '../src/version.js';
 import { formatAddress } from '../src/xds/fields.js';
+import { ActionCounts } from './admin/action-counts.js';
 import { createAdminServer } from './admin/admin-server.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { RequestRecorder } from './admin/request-recorder.js';
@@ -19,6 +20,7 @@ import { LoadReporter } from './discovery/load-reporter.js';
 import { MeshConfiguration } from './discovery/mesh-configuration.js';
 import type { Http1Limits } from './http1/limits.js';
 import { createInboundListener } from './inbound/inbound-listener.js';
+import { Mirrors } from './outbound/mirrors.js';
 import type { OutboundServices } from './outbound/outbound-forwarder.js';
 import { createOutboundListener } from './outbound/outbound-listener.js';
 import { PassthroughEndpoints } from './outbound/passthrough.js';
@@ -124,6 +126,7 @@ interface Parts {
   readonly clusters: ClusterRegistry;
   readonly app: UpstreamEndpoint;
   readonly passthrough: PassthroughEndpoints | undefined;
+  readonly mirrors: Mirrors;
   readonly configuration: MeshConfiguration;
   readonly client: DeltaClient;
   readonly reporter: LoadReporter;
@@ -150,10 +153,11 @@ async function bind(
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
 function release(parts: Parts): void {
-  const { inbound, outbound, clock, client, reporter, clusters, app, passthrough, admin, publicAdmin } =
-    parts;
+  const { inbound, outbound, clock, client, reporter, clusters, app, passthrough, mirrors } = parts;
+  const { admin, publicAdmin } = parts;
   inbound.destroy();
   outbound.destroy();
+  mirrors.close();
   clock.stop();
   client.close();
   reporter.close();
@@ -224,13 +228,16 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   };
   const traces = new TraceMemory(nowMs);
   const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
+  const actionCounts = new ActionCounts();
+  const mirrors = new Mirrors(nowMs, Math.random);
   const services: OutboundServices = {
     table: () => configuration.table,
     pins,
     context,
     traces,
     passthrough,
-    streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
+    actionCounts,
+    mirrors,
     newRequestId: randomUUID,
     onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
   };
@@ -250,7 +257,6 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   const inbound = createInboundListener({
     services: {
       app,
-      streamIdleTimeoutMs: limits.streamIdleTimeoutMs,
       newRequestId: randomUUID,
       onArrived: (request) => traces.remember(request, configuration.table?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),
@@ -261,6 +267,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   });
   const metrics = sidecarMetrics({
     statistics,
+    actionCounts,
     clusters,
     ready: () => configuration.table !== undefined,
     controlPlaneConnected: () => configuration.connected,
@@ -279,6 +286,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   function onTick(now: number): void {
     inbound.checkDeadlines(now);
     outbound.checkDeadlines(now);
+    mirrors.checkDeadlines(now);
     app.closeIdle(now);
     clusters.closeIdle(now);
     passthrough?.closeIdle(now);
@@ -291,6 +299,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     clusters,
     app,
     passthrough,
+    mirrors,
     configuration,
     client,
     reporter,

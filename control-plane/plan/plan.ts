@@ -82,9 +82,12 @@ function planRoute(now: VirtualHost, old: Route, then: VirtualHost, next: Route)
   const sticks = (route: Route) =>
     route.affinity !== undefined && (route.affinity.version !== 'none' || route.affinity.endpoint !== 'none');
   if (!sticks(old) || !sticks(next)) {
-    const note = sticks(next)
-      ? 'sessions begin to stick with this change'
-      : 'sessions do not stick here: every request is placed by weight';
+    const note =
+      next.actions?.redirect !== undefined
+        ? 'requests are sent elsewhere by a redirect'
+        : sticks(next)
+          ? 'sessions begin to stick with this change'
+          : 'sessions do not stick here: every request is placed by weight';
     return { ...base, sticky: false, moves: [], movedRelease: 0, movedEndpoint: 0, pins: [], note };
   }
   const tally = new Tally(next.affinity?.endpoint !== 'none');

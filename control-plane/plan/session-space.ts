@@ -134,5 +134,5 @@ function withHash(route: Route, hash: bigint): Route {
 export function pinAfter(placement: Placement, before: Pin | undefined): Pin | undefined {
   const { affinity } = placement.route;
   if (placement.pinTo === undefined || affinity === undefined) return before;
-  return { ...placement.pinTo, endpoint: affinity.digests.ofEndpoint(placement.endpoint.address) };
+  return affinity.digests.pin(placement.pinTo, placement.endpoint.address);
 }

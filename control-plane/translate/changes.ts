@@ -18,7 +18,12 @@ function headerChanges(which: 'request' | 'response', changes: Headers): object 
   if (changes === undefined) return {};
   const option =
     (appendAction: string) =>
-    ([key, value]: [string, string]) => ({ header: { key, value }, appendAction });
+    ([key, value]: [string, string]) => ({
+      // Envoy's values are format strings.
+      header: { key, value: value.replaceAll('%', '%%') },
+      appendAction,
+      keepEmptyValue: value === '',
+    });
   return {
     [`${which}HeadersToAdd`]: [
       ...Object.entries(changes.set ?? {}).map(option('OVERWRITE_IF_EXISTS_OR_ADD')),
@@ -43,12 +48,15 @@ function pathRewrite(
   prefix: string | undefined,
   match: MatchSpec | undefined,
 ): object | undefined {
-  if (path !== undefined) return { pattern: { regex: '.*' }, substitution: literal(path) };
+  // Anchored: ".*" alone matches once more, at the end.
+  if (path !== undefined) return { pattern: { regex: '^.*$' }, substitution: literal(path) };
   if (prefix === undefined) return undefined;
-  const matched = (match?.path?.prefix ?? match?.path?.exact ?? '/').replace(/\/+$/, '');
-  // What follows the prefix keeps its slash; "/" as the new prefix must not double it.
+  const matched = RE2JS.quote((match?.path?.prefix ?? match?.path?.exact ?? '/').replace(/\/+$/, ''));
   const replaced = prefix.replace(/\/+$/, '');
-  return { pattern: { regex: `^${RE2JS.quote(matched)}(?:/|$)` }, substitution: `${literal(replaced)}/` };
+  // What follows the prefix keeps its slash, if there is one; "/" as the new prefix must neither double nor lose it.
+  return replaced === ''
+    ? { pattern: { regex: `^${matched}(?:/|$)` }, substitution: '/' }
+    : { pattern: { regex: `^${matched}(/|$)` }, substitution: `${literal(replaced)}\\1` };
 }
 
 /** Backslashes are the substitution's own. */

@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js';
 import type { MatchSpec, ValueMatchSpec } from '../../src/model/schema.js';
+import { segmentPrefixRegex } from '../../src/xds/route-match.js';
 
 /** One alternative of a route's match. */
 export function translateMatch(match: MatchSpec | undefined): object {
@@ -19,8 +20,7 @@ function translatePath(path: MatchSpec['path']): object {
   if (path?.regex !== undefined) return { safeRegex: { regex: path.regex } };
   const prefix = path?.prefix?.replace(/\/+$/, '') ?? '';
   if (prefix === '') return { prefix: '/' };
-  // "By segment", as a regular expression: gRPC refuses a whole route table over `path_separated_prefix`.
-  return { safeRegex: { regex: `${RE2JS.quote(prefix)}(?:/.*)?` } };
+  return { safeRegex: { regex: segmentPrefixRegex(prefix) } };
 }
 
 function headerMatcher(name: string, match: ValueMatchSpec): object {

@@ -1,3 +1,4 @@
+import { IDEMPOTENT_METHODS } from '../../src/http/methods.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
 import type { KeySourceSpec, MatchSpec, RetrySpec, RouteSpec, SplitEntry } from '../../src/model/schema.js';
 import { serviceAuthorities } from '../../src/model/service-hosts.js';
@@ -98,7 +99,8 @@ function translateHashPolicy(key: KeySourceSpec): object[] {
 const DEFAULT_RETRIES: RetrySpec = { attempts: 2, on: ['connect-failure'] };
 
 function translateRetries(spec: RetrySpec = DEFAULT_RETRIES): object {
-  if (spec.attempts === 0) return {};
+  // A try may be bounded although there is only one.
+  if (spec.attempts === 0 && spec.perTryTimeout === undefined) return {};
   const statuses = spec.on.filter((condition) => /^\d+$/.test(condition)).map(Number);
   const words = spec.on.filter((condition) => !/^\d+$/.test(condition));
   if (statuses.length > 0) words.push('retriable-status-codes');
@@ -106,8 +108,23 @@ function translateRetries(spec: RetrySpec = DEFAULT_RETRIES): object {
     retryPolicy: {
       retryOn: words.join(','),
       retriableStatusCodes: statuses,
+      ...retriableMethods(spec),
       numRetries: { value: spec.attempts },
       ...(spec.perTryTimeout === undefined ? {} : { perTryTimeout: toDuration(spec.perTryTimeout) }),
     },
+  };
+}
+
+/**
+ * Said outright, since Envoy repeats any request unless it is told which. Not where only connections that were never
+ * made are retried: that is right for every method.
+ */
+function retriableMethods({ on, methods }: RetrySpec): object {
+  if (methods === undefined && on.every((condition) => condition === 'connect-failure')) return {};
+  return {
+    retriableRequestHeaders: [...(methods ?? IDEMPOTENT_METHODS)].map((exact) => ({
+      name: ':method',
+      stringMatch: { exact },
+    })),
   };
 }

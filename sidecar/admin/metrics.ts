@@ -1,9 +1,11 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
+import type { ActionCounts } from './action-counts.js';
 import type { RequestStatistics } from './request-statistics.js';
 
 export interface MetricSources {
   readonly statistics: RequestStatistics;
+  readonly actionCounts: ActionCounts;
   readonly clusters: ClusterRegistry;
   ready(): boolean;
   controlPlaneConnected(): boolean;
@@ -16,6 +18,7 @@ export interface MetricSources {
 export function sidecarMetrics(sources: MetricSources): Registry {
   const registry = new Registry();
   addRequestMetrics(registry, sources.statistics);
+  addActionMetrics(registry, sources.actionCounts);
   addUpstreamMetrics(registry, sources.clusters);
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -94,6 +97,19 @@ function durationHistogram(statistics: RequestStatistics) {
       return { name, help, type: 'histogram', aggregator: 'sum', values };
     },
   } as unknown as Parameters<Registry['registerMetric']>[0];
+}
+
+function addActionMetrics(registry: Registry, counts: ActionCounts): void {
+  new Counter({
+    name: 'roost_route_actions_total',
+    help: 'What routes did to requests: redirected, delayed, aborted, mirrored, mirror-failed, mirror-skipped.',
+    labelNames: ['service', 'route', 'action'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { labels, count } of counts.all) this.inc({ ...labels }, count);
+    },
+  });
 }
 
 function addUpstreamMetrics(registry: Registry, clusters: ClusterRegistry): void {

@@ -1,5 +1,4 @@
-import type { LocalReply } from '../../src/http/error-catalogue.js';
-import { ERROR_CATALOGUE } from '../../src/http/error-catalogue.js';
+import { type LocalReply, replyStatus } from '../../src/http/error-catalogue.js';
 import type { OutboundForwarder } from '../outbound/outbound-forwarder.js';
 import type { Exchange } from '../proxy/exchange.js';
 import type { RequestSeries, RequestStatistics } from './request-statistics.js';
@@ -28,9 +27,9 @@ export class RequestRecorder {
   }
 
   /** A request that was refused before it was one. */
-  refused(direction: 'inbound' | 'outbound', { code }: LocalReply): void {
+  refused(direction: 'inbound' | 'outbound', reply: LocalReply): void {
     const series = this.statistics.named({ direction, service: '', release: '', route: '' });
-    series.record(ERROR_CATALOGUE[code].status, 0);
+    series.record(replyStatus(reply), 0);
   }
 
   private outboundSeries({ host, route, placement }: OutboundForwarder): RequestSeries {

@@ -237,7 +237,7 @@ export class MeshConfiguration implements ResourceConsumer {
 /** Every cluster that a route configuration may send a request to. */
 function clustersOf(resource: RouteConfigurationResource | undefined): string[] {
   return (resource?.virtualHosts ?? []).flatMap(({ routes, policy }) => [
-    ...routes.flatMap(({ split }) => split.map(({ cluster }) => cluster)),
+    ...routes.flatMap(({ split, mirrors }) => [...split, ...mirrors].map(({ cluster }) => cluster)),
     ...(policy?.releases ?? []).map(({ cluster }) => cluster),
   ]);
 }

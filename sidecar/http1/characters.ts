@@ -30,4 +30,5 @@ export const TAB = 0x09;
 export const LF = 0x0a;
 export const CR = 0x0d;
 export const SPACE = 0x20;
+export const DIGIT_ZERO = 0x30;
 export const COLON = 0x3a;

@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net';
-import type { ErrorCode, LocalReply } from '../../src/http/error-catalogue.js';
+import type { ErrorCode } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/scalars.js';
+import { BodyRate } from './body-rate.js';
 import { BodyReader } from './body-reader.js';
-import { ProtocolError } from './errors.js';
+import type { DownstreamOwner } from './downstream-owner.js';
+import { ERROR_OF_STATUS, ProtocolError } from './errors.js';
 import { HeadCollector } from './head-collector.js';
-import type { Http1Limits } from './limits.js';
+import { ID } from './header-block.js';
 import { localReplyText } from './local-reply.js';
 import { RequestHead } from './request-head.js';
 import { looksLikeHttp1 } from './sniff.js';
@@ -32,19 +34,6 @@ export interface DownstreamUser {
   checkDeadlines(nowMs: number): void;
 }
 
-/** What the connection's owner, a listener, does for it. */
-export interface DownstreamOwner {
-  readonly limits: Http1Limits;
-  nowMs(): number;
-  /** Who is to answer the request whose head has arrived. */
-  onRequest(connection: DownstreamConnection): DownstreamUser;
-  /** Who is to carry a connection to {@link DownstreamConnection.destination} that does not speak HTTP/1. */
-  onOpaque(connection: DownstreamConnection): DownstreamUser;
-  /** A request was refused before anybody saw it. */
-  onRefused(connection: DownstreamConnection, reply: LocalReply): void;
-  onClosed(connection: DownstreamConnection): void;
-}
-
 /** A client that says nothing for so long, to a destination that may not be HTTP, waits for the server to begin. */
 const SERVER_FIRST_MS = 1000;
 
@@ -70,6 +59,7 @@ export class DownstreamConnection {
   private user: DownstreamUser | undefined;
   private readonly heads: HeadCollector;
   private readonly body: BodyReader;
+  private readonly bodyRate: BodyRate;
   private requestEnded = true;
   /** The client has sent its last byte. */
   private clientEnded = false;
@@ -101,6 +91,7 @@ export class DownstreamConnection {
     this.request = new RequestHead(limits.maxFields, socket.remoteAddress ?? '');
     this.heads = new HeadCollector(limits.maxHeadBytes, true);
     this.body = new BodyReader(limits.maxTrailerBytes);
+    this.bodyRate = new BodyRate(limits.minBodyRate);
     this.writer = new SocketWriter(socket);
     this.lastActivityMs = owner.nowMs();
     socket.on('data', (piece: Buffer) => this.consume(piece));
@@ -191,6 +182,14 @@ export class DownstreamConnection {
     this.socket.end();
   }
 
+  /** Answers, and ends, a connection whose request nobody was given, or that broke off before it had an answer. */
+  refuse(code: ErrorCode, detail: string): void {
+    const reply = { code, detail };
+    this.owner.onRefused(this, reply);
+    this.writer.writeText(localReplyText(reply, { close: true, head: false }));
+    this.endGently();
+  }
+
   checkDeadlines(nowMs: number): void {
     const { limits } = this.owner;
     switch (this.state) {
@@ -208,6 +207,19 @@ export class DownstreamConnection {
         return;
       case 'discarding':
         if (nowMs >= this.discardUntilMs) this.socket.destroy();
+        return;
+      case 'exchange':
+        // A response that has begun may well wait for the request to go on, as in a conversation.
+        if (
+          !this.requestEnded &&
+          !this.responseStarted &&
+          this.bodyRate.isTooSlow(nowMs, this.socket.isPaused())
+        )
+          this.breakOff(
+            'slow-request',
+            `the body came with less than ${limits.minBodyRate} bytes per second`,
+          );
+        else this.user?.checkDeadlines(nowMs);
         return;
       default:
         this.user?.checkDeadlines(nowMs);
@@ -269,6 +281,8 @@ export class DownstreamConnection {
     this.state = 'exchange';
     this.body.start(request.framing, 'raw');
     this.requestEnded = this.body.complete;
+    if (!this.requestEnded)
+      this.bodyRate.start(this.owner.nowMs(), request.headers.known(ID.expect) !== undefined);
     this.responseStarted = false;
     this.user = this.owner.onRequest(this);
     this.user.onRequestHead();
@@ -293,6 +307,7 @@ export class DownstreamConnection {
 
   private readBody(piece: Buffer, start: number): number {
     const end = this.body.read(piece, start, (from, a, b) => this.user?.onRequestBody(from, a, b));
+    this.bodyRate.add(end - start);
     if (this.body.complete) {
       const trailers = forwardedTrailers(this.body.trailers, this.owner.limits.maxFields);
       this.requestEnded = true;
@@ -329,23 +344,18 @@ export class DownstreamConnection {
   }
 
   private onMalformed(error: ProtocolError): void {
-    if (this.state === 'head') {
-      this.refuse(ERROR_OF_STATUS[error.status], error.message);
-      return;
-    }
+    const code = ERROR_OF_STATUS[error.status];
+    if (this.state === 'head') this.refuse(code, error.message);
+    else this.breakOff(code, error.message);
+  }
+
+  /** Gives up on a request that was given to somebody, who is told that nobody waits any more. */
+  private breakOff(code: ErrorCode, detail: string): void {
     const { user } = this;
     this.user = undefined;
     user?.onDownstreamGone();
     if (this.responseStarted) this.abort();
-    else this.refuse(ERROR_OF_STATUS[error.status], error.message);
-  }
-
-  /** Answers a request that nobody was given, or that turned out malformed before it had an answer. */
-  private refuse(code: ErrorCode, detail: string): void {
-    const reply = { code, detail };
-    this.owner.onRefused(this, reply);
-    this.writer.writeText(localReplyText(reply, { close: true, head: false }));
-    this.endGently();
+    else this.refuse(code, detail);
   }
 
   private onEnd(): void {
@@ -381,10 +391,3 @@ export class DownstreamConnection {
     this.owner.onClosed(this);
   }
 }
-
-const ERROR_OF_STATUS: Readonly<Record<ProtocolError['status'], ErrorCode>> = {
-  400: 'malformed-request',
-  431: 'head-too-large',
-  501: 'unsupported-coding',
-  505: 'unsupported-version',
-};

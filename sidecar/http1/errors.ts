@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../../src/http/error-catalogue.js';
+
 /**
  * A message that breaks the rules of HTTP/1.1, or a bound of ours. Ambiguous framing is refused, never guessed:
  * two parsers that disagree about where a message ends are how requests are smuggled.
@@ -12,3 +14,11 @@ export class ProtocolError extends Error {
     this.name = 'ProtocolError';
   }
 }
+
+/** What a client whose request breaks a rule is told. */
+export const ERROR_OF_STATUS: Readonly<Record<ProtocolError['status'], ErrorCode>> = {
+  400: 'malformed-request',
+  431: 'head-too-large',
+  501: 'unsupported-coding',
+  505: 'unsupported-version',
+};

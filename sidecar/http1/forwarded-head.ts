@@ -1,3 +1,6 @@
+import type { FieldChanges, RequestChanges } from '../../src/routing/actions.js';
+import { changedFields, changedRequestHead } from './changed-head.js';
+import { DIGIT_ZERO } from './characters.js';
 import { type HeaderBlock, ID, KNOWN_HEADERS, type KnownHeader } from './header-block.js';
 import type { RequestHead } from './request-head.js';
 import type { ResponseHead } from './response-head.js';
@@ -7,11 +10,12 @@ import type { ResponseHead } from './response-head.js';
  * changed or added, all others as they came, in their order and letter case.
  */
 
-/** A field's new value, no value at all, or as it is. */
+/** As it is, not at all, with a new value, or with the one way of writing it that nobody misreads. */
 const KEEP = 0;
 const REMOVE = 1;
 const REPLACE = 2;
-type Action = typeof KEEP | typeof REMOVE | typeof REPLACE;
+const RESPELL = 3;
+type Action = typeof KEEP | typeof REMOVE | typeof REPLACE | typeof RESPELL;
 
 function actions(table: Partial<Record<KnownHeader, Action>>): Uint8Array {
   return Uint8Array.from(KNOWN_HEADERS, (name) => table[name] ?? KEEP);
@@ -24,9 +28,12 @@ const HOP_BY_HOP = {
   te: REMOVE,
   upgrade: REMOVE,
 } as const;
+/** Over tabs, capitals and leading zeros parsers differ, which is how one is told another length than the next. */
+const FRAMING = { 'content-length': RESPELL, 'transfer-encoding': RESPELL } as const;
 
 const REQUEST_ACTIONS = actions({
   ...HOP_BY_HOP,
+  ...FRAMING,
   'proxy-authorization': REMOVE,
   // Only ever meant to turn a connection into HTTP/2, which is the hop's own business.
   'http2-settings': REMOVE,
@@ -36,11 +43,16 @@ const ABSOLUTE_FORM_ACTIONS = actions({ ...tableOf(REQUEST_ACTIONS), host: REPLA
 /** A client of HTTP/1.0 waits for no 100, and its expectation is to be ignored (RFC 9110 section 10.1.1). */
 const OLD_CLIENT_ACTIONS = actions({ ...tableOf(REQUEST_ACTIONS), expect: REMOVE });
 const OLD_ABSOLUTE_FORM_ACTIONS = actions({ ...tableOf(ABSOLUTE_FORM_ACTIONS), expect: REMOVE });
-const RESPONSE_ACTIONS = actions(HOP_BY_HOP);
+const RESPONSE_ACTIONS = actions({ ...HOP_BY_HOP, ...FRAMING });
 /** RFC 9110 section 8.6, RFC 9112 section 6.1: neither belongs on a 1xx or a 204. */
 const BODYLESS_ACTIONS = actions({ ...HOP_BY_HOP, 'content-length': REMOVE, 'transfer-encoding': REMOVE });
 /** For clients of HTTP/1.0, which know no chunks. */
-const UNCHUNKED_ACTIONS = actions({ ...HOP_BY_HOP, 'transfer-encoding': REMOVE, trailer: REMOVE });
+const UNCHUNKED_ACTIONS = actions({
+  ...HOP_BY_HOP,
+  ...FRAMING,
+  'transfer-encoding': REMOVE,
+  trailer: REMOVE,
+});
 
 function tableOf(values: Uint8Array): Partial<Record<KnownHeader, Action>> {
   return Object.fromEntries(KNOWN_HEADERS.map((name, id) => [name, values[id] as Action]));
@@ -52,6 +64,8 @@ export interface RequestEdits {
   readonly requestId: () => string;
   /** New value of the `baggage` header; undefined: as it is. */
   readonly baggage: string | undefined;
+  /** What the route changes; undefined: nothing. */
+  readonly changes?: RequestChanges | undefined;
 }
 
 /** The head to send upstream, without the empty line at its end left out: ready for the body. */
@@ -66,13 +80,16 @@ export function forwardedRequestHead(request: RequestHead, edits: RequestEdits):
     let action = id === -1 ? KEEP : (table[id] as Action);
     if (nominated.length > 0 && nominated.includes(headers.nameAt(i).toLowerCase())) action = REMOVE;
     if (id === ID.baggage && edits.baggage !== undefined) action = REMOVE;
+    if (action === RESPELL && isPlainFraming(headers, i)) action = KEEP;
     if (action === KEEP) continue;
     text += headers.lines(runStart, i);
     if (action === REPLACE) text += replacement(request, id, i);
+    else if (action === RESPELL) text += plainFraming(headers, i);
     runStart = i + 1;
   }
   text += headers.lines(runStart, headers.count);
-  return `${text}${addedToRequest(request, edits)}\r\n`;
+  const head = `${text}${addedToRequest(request, edits)}\r\n`;
+  return edits.changes === undefined ? head : changedRequestHead(head, edits.changes, edits.baggage);
 }
 
 function requestActions({ absoluteForm, minorVersion }: RequestHead): Uint8Array {
@@ -87,6 +104,19 @@ function replacement(request: RequestHead, id: number, field: number): string {
   if (hasLater(headers, field, id)) return headers.lines(field, field + 1);
   const before = headers.valueAt(field);
   return `${headers.nameAt(field)}: ${before === '' ? '' : `${before}, `}${request.sourceIp}\r\n`;
+}
+
+/** `Name: chunked`, or `Name: ` and a number without leading zeros. */
+function isPlainFraming(headers: HeaderBlock, field: number): boolean {
+  if (!headers.isPlainlySpaced(field)) return false;
+  const value = headers.valueAt(field);
+  return value === 'chunked' || value === '0' || (value.charCodeAt(0) > DIGIT_ZERO && value < ':');
+}
+
+function plainFraming(headers: HeaderBlock, field: number): string {
+  const value = headers.valueAt(field);
+  const isLength = headers.idAt(field) === ID['content-length'];
+  return `${headers.nameAt(field)}: ${isLength ? Number(value) : value.toLowerCase()}\r\n`;
 }
 
 function hasLater(headers: HeaderBlock, field: number, id: number): boolean {
@@ -124,6 +154,8 @@ export function forwardedUpgrade(request: RequestHead): string | undefined {
 export interface ResponseEdits {
   /** Header lines to add, each with its line end. */
   readonly added: string;
+  /** What the route changes in the upstream's fields; undefined: nothing. */
+  readonly changes?: FieldChanges | undefined;
   /** The client's connection ends after this response. */
   readonly close: boolean;
   /** The client speaks HTTP/1.0. */
@@ -135,17 +167,22 @@ export function forwardedResponseHead(response: ResponseHead, edits: ResponseEdi
   const { headers, status } = response;
   const table = responseActions(response, edits);
   const nominated = response.connection.nominated;
-  let text = `HTTP/1.1 ${response.statusAndReason}\r\n`;
+  const line = `HTTP/1.1 ${response.statusAndReason}\r\n`;
+  let text = '';
   let runStart = 0;
   for (let i = 0; i < headers.count; i++) {
     const id = headers.idAt(i);
     let action = id === -1 ? KEEP : (table[id] as Action);
     if (nominated.length > 0 && nominated.includes(headers.nameAt(i).toLowerCase())) action = REMOVE;
+    if (action === RESPELL && isPlainFraming(headers, i)) action = KEEP;
     if (action === KEEP) continue;
     text += headers.lines(runStart, i);
+    if (action === RESPELL) text += plainFraming(headers, i);
     runStart = i + 1;
   }
-  text += headers.lines(runStart, headers.count) + edits.added;
+  text += headers.lines(runStart, headers.count);
+  if (edits.changes !== undefined) text = changedFields(text, edits.changes);
+  text = line + text + edits.added;
   if (status === 101) text += `Connection: Upgrade\r\nUpgrade: ${headers.known(ID.upgrade)}\r\n`;
   else if (status >= 200) {
     if (edits.close) text += 'Connection: close\r\n';

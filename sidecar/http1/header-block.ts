@@ -19,6 +19,7 @@ export const KNOWN_HEADERS = [
   'x-forwarded-for',
   'x-forwarded-proto',
   'x-request-id',
+  'x-request-timeout',
   'x-roost-error',
   'baggage',
   'set-cookie',
@@ -196,6 +197,17 @@ export class HeaderBlock {
   valueAt(field: number): string {
     const base = field * STRIDE;
     return this.text.slice(this.positions[base + VALUE_START], this.positions[base + VALUE_END]);
+  }
+
+  /** One space behind the colon, and no white space behind the value. */
+  isPlainlySpaced(field: number): boolean {
+    const base = field * STRIDE;
+    const valueStart = this.positions[base + VALUE_START] as number;
+    return (
+      valueStart - (this.positions[base + NAME_END] as number) === 2 &&
+      this.text.charCodeAt(valueStart - 1) === SPACE &&
+      this.lineStart(field + 1) - (this.positions[base + VALUE_END] as number) === 2
+    );
   }
 
   /** The lines of fields `from` (inclusive) to `to` (exclusive), as they were written, line ends included. */

@@ -1,4 +1,7 @@
-/** Bounds on what a peer may make us hold or wait for. Every one is a flag of the sidecar. */
+/**
+ * Bounds on what a peer may make us hold or wait for. Every one is a flag of the sidecar
+ * (`src/cli/commands/sidecar-bounds.ts`); `docs/strictness.md` has them in a table.
+ */
 export interface Http1Limits {
   /** Request or response line and fields, together. */
   readonly maxHeadBytes: number;
@@ -11,6 +14,12 @@ export interface Http1Limits {
   readonly clientIdleTimeoutMs: number;
   /** Without a byte in either direction during an exchange; 0: none. A route may set its own. */
   readonly streamIdleTimeoutMs: number;
+  /** Bytes per second of a request's body while its response has not begun; 0: however few. */
+  readonly minBodyRate: number;
+  /** Client connections open at once, of one listener. */
+  readonly maxConnections: number;
+  /** The response to this one of a client connection's requests ends it; 0: none does. */
+  readonly maxRequestsPerConnection: number;
   /** Interim (1xx) responses to one request. */
   readonly maxInterimResponses: number;
   /** Request body kept for a retry; a request with a longer one is not retried once part of it is sent. */
@@ -26,6 +35,9 @@ export const DEFAULT_LIMITS: Http1Limits = {
   headTimeoutMs: 10_000,
   clientIdleTimeoutMs: 300_000,
   streamIdleTimeoutMs: 300_000,
+  minBodyRate: 100,
+  maxConnections: 10_000,
+  maxRequestsPerConnection: 10_000,
   maxInterimResponses: 16,
   maxReplayBytes: 65_536,
   maxDiscardBytes: 262_144,

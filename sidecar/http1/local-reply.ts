@@ -1,36 +1,50 @@
-import { ERROR_CATALOGUE, type LocalReply, replyBody } from '../../src/http/error-catalogue.js';
+import { STATUS_CODES } from 'node:http';
+import { type LocalReply, replyBody, replyStatus } from '../../src/http/error-catalogue.js';
+import type { RedirectAnswer } from '../../src/routing/actions.js';
 
-const REASONS: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  404: 'Not Found',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-  501: 'Not Implemented',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  504: 'Gateway Timeout',
-  505: 'HTTP Version Not Supported',
-};
+/** What the sidecar answers itself: something went wrong, or the route sends the caller elsewhere. */
+export type LocalAnswer = LocalReply | RedirectAnswer;
 
-/**
- * An answer of the sidecar's own, whole.
- *
- * @param options.head the request was HEAD: the answer has no body
- */
-export function localReplyText(
-  reply: LocalReply,
-  options: { readonly close: boolean; readonly head: boolean },
-): string {
-  const { status } = ERROR_CATALOGUE[reply.code];
-  const body = replyBody(reply);
+export function answerStatus(answer: LocalAnswer): number {
+  return 'code' in answer ? replyStatus(answer) : answer.status;
+}
+
+/** An answer of the sidecar's own, whole. */
+export function localAnswerText(answer: LocalAnswer, options: ReplyOptions): string {
+  return 'code' in answer ? localReplyText(answer, options) : redirectText(answer, options);
+}
+
+/** An error, whole. */
+export function localReplyText(reply: LocalReply, options: ReplyOptions): string {
+  const status = replyStatus(reply);
+  const text = replyBody(reply);
+  const bodyless = status === 204 || status === 304;
   const lines = [
-    `HTTP/1.1 ${status} ${REASONS[status] ?? ''}`,
+    statusLine(status),
     `x-roost-error: ${reply.code}`,
     'content-type: text/plain; charset=utf-8',
-    `content-length: ${Buffer.byteLength(body)}`,
+    // RFC 9110 section 8.6: not on a 204, and of a 304 it would tell another response's length.
+    ...(bodyless ? [] : [`content-length: ${Buffer.byteLength(text)}`]),
+    ...(reply.code === 'overloaded' ? ['retry-after: 1'] : []),
     ...(options.close ? ['connection: close'] : []),
   ];
   // The writer takes latin-1: the body's UTF-8 bytes, one character each.
-  const bytes = options.head ? '' : Buffer.from(body, 'utf8').toString('latin1');
-  return `${lines.join('\r\n')}\r\n\r\n${bytes}`;
+  const body = options.head || bodyless ? '' : Buffer.from(text, 'utf8').toString('latin1');
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}
+
+/** No error, and without a body. */
+function redirectText({ status, location, lines }: RedirectAnswer, { close }: ReplyOptions): string {
+  const connection = close ? 'connection: close\r\n' : '';
+  return `${statusLine(status)}\r\nlocation: ${location}\r\ncontent-length: 0\r\n${lines}${connection}\r\n`;
+}
+
+function statusLine(status: number): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`;
+}
+
+interface ReplyOptions {
+  readonly close: boolean;
+  /** The request was HEAD: the answer has no body. */
+  readonly head: boolean;
 }

@@ -1,7 +1,7 @@
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { RequestEdits } from '../http1/forwarded-head.js';
 import type { Exchange } from '../proxy/exchange.js';
-import type { Forwarder, Step, Timeouts } from '../proxy/forwarder.js';
+import { type Forwarder, NO_TIMEOUTS, type Step } from '../proxy/forwarder.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 
@@ -9,7 +9,6 @@ import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 export interface InboundServices {
   /** The local app. */
   readonly app: UpstreamEndpoint;
-  readonly streamIdleTimeoutMs: number;
   newRequestId(): string;
   /** A request has arrived that the app's own calls may have to follow. */
   onArrived(request: RequestView): void;
@@ -18,12 +17,11 @@ export interface InboundServices {
 
 /** Hands one request from another pod to the local app. */
 export class InboundForwarder implements Forwarder {
-  readonly timeouts: Timeouts;
+  readonly timeouts = NO_TIMEOUTS;
+  readonly responseChanges = undefined;
   private triedFresh = false;
 
-  constructor(private readonly services: InboundServices) {
-    this.timeouts = { requestMs: 0, perTryMs: 0, idleMs: services.streamIdleTimeoutMs };
-  }
+  constructor(private readonly services: InboundServices) {}
 
   begin(exchange: Exchange): Step {
     this.services.onArrived(exchange.downstream.request);

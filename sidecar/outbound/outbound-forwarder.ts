@@ -1,5 +1,6 @@
 import { readBaggage, withBaggage } from '../../src/http/baggage.js';
 import { headerName } from '../../src/http/header-name.js';
+import type { FieldChanges } from '../../src/routing/actions.js';
 import {
   type DecisionContext,
   findRoute,
@@ -13,17 +14,21 @@ import type { Endpoint } from '../../src/routing/endpoint-set.js';
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { Release, Route, RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import { formatAddress } from '../../src/xds/fields.js';
-import type { RequestEdits } from '../http1/forwarded-head.js';
+import type { ActionCounts } from '../admin/action-counts.js';
+import { forwardedRequestHead, type RequestEdits } from '../http1/forwarded-head.js';
 import type { ResponseHead } from '../http1/response-head.js';
 import type { Exchange } from '../proxy/exchange.js';
-import type { Forwarder, Step, Target, Timeouts } from '../proxy/forwarder.js';
+import { type Forwarder, NO_TIMEOUTS, type Step, type Target } from '../proxy/forwarder.js';
 import type { SessionPins } from '../session/session-pins.js';
 import { TracedRequest, type TraceEntry, type TraceMemory } from '../session/trace-memory.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import { upstreamOf } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
+import { withCallersTimeout } from './callers-timeout.js';
+import type { Mirrors } from './mirrors.js';
 import type { PassthroughEndpoints } from './passthrough.js';
 import { backOffMs, retriesFailure, retriesStatus } from './retry.js';
+import { type ActedOn, actBeforePlacing, mirrorWhenWhole } from './route-actions.js';
 
 /** What all outbound exchanges share. */
 export interface OutboundServices {
@@ -32,7 +37,8 @@ export interface OutboundServices {
   readonly pins: SessionPins;
   readonly context: DecisionContext;
   readonly traces: TraceMemory;
-  readonly streamIdleTimeoutMs: number;
+  readonly actionCounts: ActionCounts;
+  readonly mirrors: Mirrors;
   /** Where requests for hosts that nobody declared go, where their destination is known; undefined: nowhere. */
   readonly passthrough: PassthroughEndpoints | undefined;
   newRequestId(): string;
@@ -53,21 +59,13 @@ export class OutboundForwarder implements Forwarder {
   retries = 0;
   /** When the present attempt began, of `performance.now()`. */
   private attemptAt = 0;
+  timeouts = NO_TIMEOUTS;
   private trace: TraceEntry | undefined;
   private readonly tried: Endpoint[] = [];
   /** Releases none of whose endpoints took a connection for this request. */
   private readonly refused: Release[] = [];
 
   constructor(private readonly services: OutboundServices) {}
-
-  get timeouts(): Timeouts {
-    const { route } = this;
-    return {
-      requestMs: route?.timeoutMs ?? 0,
-      perTryMs: route?.retry?.perTryTimeoutMs ?? 0,
-      idleMs: route?.idleTimeoutMs || this.services.streamIdleTimeoutMs,
-    };
-  }
 
   begin(exchange: Exchange): Step {
     this.attemptAt = exchange.startedAt;
@@ -93,7 +91,28 @@ export class OutboundForwarder implements Forwarder {
           detail: `${request.method} ${request.path} on ${this.host.service.label}`,
         },
       };
-    return this.place(exchange);
+    const { host, route } = this;
+    this.timeouts = withCallersTimeout(route.timeouts, request);
+    if (route.actions === undefined) return this.place(exchange);
+    const acted = { host, route, actions: route.actions, request };
+    return actBeforePlacing(acted, this.services, () => {
+      const step = this.place(exchange);
+      if ('target' in step) this.copyTo(exchange, acted);
+      return step;
+    });
+  }
+
+  private copyTo(exchange: Exchange, acted: ActedOn): void {
+    const headFor = (release: Release) =>
+      forwardedRequestHead(acted.request, {
+        ...this.requestEdits(exchange),
+        baggage: this.baggageFor(acted.request, release),
+      });
+    mirrorWhenWhole(exchange, acted, this.services, headFor);
+  }
+
+  get responseChanges(): FieldChanges | undefined {
+    return this.route?.actions?.response;
   }
 
   afterFailure(exchange: Exchange, failure: UpstreamFailure): Step {
@@ -126,14 +145,15 @@ export class OutboundForwarder implements Forwarder {
   requestEdits(exchange: Exchange): RequestEdits {
     return {
       requestId: this.services.newRequestId,
-      baggage: this.forwardedBaggage(exchange.downstream.request),
+      baggage: this.baggageFor(exchange.downstream.request, this.placement?.release),
+      changes: this.route?.actions?.request,
     };
   }
 
   /** S8: the lane of the chosen release; without one, the lane that the trace arrived with goes on. */
-  private forwardedBaggage(request: RequestView): string | undefined {
+  private baggageFor(request: RequestView, release: Release | undefined): string | undefined {
     const own = request.header(BAGGAGE);
-    const chosen = this.placement?.release.lane ?? '';
+    const chosen = release?.lane ?? '';
     if (chosen !== '') return withBaggage(own, LANE_MEMBER, chosen);
     const inherited = this.trace?.lane ?? '';
     if (inherited === '' || (own !== undefined && readBaggage(own, LANE_MEMBER) !== undefined))

@@ -75,7 +75,8 @@ function opaqueEnd({ destination }: DownstreamConnection, options: OutboundOptio
 function endpointOf(host: VirtualHost, context: DecisionContext): TunnelEnd {
   const request = plainRequest({});
   const route = findRoute(host, request, context.random);
-  const placed = route && place(host, route, request, context);
+  // A route that redirects leads to no endpoint, and what is no HTTP cannot be sent elsewhere.
+  const placed = route?.actions?.redirect ? undefined : route && place(host, route, request, context);
   if (placed?.endpoint === undefined) return { code: 'no-endpoint', detail: host.service.label };
   return { host: placed.endpoint.host, port: placed.endpoint.port };
 }

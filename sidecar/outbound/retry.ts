@@ -1,8 +1,6 @@
+import { IDEMPOTENT_METHODS } from '../../src/http/methods.js';
 import type { RetryConfig } from '../../src/xds/route.js';
 import type { FailureKind } from '../upstream/failure.js';
-
-/** RFC 9110 section 9.2.2: may be sent twice with the same effect as once. */
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
 /** Whether the route's policy asks for another try after a failure. That the request can be sent again is the caller's to know. */
 export function retriesFailure(retry: RetryConfig | undefined, kind: FailureKind, method: string): boolean {
@@ -13,11 +11,13 @@ export function retriesFailure(retry: RetryConfig | undefined, kind: FailureKind
       retry?.on.has('gateway-error') === true ||
       retry?.on.has('5xx') === true
     );
-  if (!IDEMPOTENT.has(method)) return false;
+  if (!(retry?.methods ?? IDEMPOTENT_METHODS).has(method)) return false;
   // A connection that died between two requests says nothing about the endpoint.
   if (kind === 'stale') return true;
   if (retry === undefined) return false;
   if (kind === 'reset') return retry.on.has('reset') || retry.on.has('5xx');
+  // Envoy's "reset" is every upstream that does not respond at all, and the answer without a retry would be a 504.
+  if (kind === 'timeout' && (retry.on.has('reset') || retry.statuses.has(504))) return true;
   return retry.on.has('5xx') || retry.on.has('gateway-error');
 }
 
@@ -25,7 +25,7 @@ const GATEWAY_ERRORS = new Set([502, 503, 504]);
 
 /** Whether the route's policy asks for another try after a response with this status. */
 export function retriesStatus(retry: RetryConfig | undefined, status: number, method: string): boolean {
-  if (retry === undefined || !IDEMPOTENT.has(method)) return false;
+  if (retry === undefined || !retry.methods.has(method)) return false;
   if (retry.statuses.has(status)) return true;
   if (status >= 500 && retry.on.has('5xx')) return true;
   return GATEWAY_ERRORS.has(status) && retry.on.has('gateway-error');

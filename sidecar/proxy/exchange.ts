@@ -1,9 +1,9 @@
-import { ERROR_CATALOGUE, type LocalReply } from '../../src/http/error-catalogue.js';
+import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
 import { forwardedRequestHead, forwardedResponseHead, forwardedUpgrade } from '../http1/forwarded-head.js';
 import { ID } from '../http1/header-block.js';
 import type { Http1Limits } from '../http1/limits.js';
-import { localReplyText } from '../http1/local-reply.js';
+import { answerStatus, type LocalAnswer, localAnswerText } from '../http1/local-reply.js';
 import type { RequestHead } from '../http1/request-head.js';
 import type { ResponseHead } from '../http1/response-head.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
@@ -58,6 +58,9 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private baggage: string | undefined;
   private responding = false;
   private tunnel = false;
+  /** All of the request has been read. */
+  private whole = false;
+  private onWhole: ((kept: ReplayBuffer) => void) | undefined;
   private done = false;
   private chunkedToClient = false;
   /** The upstream will not take the rest of the request. */
@@ -65,7 +68,9 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   /** Deadlines on the coarse clock; 0: none. */
   private tryDeadlineMs = 0;
   private connectDeadlineMs = 0;
-  private retryAtMs = 0;
+  private waitUntilMs = 0;
+  /** What comes after the wait; undefined: the attempt that is due. */
+  private afterWait: (() => Step) | undefined;
   private lastActivityMs: number;
 
   constructor(
@@ -89,6 +94,12 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     return this.replay.intact;
   }
 
+  /** Has something done when all of the request has been read. @param then what is kept of it may be intact or not */
+  whenWhole(then: (kept: ReplayBuffer) => void): void {
+    if (this.whole) then(this.replay);
+    else this.onWhole = then;
+  }
+
   // ---- downstream ----
 
   onRequestHead(): void {
@@ -110,11 +121,13 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onRequestEnd(trailers: string): void {
-    if (this.downstream.request.framing.kind !== 'chunked') return;
-    if (this.requestDeclined) return;
-    const text = `${trailers}\r\n`;
-    this.replay.addText(text);
-    this.upstream?.writer.writeText(text);
+    if (this.downstream.request.framing.kind === 'chunked' && !this.requestDeclined) {
+      const text = `${trailers}\r\n`;
+      this.replay.addText(text);
+      this.upstream?.writer.writeText(text);
+    }
+    this.whole = true;
+    this.onWhole?.(this.replay);
   }
 
   onDownstreamTurnEnd(): void {
@@ -141,14 +154,27 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   // ---- attempts ----
 
   private take(step: Step): void {
-    if ('reply' in step) this.reply(step.reply);
-    else this.attempt(step.target);
+    if ('target' in step) this.attempt(step.target);
+    else if ('reply' in step) this.reply(step.reply);
+    else this.wait(step.waitMs, step.afterwards);
+  }
+
+  private wait(ms: number, afterwards: (() => Step) | undefined): void {
+    this.waitUntilMs = this.settings.nowMs() + ms;
+    this.afterWait = afterwards;
+  }
+
+  private goOn(): void {
+    const { afterWait } = this;
+    this.waitUntilMs = 0;
+    if (afterWait === undefined) this.send(this.target as Target);
+    else this.take(afterWait());
   }
 
   private attempt(target: Target): void {
     this.target = target;
     this.attempts++;
-    if (target.delayMs > 0) this.retryAtMs = this.settings.nowMs() + target.delayMs;
+    if (target.delayMs > 0) this.wait(target.delayMs, undefined);
     else this.send(target);
   }
 
@@ -159,8 +185,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     const upstream = target.fresh ? endpoint.acquireFresh(this) : endpoint.acquire(this);
     this.upstream = upstream;
     this.connectDeadlineMs = upstream.isConnected ? 0 : nowMs + endpoint.connectTimeoutMs;
-    this.tryDeadlineMs =
-      this.forwarder.timeouts.perTryMs === 0 ? 0 : nowMs + this.forwarder.timeouts.perTryMs;
+    const { perTryMs } = this.forwarder.timeouts;
+    this.tryDeadlineMs = perTryMs === 0 ? 0 : nowMs + perTryMs;
     upstream.writer.writeText(this.requestHead());
     this.replay.writeTo(upstream.writer);
     if (this.downstream.flushesSoon) return;
@@ -220,7 +246,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     downstream.responseStarted = true;
     downstream.closeAfterResponse = close;
     const added = this.forwarder.responseLines(this, head);
-    downstream.writer.writeText(forwardedResponseHead(head, { added, close, toOldClient }));
+    const changes = this.forwarder.responseChanges;
+    downstream.writer.writeText(forwardedResponseHead(head, { added, changes, close, toOldClient }));
     this.chunkedToClient = head.framing.kind === 'chunked' && !toOldClient;
     // RFC 9112 section 9.5: to go on sending would only have the rest of the response lost to a reset.
     this.requestDeclined = head.status >= 400 && !head.keepAlive && !downstream.requestComplete;
@@ -302,16 +329,16 @@ export class Exchange implements DownstreamUser, UpstreamUser {
 
   // ---- the end ----
 
-  reply(reply: LocalReply): void {
+  reply(answer: LocalAnswer): void {
     const { downstream } = this;
     this.upstream?.cancel();
     const { keepAlive, minorVersion } = downstream.request;
     // An answer of ours does not tell a client of HTTP/1.0 that the connection goes on.
     const close =
       !keepAlive || minorVersion === 0 || downstream.closeAfterResponse || !downstream.requestComplete;
-    this.outcome.status = ERROR_CATALOGUE[reply.code].status;
-    this.outcome.error = reply;
-    downstream.writer.writeText(localReplyText(reply, { close, head: this.method === 'HEAD' }));
+    if ('code' in answer) this.outcome.error = answer;
+    this.outcome.status = answerStatus(answer);
+    downstream.writer.writeText(localAnswerText(answer, { close, head: this.method === 'HEAD' }));
     this.finish();
     downstream.endResponse(!close);
   }
@@ -319,11 +346,10 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   checkDeadlines(nowMs: number): void {
     // A tunnel lives as long as its two ends do.
     if (this.done || this.tunnel) return;
-    const { requestMs, idleMs } = this.forwarder.timeouts;
-    if (this.retryAtMs !== 0 && nowMs >= this.retryAtMs) {
-      this.retryAtMs = 0;
-      this.send(this.target as Target);
-    } else if (this.connectDeadlineMs !== 0 && nowMs >= this.connectDeadlineMs) {
+    const { requestMs, idleMs: ownIdleMs } = this.forwarder.timeouts;
+    const idleMs = ownIdleMs || this.settings.limits.streamIdleTimeoutMs;
+    if (this.waitUntilMs !== 0 && nowMs >= this.waitUntilMs) this.goOn();
+    else if (this.connectDeadlineMs !== 0 && nowMs >= this.connectDeadlineMs) {
       this.upstream?.abort('connect', 'no connection in time');
     } else if (requestMs !== 0 && nowMs - this.startedMs >= requestMs) {
       this.timeOut(`no response within ${requestMs} ms`);

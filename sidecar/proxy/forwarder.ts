@@ -1,5 +1,7 @@
-import type { LocalReply } from '../../src/http/error-catalogue.js';
+import type { FieldChanges } from '../../src/routing/actions.js';
+import type { Timeouts } from '../../src/routing/table.js';
 import type { RequestEdits } from '../http1/forwarded-head.js';
+import type { LocalAnswer } from '../http1/local-reply.js';
 import type { ResponseHead } from '../http1/response-head.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
@@ -14,15 +16,14 @@ export interface Target {
   readonly fresh: boolean;
 }
 
-/** What happens next: an attempt, or an answer of our own. */
-export type Step = { readonly target: Target } | { readonly reply: LocalReply };
+/** What happens next: an attempt, an answer of our own, or something else after a while. */
+export type Step =
+  | { readonly target: Target }
+  | { readonly reply: LocalAnswer }
+  | { readonly waitMs: number; readonly afterwards: () => Step };
 
-/** How long a request may take; 0: as long as it likes. */
-export interface Timeouts {
-  readonly requestMs: number;
-  readonly perTryMs: number;
-  readonly idleMs: number;
-}
+/** A forwarder's own say on time: the listener's idle time is all there is. */
+export const NO_TIMEOUTS: Timeouts = { requestMs: 0, perTryMs: 0, idleMs: 0 };
 
 /**
  * What makes an outbound exchange differ from an inbound one: where requests go, what a failure leads to, what
@@ -39,6 +40,8 @@ export interface Forwarder {
   requestEdits(exchange: Exchange): RequestEdits;
   /** Header lines to add to the response, each with its line end. */
   responseLines(exchange: Exchange, head: ResponseHead): string;
+  /** What is changed in the fields of the response; undefined: nothing. */
+  readonly responseChanges: FieldChanges | undefined;
   /** The exchange is over, however it ended. */
   finished(exchange: Exchange): void;
 }

@@ -2,11 +2,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import { listen } from '../../src/lifecycle/listen.js';
 import type { SocketAddress } from '../../src/model/scalars.js';
-import {
-  DownstreamConnection,
-  type DownstreamOwner,
-  type DownstreamUser,
-} from '../http1/downstream-connection.js';
+import { DownstreamConnection, type DownstreamUser } from '../http1/downstream-connection.js';
+import type { DownstreamOwner } from '../http1/downstream-owner.js';
 import type { Http1Limits } from '../http1/limits.js';
 
 export interface ListenerOptions {
@@ -20,8 +17,11 @@ export interface ListenerOptions {
 }
 
 const SOCKET_BUFFER_BYTES = 65_536;
+/** Connections beyond the bound that are told so, with their answers under way; any more are reset at once. */
+const SHED_CONNECTIONS = 128;
+const TOO_MANY: LocalReply = { code: 'overloaded', detail: 'too many connections' };
 
-/** Accepts connections and keeps every one of them until it closes. */
+/** Accepts connections, up to a bound, and keeps every one of them until it closes. */
 export class Listener implements DownstreamOwner {
   readonly limits: Http1Limits;
   private readonly server: Server;
@@ -34,6 +34,8 @@ export class Listener implements DownstreamOwner {
       { allowHalfOpen: true, noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES },
       (socket: Socket) => this.accept(socket),
     );
+    this.server.maxConnections = this.limits.maxConnections + SHED_CONNECTIONS;
+    this.server.on('drop', () => options.onRefused(TOO_MANY));
   }
 
   get connectionCount(): number {
@@ -57,7 +59,8 @@ export class Listener implements DownstreamOwner {
   }
 
   onRequest(connection: DownstreamConnection): DownstreamUser {
-    if (this.draining) connection.closeAfterResponse = true;
+    const { maxRequestsPerConnection: most } = this.limits;
+    if (this.draining || (most > 0 && connection.requests >= most)) connection.closeAfterResponse = true;
     return this.options.onRequest(connection);
   }
 
@@ -94,6 +97,9 @@ export class Listener implements DownstreamOwner {
   }
 
   private accept(socket: Socket): void {
-    this.connections.add(new DownstreamConnection(socket, this));
+    const isOneTooMany = this.connections.size >= this.limits.maxConnections;
+    const connection = new DownstreamConnection(socket, this);
+    this.connections.add(connection);
+    if (isOneTooMany) connection.refuse(TOO_MANY.code, TOO_MANY.detail);
   }
 }

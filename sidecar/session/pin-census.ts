@@ -17,6 +17,8 @@ interface Tally {
 
 /** What digests stand for: endpoints and releases of the routing table. */
 interface Tallies {
+  readonly all: Tally[];
+  /** Several digests stand for one endpoint. */
   readonly endpoints: Map<number, Tally>;
   readonly releases: Map<number, Tally>;
 }
@@ -28,7 +30,7 @@ export async function countPins(
   nowMs: number,
 ): Promise<PinCounts> {
   if (table === undefined || sessions.size === 0) return new Map();
-  const tallies: Tallies = { endpoints: new Map(), releases: new Map() };
+  const tallies: Tallies = { all: [], endpoints: new Map(), releases: new Map() };
   for (const host of table.virtualHosts) addTallies(tallies, host);
   const count = (release: number, endpoint: number, idleMs: number) => {
     const tally = tallies.endpoints.get(endpoint) ?? tallies.releases.get(release);
@@ -38,19 +40,22 @@ export async function countPins(
     if (from > 0) await setImmediate();
     sessions.visit(from, from + SLICE, nowMs, count);
   }
-  return byCluster([...tallies.endpoints.values(), ...tallies.releases.values()]);
+  return byCluster(tallies.all);
 }
 
 /** All routes of a service that keep sessions keep them for the same time. */
-function addTallies({ endpoints, releases }: Tallies, { routes, service }: VirtualHost): void {
+function addTallies({ all, endpoints, releases }: Tallies, { routes, service }: VirtualHost): void {
   const affinity = routes.find((route) => route.affinity !== undefined)?.affinity;
   if (affinity === undefined) return;
   const { ttlMs, digests } = affinity;
   for (const { digest, cluster } of service.releases) {
-    releases.set(digest, { cluster: cluster.name, address: '', ttlMs, pins: 0 });
-    const set = cluster.endpoints;
-    for (const [endpoint, index] of set.digestIndex(digests))
-      endpoints.set(endpoint, { cluster: cluster.name, address: set.at(index).address, ttlMs, pins: 0 });
+    const tallyOf = (address: string): Tally => ({ cluster: cluster.name, address, ttlMs, pins: 0 });
+    const release = tallyOf('');
+    const tallies = cluster.endpoints.endpoints.map(({ address }) => tallyOf(address));
+    all.push(release, ...tallies);
+    releases.set(digest, release);
+    for (const [endpoint, index] of cluster.endpoints.digestIndex(digests))
+      endpoints.set(endpoint, tallies[index] as Tally);
   }
 }
 

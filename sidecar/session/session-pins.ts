@@ -3,7 +3,6 @@ import type { Placement } from '../../src/routing/decide.js';
 import type { Pin } from '../../src/routing/pins.js';
 import { formatSetCookie } from '../../src/routing/session-key.js';
 import type { Affinity } from '../../src/routing/table.js';
-import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 import type { SessionTable } from './session-table.js';
 
 /** Where pins are read and kept: in the client's cookie, or in this sidecar's table. */
@@ -27,11 +26,11 @@ export class SessionPins {
    * @param answered may differ from the placement's after a retry
    * @returns the `Set-Cookie` value to send with the response, if one is due
    */
-  keep(placement: Placement, answered: UpstreamEndpoint): string | undefined {
+  keep(placement: Placement, answered: { readonly address: string }): string | undefined {
     const { session, pinTo } = placement;
     const { affinity } = placement.route;
     if (session === undefined || affinity === undefined) return undefined;
-    const pin = pinTo && { ...pinTo, endpoint: affinity.digests.ofEndpoint(answered.address) };
+    const pin = pinTo && affinity.digests.pin(pinTo, answered.address);
     if (session.cookie === undefined) {
       if (pin !== undefined) this.table.set(this.keyOf(affinity, session.hash), pin, this.nowMs());
       return undefined;

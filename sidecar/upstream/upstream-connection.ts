@@ -254,10 +254,11 @@ export class UpstreamConnection {
     user?.onUpstreamTunnelClosed();
   }
 
-  /** Ends the connection at once and tells its user why. */
+  /** Ends the connection at once and tells its user why. Where time is up, by a reset: see {@link cancel}. */
   abort(kind: FailureKind, reason: string): void {
     if (this.state === 'closed') return;
     if (!this.connected) this.owner.onConnectFailed(this, reason);
+    if (kind === 'timeout') reset(this.socket);
     this.failWith(this.connected ? kind : 'connect', reason);
   }
 

@@ -31,9 +31,15 @@ export class UsageError extends Error {
     readonly problems: readonly string[],
     command: Command,
   ) {
-    super(`nothing was done; "roost ${command.name()} --help" tells what there is`);
+    super(`nothing was done; "roost ${fullName(command)} --help" tells what there is`);
     this.name = 'UsageError';
   }
+}
+
+/** `import ingress`: a command with those above it, but for `roost` itself. */
+function fullName(command: Command): string {
+  const { parent } = command;
+  return parent?.parent ? `${fullName(parent)} ${command.name()}` : command.name();
 }
 
 export type Flags = Readonly<Record<string, Flag<unknown>>>;

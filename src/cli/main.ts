@@ -7,6 +7,7 @@ import { addControlPlane } from './commands/control-plane.js';
 import { addDelete } from './commands/delete.js';
 import { addExplain } from './commands/explain.js';
 import { addGet } from './commands/get.js';
+import { addImport } from './commands/import-ingress.js';
 import { addPlan } from './commands/plan.js';
 import { addAbort, addPromote, addSplit } from './commands/release.js';
 import { addSidecar } from './commands/sidecar.js';
@@ -36,6 +37,7 @@ function createProgram(): Command {
     addExplain,
     addStatus,
     addBootstrap,
+    addImport,
   ];
   for (const addTo of add) addTo(program);
   program

@@ -26,6 +26,7 @@ export const ERROR_CATALOGUE = {
     message: 'the upstream answered with something that is no HTTP',
   },
   'request-timeout': { status: 504, grpcStatus: 4, message: 'the upstream took too long' },
+  'fault-injected': { status: 503, grpcStatus: 14, message: 'a fault that the route asks for' },
   'malformed-request': { status: 400, grpcStatus: 13, message: 'malformed request' },
   'unsupported-coding': { status: 501, grpcStatus: 12, message: 'unsupported transfer coding' },
   'unsupported-version': { status: 505, grpcStatus: 12, message: 'unsupported HTTP version' },
@@ -40,6 +41,12 @@ export interface LocalReply {
   readonly code: ErrorCode;
   /** What exactly, for the person who reads the body. Never anything that a client must not know. */
   readonly detail: string;
+  /** Where it is not the catalogue's. */
+  readonly status?: number;
+}
+
+export function replyStatus({ code, status }: LocalReply): number {
+  return status ?? ERROR_CATALOGUE[code].status;
 }
 
 /** The one-line body: `no usable endpoint: v1 of checkout.shop`. */

@@ -54,7 +54,35 @@ function checkRoute(route: unknown, index: number, versions: readonly string[]):
   }
   const mirror = field(field(route, 'mirror'), 'version');
   problems.push(...unknownVersion(mirror, [...path, 'mirror', 'version'], versions));
-  return problems;
+  return [...problems, ...besideRedirect(route, path), ...prefixWithoutOne(route, path)];
+}
+
+/** A redirected request goes nowhere: what says where, or how, would be ignored. */
+function besideRedirect(route: unknown, path: (string | number)[]): Problem[] {
+  if (field(route, 'redirect') === undefined) return [];
+  const idle = ['split', 'pin', 'timeout', 'idleTimeout', 'retries', 'rewrite', 'mirror'].map((name) => [
+    name,
+  ]);
+  return [...idle, ['headers', 'request']]
+    .filter((steps) => steps.reduce(field, route) !== undefined)
+    .map((steps) => ({
+      path: [...path, ...steps],
+      message: 'means nothing beside "redirect": the request goes nowhere',
+    }));
+}
+
+/** A new prefix stands in the place of the one that matched. */
+function prefixWithoutOne(route: unknown, path: (string | number)[]): Problem[] {
+  const byRegex = list(field(route, 'match')).some(
+    (match) => field(field(match, 'path'), 'regex') !== undefined,
+  );
+  if (!byRegex) return [];
+  return ['rewrite', 'redirect']
+    .filter((action) => field(field(route, action), 'prefix') !== undefined)
+    .map((action) => ({
+      path: [...path, action, 'prefix'],
+      message: 'replaces what "path.prefix" or "path.exact" matched; this route matches a path by regex',
+    }));
 }
 
 function unknownVersion(name: unknown, path: (string | number)[], versions: readonly string[]): Problem[] {

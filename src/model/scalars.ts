@@ -62,6 +62,8 @@ export const port = z
   .min(1, { error: 'must be a port number, 1 to 65535' })
   .max(65_535, { error: 'must be a port number, 1 to 65535' });
 
+export const percent = z.number().min(0).max(100, { error: 'must be a percentage, 0 to 100' });
+
 export interface SocketAddress {
   readonly host: string;
   readonly port: number;

@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js';
 import { z } from 'zod';
+import { fault, headers, mirror, redirect, rewrite } from './actions-schema.js';
 import {
   cookieName,
   dnsLabel,
@@ -9,9 +10,11 @@ import {
   hostPort,
   httpMethod,
   ipPort,
+  percent,
   port,
   releaseName,
 } from './scalars.js';
+import { exactlyOne, strict } from './strict-object.js';
 
 /**
  * The MeshService resource, once: this schema gives the types, the defaults and the error messages. Parsing
@@ -39,31 +42,6 @@ function canStandInside(pattern: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** An object that refuses unknown fields; the error lists the known ones, for `toProblems` to suggest from. */
-function strict<Shape extends z.ZodRawShape>(shape: Shape) {
-  const known = Object.keys(shape).join(', ');
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? known : undefined),
-  });
-}
-
-/** The check that exactly one of these fields is there, made even when other fields are wrong. */
-function exactlyOne(...fields: readonly string[]) {
-  const present = (value: object) =>
-    fields.filter((f) => (value as Record<string, unknown>)[f] !== undefined);
-  return [
-    (value: object) => present(value).length === 1,
-    {
-      when: (payload: { value: unknown }) => typeof payload.value === 'object' && payload.value !== null,
-      error: (issue: { input?: unknown }) => {
-        const found = present(issue.input as object);
-        const has = found.length === 0 ? 'has none' : `has ${found.join(' and ')}`;
-        return `needs exactly one of ${fields.join(', ')}; it ${has}`;
-      },
-    },
-  ] as const;
 }
 
 const MATCH_KINDS = ['exact', 'prefix', 'suffix', 'regex', 'present'] as const;
@@ -121,16 +99,9 @@ const retries = strict({
   attempts: z.number().int().min(0).max(10, { error: 'must be at most 10' }),
   on: z.array(retryCondition).min(1).default(['connect-failure', 'reset', '503']),
   perTryTimeout: duration.optional(),
-  methods: z.array(httpMethod).optional(),
+  /** Besides a connection that was never made, which any request may try elsewhere; default: the idempotent ones. */
+  methods: z.array(httpMethod).min(1, { error: 'must list at least one method' }).optional(),
 });
-
-const headerChanges = strict({
-  set: z.record(headerName, z.string()).optional(),
-  add: z.record(headerName, z.string()).optional(),
-  remove: z.array(headerName).optional(),
-});
-
-const percent = z.number().min(0).max(100, { error: 'must be a percentage, 0 to 100' });
 
 const route = strict({
   name: dnsLabel,
@@ -143,27 +114,11 @@ const route = strict({
   timeout: duration.optional(),
   idleTimeout: duration.optional(),
   retries: retries.optional(),
-  headers: strict({ request: headerChanges.optional(), response: headerChanges.optional() }).optional(),
-  rewrite: strict({
-    path: absolutePath.optional(),
-    prefix: absolutePath.optional(),
-    host: hostname.optional(),
-  }).optional(),
-  redirect: strict({
-    scheme: z.enum(['http', 'https']).optional(),
-    host: hostname.optional(),
-    port: port.optional(),
-    path: absolutePath.optional(),
-    prefix: absolutePath.optional(),
-    status: z
-      .union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)])
-      .default(302),
-  }).optional(),
-  mirror: strict({ version: z.string(), percent: percent.default(100) }).optional(),
-  fault: strict({
-    delay: strict({ duration, percent: percent.default(100) }).optional(),
-    abort: strict({ status: z.number().int().min(200).max(599), percent: percent.default(100) }).optional(),
-  }).optional(),
+  headers: headers.optional(),
+  rewrite: rewrite.optional(),
+  redirect: redirect.optional(),
+  mirror: mirror.optional(),
+  fault: fault.optional(),
 });
 
 const cookieSource = strict({

@@ -7,12 +7,6 @@ import type { Problem } from './problems.js';
 const UNSUPPORTED: readonly { readonly path: string; readonly values?: readonly unknown[] }[] = [
   { path: 'spec.protocol', values: ['http2', 'grpc', 'tcp'] },
   { path: 'spec.versions[].selector' },
-  { path: 'spec.routes[].headers' },
-  { path: 'spec.routes[].rewrite' },
-  { path: 'spec.routes[].redirect' },
-  { path: 'spec.routes[].mirror' },
-  { path: 'spec.routes[].fault' },
-  { path: 'spec.routes[].retries.methods' },
   { path: 'spec.affinity.key[].source', values: ['identity'] },
   { path: 'spec.health' },
   { path: 'spec.outlier' },
@@ -41,4 +35,9 @@ function collect(value: unknown, steps: readonly string[], path: (string | numbe
     typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
   if (!step.endsWith('[]')) return collect(child, rest, [...path, name]);
   return Array.isArray(child) ? child.flatMap((item, i) => collect(item, rest, [...path, name, i])) : [];
+}
+
+/** Whether a field, such as `spec.routes[].mirror`, is accepted. */
+export function isImplemented(field: string): boolean {
+  return !UNSUPPORTED.some(({ path, values }) => path === field && values === undefined);
 }

@@ -2,6 +2,7 @@ import { xxh64 } from '../hashing/xxh64.js';
 import type { HashPolicyConfig, KeySourceConfig } from '../xds/hash-policy.js';
 import type { AffinityConfig, ServicePolicyConfig } from '../xds/policy.js';
 import type { RouteConfig, VirtualHostConfig, WeightedClusterConfig } from '../xds/route.js';
+import { compileActions } from './actions.js';
 import { compileMatch } from './match.js';
 import { PinDigests } from './pins.js';
 import { SessionKeys } from './session-key.js';
@@ -54,11 +55,16 @@ function compileRoute(
     name: config.name,
     condition: compileMatch(config.match),
     split: compileSplit(config.split, releaseOf),
-    affinity: compileAffinity(config, host.policy, service, options),
+    // A redirected request goes nowhere that could be remembered.
+    affinity: config.redirect ? undefined : compileAffinity(config, host.policy, service, options),
     pins: config.policy?.noPin !== true,
-    timeoutMs: config.timeoutMs,
-    idleTimeoutMs: config.idleTimeoutMs,
+    timeouts: {
+      requestMs: config.timeoutMs,
+      perTryMs: config.retry?.perTryTimeoutMs ?? 0,
+      idleMs: config.idleTimeoutMs,
+    },
     retry: config.retry,
+    actions: compileActions(config, releaseOf),
   };
 }
 

@@ -145,7 +145,9 @@ class EndpointTables {
   digestIndex(digests: PinDigests): ReadonlyMap<number, number> {
     if (this.digestsOf?.id !== digests.id) {
       this.byDigest = new Map(
-        this.endpoints.map((endpoint, index) => [digests.ofEndpoint(endpoint.address), index]),
+        this.endpoints.flatMap(({ address }, index) =>
+          digests.ofEndpoint(address).map((digest) => [digest, index] as const),
+        ),
       );
       this.digestsOf = digests;
     }

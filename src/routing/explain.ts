@@ -1,4 +1,6 @@
+import { headerName } from '../http/header-name.js';
 import type { KeySourceConfig } from '../xds/hash-policy.js';
+import { describeActions, type RedirectAnswer } from './actions.js';
 import { type DecisionContext, findRoute, type NoEndpoint, type Placement, place } from './decide.js';
 import type { Pin } from './pins.js';
 import type { RequestView } from './request-view.js';
@@ -8,8 +10,14 @@ import type { Affinity, Release, Route, VirtualHost } from './table.js';
 /** A decision, step by step, for people: what was decided, and why. Plain data, made to be printed. */
 export interface Explanation {
   readonly service: string;
-  readonly outcome: 'forward' | 'no-route' | 'no-endpoint';
+  /** `abort` and `redirect` need no endpoint: the sidecar answers. */
+  readonly outcome: 'forward' | 'no-route' | 'no-endpoint' | 'redirect' | 'abort';
   readonly route?: { readonly name: string; readonly why: string; readonly passedOver: readonly string[] };
+  /** What the route does besides sending the request somewhere. */
+  readonly actions?: readonly string[];
+  readonly redirect?: { readonly status: number; readonly location: string };
+  /** The status of a fault that befalls every request. */
+  readonly abort?: { readonly status: number };
   readonly session?: {
     /** `header x-user-id`, `cookie roost-checkout` … */
     readonly source: string;
@@ -31,6 +39,8 @@ export interface Explanation {
   readonly newPin?: string;
 }
 
+const HOST = headerName('host');
+
 /** Explains one request on one virtual host, by making the decision. */
 export function explainDecision(
   host: VirtualHost,
@@ -40,12 +50,35 @@ export function explainDecision(
   const service = host.service.label;
   const route = findRoute(host, request, context.random);
   if (route === undefined) return { service, outcome: 'no-route' };
+  const answered = explainAnswer(host, route, request);
+  if (answered !== undefined) return answered;
   const placed = place(host, route, request, context);
   const session = placed.endpoint === undefined ? route.affinity?.keys.find(request) : placed.session;
-  const base = { service, route: explainRoute(host, route), ...explainSession(route, session) };
+  const base = {
+    service,
+    route: explainRoute(host, route),
+    ...explainActions(route),
+    ...explainSession(route, session),
+  };
   if (placed.endpoint === undefined)
     return { ...base, outcome: 'no-endpoint', release: explainMissing(placed) };
   return { ...base, outcome: 'forward', ...explainPlacement(host, placed) };
+}
+
+/** Where the sidecar answers every such request itself. */
+function explainAnswer(host: VirtualHost, route: Route, request: RequestView): Explanation | undefined {
+  const base = { service: host.service.label, route: explainRoute(host, route), ...explainActions(route) };
+  const { fault, redirect } = route.actions ?? {};
+  if (fault !== undefined && fault.abortStatus !== 0 && fault.abortFraction === 1)
+    return { ...base, outcome: 'abort', abort: { status: fault.abortStatus } };
+  if (redirect === undefined) return undefined;
+  const { status, location }: RedirectAnswer = redirect(request, request.header(HOST) ?? host.service.label);
+  return { ...base, outcome: 'redirect', redirect: { status, location } };
+}
+
+function explainActions({ actions }: Route): Pick<Explanation, 'actions'> {
+  const described = actions === undefined ? [] : describeActions(actions);
+  return described.length === 0 ? {} : { actions: described };
 }
 
 function explainRoute(host: VirtualHost, route: Route) {

@@ -2,11 +2,12 @@ import { createHmac } from 'node:crypto';
 
 /**
  * A session's hold on a release and an endpoint: both as digests of 48 bits, keyed with a secret that every
- * sidecar has and no client does. A digest is a safe integer; 0 means "none".
+ * sidecar has and no client does. A digest is a safe integer; a release's of 0 means "none".
  */
 export interface Pin {
   /** 0: the release is not pinned, only the endpoint is. */
   readonly release: number;
+  /** Its digest for this kind of pin, see {@link kindOf}. */
   readonly endpoint: number;
   /** The release was named outright by a route, which pins under `balanced` too. */
   readonly label: boolean;
@@ -14,6 +15,20 @@ export interface Pin {
 
 const DIGEST_BYTES = 6;
 const DIGEST_CHARS = 8;
+
+/**
+ * A pin holds an endpoint only, a release as well, or a release because a route named it. Each endpoint has a digest
+ * for each kind: a client that has one kind of pin cannot write it as another, and so hold a session on a release
+ * that its own pin does not hold it on.
+ */
+const KINDS = 3;
+/** What the digests of one kind are apart from those of the next. */
+const KIND_STEP = 2 ** (8 * DIGEST_BYTES);
+
+function kindOf({ release, label }: Omit<Pin, 'endpoint'>): number {
+  if (release === 0) return 0;
+  return label ? 2 : 1;
+}
 
 /** Computes the digests of one service. */
 export class PinDigests {
@@ -32,14 +47,27 @@ export class PinDigests {
     return this.digest(`release\0${name}\0${incarnation}`);
   }
 
-  ofEndpoint(address: string): number {
-    return this.digest(`endpoint\0${address}`);
+  /** One digest for each kind of pin. */
+  ofEndpoint(address: string): readonly number[] {
+    const mac = this.mac(`endpoint\0${address}`);
+    return Array.from(
+      { length: KINDS },
+      (_, kind) => kind * KIND_STEP + mac.readUIntBE(kind * DIGEST_BYTES, DIGEST_BYTES),
+    );
+  }
+
+  /** A pin to this endpoint. */
+  pin(to: Omit<Pin, 'endpoint'>, address: string): Pin {
+    return { ...to, endpoint: this.ofEndpoint(address)[kindOf(to)] as number };
   }
 
   private digest(what: string): number {
-    const mac = createHmac('sha256', this.secret).update(`${this.service}\0${what}`).digest();
     // 0 is taken; of 2^48 values it is no loss.
-    return mac.readUIntBE(0, DIGEST_BYTES) || 1;
+    return this.mac(what).readUIntBE(0, DIGEST_BYTES) || 1;
+  }
+
+  private mac(what: string): Buffer {
+    return createHmac('sha256', this.secret).update(`${this.service}\0${what}`).digest();
   }
 }
 
@@ -68,20 +96,15 @@ export function parseSessionCookie(value: string): CookieSession | undefined {
   const digests = value.slice(mark + 1);
   if (!/^[A-Za-z0-9_-]{16}$/.test(digests)) return undefined;
   const bytes = Buffer.from(digests, 'base64url');
-  return {
-    key,
-    pin: {
-      release: bytes.readUIntBE(0, DIGEST_BYTES),
-      endpoint: bytes.readUIntBE(DIGEST_BYTES, DIGEST_BYTES),
-      label: value[mark] === LABEL_MARK,
-    },
-  };
+  const to = { release: bytes.readUIntBE(0, DIGEST_BYTES), label: value[mark] === LABEL_MARK };
+  const endpoint = kindOf(to) * KIND_STEP + bytes.readUIntBE(DIGEST_BYTES, DIGEST_BYTES);
+  return { key, pin: { ...to, endpoint } };
 }
 
 export function formatSessionCookie(key: string, pin: Pin | undefined): string {
   if (pin === undefined) return key;
   const bytes = Buffer.allocUnsafe(2 * DIGEST_BYTES);
   bytes.writeUIntBE(pin.release, 0, DIGEST_BYTES);
-  bytes.writeUIntBE(pin.endpoint, DIGEST_BYTES, DIGEST_BYTES);
+  bytes.writeUIntBE(pin.endpoint % KIND_STEP, DIGEST_BYTES, DIGEST_BYTES);
   return key + (pin.label ? LABEL_MARK : PERSISTENT_MARK) + bytes.toString('base64url');
 }

@@ -1,6 +1,7 @@
 import type { KeySourceConfig } from '../xds/hash-policy.js';
 import type { AffinityConfig } from '../xds/policy.js';
 import type { RetryConfig } from '../xds/route.js';
+import type { RouteActions } from './actions.js';
 import type { EndpointSet } from './endpoint-set.js';
 import type { Condition } from './match.js';
 import type { PinDigests } from './pins.js';
@@ -59,9 +60,19 @@ export interface Route {
   readonly affinity: Affinity | undefined;
   /** A route that names one release pins the session there. */
   readonly pins: boolean;
-  readonly timeoutMs: number;
-  readonly idleTimeoutMs: number;
+  readonly timeouts: Timeouts;
   readonly retry: RetryConfig | undefined;
+  /** Undefined: its requests are sent somewhere and that is all. A route that redirects has an empty split. */
+  readonly actions: RouteActions | undefined;
+}
+
+/** How long a request may take; 0: as long as it likes. */
+export interface Timeouts {
+  /** From the request's head to the end of the response, whatever happens in between. */
+  readonly requestMs: number;
+  readonly perTryMs: number;
+  /** Without a byte in either direction; 0: as long as the sidecar lets any. */
+  readonly idleMs: number;
 }
 
 export interface Split {

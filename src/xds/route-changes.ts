@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
+import { isGuardedHeader, isHeaderValue, isTargetPath } from '../http/guarded-headers.js';
 import { type Message, unpackAny } from './descriptors.js';
-import { durationMs, message, messages, type Problems, text } from './fields.js';
+import { durationMs, message, messages, type Problems, text, wrappedBool } from './fields.js';
 import { readFraction } from './route-match.js';
 
 /** What a route does to a request or a response on its way. */
@@ -21,10 +22,12 @@ export interface HeaderChanges {
 
 export const NO_CHANGES: HeaderChanges = { changes: [], removed: [] };
 
-/** `$0`–`$9` in the substitution stand for groups of the pattern. */
+/** Every match of the pattern in the path, without the query, is replaced. */
 export interface PathRewrite {
+  /** RE2 syntax. */
   readonly pattern: string;
-  readonly substitution: string;
+  /** Text as it is, and numbers of the pattern's groups. */
+  readonly substitution: readonly (string | number)[];
 }
 
 export interface RewriteConfig {
@@ -41,6 +44,7 @@ export interface RedirectConfig {
   /** The whole path, or a rewrite of it. */
   readonly path: string;
   readonly rewrite: PathRewrite | undefined;
+  readonly keepsQuery: boolean;
   readonly status: number;
 }
 
@@ -59,41 +63,92 @@ export interface FaultConfig {
 }
 
 /** Reads `request_headers_to_add` and `…_to_remove`, or the response's. */
-export function readHeaderChanges(raw: Message, which: 'request' | 'response'): HeaderChanges {
-  const added = messages(raw[`${which}HeadersToAdd`]).map((option): HeaderChange => {
-    const header = message(option.header);
-    const overwrites = text(option.appendAction).startsWith('OVERWRITE');
-    return { name: text(header?.key), value: text(header?.value), kind: overwrites ? 'set' : 'add' };
-  });
+export function readHeaderChanges(
+  raw: Message,
+  which: 'request' | 'response',
+  path: string,
+  problems: Problems,
+): HeaderChanges {
+  const field = `${path}.${which}_headers_to`;
+  const added = messages(raw[`${which}HeadersToAdd`]).map((option, i) =>
+    readHeaderChange(option, `${field}_add[${i}]`, problems),
+  );
   const removed = ((raw[`${which}HeadersToRemove`] as string[] | undefined) ?? []).map((name) =>
     name.toLowerCase(),
   );
+  for (const name of removed) if (isGuardedHeader(name)) refuseGuarded(name, `${field}_remove`, problems);
   return added.length === 0 && removed.length === 0 ? NO_CHANGES : { changes: added, removed };
 }
 
+function readHeaderChange(option: Message, path: string, problems: Problems): HeaderChange {
+  const header = message(option.header);
+  const name = text(header?.key);
+  if (!HEADER_NAME.test(name)) problems.add(`${path}.header.key`, `"${name}" is no header name`);
+  if (isGuardedHeader(name.toLowerCase())) refuseGuarded(name, path, problems);
+  const action = text(option.appendAction);
+  if (action === 'ADD_IF_ABSENT' || action === 'OVERWRITE_IF_EXISTS')
+    problems.add(`${path}.append_action`, `${action} is not supported`);
+  // `append` is the field that `append_action` took the place of.
+  const overwrites = action === 'OVERWRITE_IF_EXISTS_OR_ADD' || wrappedBool(option.append) === false;
+  const value = readHeaderValue(text(header?.value), `${path}.header.value`, problems);
+  return { name, value, kind: overwrites ? 'set' : 'add' };
+}
+
+/** RFC 9110 section 5.6.2. */
+const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+function refuseGuarded(name: string, path: string, problems: Problems): void {
+  problems.add(path, `"${name}" frames a message or belongs to one hop; it cannot be changed`);
+}
+
+/** Envoy's values are format strings: `%%` is a percent sign, `%COMMAND%` something that is not known here. */
+function readHeaderValue(value: string, path: string, problems: Problems): string {
+  if (value.replaceAll('%%', '').includes('%'))
+    problems.add(path, 'has a command operator (%…%), which is not supported');
+  const plain = value.replaceAll('%%', '%');
+  if (!isHeaderValue(plain)) problems.add(path, 'has a character that no header value may have');
+  return plain;
+}
+
 export function readRewrite(action: Message, path: string, problems: Problems): RewriteConfig | undefined {
-  const host = text(action.hostRewriteLiteral);
+  const host = readHost(action.hostRewriteLiteral, `${path}.host_rewrite_literal`, problems);
   const regex = readPathRewrite(action.regexRewrite, `${path}.regex_rewrite`, problems);
   if (text(action.prefixRewrite) !== '')
     problems.add(`${path}.prefix_rewrite`, 'is not supported; use regex_rewrite');
   return host === '' && regex === undefined ? undefined : { path: regex, host };
 }
 
+/** What may stand in `Host` and in a URL (RFC 9110 section 7.2), more or less. */
+function readHost(raw: unknown, path: string, problems: Problems): string {
+  const host = text(raw);
+  if (!/^[A-Za-z0-9._:[\]-]*$/.test(host)) problems.add(path, `"${host}" is no host`);
+  return host;
+}
+
 function readPathRewrite(raw: unknown, path: string, problems: Problems): PathRewrite | undefined {
   const rewrite = message(raw);
   if (rewrite === undefined) return undefined;
   const pattern = text(message(rewrite.pattern)?.regex);
+  const substitution = readSubstitution(text(rewrite.substitution));
   try {
-    RE2JS.compile(pattern);
+    const groups = RE2JS.compile(pattern).groupCount();
+    if (substitution.some((part) => typeof part === 'number' && part > groups))
+      problems.add(`${path}.substitution`, `names a group that the pattern has not: it has ${groups}`);
   } catch (cause) {
     problems.add(`${path}.pattern`, `is no RE2 regular expression: ${(cause as Error).message}`);
   }
-  // Envoy writes groups as \1; the engine here as $1.
-  const substitution = text(rewrite.substitution)
-    .replaceAll('$', '$$$$')
-    .replace(/\\(\d)/g, '$$$1')
-    .replaceAll('\\\\', '\\');
+  if (!isTargetPath(`/${substitution.filter((part) => typeof part === 'string').join('')}`))
+    problems.add(`${path}.substitution`, 'has a character that no path may have');
   return { pattern, substitution };
+}
+
+/** `\0`–`\9` stand for groups, a backslash twice for itself. */
+function readSubstitution(written: string): (string | number)[] {
+  const parts = written.split(/\\([0-9\\])/);
+  // Between what was split at stands what it was split at.
+  return parts
+    .map((part, i) => (i % 2 === 1 && part !== '\\' ? Number(part) : part))
+    .filter((part) => part !== '');
 }
 
 const REDIRECT_STATUS: Readonly<Record<string, number>> = {
@@ -105,12 +160,20 @@ const REDIRECT_STATUS: Readonly<Record<string, number>> = {
 };
 
 export function readRedirect(raw: Message, path: string, problems: Problems): RedirectConfig {
+  const scheme = raw.httpsRedirect === true ? 'https' : text(raw.schemeRedirect);
+  const newPath = text(raw.pathRedirect);
+  if (!/^(?:https?)?$/.test(scheme)) problems.add(`${path}.scheme_redirect`, `"${scheme}" is not supported`);
+  if (newPath !== '' && !isTargetPath(newPath))
+    problems.add(`${path}.path_redirect`, 'is no path; one with a query is not supported');
+  if (text(raw.prefixRewrite) !== '')
+    problems.add(`${path}.prefix_rewrite`, 'is not supported; use regex_rewrite');
   return {
-    scheme: raw.httpsRedirect === true ? 'https' : text(raw.schemeRedirect),
-    host: text(raw.hostRedirect),
+    scheme,
+    host: readHost(raw.hostRedirect, `${path}.host_redirect`, problems),
     port: Number(raw.portRedirect ?? 0),
-    path: text(raw.pathRedirect),
+    path: newPath,
     rewrite: readPathRewrite(raw.regexRewrite, `${path}.regex_rewrite`, problems),
+    keepsQuery: raw.stripQuery !== true,
     status: REDIRECT_STATUS[text(raw.responseCode)] ?? 301,
   };
 }

@@ -1,3 +1,4 @@
+import { IDEMPOTENT_METHODS } from '../http/methods.js';
 import { codec, type Message } from './descriptors.js';
 import { durationMs, message, messages, Problems, text, wrapped, wrappedBool } from './fields.js';
 import { type HashPolicyConfig, readHashPolicy } from './hash-policy.js';
@@ -20,7 +21,7 @@ import {
   readRedirect,
   readRewrite,
 } from './route-changes.js';
-import { type RouteMatchConfig, readRouteMatch } from './route-match.js';
+import { type RouteMatchConfig, readHeader, readRouteMatch } from './route-match.js';
 
 export interface WeightedClusterConfig {
   readonly cluster: string;
@@ -32,6 +33,8 @@ export interface RetryConfig {
   readonly retries: number;
   readonly on: ReadonlySet<RetryCondition>;
   readonly statuses: ReadonlySet<number>;
+  /** Methods of requests that may be sent again once an upstream may have seen them. */
+  readonly methods: ReadonlySet<string>;
   readonly perTryTimeoutMs: number;
   readonly backOffBaseMs: number;
   readonly backOffMaxMs: number;
@@ -138,10 +141,10 @@ function readRoute(
     ),
     timeoutMs: durationMs(forward.timeout) ?? DEFAULT_ROUTE_TIMEOUT_MS,
     idleTimeoutMs: durationMs(forward.idleTimeout) ?? 0,
-    retry: retry && readRetry(retry),
+    retry: retry && readRetry(retry, `${path}.route.retry_policy`, problems),
     policy: readRoutePolicy(raw.typedPerFilterConfig),
-    requestHeaders: readHeaderChanges(raw, 'request'),
-    responseHeaders: readHeaderChanges(raw, 'response'),
+    requestHeaders: readHeaderChanges(raw, 'request', path, problems),
+    responseHeaders: readHeaderChanges(raw, 'response', path, problems),
     rewrite: readRewrite(forward, `${path}.route`, problems),
     redirect: redirect && readRedirect(redirect, `${path}.redirect`, problems),
     mirrors: readMirrors(forward),
@@ -176,7 +179,7 @@ const CONDITIONS: ReadonlySet<string> = new Set<RetryCondition>([
   '5xx',
 ]);
 
-function readRetry(raw: Message): RetryConfig {
+function readRetry(raw: Message, path: string, problems: Problems): RetryConfig {
   const words = text(raw.retryOn)
     .split(',')
     .map((word) => word.trim());
@@ -187,8 +190,30 @@ function readRetry(raw: Message): RetryConfig {
     retries: wrapped(raw.numRetries) ?? 1,
     on: new Set(words.filter((word): word is RetryCondition => CONDITIONS.has(word))),
     statuses: new Set(words.includes('retriable-status-codes') ? statuses : []),
+    methods: readRetriableMethods(raw, path, problems),
     perTryTimeoutMs: durationMs(raw.perTryTimeout) ?? 0,
     backOffBaseMs: base,
     backOffMaxMs: durationMs(backOff?.maxInterval) ?? base * 10,
   };
+}
+
+/**
+ * Envoy retries a request only if one of `retriable_request_headers` matches it, where there are any. Of these, exact
+ * methods are what is understood here; without any, the methods that are safe to repeat.
+ */
+function readRetriableMethods(raw: Message, path: string, problems: Problems): ReadonlySet<string> {
+  const matchers = messages(raw.retriableRequestHeaders);
+  if (matchers.length === 0) return IDEMPOTENT_METHODS;
+  return new Set(
+    matchers.flatMap((matcher, i) => {
+      const { name, match, invert } = readHeader(
+        matcher,
+        `${path}.retriable_request_headers[${i}]`,
+        problems,
+      );
+      if (name === ':method' && match.kind === 'exact' && !invert) return [match.value];
+      problems.add(`${path}.retriable_request_headers[${i}]`, 'is not supported but for exact methods');
+      return [];
+    }),
+  );
 }

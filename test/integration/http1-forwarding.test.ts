@@ -48,7 +48,7 @@ inEachDirection(
         'X-Forwarded-Proto: https',
       ],
     });
-    const answered = ['sErVeR: x', 'Set-Cookie: a=1', 'set-cookie: b=2', 'X-Odd: \xff', 'Content-Length:2'];
+    const answered = ['sErVeR:x', 'Set-Cookie: a=1', 'set-cookie: b=2', 'X-Odd: \xff', 'Content-Length: 2'];
     upstream.sendMessage(
       ['HTTP/1.1 299 Just so', ...answered, 'Connection: x-hop', 'X-Hop: 1', 'Keep-Alive: 5'],
       'ok',

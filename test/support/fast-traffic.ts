@@ -83,6 +83,8 @@ export async function startBackends(
 
 export interface FastRequest {
   readonly host: string;
+  /** With its query; default `/`. */
+  readonly path?: string;
   readonly headers?: readonly (readonly [name: string, value: string])[];
 }
 
@@ -132,12 +134,12 @@ class FastConnection {
 
   constructor(private readonly target: string) {}
 
-  call({ host, headers = [] }: FastRequest): Promise<FastAnswer> {
+  call({ host, path = '/', headers = [] }: FastRequest): Promise<FastAnswer> {
     const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
     const socket = this.connected();
     return new Promise((resolve, reject) => {
       this.pending = { resolve, reject };
-      socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n${lines}\r\n`, 'latin1');
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${lines}\r\n`, 'latin1');
     });
   }
 
@@ -154,6 +156,7 @@ class FastConnection {
     socket.on('data', (data) => this.read(data.toString('latin1')));
     socket.on('error', () => {});
     socket.on('close', () => {
+      if (this.socket !== socket) return;
       this.socket = undefined;
       this.settle((pending) => pending.reject(new Error('the sidecar closed the connection')));
     });
@@ -175,7 +178,14 @@ class FastConnection {
       error: /x-roost-error: ([^\r]*)/i.exec(head)?.[1],
     };
     this.text = this.text.slice(total);
+    if (/\r\nconnection: close/i.test(head)) this.leave();
     this.settle((pending) => pending.resolve(answer));
+  }
+
+  /** The next call gets a connection of its own. */
+  private leave(): void {
+    this.socket?.destroy();
+    this.socket = undefined;
   }
 
   private settle(how: (pending: NonNullable<FastConnection['pending']>) => void): void {

@@ -13,7 +13,7 @@ import { DomainTable } from '../../src/routing/domains.js';
 import { type Endpoint, EndpointSet, USABLE, type Usability } from '../../src/routing/endpoint-set.js';
 import type { Pin } from '../../src/routing/pins.js';
 import { plainRequest } from '../../src/routing/request-view.js';
-import type { Affinity, Cluster } from '../../src/routing/table.js';
+import type { Affinity, Cluster, Release } from '../../src/routing/table.js';
 import { decodeCluster } from '../../src/xds/cluster.js';
 import { decodeAssignment } from '../../src/xds/endpoint.js';
 import { decodeRouteConfiguration } from '../../src/xds/route.js';
@@ -27,8 +27,6 @@ export class MeshTable {
     string,
     { name: string; endpoints: EndpointSet; unusableSinceMs: number | undefined }
   >();
-  readonly pins = new Map<string, Pin>();
-  readonly secret: Buffer;
   nowMs = 1_000_000;
   /** Leaves our payload out, as a control plane that is not ours would. */
   standardFieldsOnly = false;
@@ -36,9 +34,11 @@ export class MeshTable {
   table = new DomainTable([]);
   private readonly usability = new Map<string, Usability>();
 
-  constructor(secret: Buffer = Buffer.from('a secret of the mesh, for tests.')) {
-    this.secret = secret;
-  }
+  /** @param pins given where several tables are to share one, as sidecars share what travels in cookies */
+  constructor(
+    readonly secret: Buffer = Buffer.from('a secret of the mesh, for tests.'),
+    readonly pins = new Map<string, Pin>(),
+  ) {}
 
   /** Puts this service in force, replacing what was there. */
   apply(resource: unknown): MeshService {
@@ -83,11 +83,16 @@ export class MeshTable {
     }
   }
 
-  /** Decides one request and keeps the pin that follows from it, as the sidecar does. */
+  /**
+   * Decides one request and keeps the pin that follows from it, as the sidecar does.
+   *
+   * @param without releases that have refused this request already
+   */
   send(
     authority: string,
     options: Parameters<typeof plainRequest>[0] = {},
     random = Math.random,
+    without: readonly Release[] = [],
   ): Placement | NoEndpoint {
     const request = plainRequest(options);
     const host = this.table.find(authority);
@@ -99,7 +104,7 @@ export class MeshTable {
       random,
       findPin: (affinity, hash) => this.pins.get(pinKey(affinity, hash)),
     };
-    const placed = place(host, route, request, context);
+    const placed = place(host, route, request, context, without);
     if (placed.endpoint !== undefined && placed.pinTo && placed.session && route.affinity) {
       this.pins.set(pinKey(route.affinity, placed.session.hash), pinFor(placed, route.affinity));
     }
@@ -121,7 +126,7 @@ export class MeshTable {
 
 export function pinFor(placed: Placement, affinity: Affinity): Pin {
   if (placed.pinTo === undefined) throw new Error('nothing to pin');
-  return { ...placed.pinTo, endpoint: affinity.digests.ofEndpoint(placed.endpoint.address) };
+  return affinity.digests.pin(placed.pinTo, placed.endpoint.address);
 }
 
 function pinKey(affinity: Affinity, hash: bigint): string {

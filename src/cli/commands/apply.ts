@@ -8,6 +8,7 @@ import type { ControlPlaneClient } from '../client.js';
 import { CommandError, EXIT } from '../exit.js';
 import { addFlags, type Flags, isSwitch, readFlags, text, wholeNumber } from '../flags.js';
 import { RejectedDocumentsError } from '../rejected-documents.js';
+import { readStandardInput } from '../standard-input.js';
 import { print, printJson } from '../terminal.js';
 import { CHANGE_FLAGS, changeJson, reportChange, withClient } from './shared.js';
 
@@ -117,10 +118,4 @@ function nameOf({ value }: SourceDocument): string {
   const { name, namespace = 'default' } = (value as { metadata: { name: string; namespace?: string } })
     .metadata;
   return `${name}.${namespace}`;
-}
-
-async function readStandardInput(): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
 }

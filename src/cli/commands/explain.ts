@@ -63,23 +63,37 @@ function parseHeader(value: string): { readonly name: string; readonly value: st
   return { name: value.slice(0, colon).trim(), value: value.slice(colon + 1).trim() };
 }
 
+type Row = readonly [label: string, what: string, why: string];
+
 /** The decision as lines: what, and behind it why. */
-export function describeExplanation({
-  service,
-  route,
-  session,
-  slot,
-  pin,
-  release,
-  endpoint,
-  newPin,
-  outcome,
-}: Explanation): string {
+export function describeExplanation(explained: Explanation): string {
+  const { service, route, outcome, actions = [] } = explained;
   if (outcome === 'no-route') return `${service}: no route matches (404 no-route)`;
   const over = route?.passedOver.length ? `; before it, ${route.passedOver.join(', ')} did not match` : '';
-  const rows: [string, string, string][] = [
+  const rows: Row[] = [
     ['service', service, ''],
     ['route', route?.name ?? '', `${route?.why}${over}`],
+    ...actions.map((action): Row => ['action', action, '']),
+    ...(outcome === 'abort' || outcome === 'redirect' ? answerRows(explained) : placementRows(explained)),
+  ];
+  const width = Math.max(...rows.map(([, what]) => what.length));
+  return rows
+    .map(([label, what, why]) => `${label.padEnd(9)} ${what.padEnd(width)}  ${why}`.trimEnd())
+    .join('\n');
+}
+
+function answerRows({ redirect, abort }: Explanation): Row[] {
+  if (redirect !== undefined)
+    return [
+      ['answer', `${redirect.status} ${redirect.location}`, 'the route redirects; no endpoint is asked'],
+    ];
+  return [
+    ['answer', `${abort?.status} fault-injected`, 'a fault befalls every request; no endpoint is asked'],
+  ];
+}
+
+function placementRows({ session, slot, pin, release, endpoint, newPin }: Explanation): Row[] {
+  const rows: Row[] = [
     [
       'session',
       session?.source ?? 'none',
@@ -87,28 +101,14 @@ export function describeExplanation({
         ? `hash ${session.hash}${session.minted ? ', made for this request' : ''}`
         : 'the request has no key',
     ],
-    ...(slot
-      ? [
-          ['slot', `${slot.number} of ${slot.of}`, `${slot.owner} owns ${slot.range}`] as [
-            string,
-            string,
-            string,
-          ],
-        ]
-      : []),
-    ...(pin
-      ? [['pin', pin.release, `made by a ${pin.kind}; endpoint ${pin.endpoint}`] as [string, string, string]]
-      : []),
-    [
-      'release',
-      release?.name ?? '',
-      `${release?.why}${release?.failedOverFrom ? ` (${release.failedOverFrom})` : ''}`,
-    ],
-    ['endpoint', endpoint?.address ?? 'none (503 no-endpoint)', endpoint?.why ?? ''],
-    ...(newPin ? [['new pin', newPin, ''] as [string, string, string]] : []),
   ];
-  const width = Math.max(...rows.map(([, what]) => what.length));
-  return rows
-    .map(([label, what, why]) => `${label.padEnd(9)} ${what.padEnd(width)}  ${why}`.trimEnd())
-    .join('\n');
+  if (slot) rows.push(['slot', `${slot.number} of ${slot.of}`, `${slot.owner} owns ${slot.range}`]);
+  if (pin) rows.push(['pin', pin.release, `made by a ${pin.kind}; endpoint ${pin.endpoint}`]);
+  const failedOver = release?.failedOverFrom ? ` (${release.failedOverFrom})` : '';
+  rows.push(
+    ['release', release?.name ?? '', `${release?.why}${failedOver}`],
+    ['endpoint', endpoint?.address ?? 'none (503 no-endpoint)', endpoint?.why ?? ''],
+  );
+  if (newPin) rows.push(['new pin', newPin, '']);
+  return rows;
 }

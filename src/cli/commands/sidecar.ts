@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { DEFAULT_LIMITS } from '../../../sidecar/http1/limits.js';
 import { type SocketAddress, splitHostPort } from '../../model/scalars.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
 import {
@@ -18,8 +17,7 @@ import {
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
 import { CLIENT_FLAGS } from './shared.js';
-
-const GIBIBYTE = 2 ** 30;
+import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
 
 const FLAGS = {
   service: {
@@ -99,41 +97,7 @@ const FLAGS = {
     default: '15s',
     parse: durationMs,
   },
-  maxHeadBytes: {
-    name: 'max-head-bytes',
-    argument: 'N',
-    help: 'largest request or response head',
-    default: String(DEFAULT_LIMITS.maxHeadBytes),
-    parse: wholeNumber(1024, GIBIBYTE),
-  },
-  maxHeaders: {
-    name: 'max-headers',
-    argument: 'N',
-    help: 'most header fields in a head',
-    default: String(DEFAULT_LIMITS.maxFields),
-    parse: wholeNumber(10, 10_000),
-  },
-  headTimeout: {
-    name: 'head-timeout',
-    argument: 'DURATION',
-    help: 'from the first byte of a head to its last',
-    default: '10s',
-    parse: durationMs,
-  },
-  idleTimeout: {
-    name: 'idle-timeout',
-    argument: 'DURATION',
-    help: "between requests on a client's connection",
-    default: '5m',
-    parse: durationMs,
-  },
-  streamIdleTimeout: {
-    name: 'stream-idle-timeout',
-    argument: 'DURATION',
-    help: 'without a byte in either direction during a request; a route may set its own',
-    default: '5m',
-    parse: durationMs,
-  },
+  ...BOUND_FLAGS,
   logLevel: {
     name: 'log-level',
     argument: 'LEVEL',
@@ -170,14 +134,7 @@ function toOptions(flags: Values<typeof FLAGS>) {
     passthrough: flags.unknown === 'passthrough',
     resolve: new Map(flags.resolve),
     drainTimeoutMs: flags.drainTimeout,
-    limits: {
-      ...DEFAULT_LIMITS,
-      maxHeadBytes: flags.maxHeadBytes,
-      maxFields: flags.maxHeaders,
-      headTimeoutMs: flags.headTimeout,
-      clientIdleTimeoutMs: flags.idleTimeout,
-      streamIdleTimeoutMs: flags.streamIdleTimeout,
-    },
+    limits: limitsOf(flags),
   };
 }
 

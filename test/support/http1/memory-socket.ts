@@ -107,6 +107,10 @@ export class MemorySocket extends EventEmitter {
     this.paused = false;
   }
 
+  isPaused(): boolean {
+    return this.paused;
+  }
+
   write(data: Buffer | string, encoding: BufferEncoding = 'latin1'): void {
     if (this.writableEnded) throw new Error('written after the end');
     const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data;

@@ -1,8 +1,5 @@
-import {
-  DownstreamConnection,
-  type DownstreamOwner,
-  type DownstreamUser,
-} from '../../../sidecar/http1/downstream-connection.js';
+import { DownstreamConnection, type DownstreamUser } from '../../../sidecar/http1/downstream-connection.js';
+import type { DownstreamOwner } from '../../../sidecar/http1/downstream-owner.js';
 import { forwardedRequestHead, forwardedResponseHead } from '../../../sidecar/http1/forwarded-head.js';
 import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http1/limits.js';
 import type { ResponseHead } from '../../../sidecar/http1/response-head.js';

@@ -1,9 +1,9 @@
 import t from 'tap';
 import {
   DownstreamConnection,
-  type DownstreamOwner,
   type DownstreamUser,
 } from '../../../../sidecar/http1/downstream-connection.js';
+import type { DownstreamOwner } from '../../../../sidecar/http1/downstream-owner.js';
 import { DEFAULT_LIMITS, type Http1Limits } from '../../../../sidecar/http1/limits.js';
 import type { LocalReply } from '../../../../src/http/error-catalogue.js';
 import { headOf } from '../../../support/http1/heads.js';
@@ -106,6 +106,62 @@ t.test('gives every head its own time', async (t) => {
   }
   t.equal(f.connection.requests, 5);
   t.equal(f.refused.length, 0);
+});
+
+t.test('answers a body that comes too slowly with 408, and its user is told that it is over', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(headOf('POST / HTTP/1.1', 'Host: a', 'Content-Length: 100000'));
+  for (let i = 0; i < 10; i++) {
+    f.socket.feed('x'.repeat(99));
+    t.equal(f.socket.written, '');
+    f.pass(1000);
+  }
+  t.match(f.socket.written, /^HTTP\/1\.1 408 .*x-roost-error: slow-request\r\n.*connection: close/s);
+  t.equal(f.socket.writableEnded, true);
+  t.match(f.refused, [{ code: 'slow-request' }]);
+  t.equal(f.events.at(-1), 'gone');
+});
+
+t.test('a slow chunked body counts byte by byte, framing and all', async (t) => {
+  for (const [rate, refused] of [
+    [3, []],
+    [4, [{ code: 'slow-request' }]],
+  ] as const) {
+    const f = new Fixture({ minBodyRate: rate });
+    f.socket.feed(headOf('POST / HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked'));
+    for (let i = 0; i < 20; i++) {
+      f.socket.feed(['1\r\n', 'x\r\n'][i % 2] as string);
+      f.pass(1000);
+    }
+    t.match(f.refused, refused);
+    t.equal(f.refused.length, refused.length);
+  }
+});
+
+t.test('lets a body be slow while its response is under way, or while it is not read', async (t) => {
+  const answered = new Fixture();
+  answered.socket.feed(headOf('POST / HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked'));
+  answered.connection.responseStarted = true;
+  answered.pass(30_000);
+  t.equal(answered.refused.length, 0, 'as in a conversation');
+  const held = new Fixture();
+  held.socket.feed(headOf('POST / HTTP/1.1', 'Host: a', 'Content-Length: 100000'));
+  held.connection.pause();
+  held.pass(30_000);
+  t.equal(held.refused.length, 0, 'an upstream that takes nothing is not its fault');
+  held.connection.resume();
+  held.pass(10_000);
+  t.equal(held.refused.length, 1);
+});
+
+t.test('gives no time to a body that waits for its 100 (RFC 9110 section 10.1.1)', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(headOf('POST / HTTP/1.1', 'Host: a', 'Expect: 100-continue', 'Content-Length: 100000'));
+  f.pass(30_000);
+  t.equal(f.refused.length, 0);
+  f.socket.feed('x');
+  f.pass(11_000);
+  t.match(f.refused, [{ code: 'slow-request' }]);
 });
 
 t.test('ends a connection that has been idle for too long, without a word', async (t) => {

@@ -69,14 +69,53 @@ t.test('removes the fields that Connection nominates (RFC 9110 section 7.6.1)', 
 
 t.test('keeps the fields that frame the body', async (t) => {
   for (const framing of [
-    'content-LENGTH:  007 ',
-    'Transfer-Encoding: Chunked',
+    'content-LENGTH: 7',
+    'CONTENT-length: 0',
+    'Transfer-ENCODING: chunked',
     'Expect: 100-continue',
     'Trailer: X',
   ]) {
     t.match(forward(['POST / HTTP/1.1', 'Host: a', framing]), ['POST / HTTP/1.1', 'Host: a', framing]);
   }
 });
+
+t.test(
+  'writes framing fields in the one way that every parser reads alike (RFC 9112 section 6.1)',
+  async (t) => {
+    for (const [written, plain] of [
+      ['content-LENGTH:7', 'content-LENGTH: 7'],
+      ['Content-Length:\t7', 'Content-Length: 7'],
+      ['Content-Length:  7', 'Content-Length: 7'],
+      ['Content-Length: 7 ', 'Content-Length: 7'],
+      ['Content-Length: 7\t', 'Content-Length: 7'],
+      ['Content-Length: 007', 'Content-Length: 7'],
+      ['Content-Length: 00', 'Content-Length: 0'],
+      ['Content-Length: 9007199254740991 ', 'Content-Length: 9007199254740991'],
+      ['Transfer-Encoding: Chunked', 'Transfer-Encoding: chunked'],
+      ['TRANSFER-ENCODING:CHUNKED', 'TRANSFER-ENCODING: chunked'],
+      ['Transfer-Encoding:\tchunked', 'Transfer-Encoding: chunked'],
+      ['Transfer-Encoding: chunked \t', 'Transfer-Encoding: chunked'],
+    ] as const) {
+      t.match(forward(['POST / HTTP/1.1', 'A: 1', written, 'Host: a']), [
+        'POST / HTTP/1.1',
+        'A: 1',
+        plain,
+        'Host: a',
+      ]);
+      t.strictSame(forwardResponse(['HTTP/1.1 200 OK', 'A: 1', written, 'B: 2']), [
+        'HTTP/1.1 200 OK',
+        'A: 1',
+        plain,
+        'B: 2',
+      ]);
+    }
+    const head = parseResponse(headOf('HTTP/1.1 200 OK', 'Content-Length: 0100'), 'HEAD');
+    t.match(
+      forwardedResponseHead(head, { added: '', close: false, toOldClient: false }),
+      'Content-Length: 100\r\n',
+    );
+  },
+);
 
 t.test('adds the client to X-Forwarded-For, and keeps the other fields of its kind', async (t) => {
   const seen = (...fields: string[]) => forward(['GET / HTTP/1.1', 'Host: a', ...fields]).slice(2);

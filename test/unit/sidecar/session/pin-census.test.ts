@@ -18,7 +18,7 @@ function start(capacity: number) {
   const pin = (release: string, address: string, atMs = 0) =>
     sessions.set(
       xxh64(`session-${next++}`),
-      { release: digests.ofRelease(release, release), endpoint: digests.ofEndpoint(address), label: false },
+      digests.pin({ release: digests.ofRelease(release, release), label: next % 2 === 0 }, address),
       atMs,
     );
   const count = async (nowMs = 0) =>

@@ -124,24 +124,8 @@ t.test('refuses fields that nothing implements yet', async (t) => {
   t.match(problemsOf(minimal({ versions: [{ name: 'v1', selector: { app: 'x' } }] })), [
     'spec.versions[0].selector: is not implemented yet',
   ]);
-  const split = [{ version: 'v1', weight: 1 }];
-  for (const [field, value] of Object.entries({
-    headers: { request: { set: { 'x-a': '1' } } },
-    rewrite: { path: '/' },
-    mirror: { version: 'v1' },
-    fault: { abort: { status: 503 } },
-    redirect: { host: 'example.com' },
-  })) {
-    t.same(problemsOf(minimal({ routes: [{ name: 'r', split, [field]: value }] })), [
-      `spec.routes[0].${field}: is not implemented yet`,
-    ]);
-  }
   for (const [field, value] of Object.entries({ health: {}, outlier: {}, limits: { requests: 1 } }))
     t.same(problemsOf(minimal({ [field]: value })), [`spec.${field}: is not implemented yet`]);
-  const retries = { attempts: 1, methods: ['GET'] };
-  t.same(problemsOf(minimal({ routes: [{ name: 'r', split, retries }] })), [
-    'spec.routes[0].retries.methods: is not implemented yet',
-  ]);
 });
 
 t.test('an expression that would swallow what stands around it is refused', async (t) => {

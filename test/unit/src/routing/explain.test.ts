@@ -48,11 +48,7 @@ t.test('reads the pin that a cookie carries, and says when what it names is gone
   const host = decisionTable(parseMeshService(shop), context);
   const affinity = host.routes[0]?.affinity;
   const v2 = host.service.releases.find(({ name }) => name === 'v2');
-  const pin = {
-    release: v2?.digest ?? 0,
-    endpoint: affinity?.digests.ofEndpoint('10.0.2.2:80') ?? 0,
-    label: false,
-  };
+  const pin = affinity?.digests.pin({ release: v2?.digest ?? 0, label: false }, '10.0.2.2:80');
   const cookie = `sid=${formatSessionCookie('A'.repeat(22), pin)}`;
   t.match(explain(shop, { headers: [['cookie', cookie]] }), {
     session: { source: 'cookie sid', minted: false },
@@ -74,4 +70,43 @@ t.test('says that no route matches', async (t) => {
   const explained = explain(only, {});
   t.equal(explained.outcome, 'no-route');
   t.equal(describeExplanation(explained), 'checkout.shop: no route matches (404 no-route)');
+});
+
+t.test('says what the sidecar answers itself, and that no endpoint is asked', async (t) => {
+  const shop = (route: object) =>
+    checkout({ spec: { routes: [{ name: 'default', ...route }] }, pods: { v1: 1, v2: 1 } });
+  const split = [{ version: 'v1', weight: 1 }];
+  const redirected = explain(shop({ redirect: { host: 'new.example', status: 308 } }), { path: '/a?b' });
+  t.match(redirected, {
+    outcome: 'redirect',
+    redirect: { status: 308, location: 'http://new.example/a?b' },
+  });
+  t.equal(redirected.endpoint, undefined);
+  t.match(describeExplanation(redirected), /answer +308 http:\/\/new\.example\/a\?b +the route redirects/);
+  const aborted = explain(shop({ split, fault: { abort: { status: 500 } } }), {});
+  t.match(aborted, { outcome: 'abort', abort: { status: 500 }, actions: ['answered with status 500'] });
+  t.match(describeExplanation(aborted), /answer +500 fault-injected +a fault befalls every request/);
+});
+
+t.test('says what else a route does to the request', async (t) => {
+  const route = {
+    name: 'default',
+    split: [{ version: 'v1', weight: 1 }],
+    headers: { request: { set: { 'x-a': '1' } }, response: { remove: ['server'] } },
+    rewrite: { path: '/x', host: 'inside.example' },
+    fault: { delay: { duration: '2s', percent: 5 }, abort: { status: 503, percent: 0.5 } },
+    mirror: { version: 'v2', percent: 10 },
+  };
+  const explained = explain(checkout({ spec: { routes: [route] } }), {});
+  t.equal(explained.outcome, 'forward');
+  t.strictSame(explained.actions, [
+    'delayed by 2000 ms (5 % of requests)',
+    'answered with status 503 (0.5 % of requests)',
+    'path rewritten',
+    'host rewritten to inside.example',
+    'request headers changed',
+    'response headers changed',
+    'copied to v2 (10 % of requests)',
+  ]);
+  t.match(describeExplanation(explained), /\naction +copied to v2 \(10 % of requests\)\n/);
 });

@@ -350,3 +350,38 @@ t.test('26: a lane leads to the release that carries it, and changes no pin', as
   );
   t.equal(releaseOf(table.where('checkout', { headers: inLane })), 'v1');
 });
+
+t.test(
+  "9 with routes by path: without an unconditional route, the path's own split says which pins count",
+  async (t) => {
+    const table = new MeshTable();
+    const path = { path: { prefix: '/shop' } };
+    const header = (exact: string) => ({ ...path, headers: [{ name: 'x-canary', exact }] });
+    table.apply(
+      checkout({
+        affinity: { ...persistent, precedence: 'session' },
+        spec: {
+          routes: [
+            { name: 'always', match: [header('always')], split: [{ version: 'v2', weight: 1 }] },
+            { name: 'never', match: [header('never')], split: [{ version: 'v1', weight: 1 }] },
+            {
+              name: 'default',
+              match: [path],
+              split: [
+                { version: 'v1', weight: 100 },
+                { version: 'v2', weight: 0 },
+              ],
+            },
+          ],
+        },
+      }),
+    );
+    const call = (n: number, value = 'other') =>
+      releaseOf(table.where('checkout', { path: '/shop/7', headers: [...user(n), ['x-canary', value]] }));
+    t.equal(call(1, 'always'), 'v2');
+    t.equal(call(1, 'never'), 'v2', 'the session goes before the label');
+    t.equal(call(1), 'v2');
+    t.equal(call(2, 'never'), 'v1');
+    t.equal(call(2, 'always'), 'v1');
+  },
+);

@@ -1,0 +1,120 @@
+import { type LoadTarget, openLoop, saturate } from '../load/load.js';
+import type { Placement } from '../machine.js';
+import type { StartedPeer } from '../peers/peer.js';
+import type { ProcessGroup } from '../processes.js';
+import type { RoundFigures } from '../report/results.js';
+import { ANSWER_BYTES, type Workload } from '../workloads.js';
+import { type Usage, usageOf } from './process-usage.js';
+
+/** Memory is looked at so often while load runs. */
+const SAMPLE_MS = 250;
+/** A fresh proxy is driven for so long before anything counts: Node compiles what it sees often. */
+const WARM_UP_SECONDS = 2;
+
+export interface Measurement {
+  readonly processes: ProcessGroup;
+  readonly placement: Placement;
+  readonly peer: StartedPeer;
+  readonly workload: Workload;
+  /** File of the workload's requests. */
+  readonly pool: string;
+  readonly seconds: number;
+}
+
+/** What a proxy does at saturation, and what that costs it. */
+export interface Saturation {
+  readonly requestsPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly cpuUs: number;
+  readonly busyCores: number;
+  readonly residentBytes: number;
+  readonly errors: number;
+}
+
+/** Undefined: the peer cannot do this workload. */
+export function targetOf(peer: StartedPeer, workload: Workload): LoadTarget | undefined {
+  const port = workload.tls ? peer.tlsPort : peer.port;
+  return port === undefined ? undefined : { port, tls: workload.tls && peer.proxy === undefined };
+}
+
+/** Saturates the proxy, then sends at the fixed rate. */
+export async function measureCell(measurement: Measurement, rate: number): Promise<RoundFigures> {
+  const { processes, placement, peer, workload, pool, seconds } = measurement;
+  await warmUp(measurement, WARM_UP_SECONDS);
+  const saturation = await measureSaturation(measurement);
+  const watch = watchMemory(peer);
+  const target = targetOf(peer, workload) as LoadTarget;
+  const cores = placement.loadCores;
+  const open = await openLoop(processes, { workload, target, pool, seconds, cores, rate });
+  const residentBytes = Math.max(saturation.residentBytes, watch.stop());
+  const { p50, p90, p99, p999, lateP99 } = open;
+  return {
+    ...saturation,
+    p50,
+    p90,
+    p99,
+    p999,
+    lateP99,
+    residentBytes,
+    errors: saturation.errors + open.errors,
+  };
+}
+
+/** Lets connections be made and compilers see the code before anything counts. */
+export async function warmUp(measurement: Measurement, seconds: number): Promise<void> {
+  await runLoad(measurement, seconds);
+}
+
+export async function measureSaturation(measurement: Measurement): Promise<Saturation> {
+  const { peer, workload, seconds } = measurement;
+  const watch = watchMemory(peer);
+  const startedAt = performance.now();
+  const before = usage(peer);
+  const result = await runLoad(measurement, seconds);
+  const cpuMs = usage(peer).cpuMs - before.cpuMs;
+  const elapsedMs = performance.now() - startedAt;
+  const short = isShort(result.bytes, result.requests, workload);
+  return {
+    requestsPerSecond: result.requests / result.seconds,
+    bytesPerSecond: result.bytes / result.seconds,
+    cpuUs: (cpuMs * 1000) / result.requests,
+    busyCores: cpuMs / Math.min(elapsedMs, result.seconds * 1000),
+    residentBytes: watch.stop(),
+    errors: result.errors + (short ? result.requests : 0),
+  };
+}
+
+/** `wrk` counts bytes and not bodies: on average each answer must be at least as long as its body. */
+function isShort(bytes: number, requests: number, workload: Workload): boolean {
+  return bytes < requests * ANSWER_BYTES[workload.answer];
+}
+
+function runLoad({ processes, placement, peer, workload, pool }: Measurement, seconds: number) {
+  const target = targetOf(peer, workload);
+  if (target === undefined) throw new Error(`this peer does not do ${workload.name}`);
+  return saturate(processes, {
+    workload,
+    target,
+    pool,
+    seconds,
+    cores: placement.loadCores,
+    threads: Math.min(2, placement.loadCoreCount),
+  });
+}
+
+function usage({ proxy }: StartedPeer): Usage {
+  return proxy === undefined ? { cpuMs: 0, endedChildrenMs: 0, residentBytes: 0 } : usageOf(proxy.pid);
+}
+
+function watchMemory(peer: StartedPeer): { stop(): number } {
+  let most = usage(peer).residentBytes;
+  const timer = setInterval(() => {
+    most = Math.max(most, usage(peer).residentBytes);
+  }, SAMPLE_MS);
+  return {
+    stop() {
+      clearInterval(timer);
+      return most;
+    },
+  };
+}

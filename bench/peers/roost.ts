@@ -1,0 +1,116 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Backends, podsOf } from '../backends/backends.js';
+import { freePorts } from '../free-ports.js';
+import type { RunningProcess } from '../processes.js';
+import { AUTHORITY, CANARY_SHARE, KEY_HEADER } from '../workloads.js';
+import type { Peer, PeerContext, StartedPeer } from './peer.js';
+
+/** The built command, as `npx roost` runs it. */
+const ROOST = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const READY_TIMEOUT_MS = 60_000;
+
+export type AffinityMode = 'none' | 'balanced' | 'persistent';
+
+export interface RoostOptions {
+  /** How sessions are kept; `none`: not at all. */
+  readonly affinity: AffinityMode;
+  /** More for the control plane to serve: folders or files with MeshServices. */
+  readonly config: readonly string[];
+  /** For the sidecar's Node, such as `--cpu-prof`. */
+  readonly nodeArgs: readonly string[];
+}
+
+/** A sidecar with a control plane of its own, both as users run them. */
+export interface StartedRoost extends StartedPeer {
+  readonly proxy: RunningProcess;
+}
+
+export const roost: Peer = {
+  name: 'roost',
+  description: "Roost's sidecar (outbound), configured by its control plane over xDS; Node as it comes",
+  withoutTls: 'not supported yet',
+  remedy: '',
+  version: () =>
+    (
+      JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+        version: string;
+      }
+    ).version,
+  start: (context) => startRoost(context, { affinity: 'balanced', config: [], nodeArgs: [] }),
+};
+
+export async function startRoost(context: PeerContext, options: RoostOptions): Promise<StartedRoost> {
+  const { processes, folder, backends } = context;
+  const [port, inbound, admin, grpc, http] = (await freePorts(5)) as [number, number, number, number, number];
+  const file = join(folder, 'checkout.json');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(file, JSON.stringify(checkout(backends, options.affinity)));
+  const config = [file, ...options.config].flatMap((path) => ['--config', path]);
+  const controlPlane = processes.start(
+    process.execPath,
+    [ROOST, 'control-plane', ...config, '--grpc', `127.0.0.1:${grpc}`, '--http', `127.0.0.1:${http}`],
+    { name: "Roost's control plane", cores: context.loadCores },
+  );
+  await controlPlane.listening(grpc);
+  const addresses = { outbound: port, inbound, admin, 'control-plane': grpc };
+  const flags = Object.entries(addresses).flatMap(([name, p]) => [`--${name}`, `127.0.0.1:${p}`]);
+  const proxy = processes.start(
+    process.execPath,
+    [...options.nodeArgs, ROOST, 'sidecar', '--service', 'frontend.shop', ...flags],
+    { name: "Roost's sidecar", cores: context.proxyCores },
+  );
+  await proxy.listening(admin);
+  await ready(admin, proxy);
+  const stop = async () => {
+    await processes.stop(proxy);
+    await processes.stop(controlPlane);
+  };
+  return { proxy, port, tlsPort: undefined, stop };
+}
+
+/** Two releases 80/20 by the session's hash, consistent hashing within a release, retries. YAML is a superset of JSON. */
+function checkout(backends: Backends, affinity: AffinityMode): object {
+  const [name, namespace] = AUTHORITY.split('.');
+  const endpoints = (release: 'v1' | 'v2') =>
+    podsOf(backends, release).map(({ port }) => ({ address: `127.0.0.1:${port}` }));
+  const canary = CANARY_SHARE * 100;
+  return {
+    apiVersion: 'roost.dev/v1alpha1',
+    kind: 'MeshService',
+    metadata: { name, namespace },
+    spec: {
+      port: 80,
+      versions: [
+        { name: 'v1', endpoints: endpoints('v1') },
+        { name: 'v2', endpoints: endpoints('v2') },
+      ],
+      routes: [
+        {
+          name: 'default',
+          split: [
+            { version: 'v1', weight: 100 - canary },
+            { version: 'v2', weight: canary },
+          ],
+          retries: { attempts: 2, on: ['connect-failure', 'reset', '503'] },
+        },
+      ],
+      ...(affinity === 'none'
+        ? {}
+        : { affinity: { key: [{ header: KEY_HEADER }], version: affinity, endpoint: affinity } }),
+    },
+  };
+}
+
+async function ready(admin: number, proxy: RunningProcess): Promise<void> {
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    const response = await fetch(`http://127.0.0.1:${admin}/ready`).catch(() => undefined);
+    await response?.text();
+    if (response?.status === 200) return;
+    if (proxy.hasEnded || Date.now() > deadline)
+      throw new Error(`the sidecar does not become ready: ${proxy.output.trim()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,62 @@
+import type { FieldChanges, RequestChanges } from '../../src/routing/actions.js';
+
+/**
+ * Heads with the changes that a route asks for, made on the text that would go out without them. Only requests of
+ * routes that ask for changes come here.
+ */
+
+const END_OF_LINE = '\r\n';
+
+/**
+ * @param head a whole request head, the empty line at its end included
+ * @param baggage that the sidecar has put into it: no route takes a lane away (S8)
+ */
+export function changedRequestHead(
+  head: string,
+  { fields, path, host }: RequestChanges,
+  baggage: string | undefined,
+): string {
+  const endOfLine = head.indexOf(END_OF_LINE);
+  const line = path === undefined ? head.slice(0, endOfLine) : rewrittenLine(head, endOfLine, path);
+  const named = host === '' ? '' : `Host: ${host}${END_OF_LINE}`;
+  const rest = head.slice(endOfLine + END_OF_LINE.length, -END_OF_LINE.length);
+  const kept = host === '' ? rest : withoutFields(rest, HOST);
+  const lane =
+    baggage !== undefined && fields?.dropped.has('baggage') ? `baggage: ${baggage}${END_OF_LINE}` : '';
+  return `${line}${END_OF_LINE}${named}${changedFields(kept, fields)}${lane}${END_OF_LINE}`;
+}
+
+const HOST: ReadonlySet<string> = new Set(['host']);
+
+/** The request line with another path; the query stays. `OPTIONS *` has no path. */
+function rewrittenLine(head: string, endOfLine: number, path: (path: string) => string): string {
+  const start = head.indexOf(' ') + 1;
+  const end = head.lastIndexOf(' ', endOfLine);
+  const target = head.slice(start, end);
+  if (!target.startsWith('/')) return head.slice(0, endOfLine);
+  const mark = target.indexOf('?');
+  const rewritten = mark === -1 ? path(target) : path(target.slice(0, mark)) + target.slice(mark);
+  return head.slice(0, start) + rewritten + head.slice(end, endOfLine);
+}
+
+/** @param lines header lines, each with its line end */
+export function changedFields(lines: string, changes: FieldChanges | undefined): string {
+  if (changes === undefined) return lines;
+  return withoutFields(lines, changes.dropped) + changes.lines;
+}
+
+function withoutFields(lines: string, dropped: ReadonlySet<string>): string {
+  if (dropped.size === 0) return lines;
+  let kept = '';
+  let runStart = 0;
+  for (let at = 0; at < lines.length; ) {
+    const colon = lines.indexOf(':', at);
+    const next = lines.indexOf(END_OF_LINE, colon) + END_OF_LINE.length;
+    if (dropped.has(lines.slice(at, colon).toLowerCase())) {
+      kept += lines.slice(runStart, at);
+      runStart = next;
+    }
+    at = next;
+  }
+  return kept + lines.slice(runStart);
+}

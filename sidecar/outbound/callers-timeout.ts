@@ -1,0 +1,40 @@
+import type { Timeouts } from '../../src/routing/table.js';
+import { ID } from '../http1/header-block.js';
+import type { RequestHead } from '../http1/request-head.js';
+
+/** Whole milliseconds. */
+const MILLISECONDS = /^\d{1,10}$/;
+/** As Go and Envoy write a duration: `250ms`, `1.5s`, `1m30s`. */
+const DURATION = /^(?:\d{1,10}(?:\.\d{1,9})?(?:h|ms|m|us|ns|s)){1,6}$/;
+const DURATION_PART = /(\d+(?:\.\d+)?)(h|ms|m|us|ns|s)/g;
+const MS_PER_UNIT: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  m: 60_000,
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  ns: 1e-6,
+};
+
+/**
+ * The value of `x-request-timeout`, in milliseconds; undefined where it is none: neither milliseconds nor a duration,
+ * or zero, which would mean "no answer, please" to one reader and "for ever" to another.
+ */
+export function parseRequestTimeout(value: string): number | undefined {
+  if (MILLISECONDS.test(value)) return Number(value) || undefined;
+  if (!DURATION.test(value)) return undefined;
+  let ms = 0;
+  for (const [, number, unit] of value.matchAll(DURATION_PART))
+    ms += Number(number) * (MS_PER_UNIT[unit as string] as number);
+  return ms || undefined;
+}
+
+/** The route's limits, or the caller's for the request where that is lower. */
+export function withCallersTimeout(timeouts: Timeouts, { headers }: RequestHead): Timeouts {
+  // Given twice, it says two things: as good as nothing.
+  if (headers.countOf(ID['x-request-timeout']) !== 1) return timeouts;
+  const callersMs = parseRequestTimeout(headers.known(ID['x-request-timeout']) as string);
+  if (callersMs === undefined) return timeouts;
+  if (timeouts.requestMs !== 0 && timeouts.requestMs <= callersMs) return timeouts;
+  return { ...timeouts, requestMs: callersMs };
+}

@@ -1,0 +1,151 @@
+import { pickEndpoint } from '../../src/routing/pick-endpoint.js';
+import type { Cluster } from '../../src/routing/table.js';
+import type { ResponseHead } from '../http1/response-head.js';
+import type { ReplayBuffer } from '../proxy/replay-buffer.js';
+import { upstreamOf } from '../upstream/live-cluster.js';
+import type { UpstreamConnection, UpstreamUser } from '../upstream/upstream-connection.js';
+import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
+
+/** Most copies under way to one cluster; beyond that, requests are not copied. */
+export const MAX_COPIES_PER_CLUSTER = 100;
+/** Where the route sets no limit. */
+const DEFAULT_TIMEOUT_MS = 15_000;
+
+/** What became of a copy. */
+export type CopyResult = 'mirrored' | 'mirror-failed' | 'mirror-skipped';
+
+/** A whole request, to be sent where nobody waits for the answer. */
+export interface Copy {
+  readonly cluster: Cluster;
+  readonly method: string;
+  readonly head: string;
+  /** Intact. It is written out before {@link Mirrors.send} returns, and not kept. */
+  readonly body: ReplayBuffer;
+  /** 0: the default. */
+  readonly timeoutMs: number;
+  /** Called once. */
+  onResult(result: CopyResult): void;
+}
+
+/**
+ * Copies of requests that are under way. They use the connections that requests use, but share nothing with the
+ * request that they are copies of: no deadline, no back-pressure, no failure.
+ */
+export class Mirrors {
+  private readonly underWay = new Map<Cluster, Set<MirroredRequest>>();
+
+  constructor(
+    private readonly nowMs: () => number,
+    private readonly random: () => number,
+  ) {}
+
+  send(copy: Copy): void {
+    const { cluster } = copy;
+    const others = this.underWay.get(cluster) ?? new Set();
+    const endpoint =
+      others.size < MAX_COPIES_PER_CLUSTER
+        ? pickEndpoint(cluster.endpoints, undefined, [], this.random)
+        : undefined;
+    if (endpoint === undefined) {
+      copy.onResult('mirror-skipped');
+      return;
+    }
+    const finished = (mirrored: MirroredRequest) => {
+      others.delete(mirrored);
+      if (others.size === 0) this.underWay.delete(cluster);
+    };
+    const mirrored = new MirroredRequest(copy, upstreamOf(endpoint), this.nowMs(), finished);
+    others.add(mirrored);
+    this.underWay.set(cluster, others);
+    mirrored.start();
+  }
+
+  checkDeadlines(nowMs: number): void {
+    for (const requests of this.underWay.values())
+      for (const request of requests) request.checkDeadlines(nowMs);
+  }
+
+  /** Gives up whatever is under way. */
+  close(): void {
+    for (const requests of this.underWay.values()) for (const request of requests) request.giveUp('closed');
+  }
+}
+
+/** One copy on its way, and the answer that nobody reads. */
+class MirroredRequest implements UpstreamUser {
+  /** All of it is written at once. */
+  readonly requestComplete = true;
+  private connection: UpstreamConnection | undefined;
+  private readonly deadlineMs: number;
+  /** 0: connected. */
+  private connectDeadlineMs: number;
+
+  constructor(
+    private readonly copy: Copy,
+    private readonly endpoint: UpstreamEndpoint,
+    nowMs: number,
+    private readonly onFinished: (mirrored: MirroredRequest) => void,
+  ) {
+    this.deadlineMs = nowMs + (copy.timeoutMs || DEFAULT_TIMEOUT_MS);
+    this.connectDeadlineMs = nowMs + endpoint.connectTimeoutMs;
+  }
+
+  get method(): string {
+    return this.copy.method;
+  }
+
+  start(): void {
+    const { endpoint, copy } = this;
+    endpoint.activeRequests++;
+    const connection = endpoint.acquire(this);
+    this.connection = connection;
+    if (connection.isConnected) this.connectDeadlineMs = 0;
+    connection.writer.writeText(copy.head);
+    copy.body.writeTo(connection.writer);
+    connection.writer.flush();
+  }
+
+  checkDeadlines(nowMs: number): void {
+    if (this.connectDeadlineMs !== 0 && nowMs >= this.connectDeadlineMs)
+      this.connection?.abort('connect', 'no connection in time');
+    else if (nowMs >= this.deadlineMs) this.giveUp('no response in time');
+  }
+
+  giveUp(reason: string): void {
+    this.connection?.abort('timeout', reason);
+  }
+
+  onUpstreamConnected(): void {
+    this.connectDeadlineMs = 0;
+  }
+
+  onInterimResponse(): void {}
+
+  onResponseHead(head: ResponseHead): 'content' {
+    if (head.status === 101) this.connection?.abort('bad-response', 'it switched protocols unasked');
+    return 'content';
+  }
+
+  onResponseBody(): void {}
+
+  onResponseEnd(): void {
+    this.finish('mirrored');
+  }
+
+  onUpstreamFailure(): void {
+    this.finish('mirror-failed');
+  }
+
+  private finish(result: CopyResult): void {
+    this.connection = undefined;
+    this.endpoint.activeRequests--;
+    this.onFinished(this);
+    this.copy.onResult(result);
+  }
+
+  onUpstreamTurnEnd(): void {}
+  onUpstreamDrain(): void {}
+  onUpstreamTunnelData(): void {}
+  onUpstreamTunnelEnd(): void {}
+  onUpstreamTunnelClosed(): void {}
+}

@@ -1,0 +1,86 @@
+import type { RouteActions } from '../../src/routing/actions.js';
+import type { Release, Route, VirtualHost } from '../../src/routing/table.js';
+import type { ActionCounts, CountedAction } from '../admin/action-counts.js';
+import type { RequestHead } from '../http1/request-head.js';
+import type { Exchange } from '../proxy/exchange.js';
+import type { Step } from '../proxy/forwarder.js';
+import type { CopyResult, Mirrors } from './mirrors.js';
+
+/** What the actions of routes need from outside. */
+export interface ActionServices {
+  readonly context: { random(): number };
+  readonly actionCounts: ActionCounts;
+  readonly mirrors: Mirrors;
+}
+
+/** A request whose route does something. */
+export interface ActedOn {
+  readonly host: VirtualHost;
+  readonly route: Route;
+  readonly actions: RouteActions;
+  readonly request: RequestHead;
+}
+
+/**
+ * What comes before a request is placed: a fault, which befalls it once, however often it is tried afterwards, then
+ * an answer without an upstream. The order is Envoy's, whose fault filter sits before its router.
+ *
+ * @param place what comes otherwise
+ */
+export function actBeforePlacing(acted: ActedOn, services: ActionServices, place: () => Step): Step {
+  const { fault, redirect } = acted.actions;
+  const { random } = services.context;
+  const goOn = (): Step => {
+    if (fault !== undefined && fault.abortStatus !== 0 && random() < fault.abortFraction) {
+      countAction(acted, services, 'aborted');
+      return { reply: { code: 'fault-injected', detail: acted.route.name, status: fault.abortStatus } };
+    }
+    if (redirect === undefined) return place();
+    countAction(acted, services, 'redirected');
+    return { reply: redirect(acted.request, acted.request.authority) };
+  };
+  if (fault === undefined || fault.delayMs === 0 || random() >= fault.delayFraction) return goOn();
+  countAction(acted, services, 'delayed');
+  return { waitMs: fault.delayMs, afterwards: goOn };
+}
+
+/**
+ * Has copies sent once the whole request is here, to the mirrors that chance picks. A request whose body is not kept
+ * is not copied: it is too long, or its response began before its end. Upgrades are not, either.
+ *
+ * @param headFor makes the head for a release, whose lane differs
+ */
+export function mirrorWhenWhole(
+  exchange: Exchange,
+  acted: ActedOn,
+  services: ActionServices,
+  headFor: (release: Release) => string,
+): void {
+  const { actions, request, route } = acted;
+  if (actions.mirrors.length === 0 || request.upgrade !== undefined) return;
+  const chosen = actions.mirrors.filter(({ fraction }) => services.context.random() < fraction);
+  if (chosen.length === 0) return;
+  exchange.whenWhole((kept) => {
+    const onResult = (result: CopyResult) => countAction(acted, services, result);
+    for (const { release } of chosen) {
+      if (!kept.intact) onResult('mirror-skipped');
+      else
+        services.mirrors.send({
+          cluster: release.cluster,
+          method: request.method,
+          head: headFor(release),
+          body: kept,
+          timeoutMs: route.timeouts.requestMs,
+          onResult,
+        });
+    }
+  });
+}
+
+function countAction(
+  { host, route }: Pick<ActedOn, 'host' | 'route'>,
+  { actionCounts }: Pick<ActionServices, 'actionCounts'>,
+  action: CountedAction,
+): void {
+  actionCounts.count({ service: host.service.label, route: route.name, action });
+}

@@ -1,0 +1,101 @@
+import type { Http1Limits } from '../../../sidecar/http1/limits.js';
+import { durationMs, type Flag, wholeNumber } from '../flags.js';
+
+const GIBIBYTE = 2 ** 30;
+const MILLION = 1_000_000;
+
+type BoundFlag = Flag<number> & { readonly default: string };
+
+/** A flag for every bound on what a peer may make the sidecar hold or wait for. */
+export const BOUND_FLAGS = {
+  maxHeadBytes: {
+    name: 'max-head-bytes',
+    argument: 'N',
+    help: 'largest request or response head',
+    default: '65536',
+    parse: wholeNumber(1024, GIBIBYTE),
+  },
+  maxFields: {
+    name: 'max-headers',
+    argument: 'N',
+    help: 'most header fields in a head',
+    default: '100',
+    parse: wholeNumber(10, 10_000),
+  },
+  maxTrailerBytes: {
+    name: 'max-trailer-bytes',
+    argument: 'N',
+    help: 'largest trailer section of a chunked body',
+    default: '8192',
+    parse: wholeNumber(64, GIBIBYTE),
+  },
+  headTimeoutMs: {
+    name: 'head-timeout',
+    argument: 'DURATION',
+    help: 'from the first byte of a head to its last',
+    default: '10s',
+    parse: durationMs,
+  },
+  clientIdleTimeoutMs: {
+    name: 'idle-timeout',
+    argument: 'DURATION',
+    help: "between requests on a client's connection",
+    default: '5m',
+    parse: durationMs,
+  },
+  streamIdleTimeoutMs: {
+    name: 'stream-idle-timeout',
+    argument: 'DURATION',
+    help: 'without a byte in either direction during a request; a route may set its own',
+    default: '5m',
+    parse: durationMs,
+  },
+  minBodyRate: {
+    name: 'min-body-rate',
+    argument: 'N',
+    help: 'fewest bytes per second of a request body, over every 10 s before its response begins; 0: any',
+    default: '100',
+    parse: wholeNumber(0, GIBIBYTE),
+  },
+  maxConnections: {
+    name: 'max-connections',
+    argument: 'N',
+    help: 'client connections at once, inbound and outbound each; more are answered 503',
+    default: '10000',
+    parse: wholeNumber(1, MILLION),
+  },
+  maxRequestsPerConnection: {
+    name: 'max-requests-per-connection',
+    argument: 'N',
+    help: "requests after which a client's connection is closed; 0: never",
+    default: '10000',
+    parse: wholeNumber(0, MILLION * 1000),
+  },
+  maxInterimResponses: {
+    name: 'max-interim-responses',
+    argument: 'N',
+    help: 'most 1xx responses to one request',
+    default: '16',
+    parse: wholeNumber(1, 10_000),
+  },
+  maxReplayBytes: {
+    name: 'max-replay-bytes',
+    argument: 'N',
+    help: 'request body kept for a retry; a longer one is not retried once part of it is sent',
+    default: '65536',
+    parse: wholeNumber(0, GIBIBYTE),
+  },
+  maxDiscardBytes: {
+    name: 'max-discard-bytes',
+    argument: 'N',
+    help: 'read of a request body that was answered early, so that the client gets to read the answer',
+    default: '262144',
+    parse: wholeNumber(0, GIBIBYTE),
+  },
+} as const satisfies Record<keyof Http1Limits, BoundFlag>;
+
+/** The bounds among a sidecar's flags. */
+export function limitsOf(values: Http1Limits): Http1Limits {
+  const keys = Object.keys(BOUND_FLAGS) as (keyof Http1Limits)[];
+  return Object.fromEntries(keys.map((key) => [key, values[key]])) as unknown as Http1Limits;
+}

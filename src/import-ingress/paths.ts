@@ -1,0 +1,85 @@
+import type { Outcome } from './annotation-row.js';
+import type { PathInput } from './document.js';
+import type { PathType } from './manifests.js';
+import { escapeRegex, whyRefused } from './regex.js';
+
+/** A rule's path as a condition of a route. */
+export interface PathCondition {
+  /** As the rule has it. */
+  readonly text: string;
+  /** Undefined: every path. */
+  readonly match: PathInput | undefined;
+  readonly outcome: Outcome;
+  readonly note: string;
+}
+
+/**
+ * @param asRegex the host is one of those whose paths ingress-nginx takes for regular expressions, whatever their
+ *   pathType
+ * @returns a text: why there is no such condition
+ */
+export function translatePath(path: string, pathType: PathType, asRegex: boolean): PathCondition | string {
+  if (!path.startsWith('/')) return `the path "${path}" does not start with "/"`;
+  if (asRegex) return translateRegex(path);
+  const condition = (match: PathInput | undefined, outcome: Outcome, note: string) => ({
+    text: path,
+    match,
+    outcome,
+    note,
+  });
+  if (pathType === 'Exact') return condition({ exact: path }, 'exact', 'this path and no other');
+  if (path === '/') return condition(undefined, 'exact', 'every path');
+  if (pathType === 'ImplementationSpecific')
+    return condition(
+      { regex: `${escapeRegex(path)}.*` },
+      'exact',
+      'a prefix by characters, as nginx takes it',
+    );
+  if (path.endsWith('/'))
+    return condition({ prefix: path }, 'changes', `a prefix by segments; "${path.slice(0, -1)}" matches too`);
+  return condition({ prefix: path }, 'exact', 'a prefix by segments');
+}
+
+/** A path whose rest is kept by `rewrite-target`. */
+export function prefixCondition(text: string, match: PathInput | undefined): PathCondition {
+  if (match === undefined) return { text, match, outcome: 'exact', note: 'every path' };
+  const note = 'a prefix by segments, with regard to case, so that its rest can be put after another one';
+  return { text, match, outcome: 'changes', note };
+}
+
+const EVERY_PATH = new Set(['/', '/.*', '/(.*)', '/?(.*)', '/()(.*)']);
+
+/** nginx looks for it at the start of the path, without regard to case. */
+function translateRegex(path: string): PathCondition | string {
+  if (EVERY_PATH.has(path)) return { text: path, match: undefined, outcome: 'exact', note: 'every path' };
+  const broken = whyRefused(path);
+  if (broken !== undefined)
+    return `the path "${path}" is no RE2 regular expression (${broken}), which PCRE may have taken`;
+  const start = path.includes('|') ? `(?:${path})` : path;
+  return {
+    text: path,
+    match: { regex: `(?i)${start}.*` },
+    outcome: 'exact',
+    note: 'a regular expression for the start of the path, in any case, as all paths of this host',
+  };
+}
+
+/** Which of two rules comes first where routes are tried in order: nginx asks exact paths first, then the longest. */
+export function bySpecificity(a: PathCondition, b: PathCondition): number {
+  const rank = ({ match }: PathCondition) => (match === undefined ? 2 : match.exact === undefined ? 1 : 0);
+  return rank(a) - rank(b) || b.text.length - a.text.length;
+}
+
+/** The longest path, by segments, that all of these lie under; undefined where one of them is an expression. */
+export function commonPath(conditions: readonly PathCondition[]): string | undefined {
+  if (conditions.some(isExpression)) return undefined;
+  const [first = [], ...others] = conditions.map(({ text }) =>
+    text.split('/').filter((segment) => segment !== ''),
+  );
+  const differs = first.findIndex((segment, i) => others.some((other) => other[i] !== segment));
+  return `/${first.slice(0, differs === -1 ? undefined : differs).join('/')}`;
+}
+
+function isExpression({ text, match }: PathCondition): boolean {
+  return match?.regex !== undefined && /[\\^$*+?()[\]{}|]/.test(text);
+}

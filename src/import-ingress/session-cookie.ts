@@ -1,0 +1,101 @@
+import { cookieName, hostname } from '../model/scalars.js';
+import type { AffinityInput } from './document.js';
+import type { Group } from './groups.js';
+import type { Ingress } from './ingress.js';
+import { commonPath } from './paths.js';
+import { formatSeconds } from './route-settings.js';
+
+type Cookie = Exclude<NonNullable<AffinityInput['key'][number]['cookie']>, string>;
+
+/** The `session-cookie-*` annotations as a cookie of ours. */
+export function readCookie(ingress: Ingress, group: Group): Cookie {
+  const domain = readDomain(ingress);
+  const ttl = readAge(ingress);
+  const sameSite = readSameSite(ingress);
+  return {
+    name: readName(ingress),
+    path: readPath(ingress, group),
+    ...(domain === undefined ? {} : { domain }),
+    ...(ttl === undefined ? {} : { ttl }),
+    ...(sameSite === undefined ? {} : { sameSite }),
+    ...(readSecure(ingress) ? { secure: true } : {}),
+  };
+}
+
+function readSecure(ingress: Ingress): boolean {
+  const secure = ingress.flag('session-cookie-secure') === true;
+  if (secure) ingress.remark('session-cookie-secure', { outcome: 'exact', note: 'always' });
+  return secure;
+}
+
+const DEFAULT_NAME = 'INGRESSCOOKIE';
+
+function readName(ingress: Ingress): string {
+  const name = ingress.text('session-cookie-name') ?? DEFAULT_NAME;
+  if (cookieName.safeParse(name).success) return name;
+  ingress.refuseAnnotation('session-cookie-name', `"${name}" is no cookie name; ${DEFAULT_NAME} is taken`);
+  return DEFAULT_NAME;
+}
+
+function readPath(ingress: Ingress, group: Group): string {
+  const shared = commonPath(group.rules.map(({ condition }) => condition));
+  const path = ingress.text('session-cookie-path');
+  if (path === undefined) return shared ?? '/';
+  if (!/^\/[^;\s]*$/.test(path)) {
+    ingress.refuseAnnotation(
+      'session-cookie-path',
+      `"${path}" is no path of a cookie; ${shared ?? '/'} is taken`,
+    );
+    return shared ?? '/';
+  }
+  const prefix = path.endsWith('/') ? path : `${path}/`;
+  const covers = path === '/' || shared === undefined || `${shared}/`.startsWith(prefix);
+  const note = covers
+    ? 'the same'
+    : `the same; clients do not send it on every path of the service (${shared}), and get a new session where they do not`;
+  ingress.remark('session-cookie-path', { outcome: covers ? 'exact' : 'changes', note });
+  return path;
+}
+
+function readDomain(ingress: Ingress): string | undefined {
+  const domain = ingress.text('session-cookie-domain')?.replace(/^\./, '').toLowerCase();
+  if (domain === undefined || hostname.safeParse(domain).success) return domain;
+  ingress.refuseAnnotation('session-cookie-domain', `"${domain}" is no host name`);
+  return undefined;
+}
+
+function readAge(ingress: Ingress): string | undefined {
+  const [maxAge, expires] = (['session-cookie-max-age', 'session-cookie-expires'] as const).map((name) => {
+    const seconds = ingress.wholeNumber(
+      name,
+      'write seconds; ingress-nginx sets a cookie of the browser session',
+    );
+    if (seconds === undefined || seconds > 0) return seconds;
+    ingress.refuseAnnotation(
+      name,
+      `${seconds} makes clients drop the cookie at once; a cookie of the browser session is set`,
+    );
+    return undefined;
+  });
+  if (maxAge !== undefined)
+    ingress.remark('session-cookie-expires', {
+      becomes: '',
+      note: 'max-age says the same, and clients prefer it',
+    });
+  const seconds = maxAge ?? expires;
+  return seconds === undefined ? undefined : formatSeconds(seconds);
+}
+
+type SameSite = NonNullable<Cookie['sameSite']>;
+const SAME_SITE: readonly SameSite[] = ['Lax', 'Strict', 'None'];
+
+function readSameSite(ingress: Ingress): SameSite | undefined {
+  const value = ingress.text('session-cookie-samesite');
+  const known = SAME_SITE.find((mode) => mode.toLowerCase() === value?.toLowerCase());
+  if (value !== undefined && known === undefined)
+    ingress.refuseAnnotation(
+      'session-cookie-samesite',
+      `"${value}" is none of ${SAME_SITE.join(', ')}; Lax is taken`,
+    );
+  return known;
+}

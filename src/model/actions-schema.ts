@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { isGuardedHeader, isHeaderValue, isTargetPath } from '../http/guarded-headers.js';
+import { duration, headerName, hostname, percent, port } from './scalars.js';
+import { atLeastOne, atMostOne, strict } from './strict-object.js';
+
+/** What a route does to requests and responses on their way: see docs/routes.md. */
+
+const changeableHeader = headerName.refine((name) => !isGuardedHeader(name), {
+  error: (issue) =>
+    issue.input === 'host'
+      ? 'is not changed as a header; use "rewrite.host"'
+      : 'frames a message or belongs to one hop; no route may change it',
+});
+
+const headerValue = z.string().refine(isHeaderValue, {
+  error: 'has a character that no header value may have; write visible ASCII, without spaces at the ends',
+});
+
+const headerChanges = strict({
+  set: z.record(changeableHeader, headerValue).optional(),
+  add: z.record(changeableHeader, headerValue).optional(),
+  remove: z.array(changeableHeader).optional(),
+}).refine(...atLeastOne('set', 'add', 'remove'));
+
+export const headers = strict({
+  request: headerChanges.optional(),
+  response: headerChanges.optional(),
+}).refine(...atLeastOne('request', 'response'));
+
+const newPath = z.string().refine(isTargetPath, {
+  error:
+    'must be a path that starts with "/": visible ASCII, without "?" and "#"; a query goes on as it came',
+});
+
+export const rewrite = strict({
+  path: newPath.optional(),
+  prefix: newPath.optional(),
+  host: hostname.optional(),
+})
+  .refine(...atLeastOne('path', 'prefix', 'host'))
+  .refine(...atMostOne('path', 'prefix'));
+
+export const redirect = strict({
+  scheme: z.enum(['http', 'https']).optional(),
+  host: hostname.optional(),
+  port: port.optional(),
+  path: newPath.optional(),
+  prefix: newPath.optional(),
+  status: z.literal([301, 302, 303, 307, 308], { error: 'must be 301, 302, 303, 307 or 308' }).default(302),
+})
+  .refine(...atLeastOne('scheme', 'host', 'port', 'path', 'prefix'))
+  .refine(...atMostOne('path', 'prefix'));
+
+export const mirror = strict({ version: z.string(), percent: percent.default(100) });
+
+export const fault = strict({
+  delay: strict({ duration, percent: percent.default(100) }).optional(),
+  abort: strict({
+    status: z.number().int().min(200).max(599, { error: 'must be a status, 200 to 599' }),
+    percent: percent.default(100),
+  }).optional(),
+}).refine(...atLeastOne('delay', 'abort'));

@@ -1,0 +1,53 @@
+import { xxh64 } from '../hashing/xxh64.js';
+import { PINNED_ONLY } from './endpoint-set.js';
+import { pinnedIn } from './hold.js';
+import type { ChosenRelease, Question, Target } from './question.js';
+import type { Release, Split } from './table.js';
+
+/** S4 rule 5: the chosen release if it can serve the request, else where that goes instead. */
+export function failOver(wanted: ChosenRelease, question: Question): Target | undefined {
+  if (serves(wanted.release, wanted.pinned, question)) return wanted;
+  const { host, route } = question;
+  const { stable } = host.service;
+  const target = stable && targetOn(stable, question);
+  if (target || !route.affinity?.failoverAny) return target;
+  const chosen = chooseAny(question);
+  return chosen && targetOn(chosen, question);
+}
+
+function targetOn(release: Release, question: Question): Target | undefined {
+  const pinned = pinnedIn(release, question);
+  return serves(release, pinned, question) ? { release, pinned } : undefined;
+}
+
+/** S5: a release with nothing but draining endpoints still serves the sessions that are pinned to one. */
+function serves(release: Release, pinned: number, { route, without }: Question): boolean {
+  if (without.includes(release)) return false;
+  const { endpoints } = release.cluster;
+  if (endpoints.usableCount > 0) return true;
+  return (
+    pinned >= 0 && route.affinity?.endpoint === 'persistent' && endpoints.usabilityAt(pinned) === PINNED_ONLY
+  );
+}
+
+/**
+ * `failover: any`: a drained release only where there is no other. Rendezvous hashing: a session keeps to the
+ * same release for as long as that serves, whatever becomes of the others.
+ */
+function chooseAny(question: Question): Release | undefined {
+  const { route, session, context } = question;
+  const serving = route.split.releases.filter((release) => targetOn(release, question) !== undefined);
+  const open = serving.filter((release) => slotsOf(route.split, release) > 0);
+  const candidates = open.length > 0 ? open : serving;
+  if (session === undefined) return candidates[Math.floor(context.random() * candidates.length)];
+  const score = ({ name }: Release) => xxh64(name, session.hash);
+  return candidates.reduce<Release | undefined>(
+    (best, release) => (best && score(best) >= score(release) ? best : release),
+    undefined,
+  );
+}
+
+function slotsOf({ releases, ends }: Split, release: Release): number {
+  const index = releases.indexOf(release);
+  return (ends[index] as number) - (ends[index - 1] ?? 0);
+}

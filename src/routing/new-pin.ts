@@ -1,0 +1,52 @@
+import type { Endpoint } from './endpoint-set.js';
+import { holdsSomething } from './hold.js';
+import type { ChosenRelease, Question, Target } from './question.js';
+import type { Affinity, Release } from './table.js';
+
+/** What a session is to be pinned to, beside the endpoint that answers. */
+export interface NewPin {
+  /** Digest of the release; 0: the endpoint alone. */
+  readonly release: number;
+  /** A label made it. */
+  readonly label: boolean;
+}
+
+/** S4 and S6: whether the session gets a new pin, and to what. */
+export function choosePin(
+  question: Question,
+  wanted: ChosenRelease,
+  target: Target,
+  endpoint: Endpoint,
+): NewPin | undefined {
+  const { session, pin, route } = question;
+  const { affinity } = route;
+  if (session === undefined || affinity === undefined) return undefined;
+  const named = wanted.reason === 'named';
+  // S8: a lane changes no pin. `pin: false` on a route that names a release: neither does the route.
+  if (wanted.reason === 'lane' || (named && !route.pins)) return undefined;
+  const failedOver = target.release !== wanted.release;
+  if (failedOver && holdsSomething(question) && !isLostForLong(wanted.release, affinity, question))
+    return undefined;
+  // A label is a condition: an unconditional route that lists one release is the whole service's split.
+  const label = named && route.condition !== undefined;
+  const byLabel = label || (pin?.label === true && wanted.held === wanted.release);
+  const holdsRelease = affinity.version === 'persistent' || (affinity.version === 'balanced' && byLabel);
+  const holdsEndpoint = affinity.endpoint === 'persistent';
+  if (!holdsRelease && !holdsEndpoint && !isEvictedLabel(question, affinity, wanted)) return undefined;
+  const release = holdsRelease ? target.release.digest : 0;
+  const releaseRight = pin?.release === release && (pin.label || !byLabel || affinity.version !== 'balanced');
+  const endpointRight =
+    target.pinned >= 0 && (!holdsEndpoint || target.release.cluster.endpoints.at(target.pinned) === endpoint);
+  return releaseRight && endpointRight ? undefined : { release, label: byLabel };
+}
+
+/** Under `balanced`, a label's pin to a release that has left the split is taken back, so that it cannot revive. */
+function isEvictedLabel({ pin }: Question, affinity: Affinity, { held }: ChosenRelease): boolean {
+  return pin?.label === true && pin.release !== 0 && affinity.version === 'balanced' && held === undefined;
+}
+
+/** S4 rule 5: a pinned session follows its failover only once its release has been gone for a while. */
+function isLostForLong(lost: Release, affinity: Affinity, { context }: Question): boolean {
+  const since = lost.cluster.unusableSinceMs;
+  return since !== undefined && context.nowMs - since >= affinity.failoverRepinMs;
+}

@@ -1,0 +1,168 @@
+import { ChunkedScanner } from '../../sidecar/http1/chunked-scanner.js';
+import { ProtocolError } from '../../sidecar/http1/errors.js';
+import { DEFAULT_LIMITS, type Http1Limits } from '../../sidecar/http1/limits.js';
+import { forwardedTrailers } from '../../sidecar/http1/trailers.js';
+import { sameMessage } from '../support/http1/oracles.js';
+import {
+  type AnswerMode,
+  forwardedBytes,
+  type SeenMessage,
+  transcribeRequests,
+  transcribeResponse,
+} from '../support/http1/transcripts.js';
+
+/**
+ * What must hold of any bytes whatsoever. Each check reads an input whole and cut, and throws when the codec throws
+ * anything but a ProtocolError (which its connections turn into an answer), when where it is cut makes a difference,
+ * or when what is forwarded would be read as something else by the next hop. It returns what became of the input, in
+ * short: inputs with the same are much alike.
+ */
+export type Check = (input: Buffer, cuts: readonly Cut[], limits: Http1Limits) => string;
+
+/** An input in pieces. */
+export type Cut = (input: Buffer) => Buffer[];
+
+/** Something that must hold does not. */
+export class Violation extends Error {}
+
+export const LIMITS: readonly [Http1Limits, ...Http1Limits[]] = [
+  DEFAULT_LIMITS,
+  // Small enough for an input to pass them.
+  { ...DEFAULT_LIMITS, maxHeadBytes: 200, maxFields: 5, maxTrailerBytes: 64, maxInterimResponses: 2 },
+];
+
+/** For the next hop, whose head is longer by what this one has added. */
+const ROOMY: Http1Limits = { ...DEFAULT_LIMITS, maxFields: 200 };
+
+export const checkRequests: Check = (input, cuts, limits) => {
+  const whole = transcribeRequests([input], 'at-once', limits);
+  const outcome = requestOutcome(whole);
+  for (const cut of cuts) {
+    for (const mode of MODES)
+      expectSame('requests', outcome, requestOutcome(transcribeRequests(cut(input), mode, limits)));
+  }
+  for (const seen of whole.requests.filter(({ complete }) => complete)) {
+    const bytes = forwardedBytes(seen);
+    const again = transcribeRequests([bytes], 'at-once', ROOMY);
+    const isSame = again.refused === undefined && again.requests.length === 1;
+    if (!isSame || !sameMessage(seen, again.requests[0]))
+      throw new Violation(`a forwarded request reads differently: ${JSON.stringify(bytes)}`);
+  }
+  const kinds = whole.requests.map(({ framing, complete, method }) => [framing, complete, method.length]);
+  return `${JSON.stringify(kinds.slice(0, 3))} ${whole.refused?.detail ?? ''}`;
+};
+
+const MODES: readonly AnswerMode[] = ['at-once', 'later'];
+
+function requestOutcome({ requests, refused, answer, closed }: ReturnType<typeof transcribeRequests>) {
+  const statuses = answer.match(/HTTP\/1\.1 \d+/g) ?? [];
+  // Of several faults, the one that is seen first is named.
+  if (refused !== undefined) statuses[statuses.length - 1] = 'refused';
+  return JSON.stringify({ requests: requests.map(settledPart), statuses, closed });
+}
+
+/** Of a message that broke off, how much of its body went on before depends on what came together. */
+function settledPart(message: SeenMessage): object {
+  return message.complete ? message : { ...message, body: '' };
+}
+
+export const checkResponses: Check = (input, cuts, limits) => {
+  const signatures: string[] = [];
+  for (const method of ['GET', 'HEAD']) {
+    for (const ends of [false, true]) {
+      const options = { method, ends, limits };
+      const whole = transcribeResponse([input], options);
+      const outcome = responseOutcome(whole);
+      for (const cut of cuts)
+        expectSame('responses', outcome, responseOutcome(transcribeResponse(cut(input), options)));
+      checkForwarded(whole, method);
+      const last = whole.responses.at(-1);
+      signatures.push(
+        `${whole.responses.length} ${last?.framing} ${last?.complete} ${whole.failure?.reason} ${whole.reusable}`,
+      );
+    }
+  }
+  return signatures.join();
+};
+
+function checkForwarded({ responses }: ReturnType<typeof transcribeResponse>, method: string): void {
+  const final = responses.at(-1);
+  if (final?.status === 101 || !final?.complete || final.status < 200) return;
+  const bytes = responses.map(forwardedBytes).join('');
+  const again = transcribeResponse([bytes], { method, ends: final.framing === 'until-close', limits: ROOMY });
+  const isSame = again.failure === undefined && again.responses.length === responses.length;
+  if (!isSame || !responses.every((response, i) => sameMessage(response, again.responses[i])))
+    throw new Violation(`a forwarded response reads differently: ${JSON.stringify(bytes)}`);
+}
+
+function responseOutcome(transcript: ReturnType<typeof transcribeResponse>) {
+  const { responses, failure, reusable, tunnelled, closed } = transcript;
+  return JSON.stringify({
+    responses: responses.map(settledPart),
+    failure: failure?.kind,
+    reusable,
+    tunnelled,
+    closed,
+  });
+}
+
+export const checkChunks: Check = (input, cuts, limits) => {
+  const raw = scan([input], 'raw', limits);
+  const content = scan([input], 'content', limits);
+  for (const cut of cuts) {
+    expectSame('raw chunks', JSON.stringify(raw), JSON.stringify(scan(cut(input), 'raw', limits)));
+    expectSame('content', JSON.stringify(content), JSON.stringify(scan(cut(input), 'content', limits)));
+  }
+  if (raw.error !== content.error || raw.used !== content.used)
+    throw new Violation('both modes of reading chunks must agree where they end');
+  if (raw.done) {
+    const forwarded = Buffer.from(`${raw.taken}${raw.trailers}\r\n`, 'latin1');
+    const again = scan([forwarded], 'content', limits);
+    if (!again.done || again.used !== forwarded.length || again.taken !== content.taken)
+      throw new Violation(
+        `forwarded chunks read differently: ${JSON.stringify(forwarded.toString('latin1'))}`,
+      );
+  }
+  return `${raw.error} ${raw.done} ${Math.min(3, content.taken.length)} ${raw.trailers !== ''}`;
+};
+
+/** What a scanner makes of pieces, until the body ends or an error does it. */
+function scan(pieces: readonly Buffer[], mode: 'raw' | 'content', limits: Http1Limits) {
+  const scanner = new ChunkedScanner(limits.maxTrailerBytes);
+  scanner.reset(mode);
+  let taken = '';
+  let used = 0;
+  try {
+    for (const piece of pieces) {
+      if (scanner.done) break;
+      used += scanner.scan(piece, 0, (from, start, end) => (taken += from.toString('latin1', start, end)));
+    }
+    const trailers = scanner.done ? forwardedTrailers(scanner.trailers, limits.maxFields) : '';
+    return { taken: scanner.done ? taken : '', used, trailers, done: scanner.done, error: '' };
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return { taken: '', used: 0, trailers: '', done: false, error: 'refused' };
+  }
+}
+
+function expectSame(what: string, whole: string, cut: string): void {
+  if (cut !== whole)
+    throw new Violation(`${what} depend on where they are cut\n  whole: ${whole}\n  cut:   ${cut}`);
+}
+
+/** An input in two pieces at every place, and byte by byte. */
+export function everyCut(length: number): Cut[] {
+  const inTwo = Array.from({ length: Math.max(0, length - 1) }, (_, i) => cutAt([i + 1]));
+  return [...inTwo, byteByByte];
+}
+
+export function cutAt(places: readonly number[]): Cut {
+  const sorted = [...places].sort((a, b) => a - b);
+  return (input) =>
+    [0, ...sorted].map((from, i) => input.subarray(from, sorted[i])).filter(({ length }) => length > 0);
+}
+
+export const byteByByte: Cut = (input) => Array.from(input, (_, at) => input.subarray(at, at + 1));
+
+export const CHECKS = { requests: checkRequests, responses: checkResponses, chunks: checkChunks } as const;
+export type Target = keyof typeof CHECKS;

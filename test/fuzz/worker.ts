@@ -1,0 +1,5 @@
+import { workerData } from 'node:worker_threads';
+import { Fuzzer } from './fuzzer.js';
+import type { WorkerSettings } from './shared-state.js';
+
+new Fuzzer(workerData as WorkerSettings).run();

@@ -1,0 +1,126 @@
+import t from 'tap';
+import { compileActions } from '../../../../src/routing/actions.js';
+import { compilePathRewrite } from '../../../../src/routing/path-rewrite.js';
+import { plainRequest } from '../../../../src/routing/request-view.js';
+import type { Release } from '../../../../src/routing/table.js';
+import { InvalidXdsError } from '../../../../src/xds/fields.js';
+import { readRouteConfiguration } from '../../../../src/xds/route.js';
+
+/** A route as any xDS server may send it. */
+function readRoute(route: object) {
+  const config = readRouteConfiguration({
+    name: 'routes',
+    virtualHosts: [{ name: 'host', domains: ['*'], routes: [{ match: { prefix: '/' }, ...route }] }],
+  });
+  return config.virtualHosts[0]?.routes[0] as NonNullable<(typeof config.virtualHosts)[0]>['routes'][0];
+}
+
+const TO_A = { cluster: 'a' };
+const releaseOf = (name: string) => ({ name }) as Release;
+const compiled = (route: object) => compileActions(readRoute(route), releaseOf);
+
+function problemsOf(route: object): readonly string[] {
+  try {
+    readRoute(route);
+  } catch (error) {
+    if (error instanceof InvalidXdsError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+const option = (key: string, value: string, extra: object = {}) => ({ header: { key, value }, ...extra });
+const SET = { appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' };
+
+t.test('a route that does nothing else has no actions', async (t) => {
+  t.equal(compiled({ route: TO_A }), undefined);
+});
+
+t.test('header changes are made in Envoy’s order', async (t) => {
+  const actions = compiled({
+    route: TO_A,
+    requestHeadersToRemove: ['X-Gone'],
+    requestHeadersToAdd: [
+      option('x-a', '1'),
+      option('X-B', 'first'),
+      option('x-b', 'only', SET),
+      option('x-b', 'and', { append: { value: true } }),
+      option('x-c', '50%%', { append: { value: false } }),
+    ],
+  });
+  t.strictSame([...(actions?.request?.fields?.dropped ?? [])].sort(), ['x-b', 'x-c', 'x-gone']);
+  t.equal(actions?.request?.fields?.lines, 'x-a: 1\r\nx-b: only\r\nx-b: and\r\nx-c: 50%\r\n');
+  t.equal(actions?.response, undefined);
+});
+
+t.test('changes that would break messages are refused, whoever sends them', async (t) => {
+  for (const [options, expected] of [
+    [option('host', 'a'), /"host" frames a message/],
+    [option(':path', '/'), /":path" is no header name/],
+    [option('Content-Length', '0'), /"Content-Length" frames/],
+    [option('x', 'a\r\nb'), /no header value may have/],
+    [option('x', '%REQ(y)%'), /command operator/],
+    [option('x', 'y', { appendAction: 'ADD_IF_ABSENT' }), /ADD_IF_ABSENT is not supported/],
+    [option('x y', 'y'), /is no header name/],
+  ] as const)
+    t.match(problemsOf({ route: TO_A, responseHeadersToAdd: [options] })[0], expected);
+  t.match(problemsOf({ route: TO_A, requestHeadersToRemove: ['Transfer-Encoding'] })[0], /frames a message/);
+});
+
+t.test('a rewrite follows its pattern and its groups', async (t) => {
+  const rewrite = (regex: string, substitution: string) => {
+    const route = readRoute({ route: { ...TO_A, regexRewrite: { pattern: { regex }, substitution } } });
+    return compilePathRewrite(route.rewrite?.path as NonNullable<typeof route.rewrite>['path'] & object);
+  };
+  for (const [regex, substitution, path, expected] of [
+    ['^/service/([^/]+)(/.*)$', '\\2/instance/\\1', '/service/foo/v1/api', '/v1/api/instance/foo'],
+    ['one', 'two', '/xxx/one/yyy/one/zzz', '/xxx/two/yyy/two/zzz'],
+    ['^(.*?)one(.*)$', '\\1two\\2', '/xxx/one/yyy/one/zzz', '/xxx/two/yyy/one/zzz'],
+    ['(?i)/xxx/', '/yyy/', '/aaa/XxX/bbb', '/aaa/yyy/bbb'],
+    ['a', '\\\\1$0', '/a', '/\\1$0'],
+    ['(a)', '\\10', '/a', '/a0'],
+    ['(a)|(b)', '<\\2>', '/ab', '/<><b>'],
+    ['^/a', '', '/ab', '/b'],
+    ['.+', '', '/ab', '/'],
+    ['nothing', 'x', '/ab', '/ab'],
+  ] as const)
+    t.equal(rewrite(regex, substitution)(path), expected, `${regex} → ${substitution}`);
+});
+
+t.test('a rewrite that cannot work is refused', async (t) => {
+  for (const [regex, substitution, expected] of [
+    ['(a', 'x', /is no RE2 regular expression/],
+    ['a', '\\1', /names a group that the pattern has not: it has 0/],
+    ['a', ' ', /no path may have/],
+    ['a', '?b', /no path may have/],
+    ['a', '\r\n', /no path may have/],
+  ] as const) {
+    const regexRewrite = { pattern: { regex }, substitution };
+    t.match(problemsOf({ route: { ...TO_A, regexRewrite } })[0], expected);
+    t.match(problemsOf({ redirect: { regexRewrite } })[0], expected);
+  }
+  t.match(problemsOf({ route: { ...TO_A, prefixRewrite: '/x' } })[0], /prefix_rewrite: is not supported/);
+  t.match(problemsOf({ route: { ...TO_A, hostRewriteLiteral: 'a\r\nb' } })[0], /is no host/);
+  t.match(problemsOf({ redirect: { hostRedirect: 'a/b' } })[0], /is no host/);
+  t.match(problemsOf({ redirect: { schemeRedirect: 'ftp' } })[0], /"ftp" is not supported/);
+  t.match(problemsOf({ redirect: { pathRedirect: '/a?b' } })[0], /is no path/);
+});
+
+t.test('a redirect says where to, with as much of the request as it leaves', async (t) => {
+  const request = plainRequest({ path: '/a/b?c=d' });
+  for (const [redirect, authority, expected] of [
+    [{ pathRedirect: '/x' }, 'h:8080', 'http://h:8080/x?c=d'],
+    [{ hostRedirect: 'x' }, 'h:8080', 'http://x/a/b?c=d'],
+    [{ portRedirect: 81 }, 'h:8080', 'http://h:81/a/b?c=d'],
+    [{ portRedirect: 80 }, 'h:8080', 'http://h/a/b?c=d'],
+    [{ httpsRedirect: true }, 'h:8080', 'https://h/a/b?c=d'],
+    [{ schemeRedirect: 'https', portRedirect: 443 }, '[fd00::1]:80', 'https://[fd00::1]/a/b?c=d'],
+    [{ schemeRedirect: 'https', portRedirect: 8443 }, 'h', 'https://h:8443/a/b?c=d'],
+    [{ pathRedirect: '/x', stripQuery: true }, 'h', 'http://h/x'],
+    [{ regexRewrite: { pattern: { regex: '^/a' }, substitution: '/z' } }, 'h', 'http://h/z/b?c=d'],
+    [{ pathRedirect: '/x' }, '', '/x?c=d'],
+  ] as const) {
+    const answer = compiled({ redirect })?.redirect?.(request, authority);
+    t.match(answer, { status: 301, location: expected }, JSON.stringify(redirect));
+  }
+});
