@@ -13,11 +13,13 @@ import { createAdminServer } from './admin/admin-server.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { RequestRecorder } from './admin/request-recorder.js';
 import { RequestStatistics } from './admin/request-statistics.js';
+import type { AdsClient, AdsClientOptions } from './discovery/ads-client.js';
 import { controlPlaneChannel } from './discovery/control-plane-channel.js';
 import { DeltaClient } from './discovery/delta-client.js';
 import { LoadLedger } from './discovery/load-ledger.js';
 import { LoadReporter } from './discovery/load-reporter.js';
 import { MeshConfiguration } from './discovery/mesh-configuration.js';
+import { SotwClient } from './discovery/sotw-client.js';
 import type { Http1Limits } from './http1/limits.js';
 import { createInboundListener } from './inbound/inbound-listener.js';
 import { Mirrors } from './outbound/mirrors.js';
@@ -39,6 +41,10 @@ export interface SidecarOptions {
   /** Empty: not told. */
   readonly release: string;
   readonly controlPlane: SocketAddress;
+  /** How configuration is asked for: what changed, or all of it again. */
+  readonly xdsMode: 'delta' | 'sotw';
+  /** Id that servers know this sidecar by; empty: made from its service, release and host. */
+  readonly nodeId: string;
   readonly outbound: SocketAddress;
   readonly inbound: SocketAddress;
   readonly app: SocketAddress;
@@ -128,7 +134,7 @@ interface Parts {
   readonly passthrough: PassthroughEndpoints | undefined;
   readonly mirrors: Mirrors;
   readonly configuration: MeshConfiguration;
-  readonly client: DeltaClient;
+  readonly client: AdsClient;
   readonly reporter: LoadReporter;
   readonly outbound: Listener;
   readonly inbound: Listener;
@@ -196,13 +202,13 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     log: discoveryLog,
   });
   const node = nodeOf(options);
-  const client: DeltaClient = new DeltaClient(
-    options.controlPlane,
-    credentials.createInsecure(),
+  const client: AdsClient = newAdsClient(options.xdsMode, {
+    address: options.controlPlane,
+    credentials: credentials.createInsecure(),
     node,
-    configuration,
-    discoveryLog,
-  );
+    consumer: configuration,
+    log: discoveryLog,
+  });
 
   const statistics = new RequestStatistics();
   const recorder = new RequestRecorder(
@@ -279,6 +285,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     notReady: () => notReady(state.draining, configuration, options.controlPlane),
     metrics,
     configDump: () => configuration.dump(),
+    clientStatus: () => ({ config: [{ node, genericXdsConfigs: client.status.list() }] }),
     clusters: () => describeClusters(clusters),
     drain,
   };
@@ -323,11 +330,17 @@ function notReady(
     : `waiting for the control plane at ${address}`;
 }
 
+function newAdsClient(mode: SidecarOptions['xdsMode'], options: AdsClientOptions): AdsClient {
+  return mode === 'delta' ? new DeltaClient(options) : new SotwClient(options);
+}
+
 /** What this sidecar tells servers about itself (`envoy.config.core.v3.Node`). */
-function nodeOf({ service, release }: SidecarOptions): object {
+function nodeOf({ service, release, nodeId }: SidecarOptions): object {
   const fields = { service: service.name, namespace: service.namespace, release };
   return {
-    id: `${service.name}.${service.namespace}${release === '' ? '' : `/${release}`}@${hostname()}:${process.pid}`,
+    id:
+      nodeId ||
+      `${service.name}.${service.namespace}${release === '' ? '' : `/${release}`}@${hostname()}:${process.pid}`,
     cluster: `${service.name}.${service.namespace}`,
     userAgentName: 'roost',
     userAgentVersion: VERSION,

@@ -6,6 +6,8 @@ export interface AdminSources {
   notReady(): string | undefined;
   readonly metrics: Registry;
   configDump(): object;
+  /** An `envoy.service.status.v3.ClientStatusResponse` in protobuf's JSON form. */
+  clientStatus(): object;
   clusters(): object;
   drain(): void;
 }
@@ -21,6 +23,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     response.writeHead(200, { 'content-type': metrics.contentType }).end(await metrics.metrics());
   },
   'GET /config_dump': (sources, response) => sendJson(response, sources.configDump()),
+  'GET /client_status': (sources, response) => sendJson(response, sources.clientStatus()),
   'GET /clusters': (sources, response) => sendJson(response, sources.clusters()),
   'POST /drain': (sources, response) => {
     sources.drain();

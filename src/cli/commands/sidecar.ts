@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type SocketAddress, splitHostPort } from '../../model/scalars.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
+import { CommandError, EXIT } from '../exit.js';
 import {
   addFlags,
   dialAddress,
@@ -16,7 +18,6 @@ import {
   wholeNumber,
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
-import { CLIENT_FLAGS } from './shared.js';
 import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
 
 const FLAGS = {
@@ -34,7 +35,19 @@ const FLAGS = {
     default: '',
     parse: text,
   },
-  ...CLIENT_FLAGS,
+  controlPlane: {
+    name: 'control-plane',
+    argument: 'HOST:PORT',
+    help: 'address of the control plane; by default the first server of the gRPC bootstrap that GRPC_XDS_BOOTSTRAP or GRPC_XDS_BOOTSTRAP_CONFIG has, else 127.0.0.1:15010',
+    parse: dialAddress,
+  },
+  xdsMode: {
+    name: 'xds-mode',
+    argument: 'delta|sotw',
+    help: 'how configuration is asked for: what changed, or the state of the world',
+    default: 'delta',
+    parse: oneOf(['delta', 'sotw']),
+  },
   outbound: {
     name: 'outbound',
     argument: 'HOST:PORT',
@@ -124,8 +137,32 @@ export function addSidecar(program: Command): void {
     const log = createLogger('sidecar', flags.logLevel).child({
       service: `${flags.service.name}.${flags.service.namespace}`,
     });
-    await runUntilSignalled(() => Sidecar.start(toOptions(flags), log));
+    const discovery = await readDiscovery(flags.controlPlane);
+    await runUntilSignalled(() => Sidecar.start({ ...toOptions(flags), ...discovery }, log));
   });
+}
+
+const DEFAULT_CONTROL_PLANE: SocketAddress = { host: '127.0.0.1', port: 15010 };
+
+/**
+ * Where configuration comes from: the flag goes before gRPC's bootstrap, which is a file that GRPC_XDS_BOOTSTRAP
+ * names, or the text of GRPC_XDS_BOOTSTRAP_CONFIG (gRFC A27).
+ */
+async function readDiscovery(
+  controlPlane: SocketAddress | undefined,
+  { GRPC_XDS_BOOTSTRAP: file, GRPC_XDS_BOOTSTRAP_CONFIG: json }: NodeJS.ProcessEnv = process.env,
+): Promise<{ readonly controlPlane: SocketAddress; readonly nodeId: string }> {
+  if (!file && !json) return { controlPlane: controlPlane ?? DEFAULT_CONTROL_PLANE, nodeId: '' };
+  const { InvalidBootstrapError, readGrpcBootstrap } = await import('../../xds/bootstrap.js');
+  const where = file ? `GRPC_XDS_BOOTSTRAP (${file})` : 'GRPC_XDS_BOOTSTRAP_CONFIG';
+  try {
+    const bootstrap = readGrpcBootstrap(file ? readFileSync(file, 'utf8') : (json as string));
+    return { ...bootstrap, controlPlane: controlPlane ?? bootstrap.controlPlane };
+  } catch (error) {
+    if (error instanceof InvalidBootstrapError)
+      throw new CommandError('nothing was started', EXIT.usage, [`${where}: ${error.message}`]);
+    throw error;
+  }
 }
 
 function toOptions(flags: Values<typeof FLAGS>) {
