@@ -11,6 +11,7 @@ import { serviceDefinition } from '../src/xds/descriptors.js';
 import { LRS_SERVICE } from '../src/xds/load-report.js';
 import { ADS_SERVICE } from '../src/xds/resource-types.js';
 import { AdsServer } from './ads/ads-server.js';
+import { CSDS_SERVICE, clientStatusService } from './ads/client-status-service.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
 import { GrpcPort } from './grpc-port.js';
@@ -130,8 +131,9 @@ export class ControlPlane {
     const changes = new ChangeLog();
     const server = newServer();
     const port = new GrpcPort(server);
+    const source = { snapshot, changes, nowMs: Date.now };
     const ads = new AdsServer({
-      source: { snapshot, changes, nowMs: Date.now },
+      source,
       log: log.child({ component: 'ads' }),
       disconnect: (peer) => port.disconnect(peer),
       stalledAfterMs: timing.stalledAfterMs,
@@ -155,9 +157,10 @@ export class ControlPlane {
       definition,
       load,
       log: log.child({ component: 'api' }),
-      status: () => statusOf({ store, ads, files, load, storeName }),
+      status: () => statusOf({ store, ads, source, files, load, storeName }),
     });
     server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
+    server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source));
     server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load, loadReportInterval));
     server.addService(configServiceConstructor(definition).service, api.implementation);
     new ReflectionService(definition).addToServer(server);

@@ -67,6 +67,14 @@ export interface TypeStatus {
   readonly rejection: RejectionMessage | null;
 }
 
+/** A resource that a client does not run as it is served. */
+export interface DriftMessage {
+  readonly type: string;
+  readonly name: string;
+  /** `not-sent`, `unanswered` or `rejected`. */
+  readonly state: string;
+}
+
 export interface ClientStatus {
   readonly id: string;
   readonly agent: string;
@@ -77,6 +85,8 @@ export interface ClientStatus {
   readonly protocol: string;
   readonly connectedAtMs: number;
   readonly inSync: boolean;
+  /** Some, where there are many; none where it is in sync. */
+  readonly drift: readonly DriftMessage[];
   readonly types: readonly TypeStatus[];
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { ClientStatus, ReleaseLoad, StatusResponse } from '../../api/config-service.js';
+import type { ClientStatus, DriftMessage, ReleaseLoad, StatusResponse } from '../../api/config-service.js';
 import { count } from '../await-clients.js';
 import { addFlags, type Flags, readFlags } from '../flags.js';
 import { formatAge, formatTable, print, printJson } from '../terminal.js';
@@ -32,6 +32,8 @@ function describe(status: StatusResponse, nowMs: number): string {
   if (fileProblems.length > 0)
     lines.push('', 'configuration files that are not in force:', ...fileProblems.map((p) => `  ${p}`));
   if (clients.length > 0) lines.push('', clientTable(clients, nowMs));
+  const drift = clients.flatMap(({ id, drift }) => drift.map((resource) => ({ id, ...resource })));
+  if (drift.length > 0) lines.push('', 'not running what is served:', ...drift.map(describeDrift));
   if (status.load.length > 0) lines.push('', loadTable(status.load));
   const rejections = clients.flatMap(({ id, types }) =>
     types.flatMap(({ rejection }) => (rejection ? [{ id, ...rejection }] : [])),
@@ -62,6 +64,16 @@ function clientTable(clients: readonly ClientStatus[], nowMs: number): string {
       stateOf(client),
     ]),
   );
+}
+
+const DRIFT_WORDS: Readonly<Record<string, string>> = {
+  'not-sent': 'the newest version waits to be sent',
+  unanswered: 'the newest version was sent and is not answered',
+  rejected: 'the newest version was rejected',
+};
+
+function describeDrift({ id, type, name, state }: DriftMessage & { readonly id: string }): string {
+  return `  ${id}: ${type} ${name}: ${DRIFT_WORDS[state] ?? state}`;
 }
 
 function loadTable(loads: readonly ReleaseLoad[]): string {
