@@ -1,18 +1,23 @@
-import { randomUUID } from 'node:crypto';
 import type { Server as HttpServer } from 'node:http';
 import { hostname } from 'node:os';
 import { credentials } from '@grpc/grpc-js';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { listen } from '../src/lifecycle/listen.js';
 import type { SocketAddress } from '../src/model/scalars.js';
+import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
+import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
+import { ProcessFigures } from '../src/telemetry/process-metrics.js';
+import { Scraper } from '../src/telemetry/scrape.js';
 import { VERSION } from '../src/version.js';
 import { formatAddress } from '../src/xds/fields.js';
+import { AccessLog, type AccessLogLevel } from './admin/access-log.js';
 import { ActionCounts } from './admin/action-counts.js';
 import { createAdminServer } from './admin/admin-server.js';
+import { describeClusters } from './admin/describe-clusters.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { RequestRecorder } from './admin/request-recorder.js';
-import { RequestStatistics } from './admin/request-statistics.js';
+import { RequestSamples } from './admin/request-samples.js';
 import type { AdsClient, AdsClientOptions } from './discovery/ads-client.js';
 import { controlPlaneChannel } from './discovery/control-plane-channel.js';
 import { DeltaClient } from './discovery/delta-client.js';
@@ -27,14 +32,17 @@ import type { OutboundServices } from './outbound/outbound-forwarder.js';
 import { createOutboundListener } from './outbound/outbound-listener.js';
 import { PassthroughEndpoints } from './outbound/passthrough.js';
 import type { Listener } from './proxy/listener.js';
+import { requestIds } from './proxy/request-ids.js';
 import { countPins } from './session/pin-census.js';
 import { SessionPins } from './session/session-pins.js';
 import { SessionTable } from './session/session-table.js';
 import { TraceMemory } from './session/trace-memory.js';
 import { ClusterRegistry } from './upstream/cluster-registry.js';
 import { type ResolvedAddress, resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
+import { HealthChecker } from './upstream/health-checker.js';
+import { probeHealth } from './upstream/health-probe.js';
 import { ReachabilityProber } from './upstream/reachability-prober.js';
-import { UpstreamEndpoint, type UpstreamSettings } from './upstream/upstream-endpoint.js';
+import { UpstreamEndpoint, type UpstreamSettings, unwatched } from './upstream/upstream-endpoint.js';
 
 export interface SidecarOptions {
   readonly service: { readonly name: string; readonly namespace: string };
@@ -57,6 +65,9 @@ export interface SidecarOptions {
   readonly sessionTableSize: number;
   readonly drainTimeoutMs: number;
   readonly limits: Http1Limits;
+  readonly accessLog: AccessLogLevel;
+  /** Of a busy sidecar, `/debug/requests` shows one request in so many. */
+  readonly debugSample: number;
 }
 
 /** Deadlines are kept to within this. */
@@ -84,9 +95,14 @@ export class Sidecar {
     private readonly log: Logger,
   ) {}
 
-  /** Starts everything or nothing. @throws ListenError */
-  static async start(options: SidecarOptions, log: Logger): Promise<Sidecar> {
-    const parts = assemble(options, log, () => sidecar?.drain());
+  /**
+   * Starts everything or nothing.
+   *
+   * @param output where the access log goes
+   * @throws ListenError
+   */
+  static async start(options: SidecarOptions, log: Logger, output: LogOutput): Promise<Sidecar> {
+    const parts = assemble(options, log, output, () => sidecar?.drain());
     let sidecar: Sidecar | undefined;
     const addresses = await bind(parts, options).catch((error: unknown) => {
       release(parts);
@@ -129,6 +145,7 @@ export class Sidecar {
 interface Parts {
   readonly state: { draining: boolean };
   readonly clock: CoarseClock;
+  readonly delay: EventLoopDelay;
   readonly clusters: ClusterRegistry;
   readonly app: UpstreamEndpoint;
   readonly passthrough: PassthroughEndpoints | undefined;
@@ -159,24 +176,24 @@ async function bind(
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
 function release(parts: Parts): void {
-  const { inbound, outbound, clock, client, reporter, clusters, app, passthrough, mirrors } = parts;
-  const { admin, publicAdmin } = parts;
+  const { inbound, outbound, clock, delay, client, reporter, clusters, app, passthrough, mirrors } = parts;
   inbound.destroy();
   outbound.destroy();
   mirrors.close();
   clock.stop();
+  delay.stop();
   client.close();
   reporter.close();
   clusters.close();
   app.retire();
   passthrough?.close();
-  for (const server of [admin, publicAdmin]) {
+  for (const server of [parts.admin, parts.publicAdmin]) {
     server.close();
     server.closeAllConnections();
   }
 }
 
-function assemble(options: SidecarOptions, log: Logger, drain: () => void): Parts {
+function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain: () => void): Parts {
   const { limits } = options;
   const state = { draining: false };
   const clock = new CoarseClock(TICK_MS, (nowMs) => onTick(nowMs));
@@ -191,8 +208,9 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
   const clusters = new ClusterRegistry(
     settings,
     new ReachabilityProber(),
+    new HealthChecker(probeHealth),
     resolve,
-    log.child({ component: 'dns' }),
+    log.child({ component: 'upstream' }),
   );
   const discoveryLog = log.child({ component: 'discovery' });
   const configuration: MeshConfiguration = new MeshConfiguration({
@@ -210,12 +228,15 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     log: discoveryLog,
   });
 
-  const statistics = new RequestStatistics();
-  const recorder = new RequestRecorder(
-    statistics,
-    `${options.service.name}.${options.service.namespace}`,
-    options.release,
-  );
+  const service = `${options.service.name}.${options.service.namespace}`;
+  const samples = new RequestSamples(options.debugSample);
+  const recorder = new RequestRecorder({
+    service,
+    release: options.release,
+    level: options.accessLog,
+    accessLog: new AccessLog(output.bulk, service),
+    samples,
+  });
   const table = new SessionTable(options.sessionTableSize, clock.nowMs);
   const pins = new SessionPins(table, nowMs);
   const ledger = new LoadLedger(clusters);
@@ -244,7 +265,7 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     passthrough,
     actionCounts,
     mirrors,
-    newRequestId: randomUUID,
+    newRequestId: requestIds(),
     onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
   };
   const outbound = createOutboundListener({
@@ -252,38 +273,47 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     limits,
     context,
     nowMs,
-    onRefused: (reply) => recorder.refused('outbound', reply),
+    onRefused: (reply, caller) => recorder.refused('outbound', reply, caller),
   });
   const app = new UpstreamEndpoint(
     appEndpoint(options.app),
     2000,
     { ...settings, connectFailuresToEject: Number.POSITIVE_INFINITY },
-    () => {},
+    unwatched(),
   );
   const inbound = createInboundListener({
     services: {
       app,
-      newRequestId: randomUUID,
+      newRequestId: requestIds(),
       onArrived: (request) => traces.remember(request, configuration.table?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),
     },
     limits,
     nowMs,
-    onRefused: (reply) => recorder.refused('inbound', reply),
+    onRefused: (reply, caller) => recorder.refused('inbound', reply, caller),
   });
+  const delay = new EventLoopDelay();
+  const figures = new ProcessFigures(delay);
+  const listenerOf = (direction: 'inbound' | 'outbound') => (direction === 'inbound' ? inbound : outbound);
   const metrics = sidecarMetrics({
-    statistics,
+    recorder,
     actionCounts,
     clusters,
+    process: figures,
     ready: () => configuration.table !== undefined,
     controlPlaneConnected: () => configuration.connected,
+    configurationRevision: () => client.revision,
     configurationAgeMs: () => clock.nowMs - configuration.lastChangeMs,
+    rejections: (type) => client.rejections[type],
     sessions: () => table.size,
-    connections: (direction) => (direction === 'inbound' ? inbound : outbound).connectionCount,
+    connections: (direction) => listenerOf(direction).connectionCount,
+    activeRequests: (direction) => listenerOf(direction).busyCount,
+    droppedLogLines: () => output.dropped,
   });
   const sources = {
     notReady: () => notReady(state.draining, configuration, options.controlPlane),
-    metrics,
+    scraper: new Scraper(metrics, () => figures.prepare()),
+    samples,
     configDump: () => configuration.dump(),
     clientStatus: () => ({ config: [{ node, genericXdsConfigs: client.status.list() }] }),
     clusters: () => describeClusters(clusters),
@@ -295,14 +325,16 @@ function assemble(options: SidecarOptions, log: Logger, drain: () => void): Part
     outbound.checkDeadlines(now);
     mirrors.checkDeadlines(now);
     app.closeIdle(now);
-    clusters.closeIdle(now);
+    clusters.tick(now);
     passthrough?.closeIdle(now);
     configuration.checkDeadlines(now);
+    samples.onTick();
   }
 
   return {
     state,
     clock,
+    delay,
     clusters,
     app,
     passthrough,
@@ -354,25 +386,6 @@ function nodeOf({ service, release, nodeId }: SidecarOptions): object {
 
 function appEndpoint({ host, port }: SocketAddress) {
   return { host, port, address: formatAddress(host, port), weight: 1, zone: '', status: 'healthy' } as const;
-}
-
-function describeClusters(clusters: ClusterRegistry): object {
-  const byCluster = new Map<string, object[]>();
-  for (const { cluster, endpoint } of clusters.list()) {
-    const described = {
-      address: endpoint.address,
-      healthy: endpoint.usability === 2,
-      unreachable: endpoint.isUnreachable,
-      status: endpoint.status,
-      weight: endpoint.weight,
-      ...(endpoint.zone === '' ? {} : { zone: endpoint.zone }),
-      activeRequests: endpoint.activeRequests,
-      connections: endpoint.connectionCount,
-      ...endpoint.counters,
-    };
-    byCluster.set(cluster, [...(byCluster.get(cluster) ?? []), described]);
-  }
-  return { clusters: [...byCluster].map(([name, endpoints]) => ({ name, endpoints })) };
 }
 
 async function until(condition: () => boolean, deadline: number): Promise<void> {

@@ -22,7 +22,7 @@ export const FULL_RUN: SimulationOptions = {
   services: 50,
   sessions: 1_000_000,
   steps: 240,
-  calls: 5,
+  calls: 4,
 };
 
 /** A few seconds; still every mode, every key source and every kind of change. */

@@ -8,8 +8,12 @@ export function translateCalm({ spec }: MeshService): object {
     ...(spec.health ? { healthChecks: [translateHealth(spec.health)] } : {}),
     ...(spec.limits ? { circuitBreakers: translateLimits(spec.limits) } : {}),
     // Envoy would send requests to endpoints that it knows to be unhealthy once half of them are.
-    commonLbConfig: { healthyPanicThreshold: value(spec.health?.panicThreshold ?? 0) },
+    commonLbConfig: { healthyPanicThreshold: value(panicThreshold(spec)) },
   };
+}
+
+function panicThreshold({ health, outlier }: MeshService['spec']): number {
+  return Math.max(health?.panicThreshold ?? 0, outlier?.panicThreshold ?? 0);
 }
 
 function translateOutlier(outlier: NonNullable<MeshService['spec']['outlier']>): object {

@@ -92,7 +92,21 @@ function translateHashPolicy(key: KeySourceSpec): object[] {
   if (key.source === 'ip') return [{ connectionProperties: { sourceIp: true }, terminal: true }];
   if (key.cookie === undefined) return [];
   const { name, path, ttl } = key.cookie;
-  return [{ cookie: { name, path, ttl: toDuration(ttl ?? 0) }, terminal: true }];
+  const attributes = translateCookieAttributes(key.cookie);
+  return [{ cookie: { name, path, ttl: toDuration(ttl ?? 0), attributes }, terminal: true }];
+}
+
+/** Envoy adds HttpOnly to every cookie that it makes, and cannot tell by itself whether Secure is due. */
+function translateCookieAttributes({
+  domain,
+  sameSite,
+  secure,
+}: NonNullable<KeySourceSpec['cookie']>): object[] {
+  return [
+    ...(domain === undefined ? [] : [{ name: 'Domain', value: domain }]),
+    { name: 'SameSite', value: sameSite },
+    ...(secure === true ? [{ name: 'Secure' }] : []),
+  ];
 }
 
 /** What every route retries unless it says otherwise: a connection that was never made carried nothing. */

@@ -63,6 +63,10 @@ export interface AdsClientOptions {
 export abstract class AdsClient {
   /** What is known of every resource, for `/client_status`. */
   readonly status = new ClientStatus(Date.now);
+  /** What the newest response calls its configuration (delta's `system_version_info`), where that is a number. */
+  revision: number | undefined;
+  /** Responses refused (NACK), by type. */
+  readonly rejections: Record<ResourceKind, number> = { listener: 0, route: 0, cluster: 0, endpoint: 0 };
   private readonly channel: Client;
   private readonly backOff = new BackOff(CONTROL_PLANE_BACK_OFF_MS.first, CONTROL_PLANE_BACK_OFF_MS.max);
   private stream: AdsStream | undefined;
@@ -116,6 +120,7 @@ export abstract class AdsClient {
     const refused = [...problems, ...consumer.onResources(kind, resources, removed)];
     this.status.received(kind, resources, removed, refused);
     if (refused.length === 0) return {};
+    this.rejections[kind]++;
     const lines = refused.map(({ name, reason }) => `${kind} ${name}: ${reason}`);
     log.error({ type: kind, problems: lines }, 'rejected a part of the configuration');
     const message = lines.join('\n').slice(0, MAX_REASON_LENGTH);

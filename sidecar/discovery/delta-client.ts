@@ -50,6 +50,8 @@ export class DeltaClient extends AdsClient {
   protected override receive(kind: ResourceKind, response: Message): void {
     const resources = messages(response.resources).map(toReceived);
     const removed = (response.removedResources as string[] | undefined) ?? [];
+    const version = text(response.systemVersionInfo);
+    this.revision = /^\d{1,15}$/.test(version) ? Number(version) : undefined;
     const answer = this.consume(kind, resources, removed);
     const { versions } = this.types[kind];
     for (const { name, version } of resources) versions.set(name, version);

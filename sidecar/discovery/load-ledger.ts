@@ -11,9 +11,9 @@ export interface CountedEndpoint {
   readonly isRetired: boolean;
 }
 
-/** Where the endpoints are found, each with its cluster's name. */
+/** Every cluster of the present configuration; the sidecar's registry. */
 export interface EndpointSource {
-  list(): readonly { readonly cluster: string; readonly endpoint: CountedEndpoint }[];
+  readonly clusters: Iterable<{ readonly name: string; readonly upstreams: Iterable<CountedEndpoint> }>;
 }
 
 /** What has been reported of an endpoint so far. */
@@ -32,14 +32,11 @@ interface Reported {
 export class LoadLedger {
   private readonly reported = new Map<CountedEndpoint, Reported>();
 
-  constructor(private readonly clusters: EndpointSource) {}
+  constructor(private readonly source: EndpointSource) {}
 
   /** What is new since the last time; endpoints with nothing to tell of are left out. */
   take(pins: PinCounts): ClusterLoad[] {
-    for (const { cluster, endpoint } of this.clusters.list()) {
-      if (!this.reported.has(endpoint))
-        this.reported.set(endpoint, { cluster, issued: 0, succeeded: 0, failed: 0, latencySumMs: 0 });
-    }
+    this.meetNew();
     const loads = new Map<string, EndpointLoad[]>();
     const add = (cluster: string, load: EndpointLoad) => {
       const others = loads.get(cluster);
@@ -56,6 +53,15 @@ export class LoadLedger {
       if (homeless !== undefined) add(cluster, { ...NOTHING, address: '', pins: homeless });
     }
     return [...loads].map(([cluster, endpoints]) => ({ cluster, endpoints }));
+  }
+
+  private meetNew(): void {
+    for (const { name: cluster, upstreams } of this.source.clusters) {
+      for (const endpoint of upstreams) {
+        if (this.reported.has(endpoint)) continue;
+        this.reported.set(endpoint, { cluster, issued: 0, succeeded: 0, failed: 0, latencySumMs: 0 });
+      }
+    }
   }
 }
 

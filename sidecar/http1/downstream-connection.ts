@@ -275,7 +275,7 @@ export class DownstreamConnection {
     const end = this.heads.collect(piece, start);
     if (end === -1) return piece.length;
     const { request } = this;
-    request.parse(this.heads.text);
+    request.parse(this.heads.text, this.heads.bytes, this.heads.offset);
     this.heads.reset();
     this.requests++;
     this.state = 'exchange';

@@ -1,12 +1,22 @@
-import { CR, hasBareLineFeed, LF } from './characters.js';
+import { CR, LF } from './characters.js';
 import { ProtocolError } from './errors.js';
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n', 'latin1');
 
-/** Collects a head from the pieces in which it arrives; nearly always there is one. */
+const NOTHING = Buffer.alloc(0);
+const FIRST_ROOM_BYTES = 512;
+
+/**
+ * Collects a head from the pieces in which it arrives; nearly always there is one. Of several, each byte is copied
+ * and looked at a bounded number of times, however small they are.
+ */
 export class HeadCollector {
-  private partial = '';
+  /** The pieces so far are its first `length` bytes. */
+  private partial: Buffer = NOTHING;
+  private length = 0;
   private complete = '';
+  private source: Buffer | undefined;
+  private sourceStart = 0;
   /** An empty line may still come before the head. */
   private emptyLineMayCome: boolean;
 
@@ -20,12 +30,21 @@ export class HeadCollector {
 
   /** Part of a head has arrived, and the rest has not. */
   get pending(): boolean {
-    return this.partial !== '';
+    return this.length > 0;
   }
 
   /** The head in latin-1, up to and including the empty line, once {@link collect} has found its end. */
   get text(): string {
     return this.complete;
+  }
+
+  /** The bytes of {@link text}, from {@link offset} on. Valid until that is let go. */
+  get bytes(): Buffer | undefined {
+    return this.source;
+  }
+
+  get offset(): number {
+    return this.sourceStart;
   }
 
   /**
@@ -35,62 +54,88 @@ export class HeadCollector {
    */
   collect(piece: Buffer, start: number): number {
     const from = this.emptyLineMayCome ? this.passEmptyLine(piece, start) : start;
-    return this.partial === '' ? this.begin(piece, from) : this.continue(piece, from);
+    return this.length === 0 ? this.begin(piece, from) : this.continue(piece, from);
   }
 
   reset(): void {
-    this.partial = '';
+    this.forget();
     this.complete = '';
+    this.source = undefined;
     this.emptyLineMayCome = this.passesEmptyLine;
   }
 
   /** @returns where the piece goes on behind the empty line, whose two bytes may have come apart. */
   private passEmptyLine(piece: Buffer, start: number): number {
-    if (this.partial === '' && piece[start] === CR) {
+    if (this.length === 0 && piece[start] === CR) {
       // The other byte is yet to come.
       if (start + 1 === piece.length) return start;
       this.emptyLineMayCome = false;
       return piece[start + 1] === LF ? start + 2 : start;
     }
     this.emptyLineMayCome = false;
-    if (this.partial !== '\r' || piece[start] !== LF) return start;
-    this.partial = '';
+    if (this.length !== 1 || this.partial[0] !== CR || piece[start] !== LF) return start;
+    this.forget();
     return start + 1;
   }
 
   private begin(piece: Buffer, from: number): number {
     const found = piece.indexOf(END_OF_HEAD, from);
     if (found === -1) {
-      this.keep(piece.toString('latin1', from), 0);
+      this.keep(piece, from);
+      this.checkKept(0);
       return -1;
     }
     const end = found + END_OF_HEAD.length;
     if (end - from > this.maxBytes) throw tooLarge(this.maxBytes);
     this.complete = piece.toString('latin1', from, end);
+    this.source = piece;
+    this.sourceStart = from;
     return end;
   }
 
   private continue(piece: Buffer, start: number): number {
-    const before = this.partial.length;
-    const room = this.maxBytes + END_OF_HEAD.length - before;
-    const joined = this.partial + piece.toString('latin1', start, Math.min(piece.length, start + room));
-    const found = joined.indexOf('\r\n\r\n', Math.max(0, before - 3));
+    const before = this.length;
+    this.keep(piece, start);
+    const found = this.partial.subarray(0, this.length).indexOf(END_OF_HEAD, Math.max(0, before - 3));
     if (found === -1) {
-      this.keep(joined, before);
+      this.checkKept(before);
       return -1;
     }
     const end = found + END_OF_HEAD.length;
     if (end > this.maxBytes) throw tooLarge(this.maxBytes);
-    this.partial = '';
-    this.complete = joined.slice(0, end);
+    this.complete = this.partial.toString('latin1', 0, end);
+    this.source = this.partial;
+    this.sourceStart = 0;
+    this.forget();
     return start + end - before;
   }
 
-  /** @param checked how much of it has been kept before */
-  private keep(text: string, checked: number): void {
-    if (text.length > this.maxBytes) throw tooLarge(this.maxBytes);
-    if (hasBareLineFeed(text, checked)) throw new ProtocolError('a line ends with a line feed alone');
-    this.partial = text;
+  /** Adds a piece to what there is, up to the bound and an end of a head more. */
+  private keep(piece: Buffer, start: number): void {
+    const most = this.maxBytes + END_OF_HEAD.length;
+    const end = Math.min(piece.length, start + most - this.length);
+    const length = this.length + end - start;
+    if (length > this.partial.length) {
+      const roomier = Buffer.allocUnsafe(Math.min(most, Math.max(FIRST_ROOM_BYTES, 2 * length)));
+      this.partial.copy(roomier, 0, 0, this.length);
+      this.partial = roomier;
+    }
+    piece.copy(this.partial, this.length, start, end);
+    this.length = length;
+  }
+
+  /** @param checked how much of what is kept has been looked at before */
+  private checkKept(checked: number): void {
+    if (this.length > this.maxBytes) throw tooLarge(this.maxBytes);
+    const kept = this.partial.subarray(0, this.length);
+    for (let at = kept.indexOf(LF, checked); at !== -1; at = kept.indexOf(LF, at + 1)) {
+      if (at === 0 || kept[at - 1] !== CR) throw new ProtocolError('a line ends with a line feed alone');
+    }
+  }
+
+  private forget(): void {
+    this.partial = NOTHING;
+    this.length = 0;
   }
 }
 

@@ -26,6 +26,8 @@ export interface Http1Limits {
   readonly maxReplayBytes: number;
   /** Of a request body, read and thrown away after an early response, so that the client gets to read it. */
   readonly maxDiscardBytes: number;
+  /** A connection to an upstream serves no new request once it is this old, less up to a tenth. */
+  readonly maxUpstreamAgeMs: number;
 }
 
 export const DEFAULT_LIMITS: Http1Limits = {
@@ -41,4 +43,5 @@ export const DEFAULT_LIMITS: Http1Limits = {
   maxInterimResponses: 16,
   maxReplayBytes: 65_536,
   maxDiscardBytes: 262_144,
+  maxUpstreamAgeMs: 3_600_000,
 };

@@ -1,5 +1,10 @@
 import { STATUS_CODES } from 'node:http';
-import { type LocalReply, replyBody, replyStatus } from '../../src/http/error-catalogue.js';
+import {
+  type LocalReply,
+  RETRY_AFTER_SECONDS,
+  replyBody,
+  replyStatus,
+} from '../../src/http/error-catalogue.js';
 import type { RedirectAnswer } from '../../src/routing/actions.js';
 
 /** What the sidecar answers itself: something went wrong, or the route sends the caller elsewhere. */
@@ -18,6 +23,7 @@ export function localAnswerText(answer: LocalAnswer, options: ReplyOptions): str
 export function localReplyText(reply: LocalReply, options: ReplyOptions): string {
   const status = replyStatus(reply);
   const text = replyBody(reply);
+  const retryAfter = RETRY_AFTER_SECONDS[reply.code];
   const bodyless = status === 204 || status === 304;
   const lines = [
     statusLine(status),
@@ -25,7 +31,7 @@ export function localReplyText(reply: LocalReply, options: ReplyOptions): string
     'content-type: text/plain; charset=utf-8',
     // RFC 9110 section 8.6: not on a 204, and of a 304 it would tell another response's length.
     ...(bodyless ? [] : [`content-length: ${Buffer.byteLength(text)}`]),
-    ...(reply.code === 'overloaded' ? ['retry-after: 1'] : []),
+    ...(retryAfter === undefined ? [] : [`retry-after: ${retryAfter}`]),
     ...(options.close ? ['connection: close'] : []),
   ];
   // The writer takes latin-1: the body's UTF-8 bytes, one character each.

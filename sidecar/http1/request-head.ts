@@ -60,14 +60,15 @@ export class RequestHead implements RequestView {
 
   /**
    * @param text the whole head in latin-1, up to and including the empty line
+   * @param bytes the text's bytes, from `offset` on
    * @throws ProtocolError
    */
-  parse(text: string): void {
+  parse(text: string, bytes?: Buffer, offset?: number): void {
     this.text = text;
     this.givenId = '';
     const endOfLine = text.indexOf('\r\n');
     this.parseRequestLine(endOfLine);
-    this.headers.parse(text, endOfLine + 2, text.length - 2);
+    this.headers.parse(text, endOfLine + 2, text.length - 2, bytes, offset);
     this.framing = requestFraming(this.headers, this.minorVersion);
     this.connection = connectionOptions(this.headers);
     this.readAuthority();

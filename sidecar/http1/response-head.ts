@@ -36,12 +36,13 @@ export class ResponseHead {
   /**
    * @param text the whole head in latin-1, up to and including the empty line
    * @param method of the request that this answers
+   * @param bytes the text's bytes, from `offset` on
    * @throws ProtocolError
    */
-  parse(text: string, method: string): void {
+  parse(text: string, method: string, bytes?: Buffer, offset?: number): void {
     const endOfLine = text.indexOf('\r\n');
     this.parseStatusLine(text, endOfLine);
-    this.headers.parse(text, endOfLine + 2, text.length - 2);
+    this.headers.parse(text, endOfLine + 2, text.length - 2, bytes, offset);
     this.framing = responseFraming(this.headers, this.minorVersion, this.status, method);
     this.strayBody = hasStrayBody(this.headers, this.status);
     this.connection = connectionOptions(this.headers);

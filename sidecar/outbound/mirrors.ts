@@ -96,8 +96,11 @@ class MirroredRequest implements UpstreamUser {
 
   start(): void {
     const { endpoint, copy } = this;
-    endpoint.activeRequests++;
-    const connection = endpoint.acquire(this);
+    const connection = endpoint.acquire(this, false);
+    if (typeof connection === 'string') {
+      this.tell('mirror-skipped');
+      return;
+    }
     this.connection = connection;
     if (connection.isConnected) this.connectDeadlineMs = 0;
     connection.writer.writeText(copy.head);
@@ -138,7 +141,11 @@ class MirroredRequest implements UpstreamUser {
 
   private finish(result: CopyResult): void {
     this.connection = undefined;
-    this.endpoint.activeRequests--;
+    this.endpoint.release();
+    this.tell(result);
+  }
+
+  private tell(result: CopyResult): void {
     this.onFinished(this);
     this.copy.onResult(result);
   }

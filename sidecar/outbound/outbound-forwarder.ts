@@ -19,8 +19,10 @@ import { forwardedRequestHead, type RequestEdits } from '../http1/forwarded-head
 import type { ResponseHead } from '../http1/response-head.js';
 import type { Exchange } from '../proxy/exchange.js';
 import { type Forwarder, NO_TIMEOUTS, type Step, type Target } from '../proxy/forwarder.js';
+import type { Outcome } from '../proxy/outcome.js';
 import type { SessionPins } from '../session/session-pins.js';
 import { TracedRequest, type TraceEntry, type TraceMemory } from '../session/trace-memory.js';
+import type { ClusterLoad } from '../upstream/cluster-load.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import { upstreamOf } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
@@ -61,6 +63,8 @@ export class OutboundForwarder implements Forwarder {
   private attemptAt = 0;
   timeouts = NO_TIMEOUTS;
   private trace: TraceEntry | undefined;
+  /** Whose budget the present retry is taken from. */
+  private retrying: ClusterLoad | undefined;
   private readonly tried: Endpoint[] = [];
   /** Releases none of whose endpoints took a connection for this request. */
   private readonly refused: Release[] = [];
@@ -117,6 +121,7 @@ export class OutboundForwarder implements Forwarder {
 
   afterFailure(exchange: Exchange, failure: UpstreamFailure): Step {
     const { placement, route } = this;
+    if (failure.kind === 'overloaded') return this.afterOverload(failure);
     if (
       placement !== undefined &&
       route !== undefined &&
@@ -161,7 +166,16 @@ export class OutboundForwarder implements Forwarder {
     return withBaggage(own, LANE_MEMBER, inherited);
   }
 
-  responseLines(_exchange: Exchange, head: ResponseHead): string {
+  responseLines({ downstream }: Exchange, head: ResponseHead): string {
+    this.endRetry();
+    const stateful = this.placement?.route.stateful;
+    if (stateful === undefined) return this.sessionLine(head);
+    const { address } = this.endpoint as UpstreamEndpoint;
+    return stateful.lineFor(downstream.request, address) + this.sessionLine(head);
+  }
+
+  /** The cookie that a session of ours is due. */
+  private sessionLine(head: ResponseHead): string {
     if (this.placement?.session === undefined) return '';
     const cookie = this.services.pins.keep(this.placement, this.endpoint as UpstreamEndpoint);
     if (cookie === undefined || setsCookie(head, cookie.slice(0, cookie.indexOf('=')))) return '';
@@ -169,6 +183,7 @@ export class OutboundForwarder implements Forwarder {
   }
 
   finished(exchange: Exchange): void {
+    this.endRetry();
     this.services.onFinished(exchange, this);
   }
 
@@ -206,6 +221,10 @@ export class OutboundForwarder implements Forwarder {
   private retry(placement: Placement): Step | undefined {
     const { retry } = placement.route;
     if (retry === undefined || this.retries >= retry.retries) return undefined;
+    this.endRetry();
+    const { load } = this.endpoint as UpstreamEndpoint;
+    if (!load.startRetry()) return undefined;
+    this.retrying = load;
     this.retries++;
     const { random } = this.services.context;
     // With no other endpoint left, the same one gets another chance.
@@ -213,6 +232,29 @@ export class OutboundForwarder implements Forwarder {
     return {
       target: { ...this.targetOn(upstreamOf(next), false), delayMs: backOffMs(retry, this.retries, random) },
     };
+  }
+
+  /** The retry, if this is one, has been answered: the budget has room for another. */
+  private endRetry(): void {
+    this.retrying?.endRetry();
+    this.retrying = undefined;
+  }
+
+  /**
+   * Refused at once, never queued. Where the load alone decides where the request goes, one other endpoint is
+   * asked, which may have room; a session is not sent away from its own for being busy.
+   */
+  private afterOverload({ reason, limit }: UpstreamFailure): Step {
+    const { placement } = this;
+    const mayMove =
+      placement?.endpointReason === 'load-balancer' && this.tried.length === 1 && limit !== 'requests';
+    const next = mayMove ? placeAgain(placement, this.tried, this.services.context.random) : undefined;
+    if (next !== undefined) {
+      // The one that is full was not sent anything.
+      this.endpoint = undefined;
+      return { target: this.targetOn(upstreamOf(next), false) };
+    }
+    return { reply: { code: 'overloaded', detail: `${this.describeEndpoint()}: ${reason}` } };
   }
 
   private targetOn(endpoint: UpstreamEndpoint, fresh: boolean): Target {
@@ -233,12 +275,13 @@ export class OutboundForwarder implements Forwarder {
   }
 
   /** The exchange is over, and with it the last attempt. @param now of `performance.now()` */
-  settleLast({ outcome }: Exchange, now: number): void {
-    // Of an answer that a client did not wait for, nobody knows what it would have been.
-    if (this.endpoint === undefined || outcome.aborted) return;
+  settleLast({ status, error, cutOff }: Outcome, now: number): void {
+    // Of an answer that a client did not wait for, nobody knows what it would have been; and what is over a limit
+    // was never sent.
+    if (this.endpoint === undefined || cutOff === 'client' || error?.code === 'overloaded') return;
     const { traffic } = this.endpoint;
-    if (outcome.status < 500) traffic.succeeded++;
-    else traffic.failed++;
+    if (status >= 500 || cutOff !== '') traffic.failed++;
+    else traffic.succeeded++;
     traffic.latencySumMs += now - this.attemptAt;
   }
 
@@ -256,6 +299,7 @@ const ERROR_OF_FAILURE = {
   timeout: 'request-timeout',
   'broken-response': 'upstream-reset',
   'bad-response': 'bad-response',
+  overloaded: 'overloaded',
 } as const satisfies Record<UpstreamFailure['kind'], string>;
 
 function noEndpoint(host: VirtualHost, { release }: NoEndpoint | Placement, reason = '') {

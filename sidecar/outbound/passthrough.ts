@@ -1,6 +1,6 @@
 import type { SocketAddress } from '../../src/model/scalars.js';
 import { formatAddress } from '../../src/xds/fields.js';
-import { UpstreamEndpoint, type UpstreamSettings } from '../upstream/upstream-endpoint.js';
+import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../upstream/upstream-endpoint.js';
 
 /** Most destinations whose connections are pooled; the one used longest ago gives way. */
 const MAX_DESTINATIONS = 1000;
@@ -36,6 +36,6 @@ export class PassthroughEndpoints {
       this.endpoints.delete(oldest?.[0] ?? '');
     }
     const config = { host, port, address, weight: 1, zone: '', status: 'healthy' } as const;
-    return new UpstreamEndpoint(config, CONNECT_TIMEOUT_MS, this.settings, () => {});
+    return new UpstreamEndpoint(config, CONNECT_TIMEOUT_MS, this.settings, unwatched());
   }
 }

@@ -4,6 +4,7 @@ import type { FailureKind } from '../upstream/failure.js';
 
 /** Whether the route's policy asks for another try after a failure. That the request can be sent again is the caller's to know. */
 export function retriesFailure(retry: RetryConfig | undefined, kind: FailureKind, method: string): boolean {
+  if (kind === 'overloaded') return false;
   // The upstream has seen nothing of the request: trying elsewhere is as good as trying first.
   if (kind === 'connect')
     return (
@@ -15,7 +16,7 @@ export function retriesFailure(retry: RetryConfig | undefined, kind: FailureKind
   // A connection that died between two requests says nothing about the endpoint.
   if (kind === 'stale') return true;
   if (retry === undefined) return false;
-  if (kind === 'reset') return retry.on.has('reset') || retry.on.has('5xx');
+  if (kind === 'reset' && retry.on.has('reset')) return true;
   // Envoy's "reset" is every upstream that does not respond at all, and the answer without a retry would be a 504.
   if (kind === 'timeout' && (retry.on.has('reset') || retry.statuses.has(504))) return true;
   return retry.on.has('5xx') || retry.on.has('gateway-error');

@@ -1,4 +1,3 @@
-import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
 import { forwardedRequestHead, forwardedResponseHead, forwardedUpgrade } from '../http1/forwarded-head.js';
 import { ID } from '../http1/header-block.js';
@@ -6,9 +5,10 @@ import type { Http1Limits } from '../http1/limits.js';
 import { answerStatus, type LocalAnswer, localAnswerText } from '../http1/local-reply.js';
 import type { RequestHead } from '../http1/request-head.js';
 import type { ResponseHead } from '../http1/response-head.js';
-import type { UpstreamFailure } from '../upstream/failure.js';
+import { isReset, type UpstreamFailure } from '../upstream/failure.js';
 import type { UpstreamConnection, UpstreamUser } from '../upstream/upstream-connection.js';
 import type { Forwarder, Step, Target } from './forwarder.js';
+import type { Outcome } from './outcome.js';
 import { ReplayBuffer } from './replay-buffer.js';
 
 /** What every exchange of a listener shares. */
@@ -16,16 +16,6 @@ export interface ExchangeSettings {
   readonly limits: Http1Limits;
   /** Coarse clock, for deadlines. */
   nowMs(): number;
-}
-
-/** How an exchange ended, for metrics and logs. */
-export interface Outcome {
-  /** Status that the client was sent; 0: none. */
-  status: number;
-  /** Set where the answer was our own. */
-  error: LocalReply | undefined;
-  /** The client left, or was cut off in the middle of a response. */
-  aborted: boolean;
 }
 
 /**
@@ -46,7 +36,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   readonly startedMs: number;
   /** Precise, for durations: milliseconds of `performance.now()`. */
   readonly startedAt = performance.now();
-  readonly outcome: Outcome = { status: 0, error: undefined, aborted: false };
+  readonly outcome: Outcome = { status: 0, error: undefined, cutOff: '', requestBytes: 0, responseBytes: 0 };
   /** Attempts made, the present one included. */
   attempts = 0;
   private readonly forwarder: Forwarder;
@@ -94,6 +84,11 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     return this.replay.intact;
   }
 
+  /** The head that went upstream, of the last attempt; empty while there has been none. */
+  get sentHead(): string {
+    return this.headText;
+  }
+
   /** Has something done when all of the request has been read. @param then what is kept of it may be intact or not */
   whenWhole(then: (kept: ReplayBuffer) => void): void {
     if (this.whole) then(this.replay);
@@ -108,6 +103,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
 
   onRequestBody(piece: Buffer, start: number, end: number): void {
     this.lastActivityMs = this.settings.nowMs();
+    this.outcome.requestBytes += end - start;
     const { upstream } = this;
     if (upstream === undefined) {
       // Between two attempts: the next one sends it, and more has to wait for that.
@@ -145,7 +141,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     if (this.done) return;
     if (this.tunnel && this.downstream.endedOrderly) this.upstream?.closeSoon();
     else {
-      this.outcome.aborted = true;
+      this.outcome.cutOff = 'client';
       this.upstream?.cancel();
     }
     this.finish();
@@ -181,8 +177,16 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private send(target: Target): void {
     const { endpoint } = target;
     const nowMs = this.settings.nowMs();
-    endpoint.activeRequests++;
-    const upstream = target.fresh ? endpoint.acquireFresh(this) : endpoint.acquire(this);
+    const upstream = endpoint.acquire(this, target.fresh);
+    if (typeof upstream === 'string') {
+      const failure = {
+        kind: 'overloaded',
+        reason: endpoint.load.describe(upstream),
+        limit: upstream,
+      } as const;
+      this.take(this.forwarder.afterFailure(this, failure));
+      return;
+    }
     this.upstream = upstream;
     this.connectDeadlineMs = upstream.isConnected ? 0 : nowMs + endpoint.connectTimeoutMs;
     const { perTryMs } = this.forwarder.timeouts;
@@ -205,7 +209,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   private releaseTarget(): void {
-    if (this.upstream !== undefined && this.target !== undefined) this.target.endpoint.activeRequests--;
+    if (this.upstream !== undefined && this.target !== undefined) this.target.endpoint.release();
     this.upstream = undefined;
   }
 
@@ -266,8 +270,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   onResponseBody(piece: Buffer, start: number, end: number): void {
     if (!this.responding) return;
     this.lastActivityMs = this.settings.nowMs();
-    const { writer } = this.downstream;
-    writer.writeRange(piece, start, end);
+    this.outcome.responseBytes += end - start;
+    this.downstream.writer.writeRange(piece, start, end);
   }
 
   onResponseEnd(trailers: string): void {
@@ -279,10 +283,11 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onUpstreamFailure(failure: UpstreamFailure): void {
+    if (isReset(failure) && this.target !== undefined) this.target.endpoint.counters.resets++;
     this.releaseTarget();
     if (this.done) return;
     if (this.responding) {
-      this.outcome.aborted = true;
+      this.outcome.cutOff = 'upstream';
       this.finish();
       this.downstream.abort();
       return;
@@ -307,6 +312,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onClientTunnelData(piece: Buffer): void {
+    this.outcome.requestBytes += piece.length;
     this.upstream?.writer.writeRange(piece, 0, piece.length);
   }
 
@@ -315,6 +321,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onUpstreamTunnelData(piece: Buffer): void {
+    this.outcome.responseBytes += piece.length;
     this.downstream.writer.writeRange(piece, 0, piece.length);
   }
 
@@ -362,10 +369,12 @@ export class Exchange implements DownstreamUser, UpstreamUser {
 
   private timeOut(detail: string): void {
     if (!this.responding) {
+      // A request that its client has not finished is not the upstream's to answer yet.
+      if (this.upstream !== undefined && this.requestComplete) this.target?.endpoint.onResult(false);
       this.reply({ code: 'request-timeout', detail });
       return;
     }
-    this.outcome.aborted = true;
+    this.outcome.cutOff = 'timeout';
     this.upstream?.cancel();
     this.finish();
     this.downstream.abort();

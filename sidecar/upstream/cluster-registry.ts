@@ -3,9 +3,10 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterResource, DiscoveryConfig } from '../../src/xds/cluster.js';
 import type { AssignmentResource, EndpointConfig } from '../../src/xds/endpoint.js';
 import { DnsRefresher, type Resolve } from './dns-refresher.js';
+import type { HealthChecker } from './health-checker.js';
 import { LiveCluster } from './live-cluster.js';
 import type { ReachabilityProber } from './reachability-prober.js';
-import type { UpstreamEndpoint, UpstreamSettings } from './upstream-endpoint.js';
+import type { UpstreamSettings } from './upstream-endpoint.js';
 
 interface Entry {
   readonly live: LiveCluster;
@@ -28,15 +29,24 @@ export class ClusterRegistry {
   constructor(
     private readonly settings: UpstreamSettings,
     private readonly prober: ReachabilityProber,
+    private readonly checker: HealthChecker,
     private readonly resolve: Resolve,
     private readonly log: Logger,
   ) {}
 
-  /** Every endpoint with its cluster's name. */
-  list(): { readonly cluster: string; readonly endpoint: UpstreamEndpoint }[] {
-    return [...this.entries].flatMap(([cluster, { live }]) =>
-      [...live.upstreams].map((endpoint) => ({ cluster, endpoint })),
-    );
+  get size(): number {
+    return this.entries.size;
+  }
+
+  get endpointCount(): number {
+    let count = 0;
+    for (const { live } of this.entries.values()) count += live.endpoints.endpoints.length;
+    return count;
+  }
+
+  /** Every cluster by name, with what it has in hand and what it has refused. */
+  get clusters(): LiveCluster[] {
+    return [...this.entries.values()].map(({ live }) => live);
   }
 
   /** The cluster of a name, known yet or not: one object for as long as anything refers to it. */
@@ -125,14 +135,19 @@ export class ClusterRegistry {
     for (const name of this.assignments.keys()) if (!needed.has(name)) this.assignments.delete(name);
   }
 
-  closeIdle(nowMs: number): void {
-    for (const { live } of this.entries.values())
+  /** What time alone brings about. Called on the coarse clock's tick. */
+  tick(nowMs: number): void {
+    for (const { live } of this.entries.values()) {
       for (const endpoint of live.upstreams) endpoint.closeIdle(nowMs);
+      live.tick(nowMs);
+      this.checker.tick(live, nowMs);
+    }
   }
 
   /** Stops looking for endpoints and closes idle connections; those in use go with their exchanges. */
   close(): void {
     this.prober.close();
+    this.checker.close();
     for (const { dns, live } of this.entries.values()) {
       dns?.close();
       live.retire();
@@ -142,7 +157,7 @@ export class ClusterRegistry {
   private entry(name: string): Entry {
     const known = this.entries.get(name);
     if (known) return known;
-    const live = new LiveCluster(name, this.settings, (endpoint) => this.prober.watch(endpoint));
+    const live = new LiveCluster(name, this.settings, (endpoint) => this.prober.watch(endpoint), this.log);
     const made: Entry = { live, discovery: undefined, dns: undefined, configured: false, assigned: false };
     this.entries.set(name, made);
     return made;

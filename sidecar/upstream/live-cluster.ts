@@ -1,8 +1,14 @@
-import { type Endpoint, EndpointSet, UNUSABLE } from '../../src/routing/endpoint-set.js';
+import { type Endpoint, EndpointSet, UNUSABLE, USABLE } from '../../src/routing/endpoint-set.js';
 import type { Cluster } from '../../src/routing/table.js';
+import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterResource, LoadBalancerConfig } from '../../src/xds/cluster.js';
+import type { HealthCheckConfig } from '../../src/xds/cluster-calm.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
-import { type ReachabilityListener, UpstreamEndpoint, type UpstreamSettings } from './upstream-endpoint.js';
+import { ClusterLoad } from './cluster-load.js';
+import type { CheckedCluster } from './health-checker.js';
+import { OutlierDetector } from './outlier-detector.js';
+import { slowStartShare } from './slow-start.js';
+import { type EndpointOwner, UpstreamEndpoint, type UpstreamSettings } from './upstream-endpoint.js';
 
 const DEFAULT_LOAD_BALANCER: LoadBalancerConfig = {
   kind: 'least-request',
@@ -11,37 +17,61 @@ const DEFAULT_LOAD_BALANCER: LoadBalancerConfig = {
   slowStartMs: 0,
 };
 const DEFAULT_CONNECT_TIMEOUT_MS = 2000;
+/** Growing weights are brought up to date this often. */
+const RAMP_STEP_MS = 250;
 
 /**
  * A cluster that configuration names: its endpoints as they are now, and their connections, which outlive every
  * change of configuration that keeps the address.
  */
-export class LiveCluster implements Cluster {
+export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<UpstreamEndpoint> {
   endpoints: EndpointSet;
+  lastResort: EndpointSet | undefined;
   unusableSinceMs: number | undefined;
+  healthCheck: HealthCheckConfig | undefined;
+  /** Too few endpoints are usable: checks and ejections do not count. */
+  panicking = false;
+  readonly load = new ClusterLoad(() => this.closeOneIdle());
+  private readonly outliers: OutlierDetector<UpstreamEndpoint>;
   private byAddress = new Map<string, UpstreamEndpoint>();
   private loadBalancer = DEFAULT_LOAD_BALANCER;
   private connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS;
+  private panicThreshold = 0;
+  /** When weights that grow are looked at again; Infinity: none grows. */
+  private nextRampMs = Number.POSITIVE_INFINITY;
 
   constructor(
     readonly name: string,
     private readonly settings: UpstreamSettings,
-    private readonly onReachability: ReachabilityListener,
+    private readonly watchReachability: (endpoint: UpstreamEndpoint) => void,
+    private readonly log: Logger,
   ) {
     this.endpoints = EndpointSet.of([], this.loadBalancer, () => UNUSABLE);
     this.unusableSinceMs = settings.nowMs();
+    this.outliers = new OutlierDetector((endpoint, why) => this.onEjection(endpoint, why), settings.nowMs);
   }
 
   get upstreams(): Iterable<UpstreamEndpoint> {
     return this.byAddress.values();
   }
 
+  get isUsed(): boolean {
+    return this.load.total > 0;
+  }
+
   /** Takes over everything of the cluster but its endpoints. */
   configure(config: ClusterResource): void {
     this.loadBalancer = config.loadBalancer;
     this.connectTimeoutMs = config.connectTimeoutMs;
-    for (const endpoint of this.byAddress.values()) endpoint.connectTimeoutMs = config.connectTimeoutMs;
-    this.publish(EndpointSet.of(this.endpoints.endpoints, this.loadBalancer, usabilityOf));
+    this.panicThreshold = config.panicThreshold;
+    this.load.limits = config.limits;
+    this.healthCheck = config.healthCheck;
+    for (const endpoint of this.upstreams) {
+      endpoint.connectTimeoutMs = config.connectTimeoutMs;
+      if (config.healthCheck === undefined) endpoint.health.forget();
+    }
+    this.outliers.configure(config.outlier);
+    this.publish(EndpointSet.of(this.endpoints.endpoints, this.loadBalancer, () => UNUSABLE));
   }
 
   /** Takes over the endpoints. Those that stay keep their connections and their health. */
@@ -49,7 +79,9 @@ export class LiveCluster implements Cluster {
     const next = new Map(configs.map((config) => [config.address, this.endpointFor(config)]));
     for (const [address, endpoint] of this.byAddress) if (!next.has(address)) endpoint.retire();
     this.byAddress = next;
-    this.publish(EndpointSet.of([...next.values()], this.loadBalancer, usabilityOf));
+    const endpoints = [...next.values()];
+    this.outliers.setEndpoints(endpoints);
+    this.publish(EndpointSet.of(endpoints, this.loadBalancer, () => UNUSABLE));
   }
 
   /** The cluster is gone from the configuration. */
@@ -57,24 +89,98 @@ export class LiveCluster implements Cluster {
     this.setEndpoints([]);
   }
 
+  /** Called on the coarse clock's tick. */
+  tick(nowMs: number): void {
+    this.outliers.tick();
+    if (nowMs >= this.nextRampMs) this.publish(this.endpoints);
+  }
+
+  onReachability(endpoint: UpstreamEndpoint): void {
+    this.onHealthChanged(endpoint);
+    this.watchReachability(endpoint);
+  }
+
+  onError(endpoint: UpstreamEndpoint): void {
+    this.outliers.failed(endpoint);
+  }
+
+  onChecked(endpoint: UpstreamEndpoint, failure: string | undefined): void {
+    const { healthCheck } = this;
+    if (healthCheck === undefined || !endpoint.health.take(failure, healthCheck)) return;
+    const told = { cluster: this.name, endpoint: endpoint.address, failure };
+    this.log.info(
+      told,
+      failure === undefined ? 'an endpoint passes its checks' : 'an endpoint fails its checks',
+    );
+    this.onHealthChanged(endpoint);
+  }
+
+  private onEjection(endpoint: UpstreamEndpoint, why: string): void {
+    const told = { cluster: this.name, endpoint: endpoint.address, why };
+    this.log.info(told, endpoint.isEjected ? 'an endpoint is ejected' : 'an endpoint is readmitted');
+    this.onHealthChanged(endpoint);
+  }
+
+  private onHealthChanged(endpoint: UpstreamEndpoint): void {
+    if (endpoint.usability === USABLE) endpoint.usableSinceMs = this.settings.nowMs();
+    this.publish(this.endpoints);
+  }
+
   private endpointFor(config: EndpointConfig): UpstreamEndpoint {
     const known = this.byAddress.get(config.address);
-    if (known === undefined) {
-      return new UpstreamEndpoint(config, this.connectTimeoutMs, this.settings, (endpoint) => {
-        this.publish(this.endpoints.withUsability(usabilityOf));
-        this.onReachability(endpoint);
-      });
-    }
+    if (known === undefined) return new UpstreamEndpoint(config, this.connectTimeoutMs, this.settings, this);
     known.weight = config.weight;
     known.zone = config.zone;
     known.status = config.status;
+    known.hashing = config.hashing;
     return known;
   }
 
-  private publish(endpoints: EndpointSet): void {
-    this.endpoints = endpoints;
-    if (endpoints.usableCount > 0) this.unusableSinceMs = undefined;
-    else this.unusableSinceMs ??= this.settings.nowMs();
+  /** @param base the endpoints, and the tables made of them; their usability and weights are looked up here */
+  private publish(base: EndpointSet): void {
+    const nowMs = this.settings.nowMs();
+    const weightOf = this.weightsAt(nowMs);
+    this.panicking = this.tooFewUsable();
+    const calm = base.withUsability((endpoint) => upstreamOf(endpoint).usability, weightOf);
+    const panicked = this.panicking
+      ? base.withUsability((endpoint) => upstreamOf(endpoint).usabilityInPanic, weightOf)
+      : undefined;
+    // With nobody left at all, the release fails over (S4.5); only who has nowhere to go gets the others.
+    const isLost = calm.usableCount === 0;
+    this.endpoints = isLost ? calm : (panicked ?? calm);
+    this.lastResort = isLost && panicked !== undefined && panicked.usableCount > 0 ? panicked : undefined;
+    if (isLost) this.unusableSinceMs ??= nowMs;
+    else this.unusableSinceMs = undefined;
+  }
+
+  /** Endpoints on their way out count neither way. */
+  private tooFewUsable(): boolean {
+    let counted = 0;
+    let usable = 0;
+    for (const endpoint of this.upstreams) {
+      if (endpoint.status === 'draining') continue;
+      counted++;
+      if (endpoint.usability === USABLE) usable++;
+    }
+    return usable * 100 < this.panicThreshold * counted;
+  }
+
+  /** Weights for picks by load, and when to look at them again: an endpoint that has just come starts slowly. */
+  private weightsAt(nowMs: number): ((endpoint: Endpoint) => number) | undefined {
+    const { slowStartMs } = this.loadBalancer;
+    this.nextRampMs = Number.POSITIVE_INFINITY;
+    if (slowStartMs === 0) return undefined;
+    return (endpoint) => {
+      const forMs = nowMs - upstreamOf(endpoint).usableSinceMs;
+      if (forMs < slowStartMs) this.nextRampMs = nowMs + RAMP_STEP_MS;
+      return endpoint.weight * slowStartShare(forMs, slowStartMs);
+    };
+  }
+
+  /** Makes room for a connection to an endpoint that has none free, where another has one too many. */
+  private closeOneIdle(): boolean {
+    for (const endpoint of this.upstreams) if (endpoint.closeOneIdle()) return true;
+    return false;
   }
 }
 
@@ -83,8 +189,4 @@ export function upstreamOf(endpoint: Endpoint): UpstreamEndpoint {
   if (!(endpoint instanceof UpstreamEndpoint))
     throw new TypeError(`${endpoint.address} is no endpoint of this sidecar`);
   return endpoint;
-}
-
-function usabilityOf(endpoint: Endpoint) {
-  return upstreamOf(endpoint).usability;
 }

@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { tryConnect } from './try-connect.js';
 import type { UpstreamEndpoint } from './upstream-endpoint.js';
 
 const FIRST_DELAY_MS = 500;
@@ -33,17 +33,11 @@ export class ReachabilityProber {
       this.forget(endpoint);
       return;
     }
-    const socket = connect({ host: endpoint.host, port: endpoint.port, timeout: endpoint.connectTimeoutMs });
-    const finish = (reached: boolean) => {
-      socket.destroy();
+    tryConnect(endpoint, endpoint.connectTimeoutMs, (failure) => {
       if (!this.timers.has(endpoint)) return;
-      if (reached) endpoint.reached();
+      if (failure === undefined) endpoint.reached();
       else this.schedule(endpoint, Math.min(delayMs * 2, MAX_DELAY_MS));
-    };
-    socket.unref();
-    socket.once('connect', () => finish(true));
-    socket.once('timeout', () => finish(false));
-    socket.once('error', () => finish(false));
+    });
   }
 
   private forget(endpoint: UpstreamEndpoint): void {

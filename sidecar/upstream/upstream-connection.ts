@@ -9,6 +9,9 @@ import { SocketWriter } from '../http1/socket-writer.js';
 import { forwardedTrailers } from '../http1/trailers.js';
 import type { FailureKind, UpstreamFailure } from './failure.js';
 
+/** Statuses from here on are the upstream's errors, as far as its health is concerned. */
+const ERROR_STATUS = 500;
+
 /** Whoever has a request on an upstream connection. Called in the order in which things happen. */
 export interface UpstreamUser {
   /** Of the request, which decides whether its response has a body. */
@@ -42,6 +45,8 @@ export interface UpstreamConnectionOwner {
   onConnectFailed(connection: UpstreamConnection, reason: string): void;
   /** The connection can be used again. */
   onIdle(connection: UpstreamConnection): void;
+  /** An exchange was answered, well or with an error; or it was not, although it should have been. */
+  onResult(good: boolean): void;
   onClosed(connection: UpstreamConnection): void;
 }
 
@@ -69,6 +74,8 @@ export class UpstreamConnection {
   served = 0;
   /** When it became idle, on the sidecar's coarse clock. */
   idleSinceMs = 0;
+  /** When it has served long enough, on the sidecar's coarse clock. */
+  expiresAtMs = Number.POSITIVE_INFINITY;
   readonly writer: SocketWriter;
 
   constructor(
@@ -189,7 +196,8 @@ export class UpstreamConnection {
   private readHead(piece: Buffer, start: number, user: UpstreamUser): number {
     const end = this.heads.collect(piece, start);
     if (end === -1) return -1;
-    this.head.parse(this.heads.text, user.method);
+    this.head.parse(this.heads.text, user.method, this.heads.bytes, this.heads.offset);
+    this.heads.reset();
     if (this.head.isInterim) {
       if (++this.interims > this.limits.maxInterimResponses)
         throw new ProtocolError('too many interim responses');
@@ -198,6 +206,9 @@ export class UpstreamConnection {
     }
     this.responseStarted = true;
     if (this.head.status === 101) this.state = 'tunnel';
+    // Before the user, whose next attempt is not to go to an endpoint that this answer has ejected.
+    if (this.head.status >= ERROR_STATUS || this.state === 'tunnel')
+      this.owner.onResult(this.state === 'tunnel');
     this.body.start(this.head.framing, user.onResponseHead(this.head));
     this.inBody = true;
     if (this.state !== 'tunnel' && this.body.complete && this.user === user)
@@ -226,6 +237,7 @@ export class UpstreamConnection {
       // An early response: the upstream has not taken the request, and need not.
       user.requestComplete &&
       this.socket.writableLength === 0;
+    if (this.state === 'open' && this.head.status < ERROR_STATUS) this.owner.onResult(true);
     this.user = undefined;
     this.served++;
     this.inBody = false;
@@ -275,8 +287,17 @@ export class UpstreamConnection {
 
   private failWith(kind: FailureKind, reason: string): void {
     const { user } = this;
+    if (user !== undefined && this.speaksAgainstEndpoint(kind, user)) this.owner.onResult(false);
     this.user = undefined;
     this.close();
     user?.onUpstreamFailure({ kind, reason });
+  }
+
+  /** A connection that died between two requests says nothing, nor does the end of a tunnel; an error counts once. */
+  private speaksAgainstEndpoint(kind: FailureKind, user: UpstreamUser): boolean {
+    if (kind === 'stale' || this.state === 'tunnel') return false;
+    // A request that its client has not finished is not the upstream's to answer yet.
+    if (kind === 'timeout' && !user.requestComplete) return false;
+    return !this.responseStarted || this.head.status < ERROR_STATUS;
   }
 }

@@ -8,6 +8,9 @@ import {
 } from '../../src/routing/endpoint-set.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
 import type { Http1Limits } from '../http1/limits.js';
+import { ClusterLoad, type LimitName } from './cluster-load.js';
+import { HealthRecord } from './health-record.js';
+import { OutlierRecord } from './outlier-record.js';
 import {
   UpstreamConnection,
   type UpstreamConnectionOwner,
@@ -24,11 +27,24 @@ export interface UpstreamSettings {
   nowMs(): number;
 }
 
-/** Told when an endpoint becomes unreachable, or reachable again. */
-export type ReachabilityListener = (endpoint: UpstreamEndpoint) => void;
+/** Whom an endpoint belongs to: its cluster. */
+export interface EndpointOwner {
+  readonly load: ClusterLoad;
+  /** It has become unreachable, or reachable again. */
+  onReachability(endpoint: UpstreamEndpoint): void;
+  /** An answer of it was an error, or there was none. */
+  onError(endpoint: UpstreamEndpoint): void;
+}
+
+/** For endpoints outside of clusters: no limits, and nobody who would judge them. */
+export function unwatched(): EndpointOwner {
+  return { load: new ClusterLoad(), onReachability() {}, onError() {} };
+}
 
 /** Kernel and Node buffer this much of a connection before `write` says to wait. */
 const SOCKET_BUFFER_BYTES = 65_536;
+/** By how much of their age connections differ, so that those opened together do not all end together. */
+const AGE_JITTER = 0.1;
 
 /**
  * One address: its connections, how it is doing, and what has been counted. Lives as long as the address is
@@ -41,12 +57,16 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   weight: number;
   zone: string;
   status: EndpointConfig['status'];
-  connectTimeoutMs: number;
+  hashing: EndpointConfig['hashing'];
   activeRequests = 0;
+  /** Since when it takes requests, on the coarse clock; its share grows from then on where the cluster starts slowly. */
+  usableSinceMs: number;
 
-  readonly counters = { requests: 0, connects: 0, connectFailures: 0, failures: 0 };
+  readonly counters = { requests: 0, connects: 0, connectFailures: 0, resets: 0, failures: 0 };
   /** Attempts that were answered, and what became of them; for load reports. An attempt the client left counts as neither. */
   readonly traffic = { succeeded: 0, failed: 0, latencySumMs: 0 };
+  readonly outlier = new OutlierRecord();
+  readonly health = new HealthRecord();
   /** Last in, first out: the most recently used connection is the least likely to have been closed. */
   private readonly idle: UpstreamConnection[] = [];
   private readonly connections = new Set<UpstreamConnection>();
@@ -56,9 +76,9 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
 
   constructor(
     config: EndpointConfig,
-    connectTimeoutMs: number,
+    public connectTimeoutMs: number,
     private readonly settings: UpstreamSettings,
-    private readonly onReachability: ReachabilityListener,
+    private readonly owner: EndpointOwner,
   ) {
     this.host = config.host;
     this.port = config.port;
@@ -66,7 +86,13 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     this.weight = config.weight;
     this.zone = config.zone;
     this.status = config.status;
-    this.connectTimeoutMs = connectTimeoutMs;
+    this.hashing = config.hashing;
+    this.usableSinceMs = settings.nowMs();
+  }
+
+  /** What its cluster has in hand, and how much it may. */
+  get load(): ClusterLoad {
+    return this.owner.load;
   }
 
   get connectionCount(): number {
@@ -86,28 +112,46 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     return this.unreachable;
   }
 
+  get isEjected(): boolean {
+    return this.outlier.ejectedAtMs !== undefined;
+  }
+
+  /** Whether it may be picked, when everything that is known of it counts. */
   get usability(): Usability {
-    if (this.unreachable || this.status === 'unhealthy') return UNUSABLE;
+    const suspected = this.status === 'unhealthy' || this.health.failing || this.isEjected;
+    return suspected ? UNUSABLE : this.usabilityInPanic;
+  }
+
+  /** The same when checks and ejections do not count. That nothing listens there does, and that it is draining. */
+  get usabilityInPanic(): Usability {
+    if (this.unreachable) return UNUSABLE;
     return this.status === 'draining' ? PINNED_ONLY : USABLE;
   }
 
-  /** A connection for one exchange: the idle one used last, or a new one. */
-  acquire(user: UpstreamUser): UpstreamConnection {
+  /**
+   * A connection for one exchange, given back by {@link release}: the idle one used last, or a new one.
+   *
+   * @param fresh a new one in any case: a pooled one was just found dead
+   * @returns a limit, where one is met
+   */
+  acquire(user: UpstreamUser, fresh: boolean): UpstreamConnection | LimitName {
+    const { load } = this.owner;
+    if (load.requests >= load.limits.requests) return load.refuse('requests');
+    if (this.activeRequests >= load.limits.perEndpointRequests) return load.refuse('perEndpointRequests');
+    const connection = (fresh ? undefined : this.takeIdle()) ?? this.open();
+    if (typeof connection === 'string') return connection;
     this.counters.requests++;
-    for (;;) {
-      const connection = this.idle.pop() ?? this.open();
-      if (!connection.isUsable) continue;
-      connection.assign(user);
-      return connection;
-    }
-  }
-
-  /** A new connection, for an exchange that found a pooled one dead. */
-  acquireFresh(user: UpstreamUser): UpstreamConnection {
-    this.counters.requests++;
-    const connection = this.open();
+    this.activeRequests++;
+    load.requests++;
+    load.total++;
     connection.assign(user);
     return connection;
+  }
+
+  /** The exchange that had a connection is over, or has failed. */
+  release(): void {
+    this.activeRequests--;
+    this.owner.load.requests--;
   }
 
   /** Closes connections that nobody has used for a while. */
@@ -117,8 +161,15 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
       this.idle.length > 0 &&
       nowMs - (this.idle[0] as UpstreamConnection).idleSinceMs >= this.settings.idleTimeoutMs
     ) {
-      (this.idle.shift() as UpstreamConnection).destroy();
+      this.closeOneIdle();
     }
+  }
+
+  /** Closes the connection that has been idle for longest. @returns whether there was one */
+  closeOneIdle(): boolean {
+    const connection = this.idle.shift();
+    connection?.destroy();
+    return connection !== undefined;
   }
 
   /** The address is not configured any more: exchanges finish, connections go as they become idle. */
@@ -128,6 +179,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   }
 
   onConnected(): void {
+    this.owner.load.pending--;
     this.reached();
   }
 
@@ -136,19 +188,32 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     this.refusedInARow++;
     if (this.unreachable || this.refusedInARow < this.settings.connectFailuresToEject) return;
     this.unreachable = true;
-    this.onReachability(this);
+    this.owner.onReachability(this);
   }
 
   onIdle(connection: UpstreamConnection): void {
-    if (this.retired) {
+    const nowMs = this.settings.nowMs();
+    if (this.retired || nowMs >= connection.expiresAtMs) {
       connection.destroy();
       return;
     }
-    connection.idleSinceMs = this.settings.nowMs();
+    connection.idleSinceMs = nowMs;
     this.idle.push(connection);
   }
 
+  onResult(good: boolean): void {
+    if (good) {
+      this.outlier.succeeded();
+      return;
+    }
+    this.counters.failures++;
+    this.owner.onError(this);
+  }
+
   onClosed(connection: UpstreamConnection): void {
+    const { load } = this.owner;
+    load.connections--;
+    if (!connection.isConnected) load.pending--;
     this.connections.delete(connection);
     const at = this.idle.indexOf(connection);
     if (at !== -1) this.idle.splice(at, 1);
@@ -159,15 +224,30 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     this.refusedInARow = 0;
     if (!this.unreachable) return;
     this.unreachable = false;
-    this.onReachability(this);
+    this.owner.onReachability(this);
   }
 
-  private open(): UpstreamConnection {
+  private takeIdle(): UpstreamConnection | undefined {
+    for (;;) {
+      const connection = this.idle.pop();
+      if (connection === undefined || connection.isUsable) return connection;
+    }
+  }
+
+  private open(): UpstreamConnection | LimitName {
+    const { load } = this.owner;
+    if (load.pending >= load.limits.pending) return load.refuse('pending');
+    if (this.connections.size >= load.limits.perEndpointConnections)
+      return load.refuse('perEndpointConnections');
+    if (!load.hasRoomForConnection()) return load.refuse('connections');
     this.counters.connects++;
+    load.connections++;
+    load.pending++;
     const { host, port } = this;
     const options = { host, port, noDelay: true, allowHalfOpen: true, highWaterMark: SOCKET_BUFFER_BYTES };
-    const socket = connect(options);
-    const connection = new UpstreamConnection(socket, this, this.settings.limits);
+    const connection = new UpstreamConnection(connect(options), this, this.settings.limits);
+    const ageMs = this.settings.limits.maxUpstreamAgeMs * (1 - AGE_JITTER * Math.random());
+    connection.expiresAtMs = this.settings.nowMs() + ageMs;
     this.connections.add(connection);
     return connection;
   }

@@ -1,4 +1,4 @@
-import type { WeightedHost } from './ring.js';
+import { sharesOf, type WeightedHost } from './host-shares.js';
 import { xxh64 } from './xxh64.js';
 
 /** Envoy's default table size; a table size must be prime. */
@@ -54,13 +54,14 @@ export function buildMaglev(hosts: readonly WeightedHost[], tableSize = DEFAULT_
 
 function cursorsByKey(hosts: readonly WeightedHost[], tableSize: number): Cursor[] {
   const size = BigInt(tableSize);
+  const shares = sharesOf(hosts);
   const sorted = hosts
-    .map((host, index) => ({ host, index }))
+    .map((host, index) => ({ host, index, share: shares[index] as number }))
+    .filter(({ share }) => share > 0)
     .sort((a, b) => compare(a.host.key, b.host.key));
-  const sum = hosts.reduce((total, host) => total + host.weight, 0);
-  return sorted.map(({ host, index }) => ({
+  return sorted.map(({ host, index, share }) => ({
     index,
-    weight: host.weight / sum,
+    weight: share,
     offset: Number(xxh64(host.key, 0n) % size),
     skip: Number(xxh64(host.key, 1n) % (size - 1n)) + 1,
     next: 0,

@@ -1,13 +1,6 @@
 import { endianness } from 'node:os';
+import { sharesOf, type WeightedHost } from './host-shares.js';
 import { xxh64 } from './xxh64.js';
-
-/** One host of a ring or a Maglev table. */
-export interface WeightedHost {
-  /** What is hashed: `ip:port`, IPv6 in brackets (Envoy's default host key). */
-  readonly key: string;
-  /** A whole number ≥ 1. */
-  readonly weight: number;
-}
 
 /** Bounds on the number of ring entries; Envoy's defaults are 1,024 and 8,388,608. */
 export interface RingSize {
@@ -80,9 +73,8 @@ export function buildRing(hosts: readonly WeightedHost[], size: RingSize = DEFAU
 
 /** How many entries each host gets: Envoy's running-target arithmetic in doubles, rounding included. */
 function entriesPerHost(hosts: readonly WeightedHost[], size: RingSize): number[] {
-  const sum = hosts.reduce((total, host) => total + host.weight, 0);
-  const shares = hosts.map((host) => host.weight / sum);
-  const smallest = shares.reduce((least, share) => Math.min(least, share), 1);
+  const shares = sharesOf(hosts);
+  const smallest = shares.reduce((least, share) => (share > 0 ? Math.min(least, share) : least), 1);
   const scale = Math.min(Math.ceil(smallest * size.min) / smallest, size.max);
   let current = 0;
   let target = 0;

@@ -34,6 +34,9 @@ export const ERROR_CATALOGUE = {
   'slow-request': { status: 408, grpcStatus: 4, message: 'the request did not arrive in time' },
 } as const satisfies Readonly<Record<string, ErrorEntry>>;
 
+/** Value of `retry-after`, in seconds, of answers that carry one (RFC 9110 section 10.2.3). */
+export const RETRY_AFTER_SECONDS: Readonly<Partial<Record<ErrorCode, number>>> = { overloaded: 1 };
+
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;
 
 /** An answer of the sidecar's own. */

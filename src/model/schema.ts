@@ -186,7 +186,9 @@ const outlier = strict({
   interval: duration.default(10_000),
   baseEjectionTime: duration.default(30_000),
   maxEjectionTime: duration.default(300_000),
-  maxEjectionPercent: percent.default(50),
+  maxEjectionPercent: percent.int({ error: 'must be a whole percentage' }).default(50),
+  /** As in `health`; where both are given, the higher one counts. */
+  panicThreshold: percent.default(0),
   successRate: strict({
     minimumHosts: z.number().int().min(1).default(5),
     requestVolume: z.number().int().min(1).default(100),

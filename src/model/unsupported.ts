@@ -8,10 +8,6 @@ const UNSUPPORTED: readonly { readonly path: string; readonly values?: readonly 
   { path: 'spec.protocol', values: ['http2', 'grpc', 'tcp'] },
   { path: 'spec.versions[].selector' },
   { path: 'spec.affinity.key[].source', values: ['identity'] },
-  { path: 'spec.health' },
-  { path: 'spec.outlier' },
-  { path: 'spec.limits' },
-  { path: 'spec.slowStart' },
 ];
 
 export function findUnsupported(input: unknown): Problem[] {

@@ -1,5 +1,6 @@
+import type { RegexRewrite } from '../xds/regex-rewrite.js';
 import type { RouteConfig } from '../xds/route.js';
-import type { FaultConfig, HeaderChanges, PathRewrite, RedirectConfig } from '../xds/route-changes.js';
+import type { FaultConfig, HeaderChanges, RedirectConfig } from '../xds/route-changes.js';
 import { compilePathRewrite } from './path-rewrite.js';
 import type { RequestView } from './request-view.js';
 import type { Release } from './table.js';
@@ -74,7 +75,7 @@ function compileRequest({ requestHeaders, rewrite }: RouteConfig): RequestChange
   return { fields, path: compileOptionalRewrite(rewrite?.path), host: rewrite?.host ?? '' };
 }
 
-function compileOptionalRewrite(rewrite: PathRewrite | undefined) {
+function compileOptionalRewrite(rewrite: RegexRewrite | undefined) {
   return rewrite && compilePathRewrite(rewrite);
 }
 

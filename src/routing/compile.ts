@@ -2,10 +2,12 @@ import { xxh64 } from '../hashing/xxh64.js';
 import type { HashPolicyConfig, KeySourceConfig } from '../xds/hash-policy.js';
 import type { AffinityConfig, ServicePolicyConfig } from '../xds/policy.js';
 import type { RouteConfig, VirtualHostConfig, WeightedClusterConfig } from '../xds/route.js';
+import type { StatefulSessionConfig } from '../xds/stateful-session.js';
 import { compileActions } from './actions.js';
 import { compileMatch } from './match.js';
 import { PinDigests } from './pins.js';
 import { SessionKeys } from './session-key.js';
+import { StatefulSession } from './stateful-session.js';
 import type { Affinity, Cluster, Release, Route, Service, Split, VirtualHost } from './table.js';
 
 export interface CompileOptions {
@@ -13,6 +15,8 @@ export interface CompileOptions {
   cluster(name: string): Cluster;
   /** Makes a key for a session cookie: 22 characters of base64url that no client can guess. */
   mintKey(): string;
+  /** What the listener says about stateful sessions. */
+  readonly statefulSession?: StatefulSessionConfig | undefined;
 }
 
 /** Compiles one virtual host, with our payload or without it, into its part of the routing table. */
@@ -57,6 +61,7 @@ function compileRoute(
     split: compileSplit(config.split, releaseOf),
     // A redirected request goes nowhere that could be remembered.
     affinity: config.redirect ? undefined : compileAffinity(config, host.policy, service, options),
+    stateful: compileStatefulSession(config, host, options),
     pins: config.policy?.noPin !== true,
     timeouts: {
       requestMs: config.timeoutMs,
@@ -133,4 +138,15 @@ function standardAffinity(
     digests: new PinDigests(Buffer.alloc(0), service.label),
     scope: service.label,
   };
+}
+
+/** The most specific word on it counts. Where our payload is, the standard fields are for other clients. */
+function compileStatefulSession(
+  route: RouteConfig,
+  host: VirtualHostConfig,
+  options: CompileOptions,
+): StatefulSession | undefined {
+  if (host.policy !== undefined) return undefined;
+  const config = route.statefulSession ?? host.statefulSession ?? options.statefulSession;
+  return config === undefined || config === 'disabled' ? undefined : new StatefulSession(config);
 }

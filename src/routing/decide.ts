@@ -1,8 +1,8 @@
 import { readBaggage } from '../http/baggage.js';
 import { headerName } from '../http/header-name.js';
 import { type Endpoint, UNUSABLE } from './endpoint-set.js';
-import { failOver } from './failover.js';
-import { namedBy, pinnedIn, releaseHeld } from './hold.js';
+import { endpointsOf, failOver } from './failover.js';
+import { keepsEndpoint, namedBy, pinnedIn, releaseAskedFor, releaseHeld } from './hold.js';
 import { choosePin, type NewPin } from './new-pin.js';
 import { pickEndpoint } from './pick-endpoint.js';
 import type { Pin } from './pins.js';
@@ -77,12 +77,14 @@ export function place(
   const { affinity } = route;
   const session = affinity?.keys.find(request);
   const pin = session && affinity && findPin(session, affinity, context);
-  const question: Question = { host, route, request, context, without, session, pin };
+  const asked = route.stateful?.addressIn(request);
+  const question: Question = { host, route, request, context, without, session, pin, asked };
   const wanted = chooseRelease(question);
   const target = failOver(wanted, question);
   if (target === undefined) return { route, release: wanted.release, endpoint: undefined };
   const { endpoint, reason } = chooseEndpoint(target, question);
-  if (endpoint === undefined) return { route, release: target.release, endpoint: undefined };
+  const refused = route.stateful?.strict && asked !== undefined && endpoint?.address !== asked;
+  if (endpoint === undefined || refused) return { route, release: target.release, endpoint: undefined };
   const failedOverFrom = target.release === wanted.release ? undefined : wanted.release;
   return {
     route,
@@ -105,7 +107,8 @@ export function placeAgain(
   random: () => number,
 ): Endpoint | undefined {
   const { release, route, session } = placement;
-  return pickEndpoint(release.cluster.endpoints, hashForEndpoint(route, release, session), tried, random);
+  if (route.stateful?.strict && placement.endpointReason === 'pin') return undefined;
+  return pickEndpoint(endpointsOf(release), hashForEndpoint(route, release, session), tried, random);
 }
 
 function findPin(session: SessionKey, affinity: Affinity, context: DecisionContext): Pin | undefined {
@@ -129,7 +132,8 @@ function chooseRelease(question: Question): ChosenRelease {
   if (named) return choose(named, 'named');
   const inLane = affinity?.followLanes === false ? undefined : releaseInLane(host, split, request);
   if (inLane) return choose(inLane, 'lane');
-  if (held) return choose(held, 'pin');
+  const kept = held ?? releaseAskedFor(question);
+  if (kept) return choose(kept, 'pin');
   if (session === undefined || affinity === undefined || affinity.version === 'none') {
     // S4: evaluated once per request. After refusals, chance has spoken already.
     return choose(without[0] ?? releaseOfSlot(split, context.random() * split.total), 'random');
@@ -158,9 +162,8 @@ function chooseEndpoint(
   { release, pinned }: Target,
   { route, session, context }: Question,
 ): { endpoint: Endpoint | undefined; reason: EndpointReason } {
-  const { endpoints } = release.cluster;
-  const sticks = route.affinity?.endpoint === 'persistent' && pinned >= 0;
-  if (sticks && endpoints.usabilityAt(pinned) !== UNUSABLE)
+  const endpoints = endpointsOf(release);
+  if (keepsEndpoint(route) && pinned >= 0 && endpoints.usabilityAt(pinned) !== UNUSABLE)
     return { endpoint: endpoints.at(pinned), reason: 'pin' };
   const hash = hashForEndpoint(route, release, session);
   return {

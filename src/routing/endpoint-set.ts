@@ -1,3 +1,4 @@
+import { sharesOf, type WeightedHost } from '../hashing/host-shares.js';
 import { buildMaglev, type Maglev } from '../hashing/maglev.js';
 import { buildRing, proportionalRingSize, type Ring } from '../hashing/ring.js';
 import type { LoadBalancerConfig } from '../xds/cluster.js';
@@ -23,39 +24,53 @@ export const USABLE: Usability = 2;
 export class EndpointSet {
   /** Indexes of the endpoints that anybody may be sent to. */
   private readonly usable: Uint32Array;
-  /** Running sum of the usable endpoints' weights. */
+  /** Running sum of the usable endpoints' weights, as the load balancer sees them. */
   private readonly weightEnds: Float64Array;
+  private builtHashed: HashedEndpoints | undefined;
+  /** They all weigh the same. */
+  readonly isEven: boolean;
 
   private constructor(
     readonly endpoints: readonly Endpoint[],
     private readonly usability: Uint8Array,
     private readonly tables: EndpointTables,
+    weightOf: (endpoint: Endpoint) => number,
   ) {
     this.usable = Uint32Array.from(endpoints.keys()).filter((i) => usability[i] === USABLE);
     this.weightEnds = new Float64Array(this.usable.length);
     let sum = 0;
+    let isEven = true;
     this.usable.forEach((index, i) => {
-      sum += this.at(index).weight;
+      const weight = weightOf(this.at(index));
+      sum += weight;
       this.weightEnds[i] = sum;
+      isEven &&= weight === this.weightEnds[0];
     });
+    this.isEven = isEven;
   }
 
-  /** @param endpoints in canonical order */
+  /**
+   * @param endpoints in canonical order
+   * @param weightOf for picks by load, where it differs from the configured weight that hashing goes by
+   */
   static of(
     endpoints: readonly Endpoint[],
     loadBalancer: LoadBalancerConfig,
     usabilityOf: (endpoint: Endpoint) => Usability,
+    weightOf = configuredWeight,
   ): EndpointSet {
-    return new EndpointSet(
-      endpoints,
-      Uint8Array.from(endpoints, usabilityOf),
-      new EndpointTables(endpoints, loadBalancer),
-    );
+    const usability = Uint8Array.from(endpoints, usabilityOf);
+    return new EndpointSet(endpoints, usability, new EndpointTables(endpoints, loadBalancer), weightOf);
   }
 
-  /** The same endpoints with their usability looked up again. */
-  withUsability(usabilityOf: (endpoint: Endpoint) => Usability): EndpointSet {
-    return new EndpointSet(this.endpoints, Uint8Array.from(this.endpoints, usabilityOf), this.tables);
+  /** The same endpoints with their usability and their weight for picks by load looked up again. */
+  withUsability(usabilityOf: (endpoint: Endpoint) => Usability, weightOf = configuredWeight): EndpointSet {
+    return new EndpointSet(
+      this.endpoints,
+      Uint8Array.from(this.endpoints, usabilityOf),
+      this.tables,
+      weightOf,
+    );
   }
 
   get loadBalancer(): LoadBalancerConfig {
@@ -78,8 +93,18 @@ export class EndpointSet {
     return this.at(this.usable[i] as number);
   }
 
-  /** A usable endpoint with a chance in proportion to its weight. @param random in [0, 1) */
-  usableByWeight(random: number): Endpoint {
+  /** Weight of a usable endpoint for picks by load. */
+  usableWeightAt(i: number): number {
+    return (this.weightEnds[i] as number) - (i === 0 ? 0 : (this.weightEnds[i - 1] as number));
+  }
+
+  /**
+   * A usable endpoint with a chance in proportion to its weight.
+   *
+   * @param random in [0, 1)
+   * @returns its place among the usable ones
+   */
+  usableByWeight(random: number): number {
     const point = random * (this.weightEnds[this.weightEnds.length - 1] as number);
     let from = 0;
     let to = this.weightEnds.length - 1;
@@ -88,7 +113,7 @@ export class EndpointSet {
       if ((this.weightEnds[middle] as number) <= point) from = middle + 1;
       else to = middle;
     }
-    return this.usableAt(from);
+    return from;
   }
 
   /** Where round-robin goes next; counts up with every call. */
@@ -104,6 +129,17 @@ export class EndpointSet {
     return this.tables.maglev();
   }
 
+  /** The usable endpoints, as hashing with bounded load goes through them. */
+  get hashed(): HashedEndpoints {
+    this.builtHashed ??= this.tables.hashed((index) => this.usability[index] === USABLE);
+    return this.builtHashed;
+  }
+
+  /** Index of the endpoint with this address, or -1. */
+  findByAddress(address: string): number {
+    return this.tables.addressIndex().get(address) ?? -1;
+  }
+
   /** Index of the endpoint that a pin names, or -1. */
   findByDigest(digest: number, digests: PinDigests): number {
     return this.digestIndex(digests).get(digest) ?? -1;
@@ -115,6 +151,17 @@ export class EndpointSet {
   }
 }
 
+/** Endpoints in Envoy's order: by locality where localities have weights, else as they are listed. */
+export interface HashedEndpoints {
+  readonly indexes: readonly number[];
+  /** Share of each in the weight of all, in the same order. */
+  readonly shares: readonly number[];
+}
+
+function configuredWeight({ weight }: Endpoint): number {
+  return weight;
+}
+
 /** What depends on the endpoints and not on their health; built on first use. */
 class EndpointTables {
   turn = 0;
@@ -122,6 +169,7 @@ class EndpointTables {
   private builtMaglev: Maglev | undefined;
   private digestsOf: PinDigests | undefined;
   private byDigest: ReadonlyMap<number, number> = new Map();
+  private byAddress: ReadonlyMap<string, number> | undefined;
 
   constructor(
     private readonly endpoints: readonly Endpoint[],
@@ -130,15 +178,18 @@ class EndpointTables {
 
   ring(): Ring {
     if (this.builtRing === undefined) {
-      const hosts = this.hosts();
+      const order = this.order();
+      const hosts = this.hosts(order);
       const { ringSize } = this.config;
-      this.builtRing = buildRing(hosts, ringSize === 'proportional' ? proportionalRingSize(hosts) : ringSize);
+      const ring = buildRing(hosts, ringSize === 'proportional' ? proportionalRingSize(hosts) : ringSize);
+      const hostAt = (position: number) => order[ring.hostAt(position)] as number;
+      this.builtRing = this.isByLocality ? { ...ring, hostAt } : ring;
     }
     return this.builtRing;
   }
 
   maglev(): Maglev {
-    this.builtMaglev ??= buildMaglev(this.hosts(), this.config.tableSize);
+    this.builtMaglev ??= buildMaglev(this.hosts([...this.endpoints.keys()]), this.config.tableSize);
     return this.builtMaglev;
   }
 
@@ -154,7 +205,44 @@ class EndpointTables {
     return this.byDigest;
   }
 
-  private hosts() {
-    return this.endpoints.map((endpoint) => ({ key: endpoint.address, weight: endpoint.weight }));
+  addressIndex(): ReadonlyMap<string, number> {
+    this.byAddress ??= new Map(this.endpoints.map(({ address }, index) => [address, index]));
+    return this.byAddress;
   }
+
+  hashed(isUsable: (index: number) => boolean): HashedEndpoints {
+    const indexes = this.order().filter(isUsable);
+    return { indexes, shares: indexes.length === 0 ? [] : sharesOf(this.hosts(indexes)) };
+  }
+
+  private get isByLocality(): boolean {
+    const weighs = ({ hashing }: Endpoint) => (hashing?.locality.weight ?? 0) > 0;
+    return this.config.hashing?.byLocality === true && this.endpoints.some(weighs);
+  }
+
+  /** Envoy goes through localities one after the other, and which host rounding favours depends on the order. */
+  private order(): number[] {
+    const order = [...this.endpoints.keys()];
+    if (!this.isByLocality) return order;
+    const localityOf = (i: number) => this.endpoints[i]?.hashing?.locality.name ?? '';
+    return order.sort((a, b) => compare(localityOf(a), localityOf(b)) || a - b);
+  }
+
+  private hosts(order: readonly number[]): WeightedHost[] {
+    const { isByLocality } = this;
+    const byHostname = this.config.hashing?.byHostname === true;
+    return order.map((i) => {
+      const { address, weight, hashing } = this.endpoints[i] as Endpoint;
+      return {
+        key: hashing?.key || (byHostname && hashing?.hostname) || address,
+        weight,
+        locality: isByLocality ? hashing?.locality : undefined,
+      };
+    });
+  }
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }

@@ -1,6 +1,6 @@
 import { xxh64 } from '../hashing/xxh64.js';
-import { PINNED_ONLY } from './endpoint-set.js';
-import { pinnedIn } from './hold.js';
+import { type EndpointSet, PINNED_ONLY } from './endpoint-set.js';
+import { keepsEndpoint, pinnedIn } from './hold.js';
 import type { ChosenRelease, Question, Target } from './question.js';
 import type { Release, Split } from './table.js';
 
@@ -10,9 +10,23 @@ export function failOver(wanted: ChosenRelease, question: Question): Target | un
   const { host, route } = question;
   const { stable } = host.service;
   const target = stable && targetOn(stable, question);
-  if (target || !route.affinity?.failoverAny) return target;
-  const chosen = chooseAny(question);
-  return chosen && targetOn(chosen, question);
+  if (target) return target;
+  const chosen = route.affinity?.failoverAny ? chooseAny(question) : undefined;
+  return (chosen && targetOn(chosen, question)) ?? lastResort(wanted, question);
+}
+
+/** Nowhere to go. In a panic nobody's checks count: the session stays where it belongs, or else goes to `stable`. */
+function lastResort(wanted: ChosenRelease, question: Question): Target | undefined {
+  const { stable } = question.host.service;
+  const mayServe = ({ cluster }: Release) => cluster.lastResort !== undefined;
+  if (mayServe(wanted.release) && !question.without.includes(wanted.release)) return wanted;
+  if (stable === undefined || !mayServe(stable) || question.without.includes(stable)) return undefined;
+  return { release: stable, pinned: pinnedIn(stable, question) };
+}
+
+/** The endpoints that count: those in force, or where none of them is usable, in a panic, the last resort. */
+export function endpointsOf({ cluster }: Release): EndpointSet {
+  return cluster.endpoints.usableCount > 0 ? cluster.endpoints : (cluster.lastResort ?? cluster.endpoints);
 }
 
 function targetOn(release: Release, question: Question): Target | undefined {
@@ -25,9 +39,7 @@ function serves(release: Release, pinned: number, { route, without }: Question):
   if (without.includes(release)) return false;
   const { endpoints } = release.cluster;
   if (endpoints.usableCount > 0) return true;
-  return (
-    pinned >= 0 && route.affinity?.endpoint === 'persistent' && endpoints.usabilityAt(pinned) === PINNED_ONLY
-  );
+  return pinned >= 0 && keepsEndpoint(route) && endpoints.usabilityAt(pinned) === PINNED_ONLY;
 }
 
 /**

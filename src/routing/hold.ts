@@ -9,8 +9,14 @@ export function namedBy({ releases }: Split): Release | undefined {
   return releases.length === 1 ? releases[0] : undefined;
 }
 
-/** Index of the endpoint that a pin names in this release, or -1. */
-export function pinnedIn(release: Release, { pin, route: { affinity } }: Question): number {
+/** A session keeps its endpoint on this route, for as long as that may be used. */
+export function keepsEndpoint({ affinity, stateful }: Route): boolean {
+  return affinity?.endpoint === 'persistent' || stateful !== undefined;
+}
+
+/** Index of the endpoint that a pin, or the client itself, names in this release, or -1. */
+export function pinnedIn(release: Release, { pin, asked, route: { affinity } }: Question): number {
+  if (asked !== undefined) return release.cluster.endpoints.findByAddress(asked);
   return pin && affinity ? release.cluster.endpoints.findByDigest(pin.endpoint, affinity.digests) : -1;
 }
 
@@ -25,6 +31,16 @@ export function releaseHeld(question: Question): Release | undefined {
   return affinity.sessionFirst
     ? releaseBesideLabel(pin, affinity, question)
     : releaseOfPin(pin, split, affinity);
+}
+
+/**
+ * The release of the endpoint that the client asks for, where only chance would choose one: without this, a stateful
+ * session ends at the next request of a split (envoyproxy/envoy#24741).
+ */
+export function releaseAskedFor({ asked, route }: Question): Release | undefined {
+  if (asked === undefined || (route.affinity !== undefined && route.affinity.version !== 'none'))
+    return undefined;
+  return route.split.releases.find(({ cluster }) => cluster.endpoints.findByAddress(asked) >= 0);
 }
 
 /** The pin leads somewhere: a session that has one has something to keep (S4 rule 5). */

@@ -1,3 +1,4 @@
+import { overload, pickWithinLoad } from '../hashing/bounded-load.js';
 import type { Endpoint, EndpointSet } from './endpoint-set.js';
 import { USABLE } from './endpoint-set.js';
 
@@ -15,9 +16,31 @@ export function pickEndpoint(
 ): Endpoint | undefined {
   if (set.usableCount === 0) return undefined;
   if (hash === undefined) return pickByLoad(set, tried, random);
-  return set.loadBalancer.kind === 'maglev'
-    ? pickFromMaglev(set, hash, tried)
-    : pickFromRing(set, hash, tried);
+  const picked =
+    set.loadBalancer.kind === 'maglev' ? pickFromMaglev(set, hash, tried) : pickFromRing(set, hash, tried);
+  const balanceFactor = set.loadBalancer.hashing?.balanceFactor ?? 0;
+  if (picked === undefined || balanceFactor === 0) return picked;
+  return withinLoad(set, hash, picked, tried, balanceFactor);
+}
+
+/** Envoy's `hash_balance_factor`: sessions leave an endpoint for as long as it has too much to do. */
+function withinLoad(
+  set: EndpointSet,
+  hash: bigint,
+  picked: Endpoint,
+  tried: readonly Endpoint[],
+  balanceFactor: number,
+): Endpoint {
+  const { indexes, shares } = set.hashed;
+  const endpointAt = (i: number) => set.at(indexes[i] as number);
+  const active = set.endpoints.reduce((sum, { activeRequests }) => sum + activeRequests, 0);
+  const overloadOf = (i: number) => {
+    const endpoint = endpointAt(i);
+    if (tried.includes(endpoint)) return Number.POSITIVE_INFINITY;
+    return overload(endpoint.activeRequests, active, shares[i] as number, balanceFactor);
+  };
+  const first = indexes.findIndex((_, i) => endpointAt(i) === picked);
+  return endpointAt(pickWithinLoad(hash, first, indexes.length, overloadOf));
 }
 
 /**
@@ -59,17 +82,30 @@ function pickByLoad(
 function pickOnce(set: EndpointSet, random: () => number): Endpoint {
   switch (set.loadBalancer.kind) {
     case 'round-robin':
-      return set.usableAt(set.nextTurn() % set.usableCount);
+      return set.usableAt(nextInTurn(set));
     case 'least-request':
-      return lessLoaded(set.usableByWeight(random()), set.usableByWeight(random()));
+      return set.usableAt(lessLoaded(set, set.usableByWeight(random()), set.usableByWeight(random())));
     default:
-      return set.usableByWeight(random());
+      return set.usableAt(set.usableByWeight(random()));
   }
 }
 
+/** Fractional part of the golden ratio: its multiples fall into [0, 1) more evenly than those of any other number. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+/** One after the other; where weights differ, as often as they say and as evenly spread as that allows. */
+function nextInTurn(set: EndpointSet): number {
+  const turn = set.nextTurn();
+  return set.isEven ? turn % set.usableCount : set.usableByWeight((turn * GOLDEN) % 1);
+}
+
 /** The power of two choices: of two picked at random by weight, the one with less to do for its weight. */
-function lessLoaded(a: Endpoint, b: Endpoint): Endpoint {
-  return b.activeRequests / b.weight < a.activeRequests / a.weight ? b : a;
+function lessLoaded(set: EndpointSet, a: number, b: number): number {
+  return loadOf(set, b) < loadOf(set, a) ? b : a;
+}
+
+function loadOf(set: EndpointSet, i: number): number {
+  return set.usableAt(i).activeRequests / set.usableWeightAt(i);
 }
 
 function firstUntried(set: EndpointSet, tried: readonly Endpoint[], from: number): Endpoint | undefined {

@@ -24,6 +24,8 @@ export interface Question {
   readonly session: SessionKey | undefined;
   /** The pin that the session came with, valid or not. */
   readonly pin: Pin | undefined;
+  /** The endpoint that the client itself asks for, `ip:port` (another control plane's stateful session). */
+  readonly asked: string | undefined;
 }
 
 /** Why a release was chosen. */
@@ -35,7 +37,7 @@ export interface ChosenRelease {
   readonly reason: ReleaseReason;
   /** Which slot of the split the session owns; undefined where the slot did not matter. */
   readonly slot: number | undefined;
-  /** Index of the endpoint that the session's pin names in this release, or -1. */
+  /** Index of the endpoint that the session's pin (or the client) names in this release, or -1. */
   readonly pinned: number;
   /** The release that the session's pin holds it on, chosen or not. */
   readonly held: Release | undefined;

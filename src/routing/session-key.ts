@@ -1,9 +1,10 @@
 import { combineHashes, xxh64, xxh64OfHeader } from '../hashing/xxh64.js';
 import { readBaggage } from '../http/baggage.js';
 import { readCookie } from '../http/cookies.js';
-import { type HeaderName, headerName } from '../http/header-name.js';
+import { headerName } from '../http/header-name.js';
 import type { CookieConfig, HashPolicyConfig, KeySourceConfig } from '../xds/hash-policy.js';
 import { formatSessionCookie, type Pin, parseSessionCookie } from './pins.js';
+import { compileRegexRewrite } from './regex-rewrite.js';
 import { queryValue, type RequestView } from './request-view.js';
 
 /** The session of one request. */
@@ -82,7 +83,13 @@ function makeReader({ source, terminal }: HashPolicyConfig, seed: bigint): Reade
     return { terminal, read: (request) => readSessionCookie(request, source, source.cookie, seed) };
   if (source.kind === 'header') {
     const name = headerName(source.name);
-    return { terminal, read: (request) => readHeader(request, name, source, seed) };
+    if (source.rewrite === undefined)
+      return { terminal, read: (request) => readHeader(request.headerValues(name), source, seed) };
+    const rewrite = compileRegexRewrite(source.rewrite);
+    return {
+      terminal,
+      read: (request) => readHeader(request.headerValues(name).map(rewrite), source, seed),
+    };
   }
   const value = valueReader(source);
   return {
@@ -112,12 +119,10 @@ function valueReader(
 }
 
 function readHeader(
-  request: RequestView,
-  name: HeaderName,
+  values: readonly string[],
   source: KeySourceConfig,
   seed: bigint,
 ): SessionKey | undefined {
-  const values = request.headerValues(name);
   // An empty value is a key that every such request would share; it counts as absent.
   if (values.length === 0 || (values.length === 1 && values[0] === '')) return undefined;
   return { hash: xxh64OfHeader(values, seed), source, cookie: undefined };

@@ -6,6 +6,7 @@ import type { EndpointSet } from './endpoint-set.js';
 import type { Condition } from './match.js';
 import type { PinDigests } from './pins.js';
 import type { SessionKeys } from './session-key.js';
+import type { StatefulSession } from './stateful-session.js';
 
 /**
  * The routing table: what configuration compiles to and every decision reads. Immutable but for the endpoint
@@ -49,6 +50,11 @@ export interface Cluster {
   readonly endpoints: EndpointSet;
   /** When the last usable endpoint was lost, in milliseconds of the decision's clock; undefined while there is one. */
   readonly unusableSinceMs: number | undefined;
+  /**
+   * Where no endpoint is usable and a panic threshold is set: the endpoints with active checks and ejections
+   * ignored, for requests that have nowhere else to go.
+   */
+  readonly lastResort?: EndpointSet | undefined;
 }
 
 export interface Route {
@@ -58,6 +64,8 @@ export interface Route {
   readonly split: Split;
   /** Undefined: no stickiness at all. */
   readonly affinity: Affinity | undefined;
+  /** Set only by control planes that are not ours: the client itself names its endpoint. */
+  readonly stateful: StatefulSession | undefined;
   /** A route that names one release pins the session there. */
   readonly pins: boolean;
   readonly timeouts: Timeouts;

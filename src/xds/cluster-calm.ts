@@ -99,13 +99,17 @@ export function readLimits(raw: Message): LimitsConfig {
   const bound = (thresholds: Message | undefined, field: string) =>
     wrapped(thresholds?.[field]) ?? Number.POSITIVE_INFINITY;
   const budget = message(all?.retryBudget);
+  const retries = bound(all, 'maxRetries');
+  // As with Envoy: whoever bounds retries by a number and says nothing of a budget means the number.
+  const minimum =
+    budget === undefined && retries < Number.POSITIVE_INFINITY ? retries : DEFAULT_RETRY_BUDGET.minimum;
   return {
     connections: bound(all, 'maxConnections'),
     pending: bound(all, 'maxPendingRequests'),
     requests: bound(all, 'maxRequests'),
-    retries: bound(all, 'maxRetries'),
+    retries,
     retryBudgetPercent: Number(message(budget?.budgetPercent)?.value ?? DEFAULT_RETRY_BUDGET.percent),
-    retryBudgetMinimum: wrapped(budget?.minRetryConcurrency) ?? DEFAULT_RETRY_BUDGET.minimum,
+    retryBudgetMinimum: wrapped(budget?.minRetryConcurrency) ?? minimum,
     perEndpointConnections: bound(each, 'maxConnections'),
     perEndpointRequests: bound(each, 'maxRequests'),
   };

@@ -30,6 +30,18 @@ export interface LoadBalancerConfig {
   readonly tableSize: number;
   /** Time over which a new endpoint's share grows to its weight; 0: it has it at once. */
   readonly slowStartMs: number;
+  /** Ring hash and Maglev; undefined: neither is so configured. */
+  readonly hashing?: HashingConfig | undefined;
+}
+
+/** What makes consistent hashing differ from Envoy's defaults. */
+export interface HashingConfig {
+  /** Most requests in flight that an endpoint may have, in percent of the average; 0: any number. */
+  readonly balanceFactor: number;
+  /** Localities have weights of their own. */
+  readonly byLocality: boolean;
+  /** Endpoints are hashed by hostname, where they have one. */
+  readonly byHostname: boolean;
 }
 
 export interface ClusterResource {
@@ -111,31 +123,36 @@ function readLoadBalancer(raw: Message, problems: Problems): LoadBalancerConfig 
     const typed = message(policy.typedExtensionConfig)?.typedConfig;
     for (const [typeName, kind] of POLICY_TYPES) {
       const found = typed === undefined ? undefined : unpackAny(typed, typeName);
-      if (found) return loadBalancer(raw, kind, found);
+      if (found) return loadBalancer(raw, kind, found, problems);
     }
   }
   if (policies.length > 0) problems.add('load_balancing_policy', 'names no policy that is supported');
   switch (raw.lbPolicy ?? 'ROUND_ROBIN') {
     case 'ROUND_ROBIN':
-      return loadBalancer(raw, 'round-robin', {});
+      return loadBalancer(raw, 'round-robin', {}, problems);
     case 'LEAST_REQUEST':
-      return loadBalancer(raw, 'least-request', {});
+      return loadBalancer(raw, 'least-request', {}, problems);
     case 'RANDOM':
-      return loadBalancer(raw, 'random', {});
+      return loadBalancer(raw, 'random', {}, problems);
     case 'RING_HASH':
-      return loadBalancer(raw, 'ring-hash', message(raw.ringHashLbConfig) ?? {});
+      return loadBalancer(raw, 'ring-hash', message(raw.ringHashLbConfig) ?? {}, problems);
     case 'MAGLEV':
-      return loadBalancer(raw, 'maglev', message(raw.maglevLbConfig) ?? {});
+      return loadBalancer(raw, 'maglev', message(raw.maglevLbConfig) ?? {}, problems);
     default:
       problems.add('lb_policy', `${String(raw.lbPolicy)} is not supported`);
-      return loadBalancer(raw, 'round-robin', {});
+      return loadBalancer(raw, 'round-robin', {}, problems);
   }
 }
 
 /** Key of our own entry in a cluster's metadata. */
 export const CLUSTER_METADATA_KEY = 'roost';
 
-function loadBalancer(raw: Message, kind: LoadBalancerKind, config: Message): LoadBalancerConfig {
+function loadBalancer(
+  raw: Message,
+  kind: LoadBalancerKind,
+  config: Message,
+  problems: Problems,
+): LoadBalancerConfig {
   const size = {
     min: wrapped(config.minimumRingSize) ?? 1024,
     max: wrapped(config.maximumRingSize) ?? 8_388_608,
@@ -147,5 +164,26 @@ function loadBalancer(raw: Message, kind: LoadBalancerKind, config: Message): Lo
     ringSize: proportional ? 'proportional' : size,
     tableSize: wrapped(config.tableSize) ?? 65_537,
     slowStartMs: readSlowStart(config),
+    ...hashingConfig(raw, config, problems),
   };
+}
+
+const LEAST_BALANCE_FACTOR = 100;
+
+/** In the cluster with `lb_policy`, in the policy with `load_balancing_policy`. */
+function hashingConfig(
+  raw: Message,
+  policy: Message,
+  problems: Problems,
+): Pick<LoadBalancerConfig, 'hashing'> {
+  const common = message(raw.commonLbConfig);
+  const consistent =
+    message(policy.consistentHashingLbConfig) ?? message(common?.consistentHashingLbConfig) ?? {};
+  const factor = wrapped(consistent.hashBalanceFactor) ?? wrapped(policy.hashBalanceFactor) ?? 0;
+  if (factor !== 0 && factor < LEAST_BALANCE_FACTOR)
+    problems.add('hash_balance_factor', `must be at least ${LEAST_BALANCE_FACTOR}`);
+  const byLocality = message(policy.localityWeightedLbConfig) ?? message(common?.localityWeightedLbConfig);
+  const byHostname = consistent.useHostnameForHashing === true || policy.useHostnameForHashing === true;
+  if (factor === 0 && byLocality === undefined && !byHostname) return {};
+  return { hashing: { balanceFactor: factor, byLocality: byLocality !== undefined, byHostname } };
 }

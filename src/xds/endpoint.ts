@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { Locality } from '../hashing/host-shares.js';
 import { codec, type Message } from './descriptors.js';
 import { formatAddress, message, messages, Problems, text, wrapped } from './fields.js';
 import { messageNameOf } from './resource-types.js';
@@ -15,6 +16,17 @@ export interface EndpointConfig {
   readonly zone: string;
   /** `draining`: finishes what it has and keeps its sessions; nothing new goes there. */
   readonly status: 'healthy' | 'draining' | 'unhealthy';
+  /** What consistent hashing may go by, beside the address and the weight. */
+  readonly hashing?: EndpointHashing | undefined;
+}
+
+export interface EndpointHashing {
+  /** Hashed in the address's place: metadata `envoy.lb`, `hash_key`. Empty: none. */
+  readonly key: string;
+  /** Empty: none. */
+  readonly hostname: string;
+  /** Its weight is 0 where none is given, as in Envoy. */
+  readonly locality: Locality;
 }
 
 export interface AssignmentResource {
@@ -47,10 +59,10 @@ export function readLocalities(
   messages(assignment.endpoints).forEach((locality, l) => {
     if (Number(locality.priority ?? 0) !== 0)
       problems.add(`${path}[${l}].priority`, 'is not supported; all endpoints must be of priority 0');
-    const zone = text(message(locality.locality)?.zone);
+    const where = readLocality(locality);
     messages(locality.lbEndpoints).forEach((lbEndpoint, e) => {
       const at = `${path}[${l}].lb_endpoints[${e}]`;
-      const endpoint = readEndpoint(lbEndpoint, zone, at, problems);
+      const endpoint = readEndpoint(lbEndpoint, where, at, problems);
       if (endpoint === undefined) return;
       checkHost(endpoint.host, at);
       if (seen.has(endpoint.address)) problems.add(at, `${endpoint.address} is listed twice`);
@@ -74,7 +86,7 @@ export function inCanonicalOrder(
 
 function readEndpoint(
   lbEndpoint: Message,
-  zone: string,
+  { zone, locality }: Where,
   path: string,
   problems: Problems,
 ): EndpointConfig | undefined {
@@ -94,7 +106,29 @@ function readEndpoint(
     weight,
     zone,
     status: readStatus(lbEndpoint.healthStatus),
+    hashing: {
+      key: hashKeyIn(lbEndpoint),
+      hostname: text(message(lbEndpoint.endpoint)?.hostname),
+      locality,
+    },
   });
+}
+
+interface Where {
+  readonly zone: string;
+  readonly locality: Locality;
+}
+
+/** Names sort as Envoy sorts localities: by region, zone and sub-zone. */
+function readLocality(raw: Message): Where {
+  const { region, zone, subZone } = message(raw.locality) ?? {};
+  const name = [text(region), text(zone), text(subZone)].join('\0');
+  return { zone: text(zone), locality: { name, weight: wrapped(raw.loadBalancingWeight) ?? 0 } };
+}
+
+function hashKeyIn({ metadata }: Message): string {
+  const fields = message(message(message(metadata)?.filterMetadata)?.['envoy.lb'])?.fields;
+  return text(message(message(fields)?.hash_key)?.stringValue);
 }
 
 function readStatus(status: unknown): EndpointConfig['status'] {

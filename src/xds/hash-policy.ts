@@ -1,9 +1,15 @@
 import type { Message } from './descriptors.js';
-import { durationMs, message, type Problems, text } from './fields.js';
+import { durationMs, message, messages, type Problems, text } from './fields.js';
+import { type RegexRewrite, readRegexRewrite } from './regex-rewrite.js';
 
 /** Where a session key may come from. */
 export type KeySourceConfig =
-  | { readonly kind: 'header'; readonly name: string }
+  | {
+      readonly kind: 'header';
+      readonly name: string;
+      /** Turns each value into the key; undefined: the value is the key. */
+      readonly rewrite?: RegexRewrite | undefined;
+    }
   | { readonly kind: 'cookie'; readonly cookie: CookieConfig }
   | { readonly kind: 'query'; readonly name: string }
   | { readonly kind: 'baggage'; readonly name: string }
@@ -42,8 +48,8 @@ export function readHashPolicy(raw: Message, path: string, problems: Problems): 
 function readSource(raw: Message, path: string, problems: Problems): KeySourceConfig | undefined {
   const header = message(raw.header);
   if (header) {
-    if (message(header.regexRewrite)) problems.add(`${path}.header.regex_rewrite`, 'is not supported');
-    return { kind: 'header', name: text(header.headerName).toLowerCase() };
+    const rewrite = readRegexRewrite(header.regexRewrite, `${path}.header.regex_rewrite`, problems);
+    return { kind: 'header', name: text(header.headerName).toLowerCase(), rewrite };
   }
   const cookie = message(raw.cookie);
   if (cookie) return { kind: 'cookie', cookie: readCookie(cookie) };
@@ -56,18 +62,26 @@ function readSource(raw: Message, path: string, problems: Problems): KeySourceCo
   return undefined;
 }
 
-/** Envoy makes a cookie only where the policy has a `ttl`, 0 meaning a browser session. */
+/** Envoy makes a cookie only where the policy has a `ttl`, 0 meaning a browser session. It always adds HttpOnly. */
 function readCookie(raw: Message): CookieConfig {
   const ttlMs = durationMs(raw.ttl);
+  const attributes = new Map(
+    messages(raw.attributes).map(({ name, value }) => [text(name).toLowerCase(), value]),
+  );
+  const sameSite = SAME_SITE.find(
+    (each) => each.toLowerCase() === text(attributes.get('samesite')).toLowerCase(),
+  );
   return {
     name: text(raw.name),
     path: text(raw.path),
-    domain: '',
+    domain: text(attributes.get('domain')),
     ttlMs: ttlMs ?? 0,
-    sameSite: '',
-    secure: 'never',
+    sameSite: sameSite ?? '',
+    secure: attributes.has('secure') ? 'always' : 'never',
     httpOnly: true,
     mint: ttlMs !== undefined,
     opaque: true,
   };
 }
+
+const SAME_SITE = ['Lax', 'Strict', 'None'] as const;

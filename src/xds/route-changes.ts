@@ -1,7 +1,7 @@
-import { RE2JS } from 're2js';
 import { isGuardedHeader, isHeaderValue, isTargetPath } from '../http/guarded-headers.js';
 import { type Message, unpackAny } from './descriptors.js';
 import { durationMs, message, messages, type Problems, text, wrappedBool } from './fields.js';
+import { type RegexRewrite, readRegexRewrite } from './regex-rewrite.js';
 import { readFraction } from './route-match.js';
 
 /** What a route does to a request or a response on its way. */
@@ -22,16 +22,8 @@ export interface HeaderChanges {
 
 export const NO_CHANGES: HeaderChanges = { changes: [], removed: [] };
 
-/** Every match of the pattern in the path, without the query, is replaced. */
-export interface PathRewrite {
-  /** RE2 syntax. */
-  readonly pattern: string;
-  /** Text as it is, and numbers of the pattern's groups. */
-  readonly substitution: readonly (string | number)[];
-}
-
 export interface RewriteConfig {
-  readonly path: PathRewrite | undefined;
+  readonly path: RegexRewrite | undefined;
   /** Empty: as it is. */
   readonly host: string;
 }
@@ -43,7 +35,7 @@ export interface RedirectConfig {
   readonly port: number;
   /** The whole path, or a rewrite of it. */
   readonly path: string;
-  readonly rewrite: PathRewrite | undefined;
+  readonly rewrite: RegexRewrite | undefined;
   readonly keepsQuery: boolean;
   readonly status: number;
 }
@@ -125,30 +117,12 @@ function readHost(raw: unknown, path: string, problems: Problems): string {
   return host;
 }
 
-function readPathRewrite(raw: unknown, path: string, problems: Problems): PathRewrite | undefined {
-  const rewrite = message(raw);
-  if (rewrite === undefined) return undefined;
-  const pattern = text(message(rewrite.pattern)?.regex);
-  const substitution = readSubstitution(text(rewrite.substitution));
-  try {
-    const groups = RE2JS.compile(pattern).groupCount();
-    if (substitution.some((part) => typeof part === 'number' && part > groups))
-      problems.add(`${path}.substitution`, `names a group that the pattern has not: it has ${groups}`);
-  } catch (cause) {
-    problems.add(`${path}.pattern`, `is no RE2 regular expression: ${(cause as Error).message}`);
-  }
-  if (!isTargetPath(`/${substitution.filter((part) => typeof part === 'string').join('')}`))
+function readPathRewrite(raw: unknown, path: string, problems: Problems): RegexRewrite | undefined {
+  const rewrite = readRegexRewrite(raw, path, problems);
+  const written = rewrite?.substitution.filter((part) => typeof part === 'string').join('') ?? '';
+  if (!isTargetPath(`/${written}`))
     problems.add(`${path}.substitution`, 'has a character that no path may have');
-  return { pattern, substitution };
-}
-
-/** `\0`–`\9` stand for groups, a backslash twice for itself. */
-function readSubstitution(written: string): (string | number)[] {
-  const parts = written.split(/\\([0-9\\])/);
-  // Between what was split at stands what it was split at.
-  return parts
-    .map((part, i) => (i % 2 === 1 && part !== '\\' ? Number(part) : part))
-    .filter((part) => part !== '');
+  return rewrite;
 }
 
 const REDIRECT_STATUS: Readonly<Record<string, number>> = {

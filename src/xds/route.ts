@@ -22,6 +22,7 @@ import {
   readRewrite,
 } from './route-changes.js';
 import { type RouteMatchConfig, readHeader, readRouteMatch } from './route-match.js';
+import { readStatefulSessionOverride, type StatefulSessionConfig } from './stateful-session.js';
 
 export interface WeightedClusterConfig {
   readonly cluster: string;
@@ -55,6 +56,8 @@ export interface RouteConfig {
   readonly idleTimeoutMs: number;
   readonly retry: RetryConfig | undefined;
   readonly policy: RoutePolicyConfig | undefined;
+  /** Undefined: as the virtual host has it. */
+  readonly statefulSession: StatefulSessionConfig | 'disabled' | undefined;
   readonly requestHeaders: HeaderChanges;
   readonly responseHeaders: HeaderChanges;
   readonly rewrite: RewriteConfig | undefined;
@@ -70,6 +73,8 @@ export interface VirtualHostConfig {
   readonly domains: readonly string[];
   readonly routes: readonly RouteConfig[];
   readonly policy: ServicePolicyConfig | undefined;
+  /** Undefined: as the listener has it. */
+  readonly statefulSession: StatefulSessionConfig | 'disabled' | undefined;
 }
 
 export interface RouteConfigurationResource {
@@ -115,6 +120,7 @@ function readVirtualHost(raw: Message, path: string, problems: Problems): Virtua
     domains,
     routes,
     policy: readServicePolicy(raw.typedPerFilterConfig),
+    statefulSession: readStatefulSessionOverride(raw.typedPerFilterConfig, path, problems),
   });
 }
 
@@ -143,6 +149,7 @@ function readRoute(
     idleTimeoutMs: durationMs(forward.idleTimeout) ?? 0,
     retry: retry && readRetry(retry, `${path}.route.retry_policy`, problems),
     policy: readRoutePolicy(raw.typedPerFilterConfig),
+    statefulSession: readStatefulSessionOverride(raw.typedPerFilterConfig, path, problems),
     requestHeaders: readHeaderChanges(raw, 'request', path, problems),
     responseHeaders: readHeaderChanges(raw, 'response', path, problems),
     rewrite: readRewrite(forward, `${path}.route`, problems),

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
 import type { Http1Limits } from '../../sidecar/http1/limits.js';
 import { keep, keptInputs, seedInputs } from './corpus.js';
@@ -59,14 +60,17 @@ export class Fuzzer {
   }
 
   /** Runs until its time is over or something is found, and reports. */
-  run(): void {
+  async run(): Promise<void> {
     const until = performance.now() + this.settings.seconds * 1000;
     let crash: Report['crash'];
     // Nearly every input ends in an error whose stack nobody reads, and whose making would take most of the time.
     Error.stackTraceLimit = 0;
     try {
       for (const pool of this.pools) this.readPool(pool);
-      while (performance.now() < until) for (const pool of this.pools) this.runBatch(pool);
+      while (performance.now() < until) {
+        for (const pool of this.pools) this.runBatch(pool);
+        await turn();
+      }
     } catch (error) {
       const { target, input } = this.state;
       crash = { target, input, message: this.explain(target, error) };

@@ -1,20 +1,24 @@
+import { METHODS } from 'node:http';
 import { ChunkedScanner } from '../../sidecar/http1/chunked-scanner.js';
 import { ProtocolError } from '../../sidecar/http1/errors.js';
 import { DEFAULT_LIMITS, type Http1Limits } from '../../sidecar/http1/limits.js';
 import { forwardedTrailers } from '../../sidecar/http1/trailers.js';
-import { sameMessage } from '../support/http1/oracles.js';
+import { contentOf, sameMessage } from '../support/http1/oracles.js';
 import {
   type AnswerMode,
   forwardedBytes,
   type SeenMessage,
+  type SeenRequest,
   transcribeRequests,
   transcribeResponse,
 } from '../support/http1/transcripts.js';
 
+import { readByNode } from './node-reader.js';
+
 /**
  * What must hold of any bytes whatsoever. Each check reads an input whole and cut, and throws when the codec throws
  * anything but a ProtocolError (which its connections turn into an answer), when where it is cut makes a difference,
- * or when what is forwarded would be read as something else by the next hop. It returns what became of the input, in
+ * or when what is forwarded would be read as something else by the next hop, ours or `node:http`. It returns what became of the input, in
  * short: inputs with the same are much alike.
  */
 export type Check = (input: Buffer, cuts: readonly Cut[], limits: Http1Limits) => string;
@@ -47,10 +51,21 @@ export const checkRequests: Check = (input, cuts, limits) => {
     const isSame = again.refused === undefined && again.requests.length === 1;
     if (!isSame || !sameMessage(seen, again.requests[0]))
       throw new Violation(`a forwarded request reads differently: ${JSON.stringify(bytes)}`);
+    expectNodeAgrees(seen, bytes);
   }
   const kinds = whole.requests.map(({ framing, complete, method }) => [framing, complete, method.length]);
   return `${JSON.stringify(kinds.slice(0, 3))} ${whole.refused?.detail ?? ''}`;
 };
+
+/** What is forwarded, a server that is not ours takes for the same; it knows fewer methods. */
+function expectNodeAgrees(seen: SeenRequest, bytes: string): void {
+  if (seen.method === 'CONNECT' || !METHODS.includes(seen.method)) return;
+  const read = readByNode(bytes);
+  const { method, target, authority: host } = seen;
+  const ours = [{ method, target, host, body: contentOf(seen), complete: true }];
+  if (JSON.stringify(read) !== JSON.stringify(ours))
+    throw new Violation(`node:http reads ${JSON.stringify(bytes)} as ${JSON.stringify(read) ?? 'malformed'}`);
+}
 
 const MODES: readonly AnswerMode[] = ['at-once', 'later'];
 

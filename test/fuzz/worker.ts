@@ -2,4 +2,4 @@ import { workerData } from 'node:worker_threads';
 import { Fuzzer } from './fuzzer.js';
 import type { WorkerSettings } from './shared-state.js';
 
-new Fuzzer(workerData as WorkerSettings).run();
+await new Fuzzer(workerData as WorkerSettings).run();

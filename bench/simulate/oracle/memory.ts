@@ -42,7 +42,7 @@ const IDLE = 8;
 export type Loss = 'sidecar restarted' | 'idle for longer than ttl';
 
 /**
- * What the oracle remembers of each session: 50 bytes in typed arrays. A session of a service that keeps its
+ * What the oracle remembers of each session: about 50 bytes in typed arrays. A session of a service that keeps its
  * routes apart has a record for each.
  */
 export class Memory {
@@ -52,6 +52,7 @@ export class Memory {
   private readonly heldBits: Uint8Array;
   private readonly usedAtSeconds: Uint32Array;
   private readonly epoch: Uint16Array;
+  private readonly counted: Uint8Array;
   private readonly last: Int32Array;
 
   constructor(records: number) {
@@ -61,6 +62,7 @@ export class Memory {
     this.heldBits = new Uint8Array(records);
     this.usedAtSeconds = new Uint32Array(records);
     this.epoch = new Uint16Array(records);
+    this.counted = new Uint8Array(records);
     this.last = new Int32Array(records * LAST_FIELDS);
   }
 
@@ -68,6 +70,7 @@ export class Memory {
   begin(record: number, hash: bigint): void {
     this.hashes[record] = hash;
     this.heldBits[record] = 0;
+    this.counted[record] = 0;
     this.last[record * LAST_FIELDS] = 0;
   }
 
@@ -110,6 +113,13 @@ export class Memory {
   /** The session has been placed: what was lost has had its effect. */
   accept(record: number): void {
     this.heldBits[record] = (this.heldBits[record] as number) & ~(RESTARTED | IDLE);
+  }
+
+  /** @returns whether the session has not been counted before, answered or not */
+  countOnce(record: number): boolean {
+    const isFirst = this.counted[record] === 0;
+    this.counted[record] = 1;
+    return isFirst;
   }
 
   /** Restarts of the sidecar's when the session was given what it holds. */

@@ -142,8 +142,9 @@ export class Oracle {
       // Where one is down, a request that draws it may have nowhere to go, and then does not tell what it drew.
       const all = open(split).every((each) => serves(each, situation, []));
       if (all) this.shares.count('chance', split, release);
-    } else if (rule === 'slot' && carrier !== 'none' && this.memory.lastOf(record) === undefined) {
-      // Only a session's first: where an evicted one goes depends on the slot that it was evicted from.
+    } else if (rule === 'slot' && carrier !== 'none' && this.memory.countOnce(record)) {
+      // Each once: where an evicted one goes depends on the slot that it was evicted from, and whose release is
+      // down asks again and again.
       this.shares.count(read.affinity.version === 'persistent' ? 'persistent' : 'balanced', split, release);
     }
   }

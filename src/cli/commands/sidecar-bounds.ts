@@ -27,7 +27,7 @@ export const BOUND_FLAGS = {
     argument: 'N',
     help: 'largest trailer section of a chunked body',
     default: '8192',
-    parse: wholeNumber(64, GIBIBYTE),
+    parse: wholeNumber(64, 65_536),
   },
   headTimeoutMs: {
     name: 'head-timeout',
@@ -91,6 +91,13 @@ export const BOUND_FLAGS = {
     help: 'read of a request body that was answered early, so that the client gets to read the answer',
     default: '262144',
     parse: wholeNumber(0, GIBIBYTE),
+  },
+  maxUpstreamAgeMs: {
+    name: 'upstream-max-age',
+    argument: 'DURATION',
+    help: 'a connection to another pod serves no new request once it is this old, less up to a tenth',
+    default: '1h',
+    parse: durationMs,
   },
 } as const satisfies Record<keyof Http1Limits, BoundFlag>;
 

@@ -170,6 +170,7 @@ export function transcribeResponse(
   const owner = {
     onConnected: () => {},
     onConnectFailed: () => {},
+    onResult: () => {},
     onIdle: () => {
       reusable = true;
     },

@@ -18,9 +18,9 @@ const NO_PINS = new Map();
 t.test('each report tells what is new since the last; silence about what has nothing new', async (t) => {
   const [a, b] = [endpoint('10.0.0.1:80'), endpoint('10.0.0.2:80')];
   const ledger = new LoadLedger({
-    list: () => [
-      { cluster: 'v1', endpoint: a },
-      { cluster: 'v2', endpoint: b },
+    clusters: [
+      { name: 'v1', upstreams: [a] },
+      { name: 'v2', upstreams: [b] },
     ],
   });
   t.same(ledger.take(NO_PINS), []);
@@ -37,12 +37,12 @@ t.test('each report tells what is new since the last; silence about what has not
 
 t.test('an endpoint that leaves is told of until its last request is over', async (t) => {
   const a = endpoint('10.0.0.1:80');
-  let listed = [{ cluster: 'v1', endpoint: a }];
-  const ledger = new LoadLedger({ list: () => listed });
+  const upstreams = [a];
+  const ledger = new LoadLedger({ clusters: [{ name: 'v1', upstreams }] });
   a.counters.requests = 1;
   a.activeRequests = 1;
   t.equal(ledger.take(NO_PINS).length, 1);
-  listed = [];
+  upstreams.pop();
   a.isRetired = true;
   t.match(ledger.take(NO_PINS), [{ cluster: 'v1', endpoints: [{ inFlight: 1 }] }]);
   a.activeRequests = 0;
@@ -54,7 +54,7 @@ t.test('an endpoint that leaves is told of until its last request is over', asyn
 
 t.test('pins are told of every time: where they are now, not what is new', async (t) => {
   const a = endpoint('10.0.0.1:80');
-  const ledger = new LoadLedger({ list: () => [{ cluster: 'v1', endpoint: a }] });
+  const ledger = new LoadLedger({ clusters: [{ name: 'v1', upstreams: [a] }] });
   const pins = new Map([
     [
       'v1',

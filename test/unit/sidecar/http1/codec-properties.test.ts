@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
+import { checkRequests, everyCut } from '../../../fuzz/invariants.js';
 import { garbage, request, response } from '../../../support/http1/arbitraries.js';
+import { ODD_REQUESTS } from '../../../support/http1/odd-corpus.js';
 import { contentOf, sameMessage, splitEverywhere } from '../../../support/http1/oracles.js';
+import { BROKEN_CHUNKS, REFUSED_HEADS } from '../../../support/http1/smuggling-corpus.js';
 import {
   forwardedBytes,
   transcribeRequests,
@@ -66,6 +70,20 @@ t.test('requests behind one another are understood the same wherever they are cu
   );
   t.pass();
 });
+
+t.test(
+  'every message of the tables is read the same in every split, and goes on for what it is',
+  async (t) => {
+    for (const { name, bytes } of [...ODD_REQUESTS, ...REFUSED_HEADS, ...BROKEN_CHUNKS]) {
+      const input = Buffer.from(bytes, 'latin1');
+      // Of the few very long ones, not every byte of their padding.
+      const cuts = everyCut(input.length).filter(
+        (_, at) => at < 300 || at > input.length - 100 || at % 997 === 0,
+      );
+      t.doesNotThrow(() => checkRequests(input, cuts, DEFAULT_LIMITS), name);
+    }
+  },
+);
 
 t.test('what goes on upstream is understood as the same request again', async (t) => {
   fc.assert(

@@ -105,6 +105,20 @@ t.test('gives up on a head without an end as soon as its bound is passed', async
   );
 });
 
+t.test('copies no byte more than a few times, however small the pieces are', async (t) => {
+  const { copy } = Buffer.prototype;
+  t.teardown(() => Object.assign(Buffer.prototype, { copy }));
+  let copied = 0;
+  Buffer.prototype.copy = function (...args: Parameters<typeof copy>) {
+    const bytes = copy.apply(this, args);
+    copied += bytes;
+    return bytes;
+  };
+  const bytes = `GET /${'a'.repeat(60_000)} HTTP/1.1\r\n\r\n`;
+  t.equal(collect([...bytes], { maxBytes: 65_536 }).text, bytes);
+  t.ok(copied >= bytes.length && copied < 4 * bytes.length, `${copied} bytes copied of ${bytes.length}`);
+});
+
 t.test(
   'notices a bare LF without waiting for an end that will not come (RFC 9112 section 2.2)',
   async (t) => {

@@ -32,3 +32,10 @@ t.test('says so where the connection ends with it (RFC 9112 section 9.6)', async
   t.match(localReplyText(reply, { close: true, head: false }), '\r\nconnection: close\r\n');
   t.notMatch(localReplyText(reply, { close: false, head: false }), 'connection');
 });
+
+t.test('overload says when to come back (RFC 9110 section 10.2.3), and nothing else does', async (t) => {
+  for (const code of CODES) {
+    const text = localReplyText({ code, detail: '' }, { close: false, head: false });
+    t.equal(/\r\nretry-after: 1\r\n/.test(text), code === 'overloaded', code);
+  }
+});

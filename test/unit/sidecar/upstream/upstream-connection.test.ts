@@ -71,16 +71,19 @@ t.test(
   },
 );
 
-t.test('never goes back to the pool when the request has not all been taken', async (t) => {
-  t.match(transcribeResponse([OK], { requestComplete: false }), { reusable: false, closed: true });
-  const { connection, socket, owner } = fixture();
-  socket.stuck = true;
-  connection.assign(user());
-  connection.writer.writeText('request');
-  connection.writer.flush();
-  socket.feed(OK);
-  t.strictSame(owner.events, ['connected', 'closed'], 'the request is still on its way');
-});
+t.test(
+  'never goes back to the pool when the request has not all been taken (RFC 9112 section 9.5)',
+  async (t) => {
+    t.match(transcribeResponse([OK], { requestComplete: false }), { reusable: false, closed: true });
+    const { connection, socket, owner } = fixture();
+    socket.stuck = true;
+    connection.assign(user());
+    connection.writer.writeText('request');
+    connection.writer.flush();
+    socket.feed(OK);
+    t.strictSame(owner.events, ['connected', 'closed'], 'the request is still on its way');
+  },
+);
 
 t.test('a body until close is whole when the upstream ends (RFC 9112 section 6.3)', async (t) => {
   for (const head of ['HTTP/1.1 200 OK\r\n\r\n', 'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n']) {
@@ -278,12 +281,75 @@ t.test('a tunnel that both sides ended is closed, one that broke has failed', as
   t.strictSame(broken, ['failure']);
 });
 
+t.test('says of every exchange whether it speaks for or against the endpoint, once', async (t) => {
+  const cases: [string, readonly boolean[], (f: ReturnType<typeof fixture>) => void][] = [
+    ['an answer', [true], ({ socket }) => socket.feed(OK)],
+    ['a client error', [true], ({ socket }) => socket.feed('HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n')],
+    ['half an answer', [], ({ socket }) => socket.feed(OK.slice(0, -1))],
+    ['an error', [false], ({ socket }) => socket.feed('HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n')],
+    [
+      'an error that breaks off',
+      [false],
+      ({ socket }) => {
+        socket.feed('HTTP/1.1 500 Oh\r\nContent-Length: 5\r\n\r\n');
+        socket.emit('error', new Error('reset'));
+      },
+    ],
+    [
+      'an answer that breaks off',
+      [false],
+      ({ socket }) => {
+        socket.feed(OK.slice(0, -1));
+        socket.emit('error', new Error('reset'));
+      },
+    ],
+    ['no HTTP', [false], ({ socket }) => socket.feed('SSH-2.0\r\n\r\n')],
+    ['a reset', [false], ({ socket }) => socket.emit('error', new Error('reset'))],
+    ['none in time', [false], ({ connection }) => connection.abort('timeout', 'late')],
+    ['a client that left', [], ({ connection }) => connection.cancel()],
+    [
+      'a tunnel that breaks',
+      [true],
+      ({ socket }) => {
+        socket.feed('HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n');
+        socket.emit('error', new Error('reset'));
+      },
+    ],
+    [
+      'a pooled connection found dead',
+      [true],
+      ({ socket, connection }) => {
+        socket.feed(OK);
+        connection.assign(user());
+        socket.emit('error', new Error('reset'));
+      },
+    ],
+  ];
+  for (const [title, expected, act] of cases) {
+    const made = fixture();
+    made.connection.assign(user());
+    act(made);
+    t.strictSame(made.owner.results, expected, title);
+  }
+  const slow = fixture();
+  slow.connection.assign(user({ requestComplete: false }));
+  slow.connection.abort('timeout', 'late');
+  t.strictSame(slow.owner.results, [], 'no answer to half a request');
+  const refused = fixture({}, false);
+  refused.connection.assign(user());
+  refused.socket.emit('error', new Error('reset'));
+  t.strictSame(refused.owner.results, [false], 'no connection');
+});
+
 function fixture(limits: Partial<typeof DEFAULT_LIMITS> = {}, connected = true) {
   const socket = new MemorySocket();
   const events: string[] = [];
+  const results: boolean[] = [];
   const owner = {
     events,
+    results,
     onConnected: () => void events.push('connected'),
+    onResult: (good: boolean) => void results.push(good),
     onConnectFailed: (_: UpstreamConnection, reason: string) => void events.push(`connect failed: ${reason}`),
     onIdle: () => void events.push('idle'),
     onClosed: () => void events.push('closed'),

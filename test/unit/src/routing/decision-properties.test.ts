@@ -55,7 +55,7 @@ t.test(
           );
         });
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   },
 );
@@ -90,7 +90,7 @@ t.test('S4.2 balanced: sidecars agree that share a configuration and nothing els
       const fresh = tableWith(now, balanced);
       return ids.every((n) => call(old, n) === call(fresh, n));
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
 });
 
@@ -113,7 +113,7 @@ t.test('S2, S4: shares are within binomial bounds of the slots', async () => {
         return share === 0 ? off === 0 : Math.abs(off) <= 6.5 * Math.sqrt(calls * share * (1 - share)) + 2;
       });
     }),
-    { numRuns: 20, seed: 4 },
+    { numRuns: 15, seed: 4 },
   );
 });
 
@@ -196,7 +196,7 @@ t.test(
         }
         return true;
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   },
 );

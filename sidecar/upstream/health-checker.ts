@@ -1,0 +1,99 @@
+import type { SocketAddress } from '../../src/model/scalars.js';
+import type { HealthCheckConfig } from '../../src/xds/cluster-calm.js';
+import type { HealthRecord } from './health-record.js';
+
+/** An endpoint, as far as active checks look at it. */
+export interface CheckedEndpoint extends SocketAddress {
+  readonly health: HealthRecord;
+  readonly isRetired: boolean;
+}
+
+/** A cluster whose endpoints may have to be checked. */
+export interface CheckedCluster<E extends CheckedEndpoint = CheckedEndpoint> {
+  /** Undefined: nobody is checked. */
+  readonly healthCheck: HealthCheckConfig | undefined;
+  readonly upstreams: Iterable<E>;
+  /** Something has been sent there. */
+  readonly isUsed: boolean;
+  onChecked(endpoint: E, failure: string | undefined): void;
+}
+
+/**
+ * Makes one check and gives up when told to. Never rejects.
+ *
+ * @returns undefined where the endpoint is well, else what was wrong
+ */
+export type HealthProbe = (
+  endpoint: SocketAddress,
+  config: HealthCheckConfig,
+  signal: AbortSignal,
+) => Promise<string | undefined>;
+
+/** Checks under way at once, over all clusters; others wait for their turn, each endpoint at most once. */
+const MAX_UNDER_WAY = 64;
+/** A sidecar knows services that its app never calls; their endpoints are looked at this often (as by Envoy). */
+const UNUSED_INTERVAL_MS = 60_000;
+
+interface Job {
+  readonly cluster: CheckedCluster;
+  readonly endpoint: CheckedEndpoint;
+  readonly config: HealthCheckConfig;
+}
+
+/** Asks endpoints how they are: when each is due, how many at once, and for how long at most. */
+export class HealthChecker {
+  private readonly waiting: Job[] = [];
+  private readonly underWay = new Set<AbortController>();
+  private closed = false;
+
+  constructor(
+    private readonly probe: HealthProbe,
+    private readonly random: () => number = Math.random,
+  ) {}
+
+  /** Starts whatever checks of this cluster are due. Called on the coarse clock's tick. */
+  tick<E extends CheckedEndpoint>(cluster: CheckedCluster<E>, nowMs: number): void {
+    const { healthCheck: config } = cluster;
+    if (config === undefined || this.closed) return;
+    const intervalMs = cluster.isUsed ? config.intervalMs : Math.max(config.intervalMs, UNUSED_INTERVAL_MS);
+    for (const endpoint of cluster.upstreams) {
+      const { health } = endpoint;
+      // The first ones are spread over the interval.
+      health.lastMs ??= nowMs - this.random() * intervalMs;
+      if (health.underWay || nowMs - health.lastMs < intervalMs * health.jitter) continue;
+      health.underWay = true;
+      health.lastMs = nowMs;
+      health.jitter = 0.9 + 0.2 * this.random();
+      // The cluster gets back no other endpoints than its own.
+      this.waiting.push({ cluster: cluster as unknown as CheckedCluster, endpoint, config });
+    }
+    this.startWaiting();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.waiting.length = 0;
+    for (const controller of this.underWay) controller.abort();
+  }
+
+  private startWaiting(): void {
+    while (this.underWay.size < MAX_UNDER_WAY) {
+      const job = this.waiting.shift();
+      if (job === undefined) return;
+      if (!job.endpoint.isRetired) void this.run(job);
+    }
+  }
+
+  private async run({ cluster, endpoint, config }: Job): Promise<void> {
+    const controller = new AbortController();
+    this.underWay.add(controller);
+    const timer = setTimeout(() => controller.abort(), config.timeoutMs).unref();
+    const failure = await this.probe(endpoint, config, controller.signal);
+    clearTimeout(timer);
+    this.underWay.delete(controller);
+    endpoint.health.underWay = false;
+    const counts = !this.closed && !endpoint.isRetired && cluster.healthCheck === config;
+    if (counts) cluster.onChecked(endpoint, failure);
+    this.startWaiting();
+  }
+}

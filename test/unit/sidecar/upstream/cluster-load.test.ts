@@ -1,0 +1,57 @@
+import t from 'tap';
+import { ClusterLoad, UNLIMITED } from '../../../../sidecar/upstream/cluster-load.js';
+
+t.test('retries: a share of the requests in flight, and always a few', async (t) => {
+  for (const [inFlight, percent, minimum, expected] of [
+    [0, 20, 3, 3],
+    [15, 20, 3, 3],
+    [19, 20, 3, 3],
+    [20, 20, 3, 4],
+    [100, 20, 3, 20],
+    [100, 0, 0, 0],
+    [100, 0, 1, 1],
+  ] as const) {
+    const load = new ClusterLoad();
+    load.limits = { ...UNLIMITED, retryBudgetPercent: percent, retryBudgetMinimum: minimum };
+    load.requests = inFlight;
+    let allowed = 0;
+    while (allowed < 1000 && load.startRetry()) allowed++;
+    t.equal(allowed, expected, `${percent} % of ${inFlight}, at least ${minimum}`);
+    t.equal(load.retriesRefused, 1);
+  }
+});
+
+t.test('retries: one that is answered makes room for another', async (t) => {
+  const load = new ClusterLoad();
+  for (let i = 0; i < 3; i++) t.ok(load.startRetry());
+  t.notOk(load.startRetry());
+  load.endRetry();
+  t.ok(load.startRetry());
+  t.notOk(load.startRetry());
+  t.equal(load.retriesRefused, 2);
+});
+
+t.test('retries: a fixed bound holds whatever the budget allows', async (t) => {
+  const load = new ClusterLoad();
+  load.limits = { ...UNLIMITED, retries: 1 };
+  t.strictSame([load.startRetry(), load.startRetry()], [true, false]);
+});
+
+t.test('an idle connection makes room for a new one; without one there is none', async (t) => {
+  let idle = 1;
+  const load = new ClusterLoad(() => idle-- > 0);
+  load.limits = { ...UNLIMITED, connections: 2 };
+  load.connections = 1;
+  t.ok(load.hasRoomForConnection());
+  t.equal(idle, 1, 'nothing was closed for it');
+  load.connections = 2;
+  t.ok(load.hasRoomForConnection());
+  t.notOk(load.hasRoomForConnection());
+});
+
+t.test('names the limit that was met', async (t) => {
+  const load = new ClusterLoad();
+  load.limits = { ...UNLIMITED, requests: 100 };
+  t.equal(load.describe(load.refuse('requests')), '100 requests in flight, the limit');
+  t.match(load.shed, { requests: 1, pending: 0 });
+});

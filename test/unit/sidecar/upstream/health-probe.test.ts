@@ -1,0 +1,67 @@
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import t, { type Test } from 'tap';
+import { probeHealth } from '../../../../sidecar/upstream/health-probe.js';
+import type { HealthCheckConfig } from '../../../../src/xds/cluster-calm.js';
+
+const CONFIG: HealthCheckConfig = {
+  path: undefined,
+  intervalMs: 1000,
+  timeoutMs: 60_000,
+  healthyThreshold: 1,
+  unhealthyThreshold: 1,
+};
+
+async function listen(t: Test, server: Server) {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
+}
+
+const never = new AbortController().signal;
+const http = (path: string) => ({ ...CONFIG, path });
+
+t.test('without a path, a connection is enough', async (t) => {
+  const server = createServer();
+  const address = await listen(t, server);
+  t.equal(await probeHealth(address, CONFIG, never), undefined);
+  await new Promise((closed) => server.close(closed));
+  t.equal(await probeHealth(address, CONFIG, never), 'ECONNREFUSED');
+});
+
+t.test('with a path, the answer to GET has to be 200 to 299', async (t) => {
+  const seen: string[] = [];
+  const server = createHttpServer((request, response) => {
+    seen.push(
+      `${request.method} ${request.url} ${request.headers['user-agent']} ${request.headers.connection}`,
+    );
+    response.statusCode = Number(request.url?.slice(1));
+    response.end('x'.repeat(response.statusCode === 204 ? 0 : 100_000));
+  });
+  const address = await listen(t, server);
+  for (const status of [200, 204, 299])
+    t.equal(await probeHealth(address, http(`/${status}`), never), undefined);
+  for (const status of [301, 404, 500, 503])
+    t.equal(await probeHealth(address, http(`/${status}`), never), `status ${status}`);
+  t.equal(seen[0], 'GET /200 roost-health-check close');
+});
+
+t.test('what is wrong with a check is told, and none stays open', async (t) => {
+  const mute = await listen(t, createServer());
+  const broken = await listen(
+    t,
+    createServer((socket) => socket.end('SSH-2.0\r\n')),
+  );
+  t.match(await probeHealth(broken, http('/'), never), /HPE_|Parse|expected/i);
+  const giveUp = new AbortController();
+  setImmediate(() => giveUp.abort());
+  t.equal(await probeHealth(mute, http('/'), giveUp.signal), 'no answer within 60000 ms');
+});

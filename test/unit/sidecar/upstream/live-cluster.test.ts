@@ -1,0 +1,237 @@
+import t from 'tap';
+import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
+import { UNLIMITED } from '../../../../sidecar/upstream/cluster-load.js';
+import { LiveCluster } from '../../../../sidecar/upstream/live-cluster.js';
+import type { UpstreamConnection } from '../../../../sidecar/upstream/upstream-connection.js';
+import type { UpstreamEndpoint } from '../../../../sidecar/upstream/upstream-endpoint.js';
+import { PINNED_ONLY, UNUSABLE, USABLE } from '../../../../src/routing/endpoint-set.js';
+import { createLogger } from '../../../../src/telemetry/logger.js';
+import type { ClusterResource } from '../../../../src/xds/cluster.js';
+import type { EndpointConfig } from '../../../../src/xds/endpoint.js';
+
+const CONFIG: ClusterResource = {
+  name: 'shop/checkout/v1',
+  discovery: { kind: 'eds', serviceName: 'shop/checkout/v1' },
+  connectTimeoutMs: 1000,
+  loadBalancer: {
+    kind: 'least-request',
+    ringSize: { min: 1024, max: 4096 },
+    tableSize: 65_537,
+    slowStartMs: 0,
+  },
+  outlier: {
+    consecutiveErrors: 2,
+    intervalMs: 10_000,
+    baseEjectionMs: 30_000,
+    maxEjectionMs: 300_000,
+    maxEjectionPercent: 100,
+    successRate: undefined,
+  },
+  healthCheck: {
+    path: undefined,
+    intervalMs: 5000,
+    timeoutMs: 1000,
+    healthyThreshold: 2,
+    unhealthyThreshold: 3,
+  },
+  limits: UNLIMITED,
+  panicThreshold: 0,
+};
+const CONNECT_FAILURES_TO_EJECT = 3;
+
+class Fixture {
+  nowMs = 100_000;
+  readonly watched: UpstreamEndpoint[] = [];
+  readonly cluster: LiveCluster;
+
+  constructor(count: number, config: Partial<ClusterResource> = {}) {
+    const settings = {
+      limits: DEFAULT_LIMITS,
+      idleTimeoutMs: 4000,
+      connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
+      nowMs: () => this.nowMs,
+    };
+    const log = createLogger('test', 'silent');
+    this.cluster = new LiveCluster(CONFIG.name, settings, (endpoint) => this.watched.push(endpoint), log);
+    this.cluster.configure({ ...CONFIG, ...config });
+    this.setEndpoints(count);
+  }
+
+  setEndpoints(count: number, statuses: Readonly<Record<number, EndpointConfig['status']>> = {}): void {
+    this.cluster.setEndpoints(
+      Array.from({ length: count }, (_, i) => ({
+        host: `10.0.0.${i}`,
+        port: 80,
+        address: `10.0.0.${i}:80`,
+        weight: 1,
+        zone: '',
+        status: statuses[i] ?? 'healthy',
+      })),
+    );
+  }
+
+  at(i: number): UpstreamEndpoint {
+    return [...this.cluster.upstreams][i] as UpstreamEndpoint;
+  }
+
+  eject(...endpoints: number[]): void {
+    for (const i of endpoints) for (let n = 0; n < 2; n++) this.at(i).onResult(false);
+  }
+
+  failChecks(...endpoints: number[]): void {
+    for (const i of endpoints) for (let n = 0; n < 3; n++) this.cluster.onChecked(this.at(i), 'broken');
+  }
+
+  makeUnreachable(...endpoints: number[]): void {
+    for (const i of endpoints)
+      for (let n = 0; n < CONNECT_FAILURES_TO_EJECT; n++)
+        this.at(i).onConnectFailed(undefined as unknown as UpstreamConnection, 'refused');
+  }
+
+  pass(ms: number): void {
+    this.nowMs += ms;
+    this.cluster.tick(this.nowMs);
+  }
+
+  get usable(): string {
+    return usableOf(this.cluster.endpoints);
+  }
+}
+
+function usableOf(set: LiveCluster['endpoints'] | undefined): string {
+  if (set === undefined) return 'none';
+  return set.endpoints.flatMap((_, i) => (set.usabilityAt(i) === USABLE ? [i] : [])).join();
+}
+
+t.test('an ejected endpoint is out of the pick, and in it again when its time is over', async (t) => {
+  const fixture = new Fixture(3);
+  t.equal(fixture.usable, '0,1,2');
+  fixture.eject(1);
+  t.equal(fixture.usable, '0,2');
+  t.equal(fixture.cluster.endpoints.usabilityAt(1), UNUSABLE, 'for its pinned sessions, too');
+  fixture.pass(29_999);
+  t.equal(fixture.usable, '0,2');
+  fixture.pass(1);
+  t.equal(fixture.usable, '0,1,2');
+  t.equal(fixture.at(1).counters.failures, 2);
+});
+
+t.test('an endpoint that fails its checks is out until it passes them', async (t) => {
+  const fixture = new Fixture(2);
+  fixture.failChecks(0);
+  t.equal(fixture.usable, '1');
+  for (let n = 0; n < 2; n++) fixture.cluster.onChecked(fixture.at(0), undefined);
+  t.equal(fixture.usable, '0,1');
+});
+
+t.test('every reason to be out has to go before an endpoint is in again', async (t) => {
+  const fixture = new Fixture(2);
+  fixture.eject(0);
+  fixture.failChecks(0);
+  fixture.makeUnreachable(0);
+  t.strictSame(fixture.watched, [fixture.at(0)]);
+  fixture.pass(30_000);
+  t.equal(fixture.usable, '1');
+  fixture.at(0).reached();
+  t.equal(fixture.usable, '1');
+  for (let n = 0; n < 2; n++) fixture.cluster.onChecked(fixture.at(0), undefined);
+  t.equal(fixture.usable, '0,1');
+});
+
+t.test('configuration without checks and outlier detection forgets what they have found', async (t) => {
+  const fixture = new Fixture(3);
+  fixture.eject(0);
+  fixture.failChecks(1);
+  t.equal(fixture.usable, '2');
+  fixture.cluster.configure({ ...CONFIG, outlier: undefined, healthCheck: undefined });
+  t.equal(fixture.usable, '0,1,2');
+});
+
+t.test('endpoints that stay through a change keep their health', async (t) => {
+  const fixture = new Fixture(3);
+  fixture.eject(0);
+  fixture.failChecks(1);
+  fixture.setEndpoints(4);
+  fixture.cluster.configure({ ...CONFIG });
+  t.equal(fixture.usable, '2,3');
+});
+
+t.test('notes since when nobody is usable', async (t) => {
+  const fixture = new Fixture(1);
+  t.equal(fixture.cluster.unusableSinceMs, undefined);
+  fixture.eject(0);
+  t.equal(fixture.cluster.unusableSinceMs, fixture.nowMs);
+  fixture.pass(10_000);
+  t.equal(fixture.cluster.unusableSinceMs, fixture.nowMs - 10_000);
+  fixture.pass(20_000);
+  t.equal(fixture.cluster.unusableSinceMs, undefined);
+});
+
+t.test('panic: below the threshold checks and ejections do not count', async (t) => {
+  const fixture = new Fixture(4, { panicThreshold: 50 });
+  fixture.eject(0);
+  fixture.failChecks(1);
+  t.equal(fixture.usable, '2,3', 'half is not below half');
+  t.equal(fixture.cluster.panicking, false);
+  fixture.eject(2);
+  t.equal(fixture.usable, '0,1,2,3');
+  t.equal(fixture.cluster.panicking, true);
+  fixture.pass(30_000);
+  t.equal(fixture.usable, '0,2,3', 'readmitted: enough, and who fails his checks is out again');
+  t.equal(fixture.cluster.panicking, false);
+});
+
+t.test('panic: what refuses connections stays out, and what drains keeps to its sessions', async (t) => {
+  const fixture = new Fixture(4, { panicThreshold: 60 });
+  fixture.setEndpoints(4, { 3: 'draining' });
+  fixture.makeUnreachable(0);
+  t.equal(fixture.usable, '1,2', 'two of three: the draining one counts neither way');
+  fixture.eject(1);
+  t.equal(fixture.usable, '1,2');
+  t.equal(fixture.cluster.panicking, true);
+  t.equal(fixture.cluster.endpoints.usabilityAt(3), PINNED_ONLY);
+});
+
+t.test('panic: with nobody left at all the cluster is lost, and the others are a last resort', async (t) => {
+  const fixture = new Fixture(3, { panicThreshold: 50 });
+  fixture.eject(0, 1, 2);
+  t.equal(fixture.usable, '');
+  t.equal(fixture.cluster.unusableSinceMs, fixture.nowMs);
+  t.equal(usableOf(fixture.cluster.lastResort), '0,1,2');
+  fixture.makeUnreachable(0, 1, 2);
+  t.equal(usableOf(fixture.cluster.lastResort), 'none', 'nothing listens there');
+  fixture.at(1).reached();
+  t.equal(usableOf(fixture.cluster.lastResort), '1');
+});
+
+t.test('without a panic threshold there is no last resort', async (t) => {
+  const fixture = new Fixture(2);
+  fixture.eject(0, 1);
+  t.equal(fixture.usable, '');
+  t.equal(usableOf(fixture.cluster.lastResort), 'none');
+});
+
+t.test('slow start: the weight of a new endpoint grows with its time, from a tenth', async (t) => {
+  const loadBalancer = { ...CONFIG.loadBalancer, slowStartMs: 10_000 };
+  const fixture = new Fixture(2, { loadBalancer });
+  const weights = () =>
+    [0, 1, 2].map((i) => Number(fixture.cluster.endpoints.usableWeightAt(i).toFixed(4)) || 0);
+  t.strictSame(weights(), [0.1, 0.1, 0], 'all new: all alike');
+  fixture.pass(20_000);
+  t.strictSame(weights(), [1, 1, 0]);
+  fixture.setEndpoints(3);
+  t.strictSame(weights(), [1, 1, 0.1]);
+  fixture.pass(500);
+  t.strictSame(weights(), [1, 1, 0.1]);
+  fixture.pass(4500);
+  t.strictSame(weights(), [1, 1, 0.5]);
+  fixture.pass(5000);
+  t.strictSame(weights(), [1, 1, 1]);
+  t.equal(fixture.cluster.endpoints.isEven, true);
+  const done = fixture.cluster.endpoints;
+  fixture.pass(1000);
+  t.equal(fixture.cluster.endpoints, done, 'and nothing is made anew after that');
+  fixture.eject(0);
+  fixture.pass(30_000);
+  t.strictSame(weights(), [0.1, 1, 1], 'who comes back starts slowly, too');
+});

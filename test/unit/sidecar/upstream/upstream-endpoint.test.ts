@@ -1,0 +1,137 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import t, { type Test } from 'tap';
+import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
+import { UNLIMITED } from '../../../../sidecar/upstream/cluster-load.js';
+import type { UpstreamConnection, UpstreamUser } from '../../../../sidecar/upstream/upstream-connection.js';
+import { UpstreamEndpoint, unwatched } from '../../../../sidecar/upstream/upstream-endpoint.js';
+import type { LimitsConfig } from '../../../../src/xds/cluster-calm.js';
+import { eventually } from '../../../support/processes.js';
+
+const MAX_AGE_MS = 1_000_000;
+
+/** A server that answers every piece of data with an empty response, and an endpoint for it. */
+async function fixture(t: Test, limits: Partial<LimitsConfig> = {}) {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('data', () => socket.write('HTTP/1.1 204 No Content\r\n\r\n'));
+    socket.on('error', () => socket.destroy());
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  const clock = { nowMs: 5000 };
+  const owner = unwatched();
+  owner.load.limits = { ...UNLIMITED, ...limits };
+  const config = { host: '127.0.0.1', port, address: `127.0.0.1:${port}`, weight: 1, zone: '' } as const;
+  const settings = {
+    limits: { ...DEFAULT_LIMITS, maxUpstreamAgeMs: MAX_AGE_MS },
+    idleTimeoutMs: 4000,
+    connectFailuresToEject: 3,
+    nowMs: () => clock.nowMs,
+  };
+  const endpoint = new UpstreamEndpoint({ ...config, status: 'healthy' }, 1000, settings, owner);
+  t.teardown(() => {
+    endpoint.retire();
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { endpoint, clock, load: owner.load };
+}
+
+class Request {
+  connected = false;
+  answered = false;
+  readonly got: UpstreamConnection | string;
+  readonly method = 'GET';
+  readonly requestComplete = true;
+
+  constructor(private readonly endpoint: UpstreamEndpoint) {
+    this.got = endpoint.acquire(this as unknown as UpstreamUser, false);
+  }
+
+  /** Sends itself, and waits for the answer. */
+  async run(): Promise<void> {
+    const connection = this.got as UpstreamConnection;
+    connection.writer.writeText('GET / HTTP/1.1\r\n\r\n');
+    connection.writer.flush();
+    await eventually('an answer', () => this.answered);
+    this.endpoint.release();
+  }
+
+  onUpstreamConnected(): void {
+    this.connected = true;
+  }
+
+  onResponseHead(): 'raw' {
+    return 'raw';
+  }
+
+  onResponseEnd(): void {
+    this.answered = true;
+  }
+
+  onUpstreamTurnEnd(): void {}
+}
+
+const counts = ({ load }: { load: { requests: number; connections: number; pending: number } }) =>
+  [load.requests, load.connections, load.pending] as const;
+
+t.test('counts what is in hand: attempts, connections, and those that are being made', async (t) => {
+  const made = await fixture(t);
+  const [a, b] = [new Request(made.endpoint), new Request(made.endpoint)];
+  t.strictSame(counts(made), [2, 2, 2]);
+  await eventually('both are connected', () => a.connected && b.connected);
+  t.strictSame(counts(made), [2, 2, 0]);
+  await Promise.all([a.run(), b.run()]);
+  t.strictSame(counts(made), [0, 2, 0], 'pooled');
+  const cancelled = [new Request(made.endpoint), new Request(made.endpoint), new Request(made.endpoint)];
+  t.strictSame(counts(made), [3, 3, 1]);
+  for (const { got } of cancelled) {
+    (got as UpstreamConnection).cancel();
+    made.endpoint.release();
+  }
+  t.strictSame(counts(made), [0, 0, 0]);
+  t.equal(made.load.total, 5);
+});
+
+t.test('a limit refuses at once, and leaves no trace but its count', async (t) => {
+  for (const [limits, fits] of [
+    [{ requests: 2 }, 2],
+    [{ perEndpointRequests: 1 }, 1],
+    [{ connections: 2 }, 2],
+    [{ perEndpointConnections: 2 }, 2],
+    [{ pending: 1 }, 1],
+    [{ pending: 0 }, 0],
+  ] as const) {
+    const [name] = Object.keys(limits) as [keyof typeof limits];
+    const made = await fixture(t, limits);
+    const taken = Array.from({ length: fits }, () => new Request(made.endpoint));
+    for (const { got } of taken) t.type(got, 'object');
+    const before = counts(made);
+    t.equal(new Request(made.endpoint).got, name);
+    t.strictSame(counts(made), before);
+    t.match(made.load.shed, { [name]: 1 });
+    t.equal(made.endpoint.activeRequests, fits);
+    for (const { got } of taken) (got as UpstreamConnection).destroy();
+  }
+});
+
+t.test('a pooled connection is beyond the limits on connections', async (t) => {
+  const made = await fixture(t, { connections: 1, pending: 1, perEndpointConnections: 1 });
+  await new Request(made.endpoint).run();
+  await new Request(made.endpoint).run();
+  t.equal(made.endpoint.counters.connects, 1);
+});
+
+t.test('a connection that is too old serves no further request', async (t) => {
+  const made = await fixture(t);
+  await new Request(made.endpoint).run();
+  made.clock.nowMs += MAX_AGE_MS * 0.89;
+  await new Request(made.endpoint).run();
+  t.equal(made.endpoint.counters.connects, 1);
+  made.clock.nowMs += MAX_AGE_MS * 0.11;
+  await new Request(made.endpoint).run();
+  t.equal(made.endpoint.idleCount, 0, 'closed as it became idle');
+  await new Request(made.endpoint).run();
+  t.equal(made.endpoint.counters.connects, 2);
+});

@@ -1,0 +1,120 @@
+import t from 'tap';
+import { translateCalm } from '../../../../control-plane/translate/calm.js';
+import { parseMeshService } from '../../../../src/model/mesh-service.js';
+import {
+  readHealthCheck,
+  readLimits,
+  readOutlier,
+  readPanicThreshold,
+  readSlowStart,
+} from '../../../../src/xds/cluster-calm.js';
+import type { Message } from '../../../../src/xds/descriptors.js';
+import { Problems } from '../../../../src/xds/fields.js';
+
+/** What a sidecar makes of what our control plane makes of it. */
+function bothWays(spec: object) {
+  const raw = translateCalm(
+    parseMeshService({
+      apiVersion: 'roost.dev/v1alpha1',
+      kind: 'MeshService',
+      metadata: { name: 'checkout', namespace: 'shop' },
+      spec: { port: 80, versions: [{ name: 'v1', endpoints: [{ address: '10.0.0.1:80' }] }], ...spec },
+    }),
+  ) as Message;
+  return {
+    outlier: readOutlier(raw),
+    health: readHealthCheck(raw, new Problems()),
+    limits: readLimits(raw),
+    panicThreshold: readPanicThreshold(raw),
+  };
+}
+
+t.test(
+  'without any of it: nobody is checked, ejected or bounded, and retries have their budget',
+  async (t) => {
+    t.match(bothWays({}), {
+      outlier: undefined,
+      health: undefined,
+      limits: {
+        connections: Number.POSITIVE_INFINITY,
+        pending: Number.POSITIVE_INFINITY,
+        requests: Number.POSITIVE_INFINITY,
+        retries: Number.POSITIVE_INFINITY,
+        retryBudgetPercent: 20,
+        retryBudgetMinimum: 3,
+        perEndpointConnections: Number.POSITIVE_INFINITY,
+        perEndpointRequests: Number.POSITIVE_INFINITY,
+      },
+      panicThreshold: 0,
+    });
+  },
+);
+
+t.test('the defaults of each part (docs/calm.md)', async (t) => {
+  const { outlier, health, limits } = bothWays({ outlier: { successRate: {} }, health: {}, limits: {} });
+  t.strictSame(outlier, {
+    consecutiveErrors: 5,
+    intervalMs: 10_000,
+    baseEjectionMs: 30_000,
+    maxEjectionMs: 300_000,
+    maxEjectionPercent: 50,
+    successRate: { minimumHosts: 5, requestVolume: 100, stdevFactor: 1.9 },
+  });
+  t.strictSame(health, {
+    path: undefined,
+    intervalMs: 5000,
+    timeoutMs: 1000,
+    healthyThreshold: 2,
+    unhealthyThreshold: 3,
+  });
+  t.match(limits, { retryBudgetPercent: 20, retryBudgetMinimum: 3, requests: 0xffffffff });
+  t.equal(bothWays({ outlier: {} }).outlier?.successRate, undefined, 'only where it is asked for');
+});
+
+t.test('the higher panic threshold counts', async (t) => {
+  for (const [health, outlier, expected] of [
+    [30, 50, 50],
+    [50, 30, 50],
+    [50, undefined, 50],
+    [undefined, 40, 40],
+  ] as const) {
+    const part = (panicThreshold: number | undefined) => (panicThreshold ? { panicThreshold } : undefined);
+    t.equal(bothWays({ health: part(health), outlier: part(outlier) }).panicThreshold, expected);
+  }
+});
+
+t.test('a bound on retries without a budget is the whole rule, as with Envoy', async (t) => {
+  t.match(bothWays({ limits: { retries: 10 } }).limits, { retries: 10, retryBudgetMinimum: 10 });
+  t.match(bothWays({ limits: { retries: 10, retryBudget: { percent: 5 } } }).limits, {
+    retries: 10,
+    retryBudgetPercent: 5,
+    retryBudgetMinimum: 3,
+  });
+});
+
+t.test('another control plane’s clusters: Envoy’s defaults', async (t) => {
+  t.equal(readPanicThreshold({}), 50);
+  t.match(readOutlier({ outlierDetection: {} }), {
+    consecutiveErrors: 5,
+    maxEjectionPercent: 10,
+    successRate: { minimumHosts: 5 },
+  });
+  t.match(
+    readOutlier({
+      outlierDetection: { enforcingConsecutive_5xx: { value: 0 }, enforcingSuccessRate: { value: 0 } },
+    }),
+    { consecutiveErrors: 0, successRate: undefined },
+  );
+  t.equal(readSlowStart({}), 0);
+});
+
+t.test('a check of a kind that we do not make is refused', async (t) => {
+  for (const [checks, problem] of [
+    [[{ grpcHealthCheck: {} }], /must be an http_health_check or a tcp_health_check/],
+    [[{ tcpHealthCheck: {} }, { tcpHealthCheck: {} }], /more than one is not supported/],
+  ] as const) {
+    const problems = new Problems();
+    readHealthCheck({ healthChecks: checks }, problems);
+    t.throws(() => problems.throwIfAny('x'), problem);
+  }
+});
