@@ -25,6 +25,7 @@ import { LoadLedger } from './discovery/load-ledger.js';
 import { LoadReporter } from './discovery/load-reporter.js';
 import { MeshConfiguration } from './discovery/mesh-configuration.js';
 import { SotwClient } from './discovery/sotw-client.js';
+import { Drain } from './drain.js';
 import type { Http1Limits } from './http1/limits.js';
 import { createInboundListener } from './inbound/inbound-listener.js';
 import { Mirrors } from './outbound/mirrors.js';
@@ -63,6 +64,7 @@ export interface SidecarOptions {
   /** DNS names answered from here: `host:port` → addresses. */
   readonly resolve: ReadonlyMap<string, readonly ResolvedAddress[]>;
   readonly sessionTableSize: number;
+  readonly drainGraceMs: number;
   readonly drainTimeoutMs: number;
   readonly limits: Http1Limits;
   readonly accessLog: AccessLogLevel;
@@ -86,12 +88,9 @@ export interface SidecarAddresses {
 
 /** A running sidecar. {@link Sidecar.start} is the one place that puts its parts together. */
 export class Sidecar {
-  private draining = false;
-
   private constructor(
     private readonly parts: Parts,
     readonly addresses: SidecarAddresses,
-    private readonly options: SidecarOptions,
     private readonly log: Logger,
   ) {}
 
@@ -111,7 +110,7 @@ export class Sidecar {
     parts.configuration.start();
     parts.client.start();
     parts.reporter.start();
-    sidecar = new Sidecar(parts, addresses, options, log);
+    sidecar = new Sidecar(parts, addresses, log);
     log.info(
       { ...addresses, app: formatAddress(options.app.host, options.app.port) },
       'sidecar is listening',
@@ -119,31 +118,24 @@ export class Sidecar {
     return sidecar;
   }
 
-  /** Fails `/ready` and lets connections end with their present request. */
+  /** Fails `/ready`, and goes as far as {@link Drain} goes without ending anything that is under way. */
   drain(): void {
-    if (this.draining) return;
-    this.draining = true;
-    this.parts.state.draining = true;
+    if (this.parts.drain.begun) return;
     this.log.info('draining');
-    this.parts.inbound.drain();
+    this.parts.drain.begin();
   }
 
   /** Finishes what is under way, for a bounded time, and stops. */
   async stop(): Promise<void> {
-    const { inbound, outbound } = this.parts;
     this.drain();
-    const deadline = performance.now() + this.options.drainTimeoutMs;
-    // Outbound last: requests that are still being answered may need calls of their own.
-    await until(() => inbound.busyCount === 0, deadline);
-    outbound.drain();
-    await until(() => outbound.busyCount === 0, deadline);
+    await this.parts.drain.finish();
     release(this.parts);
     this.log.info('sidecar has stopped');
   }
 }
 
 interface Parts {
-  readonly state: { draining: boolean };
+  readonly drain: Drain;
   readonly clock: CoarseClock;
   readonly delay: EventLoopDelay;
   readonly clusters: ClusterRegistry;
@@ -176,6 +168,7 @@ async function bind(
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
 function release(parts: Parts): void {
+  parts.drain.cancel();
   const { inbound, outbound, clock, delay, client, reporter, clusters, app, passthrough, mirrors } = parts;
   inbound.destroy();
   outbound.destroy();
@@ -193,9 +186,8 @@ function release(parts: Parts): void {
   }
 }
 
-function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain: () => void): Parts {
+function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDrain: () => void): Parts {
   const { limits } = options;
-  const state = { draining: false };
   const clock = new CoarseClock(TICK_MS, (nowMs) => onTick(nowMs));
   const nowMs = () => clock.nowMs;
   const settings: UpstreamSettings = {
@@ -295,6 +287,10 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain
   const delay = new EventLoopDelay();
   const figures = new ProcessFigures(delay);
   const listenerOf = (direction: 'inbound' | 'outbound') => (direction === 'inbound' ? inbound : outbound);
+  const drain = new Drain(inbound, outbound, {
+    graceMs: options.drainGraceMs,
+    timeoutMs: options.drainTimeoutMs,
+  });
   const metrics = sidecarMetrics({
     recorder,
     actionCounts,
@@ -311,13 +307,13 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain
     droppedLogLines: () => output.dropped,
   });
   const sources = {
-    notReady: () => notReady(state.draining, configuration, options.controlPlane),
+    notReady: () => notReady(drain.begun, configuration, options.controlPlane),
     scraper: new Scraper(metrics, () => figures.prepare()),
     samples,
     configDump: () => configuration.dump(),
     clientStatus: () => ({ config: [{ node, genericXdsConfigs: client.status.list() }] }),
     clusters: () => describeClusters(clusters),
-    drain,
+    drain: onDrain,
   };
 
   function onTick(now: number): void {
@@ -332,7 +328,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, drain
   }
 
   return {
-    state,
+    drain,
     clock,
     delay,
     clusters,
@@ -386,8 +382,4 @@ function nodeOf({ service, release, nodeId }: SidecarOptions): object {
 
 function appEndpoint({ host, port }: SocketAddress) {
   return { host, port, address: formatAddress(host, port), weight: 1, zone: '', status: 'healthy' } as const;
-}
-
-async function until(condition: () => boolean, deadline: number): Promise<void> {
-  while (!condition() && performance.now() < deadline) await new Promise((done) => setTimeout(done, 20));
 }

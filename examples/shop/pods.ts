@@ -53,7 +53,8 @@ export class Pod {
     const args = [
       ...['sidecar', '--service', `${service}.shop`, '--release', version, '--control-plane', controlPlane],
       ...['--inbound', this.inbound, '--app', this.appPort.address],
-      ...['--outbound', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...resolve],
+      // All pods of the demo end at once: nobody is left who would have to learn to call elsewhere.
+      ...['--outbound', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--drain-grace', '0s', ...resolve],
     ];
     this.sidecarChild = this.processes.start(`${this.name} sidecar`, ROOST, args);
     const [line] = await this.sidecarChild.says(/^.*"sidecar is listening".*$/m);

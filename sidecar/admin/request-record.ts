@@ -133,15 +133,11 @@ function hexadecimal(hash: bigint): string {
 }
 
 /** As it went upstream: the client's own, or the one made for it. */
-function requestIdOf({ downstream, sentHead }: Exchange): string | undefined {
-  const own = downstream.request.header(REQUEST_ID);
-  if (own !== undefined) return shortened(own);
-  const start = sentHead.indexOf(MADE_ID);
-  if (start === -1) return undefined;
-  return sentHead.slice(start + MADE_ID.length, sentHead.indexOf('\r\n', start + MADE_ID.length));
+function requestIdOf({ downstream }: Exchange): string | undefined {
+  const { request } = downstream;
+  const id = request.header(REQUEST_ID) ?? request.givenId;
+  return id === '' ? undefined : shortened(id);
 }
-
-const MADE_ID = '\r\nx-request-id: ';
 
 /**
  * What else there is to know, separated by commas: `passthrough` (the host is nobody's, it went where it was

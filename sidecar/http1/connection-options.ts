@@ -14,6 +14,12 @@ const NONE: ConnectionOptions = { close: false, keepAlive: false, upgrade: false
 const KEEP_ALIVE: ConnectionOptions = { ...NONE, keepAlive: true };
 const CLOSE: ConnectionOptions = { ...NONE, close: true };
 
+/**
+ * A connection option of our own, without a field: whoever answers is about to stop, and takes connections for a while
+ * only (see `sidecar/drain.ts`). Peers that do not know it see a connection that closes.
+ */
+export const LEAVING = 'roost-leaving';
+
 /** Fields that frame, route or identify a message; a client that could have them removed could change what it means. */
 const NEVER_NOMINATED = new Set([
   'host',

@@ -80,6 +80,8 @@ export class DownstreamConnection {
   responseStarted = false;
   /** Set by a listener that drains: the next response is the last. */
   closeAfterResponse = false;
+  /** Likewise: so that the client goes elsewhere with its next one. */
+  leaving = false;
   /** Requests that this connection has brought. */
   requests = 0;
 
@@ -92,7 +94,7 @@ export class DownstreamConnection {
     this.heads = new HeadCollector(limits.maxHeadBytes, true);
     this.body = new BodyReader(limits.maxTrailerBytes);
     this.bodyRate = new BodyRate(limits.minBodyRate);
-    this.writer = new SocketWriter(socket);
+    this.writer = new SocketWriter(socket, false);
     this.lastActivityMs = owner.nowMs();
     socket.on('data', (piece: Buffer) => this.consume(piece));
     socket.on('drain', () => this.onDrain());

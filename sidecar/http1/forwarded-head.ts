@@ -1,6 +1,7 @@
 import type { FieldChanges, RequestChanges } from '../../src/routing/actions.js';
 import { changedFields, changedRequestHead } from './changed-head.js';
 import { DIGIT_ZERO } from './characters.js';
+import { LEAVING } from './connection-options.js';
 import { type HeaderBlock, ID, KNOWN_HEADERS, type KnownHeader } from './header-block.js';
 import type { RequestHead } from './request-head.js';
 import type { ResponseHead } from './response-head.js';
@@ -158,6 +159,8 @@ export interface ResponseEdits {
   readonly changes?: FieldChanges | undefined;
   /** The client's connection ends after this response. */
   readonly close: boolean;
+  /** Said with it: whoever answers is about to stop. */
+  readonly leaving?: boolean;
   /** The client speaks HTTP/1.0. */
   readonly toOldClient: boolean;
 }
@@ -185,7 +188,7 @@ export function forwardedResponseHead(response: ResponseHead, edits: ResponseEdi
   text = line + text + edits.added;
   if (status === 101) text += `Connection: Upgrade\r\nUpgrade: ${headers.known(ID.upgrade)}\r\n`;
   else if (status >= 200) {
-    if (edits.close) text += 'Connection: close\r\n';
+    if (edits.close) text += edits.leaving ? `Connection: close, ${LEAVING}\r\n` : 'Connection: close\r\n';
     else if (edits.toOldClient) text += 'Connection: keep-alive\r\n';
   }
   return `${text}\r\n`;

@@ -84,11 +84,6 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     return this.replay.intact;
   }
 
-  /** The head that went upstream, of the last attempt; empty while there has been none. */
-  get sentHead(): string {
-    return this.headText;
-  }
-
   /** Has something done when all of the request has been read. @param then what is kept of it may be intact or not */
   whenWhole(then: (kept: ReplayBuffer) => void): void {
     if (this.whole) then(this.replay);
@@ -250,8 +245,9 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     downstream.responseStarted = true;
     downstream.closeAfterResponse = close;
     const added = this.forwarder.responseLines(this, head);
-    const changes = this.forwarder.responseChanges;
-    downstream.writer.writeText(forwardedResponseHead(head, { added, changes, close, toOldClient }));
+    const { responseChanges: changes } = this.forwarder;
+    const edits = { added, changes, close, leaving: downstream.leaving, toOldClient };
+    downstream.writer.writeText(forwardedResponseHead(head, edits));
     this.chunkedToClient = head.framing.kind === 'chunked' && !toOldClient;
     // RFC 9112 section 9.5: to go on sending would only have the rest of the response lost to a reset.
     this.requestDeclined = head.status >= 400 && !head.keepAlive && !downstream.requestComplete;

@@ -27,7 +27,11 @@ export class Listener implements DownstreamOwner {
   readonly limits: Http1Limits;
   private readonly server: Server;
   private readonly connections = new Set<DownstreamConnection>();
-  private draining = false;
+  private ending = false;
+  /** Connections taken so far. */
+  accepted = 0;
+  /** Requests begun so far. */
+  requests = 0;
 
   constructor(private readonly options: ListenerOptions) {
     this.limits = options.limits;
@@ -60,8 +64,10 @@ export class Listener implements DownstreamOwner {
   }
 
   onRequest(connection: DownstreamConnection): DownstreamUser {
+    this.requests++;
     const { maxRequestsPerConnection: most } = this.limits;
-    if (this.draining || (most > 0 && connection.requests >= most)) connection.closeAfterResponse = true;
+    if (this.ending) this.makeLast(connection);
+    else if (most > 0 && connection.requests >= most) connection.closeAfterResponse = true;
     return this.options.onRequest(connection);
   }
 
@@ -81,14 +87,28 @@ export class Listener implements DownstreamOwner {
     for (const connection of this.connections) connection.checkDeadlines(nowMs);
   }
 
-  /** Takes no new connections, ends idle ones, and lets the others end with their present response. */
-  drain(): void {
-    this.draining = true;
+  /** From now on every response is its connection's last, and says so. */
+  announceEnd(): void {
+    this.ending = true;
+    // Where a response has begun, the client has been told that the connection goes on: the next one will be the last.
+    for (const connection of this.connections) if (!connection.responseStarted) this.makeLast(connection);
+  }
+
+  private makeLast(connection: DownstreamConnection): void {
+    connection.closeAfterResponse = true;
+    connection.leaving = true;
+  }
+
+  /** Takes no new connections. */
+  async refuse(): Promise<void> {
+    // Right after the event loop has taken all that were waiting: one that the kernel has taken would be reset.
+    await new Promise((polled) => setImmediate(polled));
     this.server.close();
-    for (const connection of this.connections) {
-      if (connection.isIdle) connection.endGently();
-      else connection.closeAfterResponse = true;
-    }
+  }
+
+  /** Ends connections that have no request. */
+  endIdle(): void {
+    for (const connection of this.connections) if (connection.isIdle) connection.endGently();
   }
 
   /** Cuts off what is left. */
@@ -98,6 +118,7 @@ export class Listener implements DownstreamOwner {
   }
 
   private accept(socket: Socket): void {
+    this.accepted++;
     const isOneTooMany = this.connections.size >= this.limits.maxConnections;
     const connection = new DownstreamConnection(socket, this);
     this.connections.add(connection);

@@ -138,7 +138,7 @@ export class ClusterRegistry {
   /** What time alone brings about. Called on the coarse clock's tick. */
   tick(nowMs: number): void {
     for (const { live } of this.entries.values()) {
-      for (const endpoint of live.upstreams) endpoint.closeIdle(nowMs);
+      for (const endpoint of live.upstreams) endpoint.tick(nowMs);
       live.tick(nowMs);
       this.checker.tick(live, nowMs);
     }

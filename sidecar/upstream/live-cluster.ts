@@ -140,6 +140,7 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   private publish(base: EndpointSet): void {
     const nowMs = this.settings.nowMs();
     const weightOf = this.weightsAt(nowMs);
+    this.keepSomebody();
     this.panicking = this.tooFewUsable();
     const calm = base.withUsability((endpoint) => upstreamOf(endpoint).usability, weightOf);
     const panicked = this.panicking
@@ -158,7 +159,7 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     let counted = 0;
     let usable = 0;
     for (const endpoint of this.upstreams) {
-      if (endpoint.status === 'draining') continue;
+      if (endpoint.status === 'draining' || endpoint.isLeaving) continue;
       counted++;
       if (endpoint.usability === USABLE) usable++;
     }
@@ -181,6 +182,12 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   private closeOneIdle(): boolean {
     for (const endpoint of this.upstreams) if (endpoint.closeOneIdle()) return true;
     return false;
+  }
+
+  /** Better one that is about to stop than none. */
+  private keepSomebody(): void {
+    const all = [...this.upstreams];
+    if (all.every(({ usability }) => usability !== USABLE)) for (const endpoint of all) endpoint.stays();
   }
 }
 

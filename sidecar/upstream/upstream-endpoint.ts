@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import {
   type Endpoint,
   PINNED_ONLY,
@@ -30,7 +29,7 @@ export interface UpstreamSettings {
 /** Whom an endpoint belongs to: its cluster. */
 export interface EndpointOwner {
   readonly load: ClusterLoad;
-  /** It has become unreachable, or reachable again. */
+  /** It has become unreachable, or reachable again; it is about to stop, or was and is no more. */
   onReachability(endpoint: UpstreamEndpoint): void;
   /** An answer of it was an error, or there was none. */
   onError(endpoint: UpstreamEndpoint): void;
@@ -41,8 +40,9 @@ export function unwatched(): EndpointOwner {
   return { load: new ClusterLoad(), onReachability() {}, onError() {} };
 }
 
-/** Kernel and Node buffer this much of a connection before `write` says to wait. */
-const SOCKET_BUFFER_BYTES = 65_536;
+/** Longer than a sidecar that stops goes on taking connections, unless it is told otherwise. */
+const LEAVING_MS = 8000;
+
 /** By how much of their age connections differ, so that those opened together do not all end together. */
 const AGE_JITTER = 0.1;
 
@@ -73,6 +73,8 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   private refusedInARow = 0;
   private unreachable = false;
   private retired = false;
+  /** 0: it has not said that it is about to stop, or that was a while ago. */
+  private leavingUntilMs = 0;
 
   constructor(
     config: EndpointConfig,
@@ -112,6 +114,11 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     return this.unreachable;
   }
 
+  /** It has said that it is about to stop: better to call another, if there is one. */
+  get isLeaving(): boolean {
+    return this.leavingUntilMs !== 0;
+  }
+
   get isEjected(): boolean {
     return this.outlier.ejectedAtMs !== undefined;
   }
@@ -122,10 +129,10 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     return suspected ? UNUSABLE : this.usabilityInPanic;
   }
 
-  /** The same when checks and ejections do not count. That nothing listens there does, and that it is draining. */
+  /** The same when checks and ejections do not count. That nothing listens there does, and that it is on its way out. */
   get usabilityInPanic(): Usability {
     if (this.unreachable) return UNUSABLE;
-    return this.status === 'draining' ? PINNED_ONLY : USABLE;
+    return this.status === 'draining' || this.isLeaving ? PINNED_ONLY : USABLE;
   }
 
   /**
@@ -152,6 +159,25 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   release(): void {
     this.activeRequests--;
     this.owner.load.requests--;
+  }
+
+  /** What time alone brings about. */
+  tick(nowMs: number): void {
+    this.closeIdle(nowMs);
+    if (this.leavingUntilMs === 0 || nowMs < this.leavingUntilMs) return;
+    this.stays();
+    this.owner.onReachability(this);
+  }
+
+  onLeaving(): void {
+    const known = this.isLeaving;
+    this.leavingUntilMs = this.settings.nowMs() + LEAVING_MS;
+    if (!known) this.owner.onReachability(this);
+  }
+
+  /** Whatever it has said is so long ago that it need not be true any more, or there is nobody else. */
+  stays(): void {
+    this.leavingUntilMs = 0;
   }
 
   /** Closes connections that nobody has used for a while. */
@@ -243,9 +269,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     this.counters.connects++;
     load.connections++;
     load.pending++;
-    const { host, port } = this;
-    const options = { host, port, noDelay: true, allowHalfOpen: true, highWaterMark: SOCKET_BUFFER_BYTES };
-    const connection = new UpstreamConnection(connect(options), this, this.settings.limits);
+    const connection = UpstreamConnection.open(this, this, this.settings.limits);
     const ageMs = this.settings.limits.maxUpstreamAgeMs * (1 - AGE_JITTER * Math.random());
     connection.expiresAtMs = this.settings.nowMs() + ageMs;
     this.connections.add(connection);

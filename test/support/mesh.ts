@@ -79,6 +79,7 @@ export class TestMesh {
         passthrough: true,
         resolve: new Map(),
         sessionTableSize: 100_000,
+        drainGraceMs: 0,
         drainTimeoutMs: 1000,
         limits: DEFAULT_LIMITS,
         accessLog: 'off',

@@ -108,10 +108,17 @@ const FLAGS = {
     default: '100000',
     parse: wholeNumber(1, 10_000_000),
   },
+  drainGrace: {
+    name: 'drain-grace',
+    argument: 'DURATION',
+    help: 'how long new connections from other pods are still taken after SIGTERM, and idle ones left open',
+    default: '5s',
+    parse: durationMs,
+  },
   drainTimeout: {
     name: 'drain-timeout',
     argument: 'DURATION',
-    help: 'how long requests may finish after SIGTERM',
+    help: 'how long requests may finish after SIGTERM, grace included',
     default: '15s',
     parse: durationMs,
   },
@@ -192,6 +199,7 @@ function toOptions(flags: Values<typeof FLAGS>) {
     ...flags,
     passthrough: flags.unknown === 'passthrough',
     resolve: new Map(flags.resolve),
+    drainGraceMs: flags.drainGrace,
     drainTimeoutMs: flags.drainTimeout,
     limits: limitsOf(flags),
   };

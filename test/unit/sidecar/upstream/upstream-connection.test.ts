@@ -353,8 +353,10 @@ function fixture(limits: Partial<typeof DEFAULT_LIMITS> = {}, connected = true) 
     onConnectFailed: (_: UpstreamConnection, reason: string) => void events.push(`connect failed: ${reason}`),
     onIdle: () => void events.push('idle'),
     onClosed: () => void events.push('closed'),
+    onLeaving: () => void events.push('leaving'),
   };
   const connection = new UpstreamConnection(socket.asSocket, owner, { ...DEFAULT_LIMITS, ...limits });
+  socket.on('data', (piece: Buffer) => connection.receive(piece));
   if (connected) socket.emit('connect');
   return { socket, owner, connection };
 }
@@ -378,3 +380,10 @@ function user(over: Partial<UpstreamUser> = {}): UpstreamUser {
     ...over,
   };
 }
+
+t.test('an upstream that says that it is about to stop is heard, and its connection closes', async (t) => {
+  const { socket, owner, connection } = fixture();
+  connection.assign(user());
+  socket.feed('HTTP/1.1 200 OK\r\nConnection: close, roost-leaving\r\nContent-Length: 0\r\n\r\n');
+  t.strictSame(owner.events, ['connected', 'leaving', 'closed']);
+});
