@@ -23,6 +23,7 @@ import { createHttpServer } from './http-server.js';
 import { loadReportingService } from './load/load-service.js';
 import { LoadStore } from './load/load-store.js';
 import { controlPlaneMetrics } from './metrics.js';
+import { OpenCalls } from './open-calls.js';
 import { ChangeLog } from './snapshot/change-log.js';
 import { SnapshotPublisher } from './snapshot/publisher.js';
 import { Snapshot } from './snapshot/snapshot.js';
@@ -156,6 +157,7 @@ export class ControlPlane {
       onPublished: () => ads.pushToAll(),
     });
     const load = new LoadStore();
+    const open = new OpenCalls();
     const { loadReportInterval = LOAD_REPORT_INTERVAL_MS } = this.options;
     const definition = loadApiDefinition();
     const storeName = this.options.dataDir || 'memory';
@@ -168,13 +170,14 @@ export class ControlPlane {
       status: () => statusOf({ store, ads, source, files, load, storeName }),
     });
     server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
-    server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source));
-    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load, loadReportInterval));
+    server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source, open));
+    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load, loadReportInterval, open));
     server.addService(configServiceConstructor(definition).service, api.implementation);
     new ReflectionService(definition).addToServer(server);
     const close = async () => {
       ads.closeAll();
       api.closeStreams();
+      open.endAll();
       await port.close(SHUTDOWN_MS);
       publisher.close();
     };

@@ -142,3 +142,15 @@ t.test('clients are picked by their id; a stream answers every request', async (
   t.same(answers, ['web-1', 'web-2']);
   stream.end();
 });
+
+t.test('a control plane that stops ends the streams in good order', async (t) => {
+  const mesh = await TestMesh.start(t, [cart({ v1: 1 })]);
+  const stream = csds(t, mesh.controlPlane.grpcAddress).open();
+  const over = new Promise<number>((resolve) => stream.on('status', ({ code }) => resolve(code)));
+  stream.on('error', () => {});
+  const answered = new Promise((resolve) => stream.once('data', resolve));
+  stream.write({});
+  await answered;
+  await mesh.controlPlane.stop();
+  t.equal(await over, 0);
+});
