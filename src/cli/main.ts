@@ -2,11 +2,13 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.js';
 import { addApply } from './commands/apply.js';
+import { addBackup, addRestore } from './commands/backup.js';
 import { addBootstrap } from './commands/bootstrap.js';
 import { addControlPlane } from './commands/control-plane.js';
 import { addDelete } from './commands/delete.js';
 import { addExplain } from './commands/explain.js';
 import { addGet } from './commands/get.js';
+import { addHistory, addUndo } from './commands/history.js';
 import { addImport } from './commands/import-ingress.js';
 import { addPlan } from './commands/plan.js';
 import { addAbort, addPromote, addSplit } from './commands/release.js';
@@ -33,6 +35,10 @@ function createProgram(): Command {
     addSplit,
     addPromote,
     addAbort,
+    addHistory,
+    addUndo,
+    addBackup,
+    addRestore,
     addPlan,
     addExplain,
     addStatus,
