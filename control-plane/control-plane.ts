@@ -6,10 +6,14 @@ import { listen } from '../src/lifecycle/listen.js';
 import { Teardown } from '../src/lifecycle/teardown.js';
 import type { MeshService } from '../src/model/mesh-service.js';
 import type { SocketAddress } from '../src/model/scalars.js';
+import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
 import type { Logger } from '../src/telemetry/logger.js';
+import { ProcessFigures } from '../src/telemetry/process-metrics.js';
+import { Scraper } from '../src/telemetry/scrape.js';
 import { serviceDefinition } from '../src/xds/descriptors.js';
 import { LRS_SERVICE } from '../src/xds/load-report.js';
 import { ADS_SERVICE } from '../src/xds/resource-types.js';
+import { AdsFigures } from './ads/ads-figures.js';
 import { AdsServer } from './ads/ads-server.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
@@ -108,7 +112,11 @@ export class ControlPlane {
     const { snapshot, grpc } = this.serveGrpc(store, files);
     const notReady = () =>
       this.stopping ? 'shutting down' : snapshot.revision === store.current.revision ? undefined : 'loading';
-    const http = createHttpServer(notReady, controlPlaneMetrics({ store, ads: grpc.ads }));
+    const delay = new EventLoopDelay();
+    teardown.add(() => delay.stop());
+    const figures = new ProcessFigures(delay);
+    const metrics = controlPlaneMetrics({ store, ads: grpc.ads, process: figures });
+    const http = createHttpServer(notReady, new Scraper(metrics, () => figures.prepare()));
     teardown.add(() => http.close() && http.closeAllConnections());
     this.httpAddress = await listen(http, 'HTTP (--http)', options.http.host, options.http.port);
     teardown.add(() => grpc.close());
@@ -128,7 +136,7 @@ export class ControlPlane {
     const server = newServer();
     const port = new GrpcPort(server);
     const ads = new AdsServer({
-      source: { snapshot, changes, nowMs: Date.now },
+      source: { snapshot, changes, figures: new AdsFigures(), nowMs: Date.now },
       log: log.child({ component: 'ads' }),
       disconnect: (peer) => port.disconnect(peer),
       stalledAfterMs: timing.stalledAfterMs,

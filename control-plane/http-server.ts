@@ -1,12 +1,12 @@
 import { createServer, type Server } from 'node:http';
-import type { Registry } from 'prom-client';
+import type { Scraper } from '../src/telemetry/scrape.js';
 
 /**
  * The control plane's HTTP port: `/ready` and `/metrics`.
  *
  * @param notReady why it is not ready; undefined: it is
  */
-export function createHttpServer(notReady: () => string | undefined, metrics: Registry): Server {
+export function createHttpServer(notReady: () => string | undefined, scraper: Scraper): Server {
   return createServer((request, response) => {
     const path = request.url?.split('?')[0];
     if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -19,10 +19,10 @@ export function createHttpServer(notReady: () => string | undefined, metrics: Re
         .writeHead(reason === undefined ? 200 : 503, { 'content-type': 'text/plain' })
         .end(`${reason ?? 'ready'}\n`);
     } else if (path === '/metrics') {
-      metrics.metrics().then(
-        (text) => response.writeHead(200, { 'content-type': metrics.contentType }).end(text),
-        (error: Error) => response.writeHead(500).end(`${error.message}\n`),
-      );
+      scraper.answer(response).catch((error: Error) => {
+        if (response.headersSent) response.destroy(error);
+        else response.writeHead(500).end(`${error.message}\n`);
+      });
     } else {
       response.writeHead(404).end('there is /ready and /metrics\n');
     }

@@ -1,56 +1,47 @@
-import { Counter, Gauge, Registry } from 'prom-client';
+import {
+  type BoundMetric,
+  bindMetrics,
+  type Collector,
+  labelText,
+  sample,
+  single,
+} from '../src/telemetry/metrics.js';
+import type { ProcessFigures } from '../src/telemetry/process-metrics.js';
+import { PUSH_ORDER, type ResourceKind } from '../src/xds/resource-types.js';
 import type { AdsServer } from './ads/ads-server.js';
+import { CONTROL_PLANE_METRICS } from './metric-table.js';
 import type { ConfigStore } from './store/config-store.js';
 
-/** The control plane's metrics; read when they are scraped. */
-export function controlPlaneMetrics(parts: {
+export interface MetricSources {
   readonly store: ConfigStore;
   readonly ads: AdsServer;
-}): Registry {
-  const registry = new Registry();
-  const registers = [registry];
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  gauge(
-    'roost_control_plane_revision',
-    'Revision of the configuration in force.',
-    () => parts.store.current.revision,
-  );
-  gauge('roost_control_plane_services', 'Services configured.', () => parts.store.current.services.size);
-  gauge('roost_control_plane_clients', 'xDS clients connected.', () => parts.ads.streams.length);
-  gauge(
-    'roost_control_plane_clients_in_sync',
-    'xDS clients that have answered everything sent to them.',
-    () => {
-      const { revision } = parts.store.current;
-      return parts.ads.streams.filter((stream) => stream.settled(revision)).length;
-    },
-  );
-  counter(
-    registry,
-    'roost_control_plane_rejections_total',
-    'Responses that clients refused.',
-    () => parts.ads.rejectionCount,
-  );
-  gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss());
-  return registry;
+  readonly process: ProcessFigures;
 }
 
-function counter(registry: Registry, name: string, help: string, read: () => number): void {
-  new Counter({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.reset();
-      this.inc(read());
-    },
+/** The control plane's metrics. */
+export function controlPlaneMetrics({ store, ads, process }: MetricSources): BoundMetric[] {
+  const { figures } = ads;
+  return bindMetrics(CONTROL_PLANE_METRICS, {
+    roost_control_plane_revision: single(() => store.current.revision),
+    roost_control_plane_services: single(() => store.current.services.size),
+    roost_control_plane_clients: (name) =>
+      (['delta', 'sotw'] as const).map((protocol) => {
+        const count = ads.streams.filter((stream) => stream.protocol === protocol).length;
+        return sample(name, labelText({ protocol }), count);
+      }),
+    roost_control_plane_clients_in_sync: single(() => {
+      const { revision } = store.current;
+      return ads.streams.filter((stream) => stream.settled(revision)).length;
+    }),
+    roost_control_plane_responses_total: byType(figures.responses),
+    roost_control_plane_acknowledgements_total: byType(figures.acknowledgements),
+    roost_control_plane_rejections_total: byType(figures.rejections),
+    roost_control_plane_push_duration_seconds: (name) => [figures.pushes.samples(name, '')],
+    roost_control_plane_answer_duration_seconds: (name) => [figures.answers.samples(name, '')],
+    ...process.collectors,
   });
+}
+
+function byType(counts: Readonly<Record<ResourceKind, number>>): Collector {
+  return (name) => PUSH_ORDER.map((type) => sample(name, labelText({ type }), counts[type]));
 }

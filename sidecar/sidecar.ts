@@ -4,15 +4,20 @@ import { credentials } from '@grpc/grpc-js';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { listen } from '../src/lifecycle/listen.js';
 import type { SocketAddress } from '../src/model/scalars.js';
-import { USABLE } from '../src/routing/endpoint-set.js';
+import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
+import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
+import { ProcessFigures } from '../src/telemetry/process-metrics.js';
+import { Scraper } from '../src/telemetry/scrape.js';
 import { VERSION } from '../src/version.js';
 import { formatAddress } from '../src/xds/fields.js';
+import { AccessLog, type AccessLogLevel } from './admin/access-log.js';
 import { ActionCounts } from './admin/action-counts.js';
 import { createAdminServer } from './admin/admin-server.js';
+import { describeClusters } from './admin/describe-clusters.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { RequestRecorder } from './admin/request-recorder.js';
-import { RequestStatistics } from './admin/request-statistics.js';
+import { RequestSamples } from './admin/request-samples.js';
 import { DeltaClient } from './discovery/delta-client.js';
 import { MeshConfiguration } from './discovery/mesh-configuration.js';
 import { Drain } from './drain.js';
@@ -52,6 +57,9 @@ export interface SidecarOptions {
   readonly drainGraceMs: number;
   readonly drainTimeoutMs: number;
   readonly limits: Http1Limits;
+  readonly accessLog: AccessLogLevel;
+  /** Of a busy sidecar, `/debug/requests` shows one request in so many. */
+  readonly debugSample: number;
 }
 
 /** Deadlines are kept to within this. */
@@ -76,9 +84,14 @@ export class Sidecar {
     private readonly log: Logger,
   ) {}
 
-  /** Starts everything or nothing. @throws ListenError */
-  static async start(options: SidecarOptions, log: Logger): Promise<Sidecar> {
-    const parts = assemble(options, log, () => sidecar?.drain());
+  /**
+   * Starts everything or nothing.
+   *
+   * @param output where the access log goes
+   * @throws ListenError
+   */
+  static async start(options: SidecarOptions, log: Logger, output: LogOutput): Promise<Sidecar> {
+    const parts = assemble(options, log, output, () => sidecar?.drain());
     let sidecar: Sidecar | undefined;
     const addresses = await bind(parts, options).catch((error: unknown) => {
       release(parts);
@@ -113,6 +126,7 @@ export class Sidecar {
 interface Parts {
   readonly drain: Drain;
   readonly clock: CoarseClock;
+  readonly delay: EventLoopDelay;
   readonly clusters: ClusterRegistry;
   readonly app: UpstreamEndpoint;
   readonly passthrough: PassthroughEndpoints | undefined;
@@ -142,23 +156,24 @@ async function bind(
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
 function release(parts: Parts): void {
-  const { inbound, outbound, clock, client, clusters, app, passthrough, mirrors, admin, publicAdmin } = parts;
   parts.drain.cancel();
+  const { inbound, outbound, clock, delay, client, clusters, app, passthrough, mirrors } = parts;
   inbound.destroy();
   outbound.destroy();
   mirrors.close();
   clock.stop();
+  delay.stop();
   client.close();
   clusters.close();
   app.retire();
   passthrough?.close();
-  for (const server of [admin, publicAdmin]) {
+  for (const server of [parts.admin, parts.publicAdmin]) {
     server.close();
     server.closeAllConnections();
   }
 }
 
-function assemble(options: SidecarOptions, log: Logger, onDrain: () => void): Parts {
+function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDrain: () => void): Parts {
   const { limits } = options;
   const clock = new CoarseClock(TICK_MS, (nowMs) => onTick(nowMs));
   const nowMs = () => clock.nowMs;
@@ -191,12 +206,15 @@ function assemble(options: SidecarOptions, log: Logger, onDrain: () => void): Pa
     discoveryLog,
   );
 
-  const statistics = new RequestStatistics();
-  const recorder = new RequestRecorder(
-    statistics,
-    `${options.service.name}.${options.service.namespace}`,
-    options.release,
-  );
+  const service = `${options.service.name}.${options.service.namespace}`;
+  const samples = new RequestSamples(options.debugSample);
+  const recorder = new RequestRecorder({
+    service,
+    release: options.release,
+    level: options.accessLog,
+    accessLog: new AccessLog(output.bulk, service),
+    samples,
+  });
   const table = new SessionTable(options.sessionTableSize, clock.nowMs);
   const pins = new SessionPins(table, nowMs);
   const context = {
@@ -226,7 +244,7 @@ function assemble(options: SidecarOptions, log: Logger, onDrain: () => void): Pa
     limits,
     context,
     nowMs,
-    onRefused: (reply) => recorder.refused('outbound', reply),
+    onRefused: (reply, caller) => recorder.refused('outbound', reply, caller),
   });
   const app = new UpstreamEndpoint(
     appEndpoint(options.app),
@@ -243,25 +261,34 @@ function assemble(options: SidecarOptions, log: Logger, onDrain: () => void): Pa
     },
     limits,
     nowMs,
-    onRefused: (reply) => recorder.refused('inbound', reply),
+    onRefused: (reply, caller) => recorder.refused('inbound', reply, caller),
   });
+  const delay = new EventLoopDelay();
+  const figures = new ProcessFigures(delay);
+  const listenerOf = (direction: 'inbound' | 'outbound') => (direction === 'inbound' ? inbound : outbound);
   const drain = new Drain(inbound, outbound, {
     graceMs: options.drainGraceMs,
     timeoutMs: options.drainTimeoutMs,
   });
   const metrics = sidecarMetrics({
-    statistics,
+    recorder,
     actionCounts,
     clusters,
+    process: figures,
     ready: () => configuration.table !== undefined,
     controlPlaneConnected: () => configuration.connected,
+    configurationRevision: () => client.revision,
     configurationAgeMs: () => clock.nowMs - configuration.lastChangeMs,
+    rejections: (type) => client.rejections[type],
     sessions: () => table.size,
-    connections: (direction) => (direction === 'inbound' ? inbound : outbound).connectionCount,
+    connections: (direction) => listenerOf(direction).connectionCount,
+    activeRequests: (direction) => listenerOf(direction).busyCount,
+    droppedLogLines: () => output.dropped,
   });
   const sources = {
     notReady: () => notReady(drain.begun, configuration, options.controlPlane),
-    metrics,
+    scraper: new Scraper(metrics, () => figures.prepare()),
+    samples,
     configDump: () => configuration.dump(),
     clusters: () => describeClusters(clusters),
     drain: onDrain,
@@ -275,11 +302,13 @@ function assemble(options: SidecarOptions, log: Logger, onDrain: () => void): Pa
     clusters.tick(now);
     passthrough?.closeIdle(now);
     configuration.checkDeadlines(now);
+    samples.onTick();
   }
 
   return {
     drain,
     clock,
+    delay,
     clusters,
     app,
     passthrough,
@@ -324,41 +353,4 @@ function nodeOf({ service, release }: SidecarOptions): object {
 
 function appEndpoint({ host, port }: SocketAddress) {
   return { host, port, address: formatAddress(host, port), weight: 1, zone: '', status: 'healthy' } as const;
-}
-
-function describeClusters(clusters: ClusterRegistry): object {
-  return {
-    clusters: clusters.clusters.map(({ name, panicking, load, upstreams }) => ({
-      name,
-      panicking,
-      requests: load.requests,
-      connections: load.connections,
-      pending: load.pending,
-      retries: load.retries,
-      retriesRefused: load.retriesRefused,
-      shed: load.shed,
-      endpoints: [...upstreams].map(describeEndpoint),
-    })),
-  };
-}
-
-function describeEndpoint(endpoint: UpstreamEndpoint): object {
-  const { health, outlier } = endpoint;
-  return {
-    address: endpoint.address,
-    healthy: endpoint.usability === USABLE,
-    unreachable: endpoint.isUnreachable,
-    leaving: endpoint.isLeaving,
-    ejected: endpoint.isEjected,
-    ejections: outlier.ejections,
-    failingChecks: health.failing,
-    checkFailures: health.failures,
-    ...(health.lastFailure === '' ? {} : { lastCheck: health.lastFailure }),
-    status: endpoint.status,
-    weight: endpoint.weight,
-    ...(endpoint.zone === '' ? {} : { zone: endpoint.zone }),
-    activeRequests: endpoint.activeRequests,
-    connections: endpoint.connectionCount,
-    ...endpoint.counters,
-  };
 }

@@ -59,10 +59,11 @@ export class Acknowledgements {
    * The client answered a response. It answers in order, so everything before it counts as answered, too.
    *
    * @param refusal the request's `error_detail`, which alone tells an ACK from a NACK
+   * @returns whether there was such a response without an answer
    */
-  answered(nonce: string, refusal: string | undefined, atMs: number): void {
+  answered(nonce: string, refusal: string | undefined, atMs: number): boolean {
     const response = this.outstanding.get(nonce);
-    if (response === undefined) return;
+    if (response === undefined) return false;
     for (const older of [...this.outstanding.keys()]) {
       this.outstanding.delete(older);
       if (older === nonce) break;
@@ -74,6 +75,7 @@ export class Acknowledgements {
       for (const name of suspects(refusal, names === 'all' ? [] : names)) this.rejected.add(name);
       this.lastRejection = { message: refusal, atMs, revision };
     }
+    return true;
   }
 
   /** The subscription has changed: what is not wanted any more cannot be rejected either. */

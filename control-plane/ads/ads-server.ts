@@ -2,6 +2,7 @@ import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { PUSH_ORDER } from '../../src/xds/resource-types.js';
+import type { AdsFigures } from './ads-figures.js';
 import type { AdsCall, AdsSource, AdsStream } from './ads-stream.js';
 import { DeltaStream } from './delta-stream.js';
 import { SotwStream } from './sotw-stream.js';
@@ -27,7 +28,8 @@ export class AdsServer {
   /** Clients that have something to be told, each once, in the order in which they have been waiting. */
   private readonly pushQueue = new Set<AdsStream>();
   private readonly stallTimer: NodeJS.Timeout;
-  private rejections = 0;
+  /** When the push under way began. */
+  private pushingSince = 0;
 
   constructor(private readonly options: AdsServerOptions) {
     const { stalledAfterMs = STALLED_AFTER_MS } = options;
@@ -38,9 +40,8 @@ export class AdsServer {
     return [...this.connected.keys()];
   }
 
-  /** Responses refused since the start. */
-  get rejectionCount(): number {
-    return this.rejections;
+  get figures(): AdsFigures {
+    return this.options.source.figures;
   }
 
   /** The oldest snapshot that a client has not been told more than. */
@@ -69,7 +70,9 @@ export class AdsServer {
   pushToAll(): void {
     const idle = this.pushQueue.size === 0;
     for (const stream of this.connected.keys()) this.pushQueue.add(stream);
-    if (idle) this.pushChunk();
+    if (!idle || this.pushQueue.size === 0) return;
+    this.pushingSince = performance.now();
+    this.pushChunk();
   }
 
   /** Calls back whenever a client connects, leaves or answers. @returns what ends that. */
@@ -88,6 +91,7 @@ export class AdsServer {
       this.pushQueue.delete(stream);
       this.attempt(stream, () => stream.push());
     }
+    this.figures.pushes.observe(performance.now() - this.pushingSince);
   }
 
   private serve(call: AdsCall, stream: AdsStream): void {
@@ -140,7 +144,6 @@ export class AdsServer {
     PUSH_ORDER.forEach((kind, i) => {
       const { rejection } = stream.typeState(kind).acks;
       if (rejection === undefined || rejection === before[i]) return;
-      this.rejections++;
       this.options.log.warn(
         { node: stream.node.id, type: kind, reason: rejection.message },
         'client rejected its configuration',

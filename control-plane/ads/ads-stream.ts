@@ -7,6 +7,7 @@ import type { ChangedNames } from '../snapshot/changed-names.js';
 import type { SnapshotResource } from '../snapshot/resource.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import { Acknowledgements } from './acknowledgements.js';
+import type { AdsFigures } from './ads-figures.js';
 import { type ClientNode, readNode, UNKNOWN_NODE } from './client-node.js';
 import { withNonce } from './responses.js';
 import { Subscription } from './subscription.js';
@@ -17,6 +18,7 @@ export type AdsCall = ServerDuplexStream<Message, Buffer>;
 export interface AdsSource {
   readonly snapshot: Snapshot;
   readonly changes: ChangeLog;
+  readonly figures: AdsFigures;
   nowMs(): number;
 }
 
@@ -53,6 +55,8 @@ export abstract class AdsStream {
   /** Responses that the transport has not taken yet, and when it last took one. */
   private unsent = 0;
   private movedAtMs = 0;
+  /** When the client was told of the change that it has not answered yet; undefined: it has, or there was none. */
+  private toldAt: number | undefined;
 
   constructor(
     protected readonly call: AdsCall,
@@ -99,7 +103,8 @@ export abstract class AdsStream {
     const nonce = text(request.responseNonce);
     const refusal = message(request.errorDetail);
     const { acks, subscription } = this.types[kind];
-    if (nonce !== '') acks.answered(nonce, refusal && text(refusal.message), this.source.nowMs());
+    if (nonce !== '' && acks.answered(nonce, refusal && text(refusal.message), this.source.nowMs()))
+      this.countAnswer(kind, refusal !== undefined);
     // Whatever the log holds for this client goes out first, so that answers never run ahead of it.
     this.push();
     this.answer(kind, request, nonce);
@@ -121,6 +126,7 @@ export abstract class AdsStream {
     for (const kind of PUSH_ORDER) {
       if (this.types[kind].requested) this.sendNamed(kind, this.relevant(kind, changed));
     }
+    if (!this.isAnswered) this.toldAt ??= performance.now();
   }
 
   protected abstract answer(kind: ResourceKind, request: Message, nonce: string): void;
@@ -132,6 +138,7 @@ export abstract class AdsStream {
   protected send(kind: ResourceKind, body: Buffer, names: readonly string[] | 'all'): void {
     if (this.isOver) return;
     const nonce = String(++this.nonce);
+    this.source.figures.responses[kind]++;
     this.types[kind].acks.sent({ nonce, revision: this.source.snapshot.revision, names });
     if (this.unsent === 0) this.movedAtMs = this.source.nowMs();
     this.unsent++;
@@ -161,6 +168,19 @@ export abstract class AdsStream {
 
   protected isOwed(kind: ResourceKind, name: string): boolean {
     return kind === 'endpoint' && this.owedAssignments.has(name);
+  }
+
+  private countAnswer(kind: ResourceKind, refused: boolean): void {
+    const { acknowledgements, rejections, answers } = this.source.figures;
+    if (refused) rejections[kind]++;
+    else acknowledgements[kind]++;
+    if (this.toldAt === undefined || !this.isAnswered) return;
+    answers.observe(performance.now() - this.toldAt);
+    this.toldAt = undefined;
+  }
+
+  private get isAnswered(): boolean {
+    return PUSH_ORDER.every((kind) => this.types[kind].acks.unanswered === 0);
   }
 
   private get isOver(): boolean {

@@ -24,6 +24,9 @@ function translateOutlier(outlier: NonNullable<MeshService['spec']['outlier']>):
     baseEjectionTime: toDuration(outlier.baseEjectionTime),
     maxEjectionTime: toDuration(outlier.maxEjectionTime),
     maxEjectionPercent: value(outlier.maxEjectionPercent),
+    // What a sidecar does; Envoy's defaults are the opposite.
+    alwaysEjectOneHost: { value: true },
+    successfulActiveHealthCheckUnejectHost: { value: false },
     enforcingSuccessRate: value(successRate ? 100 : 0),
     ...(successRate
       ? {

@@ -1,6 +1,7 @@
 import { packAny } from '../../src/xds/descriptors.js';
 import { HTTP_CONNECTION_MANAGER_TYPE, ROUTER_TYPE } from '../../src/xds/listener.js';
 import { FAULT_FILTER, FAULT_TYPE } from '../../src/xds/route-changes.js';
+import { STATEFUL_SESSION_OFF } from './stateful-session.js';
 
 /**
  * An API listener: the form that gRPC clients resolve by name, and all that a sidecar needs, which decides for
@@ -14,8 +15,9 @@ export function translateListener(name: string, routeConfigName: string): object
         statPrefix: name,
         rds: { routeConfigName, configSource: { ads: {}, resourceApiVersion: 'V3' } },
         httpFilters: [
-          // Routes that inject faults say so; without one the filter does nothing.
+          // Routes that inject faults say so, as do services with stateful sessions; otherwise the filters do nothing.
           { name: FAULT_FILTER, typedConfig: packAny(FAULT_TYPE, {}), isOptional: true },
+          STATEFUL_SESSION_OFF,
           { name: 'envoy.filters.http.router', typedConfig: packAny(ROUTER_TYPE, {}) },
         ],
       }),

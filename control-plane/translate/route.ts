@@ -14,6 +14,7 @@ import {
 } from './changes.js';
 import { translateMatch } from './match.js';
 import { routePolicy, servicePolicy, type TranslateContext } from './policy.js';
+import { translateStatefulSession } from './stateful-session.js';
 
 /**
  * The route configuration of one service, with a single virtual host.
@@ -32,7 +33,7 @@ export function translateRouteConfiguration(
         name: routeConfigurationName(service),
         domains: serviceAuthorities(service, callerNamespace),
         routes: service.spec.routes.flatMap((route) => translateRoute(route, service)),
-        typedPerFilterConfig: servicePolicy(service, context),
+        typedPerFilterConfig: { ...servicePolicy(service, context), ...translateStatefulSession(service) },
       },
     ],
   };

@@ -1,3 +1,5 @@
+import { MAX_SERIES } from './request-statistics.js';
+
 /** What a route can do to a request besides sending it somewhere. */
 export type CountedAction =
   | 'redirected'
@@ -18,8 +20,6 @@ export interface ActionLabels {
   readonly action: CountedAction;
 }
 
-/** Most series kept; configuration that changes its names for ever must not fill memory. */
-const MAX_SERIES = 20_000;
 const OVERFLOW = { service: 'other', route: '' };
 
 /** How often routes did something. Only requests of such routes come here. */

@@ -1,28 +1,37 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Registry } from 'prom-client';
+import type { Scraper } from '../../src/telemetry/scrape.js';
+import { formatSamples } from './format-samples.js';
+import { type RequestSamples, SAMPLES_KEPT } from './request-samples.js';
 
 export interface AdminSources {
   /** Undefined: ready. Else why not. */
   notReady(): string | undefined;
-  readonly metrics: Registry;
+  readonly scraper: Scraper;
+  readonly samples: RequestSamples;
   configDump(): object;
   clusters(): object;
   drain(): void;
 }
 
-type Handler = (sources: AdminSources, response: ServerResponse) => void | Promise<void>;
+interface AdminCall {
+  readonly sources: AdminSources;
+  readonly query: URLSearchParams;
+  readonly accepts: string;
+  readonly response: ServerResponse;
+}
+
+type Handler = (call: AdminCall) => void | Promise<void>;
 
 const HANDLERS: Readonly<Record<string, Handler>> = {
-  'GET /ready': (sources, response) => {
+  'GET /ready': ({ sources, response }) => {
     const reason = sources.notReady();
     sendText(response, reason === undefined ? 200 : 503, reason ?? 'ready');
   },
-  'GET /metrics': async ({ metrics }, response) => {
-    response.writeHead(200, { 'content-type': metrics.contentType }).end(await metrics.metrics());
-  },
-  'GET /config_dump': (sources, response) => sendJson(response, sources.configDump()),
-  'GET /clusters': (sources, response) => sendJson(response, sources.clusters()),
-  'POST /drain': (sources, response) => {
+  'GET /metrics': ({ sources, response }) => sources.scraper.answer(response),
+  'GET /config_dump': ({ sources, response }) => sendJson(response, sources.configDump()),
+  'GET /clusters': ({ sources, response }) => sendJson(response, sources.clusters()),
+  'GET /debug/requests': sendSamples,
+  'POST /drain': ({ sources, response }) => {
     sources.drain();
     sendText(response, 200, 'draining');
   },
@@ -31,7 +40,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
 /** The admin port, and with `--metrics` a second one that serves the same. */
 export function createAdminServer(sources: AdminSources): Server {
   return createServer((request, response) => {
-    handle(sources, request, response).catch((error: Error) => sendText(response, 500, error.message));
+    handle(sources, request, response).catch((error: Error) => {
+      if (response.headersSent) response.destroy(error);
+      else sendText(response, 500, error.message);
+    });
   });
 }
 
@@ -40,16 +52,32 @@ async function handle(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const path = (request.url ?? '/').split('?')[0] as string;
+  const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const handler = HANDLERS[`${method} ${path}`];
   if (handler !== undefined) {
-    await handler(sources, response);
+    const accepts = request.headers.accept ?? '';
+    await handler({ sources, response, accepts, query: new URLSearchParams(query) });
     return;
   }
   const elsewhere = Object.keys(HANDLERS).find((key) => key.endsWith(` ${path}`));
   if (elsewhere !== undefined) sendText(response, 405, `use ${elsewhere}`);
   else sendText(response, 404, `there is ${Object.keys(HANDLERS).join(', ')}`);
+}
+
+const DEFAULT_SAMPLES = 50;
+
+/** The last few requests: JSON, or a table for people with `?format=text` or `Accept: text/plain`. */
+function sendSamples({ sources, query, accepts, response }: AdminCall): void {
+  const count = Number(query.get('n') ?? DEFAULT_SAMPLES);
+  const format = query.get('format') ?? (accepts.startsWith('text/plain') ? 'text' : 'json');
+  if (!Number.isInteger(count) || count < 1 || !['json', 'text'].includes(format)) {
+    sendText(response, 400, `?n= takes a whole number from 1 to ${2 * SAMPLES_KEPT}, ?format= json or text`);
+    return;
+  }
+  const samples = sources.samples.latest(count);
+  if (format === 'text') sendText(response, 200, formatSamples(samples));
+  else sendJson(response, { requests: samples });
 }
 
 function sendText(response: ServerResponse, status: number, text: string): void {

@@ -1,168 +1,164 @@
-import { Counter, Gauge, Registry } from 'prom-client';
+import { USABLE } from '../../src/routing/endpoint-set.js';
+import {
+  type BoundMetric,
+  bindMetrics,
+  type Collector,
+  labelText,
+  sample,
+  single,
+} from '../../src/telemetry/metrics.js';
+import type { ProcessFigures } from '../../src/telemetry/process-metrics.js';
+import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
+import type { LiveCluster } from '../upstream/live-cluster.js';
+import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 import type { ActionCounts } from './action-counts.js';
-import type { RequestStatistics } from './request-statistics.js';
+import { SIDECAR_METRICS } from './metric-table.js';
+import type { RequestRecorder } from './request-recorder.js';
+import type { RequestSeries } from './request-statistics.js';
+
+type Direction = 'inbound' | 'outbound';
+const DIRECTIONS: readonly Direction[] = ['inbound', 'outbound'];
 
 export interface MetricSources {
-  readonly statistics: RequestStatistics;
+  readonly recorder: RequestRecorder;
   readonly actionCounts: ActionCounts;
   readonly clusters: ClusterRegistry;
+  readonly process: ProcessFigures;
   ready(): boolean;
   controlPlaneConnected(): boolean;
+  /** Undefined: unknown, or no number. */
+  configurationRevision(): number | undefined;
   configurationAgeMs(): number;
+  rejections(type: ResourceKind): number;
   sessions(): number;
-  connections(direction: 'inbound' | 'outbound'): number;
+  connections(direction: Direction): number;
+  activeRequests(direction: Direction): number;
+  droppedLogLines(): number;
 }
 
-/** The sidecar's metrics. Everything is counted in plain numbers and put into metrics when somebody scrapes. */
-export function sidecarMetrics(sources: MetricSources): Registry {
-  const registry = new Registry();
-  addRequestMetrics(registry, sources.statistics);
-  addActionMetrics(registry, sources.actionCounts);
-  addUpstreamMetrics(registry, sources.clusters);
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read());
-      },
-    });
-  gauge('roost_ready', '1 once a configuration is in force.', () => Number(sources.ready()));
-  gauge('roost_control_plane_connected', '1 while the control plane answers.', () =>
-    Number(sources.controlPlaneConnected()),
-  );
-  gauge(
-    'roost_configuration_age_seconds',
-    'Time since the routing table last changed.',
-    () => sources.configurationAgeMs() / 1000,
-  );
-  gauge('roost_sessions', 'Sessions in the session table.', () => sources.sessions());
-  gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss());
-  new Gauge({
-    name: 'roost_downstream_connections',
-    help: 'Client connections open.',
-    labelNames: ['direction'],
-    registers: [registry],
-    collect() {
-      for (const direction of ['inbound', 'outbound'] as const)
-        this.set({ direction }, sources.connections(direction));
+/** The sidecar's metrics. */
+export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
+  const { recorder, clusters } = sources;
+  const { requests, ownAnswers } = recorder;
+  const perSeries = (render: (series: RequestSeries, name: string) => string): Collector =>
+    function* (name) {
+      for (const series of requests.all) yield render(series, name);
+    };
+  const endpoints = (read: (endpoint: UpstreamEndpoint) => number) => perEndpoint(clusters, read);
+  const counter = (key: keyof UpstreamEndpoint['counters']) => endpoints(({ counters }) => counters[key]);
+  return bindMetrics(SIDECAR_METRICS, {
+    roost_requests_total: perSeries(countsByCode),
+    roost_request_duration_seconds: perSeries(({ durations, labels }, name) =>
+      durations.samples(name, labels),
+    ),
+    roost_request_retries_total: perSeries(({ retries, labels }, name) => sample(name, labels, retries)),
+    roost_own_answers_total: (name) =>
+      DIRECTIONS.flatMap((direction) =>
+        Object.entries(ownAnswers[direction]).map(([error, count]) =>
+          sample(name, labelText({ direction, error }), count),
+        ),
+      ),
+    roost_route_actions_total: function* (name) {
+      for (const { labels, count } of sources.actionCounts.all)
+        yield sample(name, labelText({ ...labels }), count);
     },
+    roost_active_requests: perDirection((direction) => sources.activeRequests(direction)),
+    roost_downstream_connections: perDirection((direction) => sources.connections(direction)),
+    roost_upstream_requests_total: counter('requests'),
+    roost_upstream_connects_total: counter('connects'),
+    roost_upstream_connect_failures_total: counter('connectFailures'),
+    roost_upstream_resets_total: counter('resets'),
+    roost_upstream_errors_total: counter('failures'),
+    roost_upstream_ejections_total: endpoints(({ outlier }) => outlier.ejections),
+    roost_upstream_check_failures_total: endpoints(({ health }) => health.failures),
+    roost_upstream_connections: endpoints(({ connectionCount }) => connectionCount),
+    roost_upstream_idle_connections: endpoints(({ idleCount }) => idleCount),
+    roost_upstream_active_requests: endpoints(({ activeRequests }) => activeRequests),
+    roost_upstream_ejected: endpoints(({ isEjected }) => Number(isEjected)),
+    roost_upstream_usable: endpoints(({ usability }) => Number(usability === USABLE)),
+    roost_cluster_endpoints: perCluster(
+      clusters,
+      oneValue((c) => c.endpoints.endpoints.length),
+    ),
+    roost_cluster_usable_endpoints: perCluster(
+      clusters,
+      oneValue((c) => c.endpoints.usableCount),
+    ),
+    roost_cluster_panicking: perCluster(
+      clusters,
+      oneValue(({ panicking }) => Number(panicking)),
+    ),
+    roost_cluster_pending_requests: perCluster(
+      clusters,
+      oneValue(({ load }) => load.pending),
+    ),
+    roost_cluster_shed_total: perCluster(clusters, ({ load }, name, labels) =>
+      Object.entries(load.shed)
+        .map(([limit, count]) => sample(name, `${labels},limit="${limit}"`, count))
+        .join(''),
+    ),
+    roost_cluster_retries_refused_total: perCluster(
+      clusters,
+      oneValue(({ load }) => load.retriesRefused),
+    ),
+    roost_configured_clusters: single(() => clusters.size),
+    roost_configured_endpoints: single(() => clusters.endpointCount),
+    roost_ready: single(() => Number(sources.ready())),
+    roost_control_plane_connected: single(() => Number(sources.controlPlaneConnected())),
+    roost_configuration_revision: (name) => {
+      const revision = sources.configurationRevision();
+      return revision === undefined ? [] : [sample(name, '', revision)];
+    },
+    roost_configuration_age_seconds: single(() => sources.configurationAgeMs() / 1000),
+    roost_configuration_rejections_total: (name) =>
+      PUSH_ORDER.map((type) => sample(name, labelText({ type }), sources.rejections(type))),
+    roost_sessions: single(() => sources.sessions()),
+    roost_log_lines_dropped_total: single(() => sources.droppedLogLines()),
+    ...sources.process.collectors,
   });
-  return registry;
 }
 
-function addRequestMetrics(registry: Registry, statistics: RequestStatistics): void {
-  const labelNames = ['direction', 'service', 'release', 'route'] as const;
-  new Counter({
-    name: 'roost_requests_total',
-    help: 'Requests answered, by the status sent to the client (0: the client left).',
-    labelNames: [...labelNames, 'code'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const { labels, statuses } of statistics.all) {
-        for (const [code, count] of statuses) this.inc({ ...labels, code: String(code) }, count);
+function countsByCode({ codes, labels }: RequestSeries, name: string): string {
+  let text = '';
+  for (const { code, count } of codes) text += sample(name, `${labels},code="${code}"`, count);
+  return text;
+}
+
+function perDirection(read: (direction: Direction) => number): Collector {
+  return (name) => DIRECTIONS.map((direction) => sample(name, labelText({ direction }), read(direction)));
+}
+
+/**
+ * Endpoints that have been sent a request. A sidecar may know ten thousand endpoints and call five: series of the
+ * others would cost every scrape, and Prometheus, more than they tell.
+ */
+function perEndpoint(clusters: ClusterRegistry, read: (endpoint: UpstreamEndpoint) => number): Collector {
+  return function* (name) {
+    for (const { name: cluster, upstreams } of clusters.clusters) {
+      for (const endpoint of upstreams) {
+        if (!isUsed(endpoint)) continue;
+        yield sample(name, labelText({ cluster, endpoint: endpoint.address }), read(endpoint));
       }
-    },
-  });
-  registry.registerMetric(durationHistogram(statistics));
+    }
+  };
 }
 
-/** A histogram whose buckets are counted elsewhere. */
-function durationHistogram(statistics: RequestStatistics) {
-  const name = 'roost_request_duration_seconds';
-  const help = 'Time from the request head to the end of the response.';
-  return {
-    name,
-    help,
-    type: 'histogram',
-    aggregator: 'sum',
-    reset() {},
-    async get() {
-      const values = statistics.all.flatMap(({ labels, buckets, count, sumMs }) => {
-        let below = 0;
-        const cumulative = statistics.bounds.map((bound, i) => {
-          below += buckets[i] as number;
-          return { metricName: `${name}_bucket`, labels: { ...labels, le: bound / 1000 }, value: below };
-        });
-        return [
-          ...cumulative,
-          { metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count },
-          { metricName: `${name}_sum`, labels, value: sumMs / 1000 },
-          { metricName: `${name}_count`, labels, value: count },
-        ];
-      });
-      return { name, help, type: 'histogram', aggregator: 'sum', values };
-    },
-  } as unknown as Parameters<Registry['registerMetric']>[0];
+type RenderCluster = (cluster: LiveCluster, name: string, labels: string) => string;
+
+/** Clusters that have been sent a request. */
+function perCluster(clusters: ClusterRegistry, render: RenderCluster): Collector {
+  return function* (name) {
+    for (const cluster of clusters.clusters) {
+      if (cluster.isUsed) yield render(cluster, name, labelText({ cluster: cluster.name }));
+    }
+  };
 }
 
-function addActionMetrics(registry: Registry, counts: ActionCounts): void {
-  new Counter({
-    name: 'roost_route_actions_total',
-    help: 'What routes did to requests: redirected, delayed, aborted, mirrored, mirror-failed, mirror-skipped.',
-    labelNames: ['service', 'route', 'action'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const { labels, count } of counts.all) this.inc({ ...labels }, count);
-    },
-  });
+function oneValue(read: (cluster: LiveCluster) => number): RenderCluster {
+  return (cluster, name, labels) => sample(name, labels, read(cluster));
 }
 
-function addUpstreamMetrics(registry: Registry, clusters: ClusterRegistry): void {
-  type Upstream = ReturnType<ClusterRegistry['list']>[number];
-  const perEndpoint = (
-    Type: typeof Gauge | typeof Counter,
-    name: string,
-    help: string,
-    read: (u: Upstream) => number,
-  ) =>
-    new Type({
-      name,
-      help,
-      labelNames: ['cluster', 'endpoint'],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const upstream of clusters.list()) {
-          this.inc({ cluster: upstream.cluster, endpoint: upstream.endpoint.address }, read(upstream));
-        }
-      },
-    });
-  perEndpoint(
-    Counter,
-    'roost_upstream_requests_total',
-    'Attempts sent to an endpoint.',
-    ({ endpoint }) => endpoint.counters.requests,
-  );
-  perEndpoint(
-    Counter,
-    'roost_upstream_connects_total',
-    'Connections opened.',
-    ({ endpoint }) => endpoint.counters.connects,
-  );
-  perEndpoint(
-    Counter,
-    'roost_upstream_connect_failures_total',
-    'Connections that failed.',
-    ({ endpoint }) => endpoint.counters.connectFailures,
-  );
-  perEndpoint(
-    Gauge,
-    'roost_upstream_connections',
-    'Connections open.',
-    ({ endpoint }) => endpoint.connectionCount,
-  );
-  perEndpoint(
-    Gauge,
-    'roost_upstream_active_requests',
-    'Requests in flight.',
-    ({ endpoint }) => endpoint.activeRequests,
-  );
-  perEndpoint(Gauge, 'roost_upstream_usable', '1 while the endpoint takes requests.', ({ endpoint }) =>
-    Number(endpoint.usability === 2),
-  );
+function isUsed({ counters }: UpstreamEndpoint): boolean {
+  return counters.requests > 0;
 }

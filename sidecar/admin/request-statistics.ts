@@ -1,4 +1,8 @@
-/** What a series of requests has in common. Bounded: they come from configuration, never from a request. */
+import { STATUS_CODES } from 'node:http';
+import { DurationHistogram, durationBounds } from '../../src/telemetry/duration-histogram.js';
+import { labelText } from '../../src/telemetry/metrics.js';
+
+/** What a series of requests has in common. They come from configuration, never from a request. */
 export interface RequestLabels {
   readonly direction: 'inbound' | 'outbound';
   /** `checkout.shop`; empty where no service was found. */
@@ -7,48 +11,74 @@ export interface RequestLabels {
   readonly route: string;
 }
 
+const BOUNDS = durationBounds([0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000]);
+
+/** Requests of one series with one status. */
+export interface CodeCount {
+  readonly code: string;
+  count: number;
+}
+
 /** Counts of one series, in plain numbers. */
 export class RequestSeries {
-  readonly statuses = new Map<number, number>();
-  readonly buckets: Float64Array;
-  count = 0;
-  sumMs = 0;
+  /** As the text format has them. */
+  readonly labels: string;
+  readonly durations = new DurationHistogram(BOUNDS);
+  /** Attempts beyond each request's first. */
+  retries = 0;
+  /** One for each code that is shown. */
+  readonly codes: CodeCount[] = [];
+  private readonly byStatus = new Map<number, CodeCount>();
 
-  constructor(
-    readonly labels: RequestLabels,
-    private readonly bounds: readonly number[],
-  ) {
-    this.buckets = new Float64Array(bounds.length);
+  constructor({ direction, service, release, route }: RequestLabels) {
+    this.labels = labelText({ direction, service, release, route });
   }
 
-  record(status: number, durationMs: number): void {
-    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
-    this.count++;
-    this.sumMs += durationMs;
-    for (let i = 0; i < this.bounds.length; i++) {
-      if (durationMs <= (this.bounds[i] as number)) {
-        this.buckets[i] = (this.buckets[i] as number) + 1;
-        return;
-      }
+  /** @param attempts made for the request; 0: it went nowhere */
+  record(status: number, durationMs: number, attempts: number): void {
+    const known = this.byStatus.get(status) ?? this.first(status);
+    known.count++;
+    if (attempts > 1) this.retries += attempts - 1;
+    this.durations.observe(durationMs);
+  }
+
+  private first(status: number): CodeCount {
+    const code = codeLabel(status);
+    let counted = this.codes.find((known) => known.code === code);
+    if (counted === undefined) {
+      counted = { code, count: 0 };
+      this.codes.push(counted);
     }
+    this.byStatus.set(status, counted);
+    return counted;
   }
 }
 
-const BOUNDS_MS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
-/** Most series kept; configuration that changes its names for ever must not fill memory. What is beyond goes into one. */
-const MAX_SERIES = 20_000;
+/**
+ * A registered status code as it is, any other by its class: an upstream may answer with whatever it likes, some
+ * with what their client asks for. 0: the client was sent none.
+ */
+function codeLabel(status: number): string {
+  if (status === 0 || STATUS_CODES[status] !== undefined) return String(status);
+  return `${Math.floor(status / 100)}xx`;
+}
 
-/** Stands for every service beyond {@link MAX_SERIES}. */
+/**
+ * Most label sets kept; configuration that changes its names for ever must not fill memory, nor a scrape. What is
+ * beyond goes into one for each direction.
+ */
+export const MAX_SERIES = 2000;
+
+/** The service of requests beyond {@link MAX_SERIES}; no service of ours has a name without a namespace. */
 const OVERFLOW = 'other';
 
 /** Every series, found by the objects that configuration compiled to rather than by their names. */
 export class RequestStatistics {
-  readonly bounds: readonly number[] = BOUNDS_MS;
   private readonly byName = new Map<string, RequestSeries>();
   private readonly byRoute = new WeakMap<object, WeakMap<object, RequestSeries>>();
 
-  get all(): RequestSeries[] {
-    return [...this.byName.values()];
+  get all(): Iterable<RequestSeries> {
+    return this.byName.values();
   }
 
   /**
@@ -77,7 +107,7 @@ export class RequestStatistics {
     if (known) return known;
     const isFull = this.byName.size >= MAX_SERIES && labels.service !== OVERFLOW;
     if (isFull) return this.named({ direction: labels.direction, service: OVERFLOW, release: '', route: '' });
-    const made = new RequestSeries(labels, BOUNDS_MS);
+    const made = new RequestSeries(labels);
     this.byName.set(key, made);
     return made;
   }

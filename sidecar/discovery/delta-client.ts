@@ -66,6 +66,10 @@ export class DeltaClient {
   private stream: AdsStream | undefined;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
+  /** What the newest response calls its configuration (`system_version_info`), where that is a number. */
+  revision: number | undefined;
+  /** Responses refused (NACK), by type. */
+  readonly rejections: Record<ResourceKind, number> = { listener: 0, route: 0, cluster: 0, endpoint: 0 };
   private heardFromServer = false;
   private nodeSent = false;
 
@@ -182,6 +186,8 @@ export class DeltaClient {
     if (kind === undefined) return;
     const resources = messages(response.resources).map(toReceived);
     const removed = (response.removedResources as string[] | undefined) ?? [];
+    const version = text(response.systemVersionInfo);
+    this.revision = /^\d{1,15}$/.test(version) ? Number(version) : undefined;
     const problems = this.consumer.onResources(kind, resources, removed);
     this.remember(kind, resources, removed);
     this.acknowledge(kind, text(response.nonce), problems);
@@ -199,7 +205,10 @@ export class DeltaClient {
 
   private acknowledge(kind: ResourceKind, nonce: string, problems: readonly string[]): void {
     const reason = problems.join('\n').slice(0, MAX_REASON_LENGTH);
-    if (reason !== '') this.log.error({ type: kind, problems }, 'rejected a part of the configuration');
+    if (reason !== '') {
+      this.rejections[kind]++;
+      this.log.error({ type: kind, problems }, 'rejected a part of the configuration');
+    }
     this.send(kind, {
       responseNonce: nonce,
       ...(reason === '' ? {} : { errorDetail: { code: INVALID_ARGUMENT, message: reason } }),

@@ -9,6 +9,7 @@ import { InvalidXdsError } from '../../src/xds/fields.js';
 import { decodeListener, type ListenerResource } from '../../src/xds/listener.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import { decodeRouteConfiguration, type RouteConfigurationResource } from '../../src/xds/route.js';
+import type { StatefulSessionConfig } from '../../src/xds/stateful-session.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import { type ReceivedResource, type ResourceConsumer, WILDCARD } from './delta-client.js';
 
@@ -120,7 +121,7 @@ export class MeshConfiguration implements ResourceConsumer {
     const { clusters } = this.options;
     switch (kind) {
       case 'listener':
-        this.listeners.set(name, decodeListener(bytes));
+        this.acceptListener(name, decodeListener(bytes));
         return;
       case 'route':
         this.acceptRoutes(name, decodeRouteConfiguration(bytes));
@@ -131,6 +132,26 @@ export class MeshConfiguration implements ResourceConsumer {
       case 'endpoint':
         clusters.assign(decodeAssignment(bytes));
     }
+  }
+
+  private acceptListener(name: string, listener: ListenerResource): void {
+    const before = this.listeners.get(name);
+    this.listeners.set(name, listener);
+    if (JSON.stringify(before?.statefulSession) === JSON.stringify(listener.statefulSession)) return;
+    // Its routes are compiled with it.
+    for (const routes of listener.routeConfigNames) {
+      const resource = this.routeSets.get(routes)?.active?.resource;
+      if (resource !== undefined) this.acceptRoutes(routes, resource);
+    }
+  }
+
+  /** What the listener of a route configuration says about stateful sessions. */
+  private statefulSessionOf({ name }: RouteConfigurationResource): StatefulSessionConfig | undefined {
+    for (const { routeConfigNames, inlineRoutes, statefulSession } of this.listeners.values()) {
+      if (routeConfigNames.includes(name) || inlineRoutes.some((routes) => routes.name === name))
+        return statefulSession;
+    }
+    return undefined;
   }
 
   private acceptRoutes(name: string, resource: RouteConfigurationResource): void {
@@ -208,6 +229,7 @@ export class MeshConfiguration implements ResourceConsumer {
       const options = {
         cluster: (name: string) => clusters.get(name),
         mintKey: () => randomBytes(16).toString('base64url'),
+        statefulSession: this.statefulSessionOf(pending),
       };
       set.active = {
         resource: pending,

@@ -94,7 +94,7 @@ export class DownstreamConnection {
     this.heads = new HeadCollector(limits.maxHeadBytes, true);
     this.body = new BodyReader(limits.maxTrailerBytes);
     this.bodyRate = new BodyRate(limits.minBodyRate);
-    this.writer = new SocketWriter(socket);
+    this.writer = new SocketWriter(socket, false);
     this.lastActivityMs = owner.nowMs();
     socket.on('data', (piece: Buffer) => this.consume(piece));
     socket.on('drain', () => this.onDrain());

@@ -10,7 +10,11 @@ const JOIN_BYTES = 16_384;
 export class SocketWriter {
   private text = '';
 
-  constructor(private readonly socket: Socket) {}
+  /** @param piecesLast whether pieces stay as they are; else what is not written at once has to be copied */
+  constructor(
+    private readonly socket: Socket,
+    private readonly piecesLast: boolean,
+  ) {}
 
   /** The peer takes less than it is given: whoever produces should pause until the socket drains. */
   get congested(): boolean {
@@ -27,14 +31,16 @@ export class SocketWriter {
       this.writeText(piece.toString('latin1', start, end));
       return;
     }
-    if (this.text !== '') {
-      this.socket.cork();
-      this.flush();
-      this.socket.write(start === 0 && end === piece.length ? piece : piece.subarray(start, end));
-      this.socket.uncork();
+    const range = piece.subarray(start, end);
+    const bytes = this.piecesLast ? range : Buffer.from(range);
+    if (this.text === '') {
+      this.socket.write(bytes);
       return;
     }
-    this.socket.write(start === 0 && end === piece.length ? piece : piece.subarray(start, end));
+    this.socket.cork();
+    this.flush();
+    this.socket.write(bytes);
+    this.socket.uncork();
   }
 
   flush(): void {

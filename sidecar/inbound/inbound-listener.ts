@@ -11,7 +11,7 @@ export interface InboundOptions {
   readonly services: InboundServices;
   readonly limits: Http1Limits;
   nowMs(): number;
-  onRefused(reply: LocalReply): void;
+  onRefused(reply: LocalReply, client: string): void;
 }
 
 /** Where other pods' calls for the local app arrive. */

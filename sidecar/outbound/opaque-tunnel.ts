@@ -37,7 +37,7 @@ export class OpaqueTunnel implements DownstreamUser {
     }
     const socket = connect({ ...this.end, noDelay: true, allowHalfOpen: true });
     this.socket = socket;
-    this.writer = new SocketWriter(socket);
+    this.writer = new SocketWriter(socket, true);
     socket.on('connect', () => this.onConnect());
     socket.on('data', (piece: Buffer) => this.onUpstreamData(piece));
     socket.on('drain', () => this.downstream.resume());

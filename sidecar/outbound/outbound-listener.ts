@@ -17,7 +17,7 @@ export interface OutboundOptions {
   readonly limits: Http1Limits;
   readonly context: DecisionContext;
   nowMs(): number;
-  onRefused(reply: LocalReply): void;
+  onRefused(reply: LocalReply, client: string): void;
 }
 
 const CONNECT_TIMEOUT_MS = 5000;

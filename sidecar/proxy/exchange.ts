@@ -1,4 +1,3 @@
-import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
 import { forwardedRequestHead, forwardedResponseHead, forwardedUpgrade } from '../http1/forwarded-head.js';
 import { ID } from '../http1/header-block.js';
@@ -6,9 +5,10 @@ import type { Http1Limits } from '../http1/limits.js';
 import { answerStatus, type LocalAnswer, localAnswerText } from '../http1/local-reply.js';
 import type { RequestHead } from '../http1/request-head.js';
 import type { ResponseHead } from '../http1/response-head.js';
-import type { UpstreamFailure } from '../upstream/failure.js';
+import { isReset, type UpstreamFailure } from '../upstream/failure.js';
 import type { UpstreamConnection, UpstreamUser } from '../upstream/upstream-connection.js';
 import type { Forwarder, Step, Target } from './forwarder.js';
+import type { Outcome } from './outcome.js';
 import { ReplayBuffer } from './replay-buffer.js';
 
 /** What every exchange of a listener shares. */
@@ -16,16 +16,6 @@ export interface ExchangeSettings {
   readonly limits: Http1Limits;
   /** Coarse clock, for deadlines. */
   nowMs(): number;
-}
-
-/** How an exchange ended, for metrics and logs. */
-export interface Outcome {
-  /** Status that the client was sent; 0: none. */
-  status: number;
-  /** Set where the answer was our own. */
-  error: LocalReply | undefined;
-  /** The client left, or was cut off in the middle of a response. */
-  aborted: boolean;
 }
 
 /**
@@ -46,7 +36,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   readonly startedMs: number;
   /** Precise, for durations: milliseconds of `performance.now()`. */
   readonly startedAt = performance.now();
-  readonly outcome: Outcome = { status: 0, error: undefined, aborted: false };
+  readonly outcome: Outcome = { status: 0, error: undefined, cutOff: '', requestBytes: 0, responseBytes: 0 };
   /** Attempts made, the present one included. */
   attempts = 0;
   private readonly forwarder: Forwarder;
@@ -108,6 +98,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
 
   onRequestBody(piece: Buffer, start: number, end: number): void {
     this.lastActivityMs = this.settings.nowMs();
+    this.outcome.requestBytes += end - start;
     const { upstream } = this;
     if (upstream === undefined) {
       // Between two attempts: the next one sends it, and more has to wait for that.
@@ -145,7 +136,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     if (this.done) return;
     if (this.tunnel && this.downstream.endedOrderly) this.upstream?.closeSoon();
     else {
-      this.outcome.aborted = true;
+      this.outcome.cutOff = 'client';
       this.upstream?.cancel();
     }
     this.finish();
@@ -275,8 +266,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   onResponseBody(piece: Buffer, start: number, end: number): void {
     if (!this.responding) return;
     this.lastActivityMs = this.settings.nowMs();
-    const { writer } = this.downstream;
-    writer.writeRange(piece, start, end);
+    this.outcome.responseBytes += end - start;
+    this.downstream.writer.writeRange(piece, start, end);
   }
 
   onResponseEnd(trailers: string): void {
@@ -288,10 +279,11 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onUpstreamFailure(failure: UpstreamFailure): void {
+    if (isReset(failure) && this.target !== undefined) this.target.endpoint.counters.resets++;
     this.releaseTarget();
     if (this.done) return;
     if (this.responding) {
-      this.outcome.aborted = true;
+      this.outcome.cutOff = 'upstream';
       this.finish();
       this.downstream.abort();
       return;
@@ -316,6 +308,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onClientTunnelData(piece: Buffer): void {
+    this.outcome.requestBytes += piece.length;
     this.upstream?.writer.writeRange(piece, 0, piece.length);
   }
 
@@ -324,6 +317,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onUpstreamTunnelData(piece: Buffer): void {
+    this.outcome.responseBytes += piece.length;
     this.downstream.writer.writeRange(piece, 0, piece.length);
   }
 
@@ -376,7 +370,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
       this.reply({ code: 'request-timeout', detail });
       return;
     }
-    this.outcome.aborted = true;
+    this.outcome.cutOff = 'timeout';
     this.upstream?.cancel();
     this.finish();
     this.downstream.abort();

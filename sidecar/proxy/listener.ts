@@ -13,7 +13,8 @@ export interface ListenerOptions {
   nowMs(): number;
   onRequest(connection: DownstreamConnection): DownstreamUser;
   onOpaque(connection: DownstreamConnection): DownstreamUser;
-  onRefused(reply: LocalReply): void;
+  /** @param client its address, without the port */
+  onRefused(reply: LocalReply, client: string): void;
 }
 
 const SOCKET_BUFFER_BYTES = 65_536;
@@ -39,7 +40,7 @@ export class Listener implements DownstreamOwner {
       (socket: Socket) => this.accept(socket),
     );
     this.server.maxConnections = this.limits.maxConnections + SHED_CONNECTIONS;
-    this.server.on('drop', () => options.onRefused(TOO_MANY));
+    this.server.on('drop', (dropped) => options.onRefused(TOO_MANY, dropped?.remoteAddress ?? ''));
   }
 
   get connectionCount(): number {
@@ -74,8 +75,8 @@ export class Listener implements DownstreamOwner {
     return this.options.onOpaque(connection);
   }
 
-  onRefused(_connection: DownstreamConnection, reply: LocalReply): void {
-    this.options.onRefused(reply);
+  onRefused({ request }: DownstreamConnection, reply: LocalReply): void {
+    this.options.onRefused(reply, request.sourceIp);
   }
 
   onClosed(connection: DownstreamConnection): void {

@@ -6,7 +6,7 @@ import { DnsRefresher, type Resolve } from './dns-refresher.js';
 import type { HealthChecker } from './health-checker.js';
 import { LiveCluster } from './live-cluster.js';
 import type { ReachabilityProber } from './reachability-prober.js';
-import type { UpstreamEndpoint, UpstreamSettings } from './upstream-endpoint.js';
+import type { UpstreamSettings } from './upstream-endpoint.js';
 
 interface Entry {
   readonly live: LiveCluster;
@@ -34,16 +34,19 @@ export class ClusterRegistry {
     private readonly log: Logger,
   ) {}
 
+  get size(): number {
+    return this.entries.size;
+  }
+
+  get endpointCount(): number {
+    let count = 0;
+    for (const { live } of this.entries.values()) count += live.endpoints.endpoints.length;
+    return count;
+  }
+
   /** Every cluster by name, with what it has in hand and what it has refused. */
   get clusters(): LiveCluster[] {
     return [...this.entries.values()].map(({ live }) => live);
-  }
-
-  /** Every endpoint with its cluster's name. */
-  list(): { readonly cluster: string; readonly endpoint: UpstreamEndpoint }[] {
-    return [...this.entries].flatMap(([cluster, { live }]) =>
-      [...live.upstreams].map((endpoint) => ({ cluster, endpoint })),
-    );
   }
 
   /** The cluster of a name, known yet or not: one object for as long as anything refers to it. */

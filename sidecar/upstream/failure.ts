@@ -24,3 +24,8 @@ export interface UpstreamFailure {
   /** The limit that was met, where the kind is `overloaded`. */
   readonly limit?: LimitName;
 }
+
+/** A connection broke with a request on it. */
+export function isReset({ kind }: UpstreamFailure): boolean {
+  return kind === 'stale' || kind === 'reset' || kind === 'broken-response';
+}

@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import type { SocketAddress } from '../../src/model/scalars.js';
 import { BodyReader } from '../http1/body-reader.js';
 import { LEAVING } from '../http1/connection-options.js';
 import { ProtocolError } from '../http1/errors.js';
@@ -24,6 +25,7 @@ export interface UpstreamUser {
   onInterimResponse(head: ResponseHead): void;
   /** @returns which part of a chunked body it wants */
   onResponseHead(head: ResponseHead): 'raw' | 'content';
+  /** @param piece memory that is used again once this returns, as that of {@link onUpstreamTunnelData} */
   onResponseBody(piece: Buffer, start: number, end: number): void;
   /** The response is complete; the connection is not this user's any more, and may serve another at once. */
   onResponseEnd(trailers: string): void;
@@ -53,6 +55,12 @@ export interface UpstreamConnectionOwner {
   onLeaving(): void;
 }
 
+/** Kernel and Node buffer this much of a connection before `write` says to wait. */
+const SOCKET_BUFFER_BYTES = 65_536;
+
+/** Where every piece is read to: to allocate one for each, and to collect it, costs more than all of its parsing. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
+
 /**
  * One connection to an upstream, one exchange at a time.
  *
@@ -81,6 +89,25 @@ export class UpstreamConnection {
   expiresAtMs = Number.POSITIVE_INFINITY;
   readonly writer: SocketWriter;
 
+  /** Connects to an address. What the upstream sends is read into one buffer that all connections share. */
+  static open(
+    { host, port }: SocketAddress,
+    owner: UpstreamConnectionOwner,
+    limits: Http1Limits,
+  ): UpstreamConnection {
+    const onread = {
+      buffer: READ_BUFFER,
+      callback: (length: number) => {
+        connection.receive(READ_BUFFER.subarray(0, length));
+        return true;
+      },
+    };
+    const options = { noDelay: true, allowHalfOpen: true, highWaterMark: SOCKET_BUFFER_BYTES };
+    const socket = connect({ host, port, ...options, onread });
+    const connection = new UpstreamConnection(socket, owner, limits);
+    return connection;
+  }
+
   constructor(
     private readonly socket: Socket,
     private readonly owner: UpstreamConnectionOwner,
@@ -89,9 +116,8 @@ export class UpstreamConnection {
     this.head = new ResponseHead(limits.maxFields);
     this.heads = new HeadCollector(limits.maxHeadBytes, false);
     this.body = new BodyReader(limits.maxTrailerBytes);
-    this.writer = new SocketWriter(socket);
+    this.writer = new SocketWriter(socket, true);
     socket.on('connect', () => this.onConnect());
-    socket.on('data', (piece: Buffer) => this.onData(piece));
     socket.on('drain', () => this.user?.onUpstreamDrain());
     socket.on('end', () => this.onEnd());
     socket.on('error', (error: NodeJS.ErrnoException) => this.fail(error.code ?? error.message));
@@ -168,7 +194,8 @@ export class UpstreamConnection {
     this.user?.onUpstreamConnected();
   }
 
-  private onData(piece: Buffer): void {
+  /** @param piece what has arrived; its memory is used again once this returns */
+  receive(piece: Buffer): void {
     const { user } = this;
     if (user === undefined) {
       // RFC 9112 section 9.2: bytes that no request asked for. What follows could be taken for another's answer.

@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import {
   type Endpoint,
   PINNED_ONLY,
@@ -44,8 +43,6 @@ export function unwatched(): EndpointOwner {
 /** Longer than a sidecar that stops goes on taking connections, unless it is told otherwise. */
 const LEAVING_MS = 8000;
 
-/** Kernel and Node buffer this much of a connection before `write` says to wait. */
-const SOCKET_BUFFER_BYTES = 65_536;
 /** By how much of their age connections differ, so that those opened together do not all end together. */
 const AGE_JITTER = 0.1;
 
@@ -270,9 +267,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     this.counters.connects++;
     load.connections++;
     load.pending++;
-    const { host, port } = this;
-    const options = { host, port, noDelay: true, allowHalfOpen: true, highWaterMark: SOCKET_BUFFER_BYTES };
-    const connection = new UpstreamConnection(connect(options), this, this.settings.limits);
+    const connection = UpstreamConnection.open(this, this, this.settings.limits);
     const ageMs = this.settings.limits.maxUpstreamAgeMs * (1 - AGE_JITTER * Math.random());
     connection.expiresAtMs = this.settings.nowMs() + ageMs;
     this.connections.add(connection);

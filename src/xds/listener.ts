@@ -3,6 +3,11 @@ import { message, messages, Problems, text } from './fields.js';
 import { messageNameOf } from './resource-types.js';
 import { type RouteConfigurationResource, readRouteConfiguration } from './route.js';
 import { FAULT_TYPE } from './route-changes.js';
+import {
+  readStatefulSession,
+  STATEFUL_SESSION_TYPE,
+  type StatefulSessionConfig,
+} from './stateful-session.js';
 
 export const HTTP_CONNECTION_MANAGER_TYPE =
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
@@ -15,6 +20,8 @@ export interface ListenerResource {
   readonly routeConfigNames: readonly string[];
   /** Route configurations that came inside the listener. */
   readonly inlineRoutes: readonly RouteConfigurationResource[];
+  /** Where its routes say nothing else. */
+  readonly statefulSession: StatefulSessionConfig | undefined;
 }
 
 /**
@@ -31,8 +38,10 @@ export function decodeListener(bytes: Uint8Array): ListenerResource {
   const managers = httpConnectionManagers(raw, problems);
   const routeConfigNames: string[] = [];
   const inlineRoutes: RouteConfigurationResource[] = [];
+  let statefulSession: StatefulSessionConfig | undefined;
   for (const manager of managers) {
     checkHttpFilters(manager, problems);
+    statefulSession ??= findStatefulSession(manager, problems);
     const inline = message(manager.routeConfig);
     const rdsName = text(message(manager.rds)?.routeConfigName);
     if (inline) inlineRoutes.push(readRouteConfiguration(inline));
@@ -40,7 +49,7 @@ export function decodeListener(bytes: Uint8Array): ListenerResource {
     else problems.add('http_connection_manager', 'needs rds or route_config; scoped_routes is not supported');
   }
   problems.throwIfAny(name);
-  return Object.freeze({ name, routeConfigNames, inlineRoutes });
+  return Object.freeze({ name, routeConfigNames, inlineRoutes, statefulSession });
 }
 
 function httpConnectionManagers(raw: Message, problems: Problems): Message[] {
@@ -59,7 +68,7 @@ function httpConnectionManagers(raw: Message, problems: Problems): Message[] {
     .filter((manager) => manager !== undefined);
 }
 
-const KNOWN_FILTERS: ReadonlySet<string> = new Set([ROUTER_TYPE, FAULT_TYPE]);
+const KNOWN_FILTERS: ReadonlySet<string> = new Set([ROUTER_TYPE, FAULT_TYPE, STATEFUL_SESSION_TYPE]);
 
 /** A filter that changes requests and that we do not have must not be skipped, unless it says it may be. */
 function checkHttpFilters(manager: Message, problems: Problems): void {
@@ -69,4 +78,12 @@ function checkHttpFilters(manager: Message, problems: Problems): void {
       problems.add(`http_filters[${i}]`, `${text(filter.name) || typeName} is not supported`);
     }
   });
+}
+
+function findStatefulSession(manager: Message, problems: Problems): StatefulSessionConfig | undefined {
+  const filters = messages(manager.httpFilters).filter(({ disabled }) => disabled !== true);
+  const found = filters
+    .map(({ typedConfig }) => unpackAny(typedConfig ?? {}, STATEFUL_SESSION_TYPE))
+    .find(Boolean);
+  return found && readStatefulSession(found, 'http_filters.stateful_session', problems);
 }

@@ -8,6 +8,7 @@ import {
   startBackends,
 } from '../support/fast-traffic.js';
 import { TestMesh } from '../support/mesh.js';
+import { eventually } from '../support/processes.js';
 import { checkout } from '../support/shop.js';
 
 /**
@@ -43,7 +44,12 @@ interface World {
   readonly envoy: FastCaller;
 }
 
-async function startWorld(t: Test, first: Step, spec: object): Promise<World> {
+async function startWorld(
+  t: Test,
+  first: Step,
+  spec: object,
+  filters: readonly object[] = [],
+): Promise<World> {
   const backends = await startBackends(t, { v1: 4, v2: 4 });
   const mesh = await TestMesh.start(t, [resource(backends, first, spec)]);
   const { addresses } = await mesh.sidecar();
@@ -53,6 +59,7 @@ async function startWorld(t: Test, first: Step, spec: object): Promise<World> {
       controlPlane: mesh.controlPlane.grpcAddress,
       namespace: 'shop',
       routes: ['shop/checkout'],
+      filters,
     }),
   );
   return {
@@ -155,3 +162,34 @@ t.test('24: cookies: each finds its session where the other has put it', { skip:
     'cookies of Envoy',
   );
 });
+
+const STATEFUL_SESSION = {
+  name: 'envoy.filters.http.stateful_session',
+  typed_config: {
+    '@type': 'type.googleapis.com/envoy.extensions.filters.http.stateful_session.v3.StatefulSession',
+  },
+};
+
+t.test(
+  'an Envoy with the stateful session filter keeps persistent sessions on their endpoints',
+  { skip: ENVOY.skip },
+  async (t) => {
+    const spec = { affinity: { key: COOKIE_KEY, version: 'persistent', endpoint: 'persistent' } };
+    const step: Step = { what: '', split: { v1: 60, v2: 40 }, endpoints: { v1: [1, 1], v2: [1, 1] } };
+    const world = await startWorld(t, step, spec, [STATEFUL_SESSION]);
+    const cookies = Array.from({ length: KEYS }, (_, i) => `sid=session-${i}`);
+    const call = (jars: readonly string[]) =>
+      world.envoy.all(jars.map((cookie) => ({ host: HOST, headers: [['cookie', cookie]] as const })));
+    const first = await call(cookies);
+    const jars = first.map(({ setCookie = '' }, i) => `${cookies[i]}; ${setCookie.split(';')[0]}`);
+    t.match(jars[0], /^sid=session-0; sid-endpoint="?[\w+/=]+"?$/);
+    const before = first.map(bodyOf);
+    await world.mesh.apply(
+      resource(world.backends, { ...step, endpoints: { v1: [1, 1, 1], v2: [1, 1, 1] } }, spec),
+    );
+    await eventually('Envoy has the new endpoints', async () =>
+      (await call(cookies)).map(bodyOf).some((place) => place.endsWith('-3')),
+    );
+    t.same(differing((await call(jars)).map(bodyOf), before), []);
+  },
+);

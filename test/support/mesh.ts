@@ -10,11 +10,13 @@ import type { AwaitProgress, ChangeResponse } from '../../src/api/config-service
 import { toStruct } from '../../src/api/struct.js';
 import { ControlPlaneClient } from '../../src/cli/client.js';
 import { type SocketAddress, splitHostPort } from '../../src/model/scalars.js';
+import { LogOutput } from '../../src/telemetry/log-output.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { eventually } from './processes.js';
 
 const FREE: SocketAddress = { host: '127.0.0.1', port: 0 };
 const silent = createLogger('test', 'silent');
+const NOWHERE = new LogOutput((_text, taken) => void setImmediate(taken));
 
 export function toAddress(text: string): SocketAddress {
   const address = splitHostPort(text);
@@ -51,8 +53,8 @@ export class TestMesh {
   }
 
   /** Starts a sidecar and waits until it is ready. */
-  async sidecar(options: Partial<SidecarOptions> = {}): Promise<Sidecar> {
-    const sidecar = await this.startSidecar(options);
+  async sidecar(options: Partial<SidecarOptions> = {}, output = NOWHERE): Promise<Sidecar> {
+    const sidecar = await this.startSidecar(options, output);
     await eventually(
       'the sidecar is ready',
       async () => (await fetch(`http://${sidecar.addresses.admin}/ready`)).status === 200,
@@ -60,7 +62,8 @@ export class TestMesh {
     return sidecar;
   }
 
-  async startSidecar(options: Partial<SidecarOptions> = {}): Promise<Sidecar> {
+  /** @param output where its access log goes */
+  async startSidecar(options: Partial<SidecarOptions> = {}, output = NOWHERE): Promise<Sidecar> {
     const sidecar = await Sidecar.start(
       {
         service: { name: 'frontend', namespace: 'shop' },
@@ -77,9 +80,12 @@ export class TestMesh {
         drainGraceMs: 0,
         drainTimeoutMs: 1000,
         limits: DEFAULT_LIMITS,
+        accessLog: 'off',
+        debugSample: 1,
         ...options,
       },
       silent,
+      output,
     );
     this.t.teardown(() => sidecar.stop());
     return sidecar;

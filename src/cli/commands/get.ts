@@ -4,8 +4,9 @@ import type { ListResponse, ServiceMessage } from '../../api/config-service.js';
 import { fromStruct } from '../../api/struct.js';
 import { type MeshService, parseMeshService, parseServiceName } from '../../model/mesh-service.js';
 import type { MatchSpec, RouteSpec } from '../../model/schema.js';
+import { formatTable } from '../../telemetry/text-table.js';
 import { addFlags, type Flags, oneOf, readFlags, text, type Values } from '../flags.js';
-import { formatTable, print } from '../terminal.js';
+import { print } from '../terminal.js';
 import { CLIENT_FLAGS, withClient } from './shared.js';
 
 const FLAGS = {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { toStruct } from '../../api/struct.js';
+import { formatTable } from '../../telemetry/text-table.js';
 import { CommandError } from '../exit.js';
 import {
   addFlags,
@@ -11,7 +12,7 @@ import {
   UsageError,
   type Values,
 } from '../flags.js';
-import { formatTable, print, printJson } from '../terminal.js';
+import { print, printJson } from '../terminal.js';
 import { readDocuments } from './apply.js';
 import { parseSplit } from './release.js';
 import { CLIENT_FLAGS, OUTPUT_FLAG, withClient } from './shared.js';

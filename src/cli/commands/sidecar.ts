@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
+import { ACCESS_LOG_LEVELS } from '../../../sidecar/admin/access-log.js';
 import { type SocketAddress, splitHostPort } from '../../model/scalars.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
+import { openStandardOutput } from '../../telemetry/standard-output.js';
+import { EXIT } from '../exit.js';
 import {
   addFlags,
   dialAddress,
@@ -17,6 +20,9 @@ import {
 import { runUntilSignalled } from '../run-process.js';
 import { CLIENT_FLAGS } from './shared.js';
 import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
+
+/** How long whoever reads the log may take for the last of it. */
+const LAST_LINES_MS = 1000;
 
 const FLAGS = {
   service: {
@@ -58,7 +64,7 @@ const FLAGS = {
   admin: {
     name: 'admin',
     argument: 'HOST:PORT',
-    help: '/ready, /metrics, /config_dump, /clusters, /drain',
+    help: '/ready, /metrics, /config_dump, /clusters, /debug/requests, /drain',
     default: '127.0.0.1:15000',
     parse: listenAddress,
   },
@@ -104,6 +110,20 @@ const FLAGS = {
     parse: durationMs,
   },
   ...BOUND_FLAGS,
+  accessLog: {
+    name: 'access-log',
+    argument: ACCESS_LOG_LEVELS.join('|'),
+    help: 'a line of JSON on standard output for no request, for those that failed, or for all',
+    default: 'errors',
+    parse: oneOf(ACCESS_LOG_LEVELS),
+  },
+  debugSample: {
+    name: 'debug-sample',
+    argument: 'N',
+    help: 'of a busy sidecar, /debug/requests shows one request in N, and all that failed',
+    default: '1000',
+    parse: wholeNumber(1, 1_000_000),
+  },
   logLevel: {
     name: 'log-level',
     argument: 'LEVEL',
@@ -127,10 +147,13 @@ export function addSidecar(program: Command): void {
   addFlags(command, FLAGS).action(async () => {
     const flags = readFlags(command, FLAGS);
     const { Sidecar } = await import('../../../sidecar/sidecar.js');
-    const log = createLogger('sidecar', flags.logLevel).child({
+    const output = openStandardOutput();
+    const log = createLogger('sidecar', flags.logLevel, output.urgent).child({
       service: `${flags.service.name}.${flags.service.namespace}`,
     });
-    await runUntilSignalled(() => Sidecar.start(toOptions(flags), log));
+    await runUntilSignalled(() => Sidecar.start(toOptions(flags), log, output));
+    // What nobody reads must not keep the process from ending.
+    if (!(await output.drain(LAST_LINES_MS))) process.exit(EXIT.done);
   });
 }
 

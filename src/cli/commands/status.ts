@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { ClientStatus, StatusResponse } from '../../api/config-service.js';
+import { formatTable } from '../../telemetry/text-table.js';
 import { count } from '../await-clients.js';
 import { addFlags, type Flags, readFlags } from '../flags.js';
-import { formatAge, formatTable, print, printJson } from '../terminal.js';
+import { formatAge, print, printJson } from '../terminal.js';
 import { CLIENT_FLAGS, OUTPUT_FLAG, withClient } from './shared.js';
 
 const FLAGS = { ...CLIENT_FLAGS, ...OUTPUT_FLAG } as const satisfies Flags;

@@ -103,7 +103,8 @@ async function startProxy(
   });
   const address = `127.0.0.1:${port}`;
   await eventually(`${name} listens`, () => {
-    if (child.exitCode !== null || child.pid === undefined) throw new Error(`${name} ended: ${errors}`);
+    if (child.pid === undefined) throw new Error(`${name} is not installed`);
+    if (child.exitCode !== null) throw new Error(`${name} ended: ${errors}`);
     return accepts(port);
   });
   return { ...behind, name, address };

@@ -14,7 +14,7 @@ const run = promisify(execFile);
 /** For slow machines, when this file is run by itself. */
 t.setTimeout(300_000);
 
-const QUICK = { ...QUICK_RUN, sessions: 10_000 };
+const QUICK = { ...QUICK_RUN, sessions: 6_000 };
 const SMALL: SimulationOptions = { ...QUICK_RUN, sidecars: 4, services: 9, sessions: 1_000, steps: 60 };
 const MEDIUM: SimulationOptions = { ...QUICK_RUN, sessions: 5_000, steps: 60 };
 /** Those that show themselves less often. */

@@ -11,7 +11,7 @@ function recording() {
     cork: () => calls.push('(cork)'),
     uncork: () => calls.push('(uncork)'),
   };
-  return { writer: new SocketWriter(socket as unknown as Socket), socket, calls };
+  return { writer: new SocketWriter(socket as unknown as Socket, true), socket, calls };
 }
 
 const big = Buffer.alloc(20_000, 'b');
@@ -55,7 +55,7 @@ t.test('writes bytes, not characters', async (t) => {
   const socket = {
     write: (data: string, encoding: BufferEncoding) => t.strictSame([data, encoding], ['\xff\x80', 'latin1']),
   };
-  const writer = new SocketWriter(socket as unknown as Socket);
+  const writer = new SocketWriter(socket as unknown as Socket, true);
   writer.writeRange(Buffer.from([0xff, 0x80]), 0, 2);
   writer.flush();
 });

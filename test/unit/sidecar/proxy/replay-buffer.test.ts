@@ -6,7 +6,7 @@ import { ReplayBuffer } from '../../../../sidecar/proxy/replay-buffer.js';
 function replayed(buffer: ReplayBuffer): string {
   let written = '';
   const socket = { write: (data: Buffer | string) => (written += data.toString()), cork() {}, uncork() {} };
-  const writer = new SocketWriter(socket as unknown as Socket);
+  const writer = new SocketWriter(socket as unknown as Socket, true);
   buffer.writeTo(writer);
   writer.flush();
   return written;

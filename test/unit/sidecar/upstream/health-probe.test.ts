@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { probeHealth } from '../../../../sidecar/upstream/health-probe.js';
 import type { HealthCheckConfig } from '../../../../src/xds/cluster-calm.js';
@@ -64,4 +66,23 @@ t.test('what is wrong with a check is told, and none stays open', async (t) => {
   const giveUp = new AbortController();
   setImmediate(() => giveUp.abort());
   t.equal(await probeHealth(mute, http('/'), giveUp.signal), 'no answer within 60000 ms');
+});
+
+t.test('a sidecar that checks no path does not load undici, which takes megabytes', async (t) => {
+  const script = `
+    import { createRequire } from 'node:module';
+    await import(process.argv[1]);
+    const loaded = Object.keys(createRequire(process.argv[1]).cache);
+    const undici = loaded.filter((file) => file.includes('/undici/'));
+    console.log(JSON.stringify([loaded.length > 0, undici]));
+    process.exit();
+  `;
+  const sidecar = new URL('../../../../sidecar/sidecar.js', import.meta.url).href;
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--input-type=module',
+    '--eval',
+    script,
+    sidecar,
+  ]);
+  t.strictSame(JSON.parse(stdout), [true, []]);
 });

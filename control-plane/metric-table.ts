@@ -1,0 +1,48 @@
+import type { MetricTable } from '../src/telemetry/metrics.js';
+import { PROCESS_METRICS } from '../src/telemetry/process-metrics.js';
+
+/** Every metric of the control plane. `docs/metrics.md` has the same; a test compares them. */
+export const CONTROL_PLANE_METRICS = {
+  roost_control_plane_revision: {
+    type: 'gauge',
+    labels: [],
+    help: 'Revision of the configuration in force.',
+  },
+  roost_control_plane_services: { type: 'gauge', labels: [], help: 'Services configured.' },
+  roost_control_plane_clients: {
+    type: 'gauge',
+    labels: ['protocol'],
+    help: 'xDS clients connected, by the variant of the protocol.',
+  },
+  roost_control_plane_clients_in_sync: {
+    type: 'gauge',
+    labels: [],
+    help: 'xDS clients that have answered everything sent to them.',
+  },
+  roost_control_plane_responses_total: {
+    type: 'counter',
+    labels: ['type'],
+    help: 'Responses sent to clients.',
+  },
+  roost_control_plane_acknowledgements_total: {
+    type: 'counter',
+    labels: ['type'],
+    help: 'Responses that clients accepted (ACK).',
+  },
+  roost_control_plane_rejections_total: {
+    type: 'counter',
+    labels: ['type'],
+    help: 'Responses that clients refused (NACK).',
+  },
+  roost_control_plane_push_duration_seconds: {
+    type: 'histogram',
+    labels: [],
+    help: 'From a change until every connected client has been sent it, or is known not to keep up.',
+  },
+  roost_control_plane_answer_duration_seconds: {
+    type: 'histogram',
+    labels: [],
+    help: 'From sending a change to a client until it has answered all of it.',
+  },
+  ...PROCESS_METRICS,
+} as const satisfies MetricTable;

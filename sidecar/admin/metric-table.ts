@@ -1,0 +1,128 @@
+import type { MetricTable } from '../../src/telemetry/metrics.js';
+import { PROCESS_METRICS } from '../../src/telemetry/process-metrics.js';
+
+const REQUEST = ['direction', 'service', 'release', 'route'] as const;
+const ENDPOINT = ['cluster', 'endpoint'] as const;
+
+/** Every metric of a sidecar. `docs/metrics.md` has the same, with what bounds each label; a test compares them. */
+export const SIDECAR_METRICS = {
+  roost_requests_total: {
+    type: 'counter',
+    labels: [...REQUEST, 'code'],
+    help: 'Requests that have ended, by the status sent to the client; 0: none was.',
+  },
+  roost_request_duration_seconds: {
+    type: 'histogram',
+    labels: REQUEST,
+    help: 'From the end of the request head to the end of the response.',
+  },
+  roost_request_retries_total: {
+    type: 'counter',
+    labels: REQUEST,
+    help: "Attempts beyond a request's first, for whatever reason.",
+  },
+  roost_own_answers_total: {
+    type: 'counter',
+    labels: ['direction', 'error'],
+    help: 'Answers that the sidecar itself made, by x-roost-error.',
+  },
+  roost_route_actions_total: {
+    type: 'counter',
+    labels: ['service', 'route', 'action'],
+    help: 'What routes did to requests besides sending them somewhere.',
+  },
+  roost_active_requests: { type: 'gauge', labels: ['direction'], help: 'Requests under way.' },
+  roost_downstream_connections: { type: 'gauge', labels: ['direction'], help: 'Client connections open.' },
+  roost_upstream_requests_total: { type: 'counter', labels: ENDPOINT, help: 'Attempts sent to an endpoint.' },
+  roost_upstream_connects_total: { type: 'counter', labels: ENDPOINT, help: 'Connections begun.' },
+  roost_upstream_connect_failures_total: {
+    type: 'counter',
+    labels: ENDPOINT,
+    help: 'Connections that were not made.',
+  },
+  roost_upstream_resets_total: {
+    type: 'counter',
+    labels: ENDPOINT,
+    help: 'Connections that broke with a request on them.',
+  },
+  roost_upstream_errors_total: {
+    type: 'counter',
+    labels: ENDPOINT,
+    help: 'Attempts whose outcome speaks against the endpoint: a 5xx, a reset, no answer in time.',
+  },
+  roost_upstream_ejections_total: { type: 'counter', labels: ENDPOINT, help: 'Ejections as an outlier.' },
+  roost_upstream_check_failures_total: {
+    type: 'counter',
+    labels: ENDPOINT,
+    help: 'Active checks that failed.',
+  },
+  roost_upstream_connections: { type: 'gauge', labels: ENDPOINT, help: 'Connections open, in use or idle.' },
+  roost_upstream_idle_connections: {
+    type: 'gauge',
+    labels: ENDPOINT,
+    help: 'Connections that wait for a request.',
+  },
+  roost_upstream_active_requests: { type: 'gauge', labels: ENDPOINT, help: 'Requests in flight.' },
+  roost_upstream_ejected: { type: 'gauge', labels: ENDPOINT, help: '1 while it is ejected.' },
+  roost_upstream_usable: {
+    type: 'gauge',
+    labels: ENDPOINT,
+    help: '1 while the endpoint takes new sessions.',
+  },
+  roost_cluster_endpoints: {
+    type: 'gauge',
+    labels: ['cluster'],
+    help: 'Endpoints configured.',
+  },
+  roost_cluster_usable_endpoints: {
+    type: 'gauge',
+    labels: ['cluster'],
+    help: 'Endpoints that are usable.',
+  },
+  roost_cluster_panicking: {
+    type: 'gauge',
+    labels: ['cluster'],
+    help: '1 while checks and ejections do not count.',
+  },
+  roost_cluster_pending_requests: {
+    type: 'gauge',
+    labels: ['cluster'],
+    help: 'Attempts whose connection is being made.',
+  },
+  roost_cluster_shed_total: {
+    type: 'counter',
+    labels: ['cluster', 'limit'],
+    help: 'Attempts refused, by the limit that they met.',
+  },
+  roost_cluster_retries_refused_total: {
+    type: 'counter',
+    labels: ['cluster'],
+    help: 'Retries that the budget did not allow.',
+  },
+  roost_configured_clusters: { type: 'gauge', labels: [], help: 'Clusters that the configuration names.' },
+  roost_configured_endpoints: { type: 'gauge', labels: [], help: 'Endpoints of all clusters.' },
+  roost_ready: { type: 'gauge', labels: [], help: '1 once a configuration is in force.' },
+  roost_control_plane_connected: { type: 'gauge', labels: [], help: '1 while the control plane answers.' },
+  roost_configuration_revision: {
+    type: 'gauge',
+    labels: [],
+    help: "The control plane's revision in the newest response; absent where it has no number.",
+  },
+  roost_configuration_age_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'Time since the routing table last changed.',
+  },
+  roost_configuration_rejections_total: {
+    type: 'counter',
+    labels: ['type'],
+    help: 'Responses of the control plane that were refused (NACK).',
+  },
+  roost_sessions: { type: 'gauge', labels: [], help: 'Sessions in the session table.' },
+  roost_log_lines_dropped_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Log lines dropped because nobody read them in time.',
+  },
+  ...PROCESS_METRICS,
+} as const satisfies MetricTable;

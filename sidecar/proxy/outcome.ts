@@ -1,0 +1,14 @@
+import type { LocalReply } from '../../src/http/error-catalogue.js';
+
+/** How an exchange ended, for metrics and logs. */
+export interface Outcome {
+  /** Status that the client was sent; 0: none. */
+  status: number;
+  /** Set where the answer was our own. */
+  error: LocalReply | undefined;
+  /** Who ended it before its time: the client by leaving, or what had us cut the response off half way. */
+  cutOff: '' | 'client' | 'upstream' | 'timeout';
+  /** Bytes of the bodies, chunk framing included where they have it; of a tunnel, all that went through. */
+  requestBytes: number;
+  responseBytes: number;
+}

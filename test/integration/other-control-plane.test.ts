@@ -1,0 +1,200 @@
+import t, { type Test } from 'tap';
+import { packAny } from '../../src/xds/descriptors.js';
+import { toDuration } from '../../src/xds/fields.js';
+import { HTTP_CONNECTION_MANAGER_TYPE, ROUTER_TYPE } from '../../src/xds/listener.js';
+import {
+  COOKIE_STATE_TYPE,
+  HEADER_STATE_TYPE,
+  STATEFUL_SESSION_TYPE,
+} from '../../src/xds/stateful-session.js';
+import { bodyOf, moved, releaseOf, share } from '../support/case-world.js';
+import { type FastAnswer, FastCaller, type NamedBackend, startBackends } from '../support/fast-traffic.js';
+import { TestMesh, toAddress } from '../support/mesh.js';
+import { PlainAdsServer } from '../support/plain-ads-server.js';
+import { eventually } from '../support/processes.js';
+
+/** A sidecar that a control plane of another make drives, with Envoy's own fields and nothing of ours. */
+
+const HOST = 'checkout.example';
+const ADS = { ads: {}, resourceApiVersion: 'V3' };
+const users = Array.from({ length: 1000 }, (_, i) => i);
+
+interface Setting {
+  /** Of the weighted clusters `v1` and `v2`. */
+  readonly weights: readonly [number, number];
+  readonly useHashPolicy?: boolean;
+  readonly hashPolicy?: readonly object[];
+  /** Session state of the HTTP filter. */
+  readonly sessionState?: object;
+  readonly strict?: boolean;
+}
+
+function routesOf({ weights, useHashPolicy = false, hashPolicy = [] }: Setting): object {
+  const clusters = ['v1', 'v2'].map((name, i) => ({ name, weight: { value: weights[i] } }));
+  const action = {
+    weightedClusters: { clusters, useHashPolicy: { value: useHashPolicy } },
+    hashPolicy,
+    timeout: toDuration(0),
+    retryPolicy: { retryOn: 'connect-failure', numRetries: { value: 2 } },
+  };
+  return {
+    name: 'routes',
+    virtualHosts: [{ name: 'all', domains: [HOST], routes: [{ match: { prefix: '/' }, route: action }] }],
+  };
+}
+
+function listenerOf({ sessionState, strict = false }: Setting): object {
+  const stateful = {
+    name: 'stateful',
+    typedConfig: packAny(STATEFUL_SESSION_TYPE, { sessionState, strict }),
+  };
+  const manager = {
+    rds: { routeConfigName: 'routes', configSource: ADS },
+    httpFilters: [
+      ...(sessionState ? [stateful] : []),
+      { name: 'router', typedConfig: packAny(ROUTER_TYPE, {}) },
+    ],
+  };
+  return { name: 'outbound', apiListener: { apiListener: packAny(HTTP_CONNECTION_MANAGER_TYPE, manager) } };
+}
+
+const clusterOf = (name: string) => ({
+  name,
+  type: 'EDS',
+  edsClusterConfig: { edsConfig: ADS },
+  lbPolicy: 'RING_HASH',
+});
+
+function assignmentOf(clusterName: string, backends: readonly NamedBackend[]): object {
+  const lbEndpoints = backends.map(({ address }) => {
+    const { host, port } = toAddress(address);
+    return { endpoint: { address: { socketAddress: { address: host, portValue: port } } } };
+  });
+  return { clusterName, endpoints: [{ lbEndpoints }] };
+}
+
+async function start(t: Test, setting: Setting) {
+  const backends = await startBackends(t, { v1: 3, v2: 3 });
+  const of = (release: string) => backends.get(release) as NamedBackend[];
+  const server = await PlainAdsServer.start(t, {
+    listener: { outbound: listenerOf(setting) },
+    route: { routes: routesOf(setting) },
+    cluster: { v1: clusterOf('v1'), v2: clusterOf('v2') },
+    endpoint: { v1: assignmentOf('v1', of('v1').slice(0, 2)), v2: assignmentOf('v2', of('v2')) },
+  });
+  const mesh = await TestMesh.start(t);
+  const { addresses } = await mesh.sidecar({ controlPlane: toAddress(server.address) });
+  const caller = new FastCaller(t, addresses.outbound);
+  const callAll = (cookies: readonly string[] = []) =>
+    caller.all(
+      users.map((user) => ({
+        host: HOST,
+        headers: [
+          ['x-user-id', `user-${user}`] as const,
+          ...(cookies[user] ? [['cookie', cookies[user]] as const] : []),
+        ],
+      })),
+    );
+  return { server, caller, callAll, of };
+}
+
+const bodies = (answers: readonly FastAnswer[]) => answers.map(bodyOf);
+const cookieOf = ({ setCookie = '' }: FastAnswer) => setCookie.split(';')[0] as string;
+const BY_USER = [{ header: { headerName: 'x-user-id' }, terminal: true }];
+
+t.test(
+  'weighted clusters with use_hash_policy: sessions stick, and a weight change moves the fewest',
+  async (t) => {
+    const setting: Setting = { weights: [70, 30], useHashPolicy: true, hashPolicy: BY_USER };
+    const { server, callAll } = await start(t, setting);
+    const first = bodies(await callAll());
+    t.same(bodies(await callAll()), first);
+    t.ok(Math.abs(share(first, 'v2') - 0.3) < 0.06, `${share(first, 'v2')}`);
+    server.replace('route', 'routes', routesOf({ ...setting, weights: [60, 40] }));
+    await eventually('more go to v2', async () => share(bodies(await callAll()), 'v2') > share(first, 'v2'));
+    const after = bodies(await callAll());
+    const changed = moved(first, after);
+    t.ok(
+      changed.every((i) => releaseOf(after[i]) === 'v2'),
+      'all that moved went to v2',
+    );
+    t.ok(Math.abs(changed.length / users.length - 0.1) < 0.05, `${changed.length} moved`);
+    t.same(server.rejections, []);
+  },
+);
+
+t.test('a cookie policy with a ttl: the first response already belongs to the session', async (t) => {
+  const hashPolicy = [{ cookie: { name: 'sid', ttl: toDuration(60_000), path: '/' } }];
+  const { callAll } = await start(t, { weights: [50, 50], useHashPolicy: true, hashPolicy });
+  const first = await callAll();
+  t.match(first[0]?.setCookie, /^sid=[\w-]+; Path=\/; Max-Age=60; HttpOnly$/);
+  const again = await callAll(first.map(cookieOf));
+  t.same(bodies(again), bodies(first));
+  t.ok(again.every(({ setCookie }) => setCookie === undefined));
+});
+
+const STATE = {
+  name: 'cookie',
+  typedConfig: packAny(COOKIE_STATE_TYPE, { cookie: { name: 'at', path: '/', ttl: toDuration(60_000) } }),
+};
+
+t.test('stateful_session by cookie: keeps endpoint and release, through weights and new pods', async (t) => {
+  const setting: Setting = { weights: [50, 50], sessionState: STATE };
+  const { server, callAll, of, caller } = await start(t, setting);
+  const first = await callAll();
+  t.match(first[0]?.setCookie, /^at="[\w+/=]+"; Max-Age=60; Path=\/; HttpOnly$/);
+  const cookies = first.map(cookieOf);
+  const address = Buffer.from(/"(.*)"/.exec(cookies[0] ?? '')?.[1] ?? '', 'base64').toString();
+  const home = [...of('v1'), ...of('v2')].find((backend) => backend.address === address);
+  t.equal(home?.name, bodyOf(first[0] as FastAnswer), 'it names the endpoint as Envoy does');
+  const again = await callAll(cookies);
+  t.same(bodies(again), bodies(first));
+  t.ok(
+    again.every(({ setCookie }) => setCookie === undefined),
+    'no second cookie',
+  );
+  server.replace('endpoint', 'v1', assignmentOf('v1', of('v1')));
+  server.replace('route', 'routes', routesOf({ ...setting, weights: [1, 999] }));
+  await eventually('new sessions follow the weights', async () => share(bodies(await callAll()), 'v2') > 0.9);
+  t.same(bodies(await callAll(cookies)), bodies(first), 'old ones stay');
+
+  // Envoy's newer values hold an expiry beside the address.
+  const bytes = Buffer.concat([
+    Buffer.from([0x0a, address.length]),
+    Buffer.from(address),
+    Buffer.from([0x10, 7]),
+  ]);
+  const withExpiry = [['cookie', `at="${bytes.toString('base64')}"`] as const];
+  t.equal(bodyOf(await caller.one({ host: HOST, headers: withExpiry })), home?.name);
+  for (const garbage of ['', '%', 'A'.repeat(9000), Buffer.from('10.0.0.1:1').toString('base64'), 'CgA=']) {
+    const { status, setCookie } = await caller.one({ host: HOST, headers: [['cookie', `at="${garbage}"`]] });
+    t.equal(status, 200);
+    t.match(setCookie, /^at="/, `replaced: ${garbage.slice(0, 10)}`);
+  }
+
+  await home?.stop();
+  const moves = await caller.one({ host: HOST, headers: [['cookie', cookies[0] as string]] });
+  t.equal(releaseOf(bodyOf(moves)), releaseOf(home?.name), 'its pod is gone: another of its release');
+  t.match(moves.setCookie, /^at="/, 'and a cookie that says so');
+  t.same(server.rejections, []);
+});
+
+t.test('stateful_session, strict: no other endpoint will do', async (t) => {
+  const { caller, callAll } = await start(t, { weights: [50, 50], sessionState: STATE, strict: true });
+  const first = await callAll();
+  t.same(bodies(await callAll(first.map(cookieOf))), bodies(first));
+  const gone = `at="${Buffer.from('10.0.0.1:80').toString('base64')}"`;
+  t.match(await caller.one({ host: HOST, headers: [['cookie', gone]] }), {
+    status: 503,
+    error: 'no-endpoint',
+  });
+});
+
+t.test('stateful_session by header: the address comes and goes in the header', async (t) => {
+  const sessionState = { name: 'header', typedConfig: packAny(HEADER_STATE_TYPE, { name: 'X-At' }) };
+  const { caller, of } = await start(t, { weights: [0, 1], sessionState });
+  for (const { name, address } of of('v2')) {
+    const headers = [['x-at', Buffer.from(address).toString('base64')] as const];
+    t.equal(bodyOf(await caller.one({ host: HOST, headers })), name);
+  }
+});
