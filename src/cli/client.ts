@@ -13,8 +13,8 @@ import {
   type ProblemsMessage,
   problemsCodec,
 } from '../api/config-service.js';
+import type { SocketAddress } from '../model/formats.js';
 import type { Problem } from '../model/problems.js';
-import type { SocketAddress } from '../model/scalars.js';
 import { formatAddress } from '../xds/fields.js';
 import { CommandError, EXIT } from './exit.js';
 
