@@ -235,6 +235,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
   const reporter = new LoadReporter({
     channel: controlPlaneChannel(options.controlPlane, credentials.createInsecure()),
     node,
+    waiting: () => configuration.waiting,
     collect: async () => ledger.take(await countPins(table, configuration.table, clock.nowMs)),
     log: discoveryLog,
   });
