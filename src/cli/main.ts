@@ -18,6 +18,7 @@ const VERBS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   plan: async () => (await import('./commands/plan.js')).addPlan,
   explain: async () => (await import('./commands/explain.js')).addExplain,
   status: async () => (await import('./commands/status.js')).addStatus,
+  bootstrap: async () => (await import('./commands/bootstrap.js')).addBootstrap,
   import: async () => (await import('./commands/import-ingress.js')).addImport,
   version: async () => addVersion,
 };
@@ -39,6 +40,8 @@ async function createProgram(verb = ''): Promise<Command> {
     )
     .version(VERSION, '-V, --version')
     .showHelpAfterError('(add --help for what there is)')
+    // What follows a command belongs to it: "plan split … --output json" is an option of "split".
+    .enablePositionalOptions()
     .exitOverride();
   const asked = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
   for (const load of asked === undefined ? Object.values(VERBS) : [asked]) (await load())(program);
