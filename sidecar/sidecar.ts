@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { credentials } from '@grpc/grpc-js';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { listen } from '../src/lifecycle/listen.js';
-import type { SocketAddress } from '../src/model/scalars.js';
+import type { SocketAddress } from '../src/model/formats.js';
 import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
 import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
@@ -235,6 +235,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
   const reporter = new LoadReporter({
     channel: controlPlaneChannel(options.controlPlane, credentials.createInsecure()),
     node,
+    waiting: () => configuration.waiting,
     collect: async () => ledger.take(await countPins(table, configuration.table, clock.nowMs)),
     log: discoveryLog,
   });

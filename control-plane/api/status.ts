@@ -10,17 +10,19 @@ import type { ConfigStore } from '../store/config-store.js';
 import { rejectionsOf } from './await-revision.js';
 import { releaseLoads } from './release-loads.js';
 
-/** Everything that `roost status` shows. */
-export function statusOf(parts: {
+export interface StatusParts {
   readonly store: ConfigStore;
   readonly ads: AdsServer;
   readonly source: AdsSource;
   readonly files: FileSource | undefined;
   readonly load: LoadStore;
   readonly storeName: string;
-}): StatusResponse {
+}
+
+/** Everything that `roost status` shows. */
+export function statusOf(parts: StatusParts): StatusResponse {
   const { revision, services } = parts.store.current;
-  const clients = parts.ads.streams.map((stream) => clientStatus(stream, revision, parts.source));
+  const clients = parts.ads.streams.map((stream) => clientStatus(stream, revision, parts));
   return {
     revision,
     clients: clients.sort((a, b) => (a.id < b.id ? -1 : 1)),
@@ -32,7 +34,7 @@ export function statusOf(parts: {
   };
 }
 
-function clientStatus(stream: AdsStream, revision: number, source: AdsSource): ClientStatus {
+function clientStatus(stream: AdsStream, revision: number, { source, load }: StatusParts): ClientStatus {
   const rejections = rejectionsOf(stream);
   const inSync = stream.settled(revision) && rejections.length === 0;
   return {
@@ -40,7 +42,7 @@ function clientStatus(stream: AdsStream, revision: number, source: AdsSource): C
     protocol: stream.protocol,
     connectedAtMs: stream.connectedAtMs,
     inSync,
-    drift: inSync ? [] : driftOf(stream, source),
+    drift: [...(inSync ? [] : driftOf(stream, source)), ...waitingOf(stream, load)].slice(0, MAX_DRIFT),
     types: PUSH_ORDER.map((type) => {
       const { subscription, acks } = stream.typeState(type);
       return {
@@ -61,6 +63,10 @@ const MAX_DRIFT = 20;
 function driftOf(stream: AdsStream, source: AdsSource): DriftMessage[] {
   return resourceStatuses(stream, source)
     .filter(({ progress }) => progress !== 'in-sync' && progress !== 'missing')
-    .slice(0, MAX_DRIFT)
     .map(({ kind, name, progress }) => ({ type: kind, name, state: progress }));
+}
+
+/** What it has accepted and does not run yet, as it says itself. */
+function waitingOf({ node }: AdsStream, load: LoadStore): DriftMessage[] {
+  return load.waitingAt(node.id).map((name) => ({ type: 'route', name, state: 'waiting' }));
 }

@@ -1,6 +1,6 @@
 import type { ChannelCredentials, Client, ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import { BackOff } from '../../src/lifecycle/back-off.js';
-import type { SocketAddress } from '../../src/model/scalars.js';
+import type { SocketAddress } from '../../src/model/formats.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { formatAddress, text } from '../../src/xds/fields.js';

@@ -1,5 +1,5 @@
 import { type ChannelCredentials, Client } from '@grpc/grpc-js';
-import type { SocketAddress } from '../../src/model/scalars.js';
+import type { SocketAddress } from '../../src/model/formats.js';
 import { formatAddress } from '../../src/xds/fields.js';
 
 /** Waits between attempts to reach the control plane, in milliseconds. */
