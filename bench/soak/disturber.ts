@@ -60,10 +60,9 @@ export class Disturber {
   }
 
   private async changeConfiguration(): Promise<void> {
-    const { service } = this.options;
     for (let change = 1; await this.pause(CONFIG_EVERY_MS); change++) {
       if (change % MEMBERSHIP_EVERY === 0) await this.changeMembership();
-      else await service.split(CANARY_WEIGHTS[service.changes % CANARY_WEIGHTS.length] as number);
+      else await this.moveWeights();
     }
   }
 
@@ -78,11 +77,19 @@ export class Disturber {
       return;
     }
     const pod = this.drawPod();
-    if (pod === undefined) return;
+    if (pod === undefined) {
+      await this.moveWeights();
+      return;
+    }
     this.removals++;
     this.removed = pod;
     pod.configured = false;
     await service.apply();
+  }
+
+  private async moveWeights(): Promise<void> {
+    const { service } = this.options;
+    await service.split(CANARY_WEIGHTS[service.changes % CANARY_WEIGHTS.length] as number);
   }
 
   /** A pod of a release in which all is well, disturbed from here on; undefined: there is none. */

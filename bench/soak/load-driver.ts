@@ -20,8 +20,10 @@ const SESSIONS = 2000;
 const FORGETFUL = 0.005;
 /** Requests under way at once; what is due beyond is not sent, and said to be so. */
 const MOST_UNDER_WAY = 2000;
+/** Connections kept for the next request, so that a burst does not look like a growth of descriptors. */
+const MOST_IDLE = 128;
 const TICK_MS = 2;
-const LONGEST_STAY_MS = 20;
+const LONGEST_STAY_MS = 6;
 const CLOSED_LOOP_WIDTH = 64;
 
 /** Sends the mix through the sidecar, and counts and judges what comes back. */
@@ -109,7 +111,7 @@ export class LoadDriver {
       this.underWay--;
       session.busy = false;
       this.finish({ kind, ending, session, sentAtMs, fault, connection });
-      if (connection.usable && !kind.newConnection) this.idle.push(connection);
+      this.keep(connection, kind);
       onOver();
     });
   }
@@ -149,6 +151,12 @@ export class LoadDriver {
       for (let kept = this.idle.pop(); kept !== undefined; kept = this.idle.pop())
         if (kept.usable) return kept;
     return new SoakConnection(this.port, (gone) => this.onGone(gone));
+  }
+
+  private keep(connection: SoakConnection, { newConnection }: RequestKind): void {
+    if (!connection.usable) return;
+    if (newConnection || this.idle.length >= MOST_IDLE) connection.destroy();
+    else this.idle.push(connection);
   }
 
   private onGone(connection: SoakConnection): void {

@@ -9,7 +9,7 @@ export function formatReport(report: SoakReport): string {
   const measured =
     saturation === undefined
       ? ''
-      : `; saturation ${whole(saturation.rate)}/s with the sidecar on ${saturation.busyCores.toFixed(2)} cores`;
+      : `; saturation ${whole(saturation.rate)}/s with the sidecar on ${saturation.busyCores.toFixed(2)} of a core`;
   const broken = report.promises.filter(({ verdict }) => verdict === 'broken');
   const verdict =
     broken.length === 0 ? 'Every promise that was judged was kept.' : `${broken.length} broken.`;

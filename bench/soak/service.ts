@@ -71,7 +71,7 @@ function serviceDocument(pods: readonly Pod[], canaryWeight: number): object {
         {
           name: 'default',
           split: splitOf(canaryWeight),
-          timeout: '20s',
+          timeout: '50s',
           retries: { attempts: 2, on: ['connect-failure', 'reset'] },
         },
       ],
@@ -80,6 +80,8 @@ function serviceDocument(pods: readonly Pod[], canaryWeight: number): object {
         version: 'persistent',
         endpoint: 'persistent',
       },
+      // A machine that is too busy to connect is no endpoint that does not answer.
+      timeouts: { connect: '10s' },
       limits: { retryBudget: { percent: 100, minimum: 1000 } },
     },
   };

@@ -23,7 +23,7 @@ export interface Manners {
 /** A slow client reads nothing for so long after each piece. */
 const SLOW_PAUSE_MS = 20;
 /** No answer in this time is no answer. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 /** A client's connection: one request, its response, the next. */
 export class SoakConnection {

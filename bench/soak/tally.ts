@@ -3,7 +3,7 @@ import type { RequestKind } from './request-kinds.js';
 import type { Judgement } from './session.js';
 
 /** Latencies are counted by whole milliseconds; the last count takes all that are longer. */
-const LONGEST_MS = 30_000;
+const LONGEST_MS = 60_000;
 
 /** Everything that is counted of requests. */
 export class Tally {
