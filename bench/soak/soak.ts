@@ -72,11 +72,14 @@ async function run(world: World, options: SoakOptions, say: Say): Promise<SoakRe
     ]);
   } finally {
     clearInterval(progress);
-    // A pod is brought back before the load ends, so that what is under way finds what it was promised.
-    await disturber.stop();
-    await driver.stop();
+    try {
+      // A pod is brought back before the load ends, so that what is under way finds what it was promised.
+      await disturber.stop();
+    } finally {
+      await driver.stop();
+      await sampler.stop();
+    }
   }
-  await sampler.stop();
   const seconds = (performance.now() - startedAt) / 1000;
   const found = { sampler, disturber, saturation, rate, seconds, changes: service.changes - changesBefore };
   const report = reportOn(world, options, { ...found, othersCores: machine?.othersCores() });
