@@ -4,8 +4,8 @@ import { ReflectionService } from '@grpc/reflection';
 import { configServiceConstructor, loadApiDefinition } from '../src/api/config-service.js';
 import { listen } from '../src/lifecycle/listen.js';
 import { Teardown } from '../src/lifecycle/teardown.js';
+import type { SocketAddress } from '../src/model/formats.js';
 import type { MeshService } from '../src/model/mesh-service.js';
-import type { SocketAddress } from '../src/model/scalars.js';
 import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { ProcessFigures } from '../src/telemetry/process-metrics.js';
@@ -15,6 +15,7 @@ import { LRS_SERVICE } from '../src/xds/load-report.js';
 import { ADS_SERVICE } from '../src/xds/resource-types.js';
 import { AdsFigures } from './ads/ads-figures.js';
 import { AdsServer } from './ads/ads-server.js';
+import { CSDS_SERVICE, clientStatusService } from './ads/client-status-service.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
 import { GrpcPort } from './grpc-port.js';
@@ -22,6 +23,7 @@ import { createHttpServer } from './http-server.js';
 import { loadReportingService } from './load/load-service.js';
 import { LoadStore } from './load/load-store.js';
 import { controlPlaneMetrics } from './metrics.js';
+import { OpenCalls } from './open-calls.js';
 import { ChangeLog } from './snapshot/change-log.js';
 import { SnapshotPublisher } from './snapshot/publisher.js';
 import { Snapshot } from './snapshot/snapshot.js';
@@ -38,6 +40,8 @@ export interface ControlPlaneOptions {
   readonly config: readonly string[];
   /** Empty: configuration is kept in memory only. */
   readonly dataDir: string;
+  /** How often sidecars report load; without it, every 5 s. */
+  readonly loadReportInterval?: number;
 }
 
 /** How long things take that no operator sets. */
@@ -49,6 +53,7 @@ export interface ControlPlaneTiming {
 }
 
 const TIMING: ControlPlaneTiming = { lingerMs: 10_000, stalledAfterMs: 60_000 };
+const LOAD_REPORT_INTERVAL_MS = 5000;
 
 /** The configuration files are not valid and there is nothing else to serve. */
 export class InvalidFilesError extends Error {
@@ -135,8 +140,9 @@ export class ControlPlane {
     const changes = new ChangeLog();
     const server = newServer();
     const port = new GrpcPort(server);
+    const source = { snapshot, changes, figures: new AdsFigures(), nowMs: Date.now };
     const ads = new AdsServer({
-      source: { snapshot, changes, figures: new AdsFigures(), nowMs: Date.now },
+      source,
       log: log.child({ component: 'ads' }),
       disconnect: (peer) => port.disconnect(peer),
       stalledAfterMs: timing.stalledAfterMs,
@@ -151,6 +157,8 @@ export class ControlPlane {
       onPublished: () => ads.pushToAll(),
     });
     const load = new LoadStore();
+    const open = new OpenCalls();
+    const { loadReportInterval = LOAD_REPORT_INTERVAL_MS } = this.options;
     const definition = loadApiDefinition();
     const storeName = this.options.dataDir || 'memory';
     const api = new ConfigApi({
@@ -159,15 +167,17 @@ export class ControlPlane {
       definition,
       load,
       log: log.child({ component: 'api' }),
-      status: () => statusOf({ store, ads, files, storeName }),
+      status: () => statusOf({ store, ads, source, files, load, storeName }),
     });
     server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
-    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load));
+    server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source, open));
+    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load, loadReportInterval, open));
     server.addService(configServiceConstructor(definition).service, api.implementation);
     new ReflectionService(definition).addToServer(server);
     const close = async () => {
       ads.closeAll();
       api.closeStreams();
+      open.endAll();
       await port.close(SHUTDOWN_MS);
       publisher.close();
     };

@@ -1,7 +1,7 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import { listen } from '../src/lifecycle/listen.js';
-import type { SocketAddress } from '../src/model/scalars.js';
+import type { SocketAddress } from '../src/model/formats.js';
 
 /**
  * The port of a gRPC server. The connections are accepted here and handed on, because gRPC ends a call only in

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { setTimeout } from 'node:timers/promises';
 import { ControlPlaneClient } from '../../src/cli/client.js';
 import { currentCommit, describeMachine, type Placement, placeOnCores } from '../machine.js';
 import { MachineLoad } from '../measure/machine-load.js';
@@ -65,25 +66,41 @@ async function run(world: World, options: SoakOptions, say: Say): Promise<SoakRe
   const disturber = new Disturber({ pods, service, cores: placement.loadCores, seed: options.seed });
   const progress = setInterval(() => say(progressLine(world, sampler, disturber)), PROGRESS_MS);
   try {
-    await Promise.race([
-      new Promise((resolve) => setTimeout(resolve, options.minutes * 60_000)),
-      disturber.ended,
-      sampler.ended,
-    ]);
+    await untilTimeIsUp(options.minutes * 60_000, [disturber.ended, sampler.ended]);
+    await stop(world, sampler, disturber);
+  } catch (error) {
+    // What was first to fail is what to tell; the rest follows from it.
+    await Promise.allSettled([stop(world, sampler, disturber)]);
+    throw mesh.proxy.hasEnded
+      ? new Error(`the sidecar ended: ${mesh.proxy.output}`, { cause: error })
+      : error;
   } finally {
     clearInterval(progress);
-    try {
-      // A pod is brought back before the load ends, so that what is under way finds what it was promised.
-      await disturber.stop();
-    } finally {
-      await driver.stop();
-      await sampler.stop();
-    }
   }
   const seconds = (performance.now() - startedAt) / 1000;
   const found = { sampler, disturber, saturation, rate, seconds, changes: service.changes - changesBefore };
   const report = reportOn(world, options, { ...found, othersCores: machine?.othersCores() });
   return { ...report, promises: judge(report, options.allowStalls) };
+}
+
+/** Rejects as soon as one of the others does. */
+async function untilTimeIsUp(ms: number, others: readonly Promise<unknown>[]): Promise<void> {
+  const over = new AbortController();
+  try {
+    await Promise.race([setTimeout(ms, undefined, { signal: over.signal }), ...others]);
+  } finally {
+    over.abort();
+  }
+}
+
+async function stop({ driver }: World, sampler: Sampler, disturber: Disturber): Promise<void> {
+  try {
+    // A pod is brought back before the load ends, so that what is under way finds what it was promised.
+    await disturber.stop();
+  } finally {
+    await driver.stop();
+    await sampler.stop();
+  }
 }
 
 async function saturate({ driver, mesh }: World, { saturationSeconds }: SoakOptions, say: Say) {

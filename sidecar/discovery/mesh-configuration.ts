@@ -11,7 +11,12 @@ import type { ResourceKind } from '../../src/xds/resource-types.js';
 import { decodeRouteConfiguration, type RouteConfigurationResource } from '../../src/xds/route.js';
 import type { StatefulSessionConfig } from '../../src/xds/stateful-session.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
-import { type ReceivedResource, type ResourceConsumer, WILDCARD } from './delta-client.js';
+import {
+  type ReceivedResource,
+  type RefusedResource,
+  type ResourceConsumer,
+  WILDCARD,
+} from './ads-client.js';
 
 /** How long a name that the server says nothing about is waited for (xDS: 15 s), before it counts as not there. */
 const MISSING_AFTER_MS = 15_000;
@@ -72,6 +77,11 @@ export class MeshConfiguration implements ResourceConsumer {
     return this.changedAtMs;
   }
 
+  /** Route configurations that are accepted and not in force yet: something that they name is not there. */
+  get waiting(): string[] {
+    return [...this.routeSets].flatMap(([name, { pending }]) => (pending === undefined ? [] : [name]));
+  }
+
   /** The resources in force, for people to look at. Secrets are left out. */
   dump(): object {
     const routes = [...this.routeSets.values()].map(({ active, pending }) => ({
@@ -93,14 +103,14 @@ export class MeshConfiguration implements ResourceConsumer {
     kind: ResourceKind,
     resources: readonly ReceivedResource[],
     removed: readonly string[],
-  ): readonly string[] {
-    const problems: string[] = [];
+  ): readonly RefusedResource[] {
+    const problems: RefusedResource[] = [];
     for (const resource of resources) {
       try {
         this.accept(kind, resource);
       } catch (error) {
         const name = error instanceof InvalidXdsError ? error.resourceName || resource.name : resource.name;
-        problems.push(`${kind} ${name}: ${error instanceof Error ? error.message : String(error)}`);
+        problems.push({ name, reason: error instanceof Error ? error.message : String(error) });
       }
     }
     for (const name of removed) this.remove(kind, name);

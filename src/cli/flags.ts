@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
+import { parseDuration, type SocketAddress, splitHostPort } from '../model/formats.js';
 import { nearestOf } from '../model/nearest.js';
-import { parseDuration, type SocketAddress, splitHostPort } from '../model/scalars.js';
 
 /**
  * Flags declared once: from the table come the option on the command, its `ROOST_*` variable, its default, its
@@ -215,4 +215,13 @@ export function durationBetween(min: string, max: string): (value: string) => nu
     if (ms < minMs || ms > maxMs) throw new FlagError(`is not between ${min} and ${max}`);
     return ms;
   };
+}
+
+/** `checkout.shop`, or `checkout` in the namespace `default`. */
+export function serviceName(value: string): { readonly name: string; readonly namespace: string } {
+  const found = /^([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)(?:\.([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?))?$/.exec(
+    value,
+  );
+  if (!found) throw new FlagError('is no NAME or NAME.NAMESPACE in lower-case letters, digits and "-"');
+  return { name: found[1] as string, namespace: found[2] ?? 'default' };
 }

@@ -9,7 +9,7 @@ import { Sidecar, type SidecarOptions } from '../../sidecar/sidecar.js';
 import type { AwaitProgress, ChangeResponse } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import { ControlPlaneClient } from '../../src/cli/client.js';
-import { type SocketAddress, splitHostPort } from '../../src/model/scalars.js';
+import { type SocketAddress, splitHostPort } from '../../src/model/formats.js';
 import { LogOutput } from '../../src/telemetry/log-output.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { eventually } from './processes.js';
@@ -69,6 +69,8 @@ export class TestMesh {
         service: { name: 'frontend', namespace: 'shop' },
         release: '',
         controlPlane: toAddress(this.controlPlane.grpcAddress),
+        xdsMode: 'delta',
+        nodeId: '',
         outbound: FREE,
         inbound: FREE,
         app: { host: '127.0.0.1', port: 1 },
