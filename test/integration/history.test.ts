@@ -1,8 +1,17 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { ChangeResponse, HistoryResponse, ServiceMessage } from '../../src/api/config-service.js';
+import { stringify } from 'yaml';
+import type {
+  ChangeResponse,
+  HistoryResponse,
+  ListResponse,
+  ServiceMessage,
+} from '../../src/api/config-service.js';
 import { fromStruct, toStruct } from '../../src/api/struct.js';
 import { ControlPlaneClient } from '../../src/cli/client.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
+import { temporaryFolder } from '../support/folder.js';
 import { TestMesh, toAddress } from '../support/mesh.js';
 import { checkout, meshService } from '../support/shop.js';
 
@@ -164,6 +173,32 @@ t.test('a backup that is not whole is refused by what is wrong with it', async (
   ];
   for (const [bytes, message] of cases) t.match(await failure(call('Restore', { file: bytes })), message);
   t.match(await call('Restore', { file }), { changed: false });
+});
+
+t.test('files are authors of what they declare, and a restore does not take that from them', async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = join(folder, 'cart.yaml');
+  await writeFile(file, stringify(meshService('cart.shop')));
+  const mesh = await TestMesh.start(t, [], { config: [file] });
+  const { entries } = await mesh.client.call<HistoryResponse>('History', { name: '' });
+  t.match(entries, [{ key: 'shop/cart', action: 'files', by: { origin: 'files', name: '', peer: '' } }]);
+
+  const other = await start(t, checkout());
+  const without = await other.call<{ file: Buffer }>('Backup', {});
+  const refused = await failure(mesh.client.call('Restore', { file: without.file }));
+  t.equal(refused, `shop/cart is declared in ${file}; take it out there`);
+  await mesh.split('cart.shop', { v1: 7 });
+  await other.mesh.apply(meshService('cart.shop'));
+  const both = await other.call<{ file: Buffer }>('Backup', {});
+  await mesh.client.call('Restore', { file: both.file });
+  const { services } = await mesh.client.call<ListResponse>('List', {});
+  t.same(
+    services.map((service) => [service.key, service.file]),
+    [
+      ['shop/cart', file],
+      ['shop/checkout', ''],
+    ],
+  );
 });
 
 t.test('a name that claims to be the files is no more than a name', async (t) => {
