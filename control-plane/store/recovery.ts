@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { OperatorError } from '../../src/lifecycle/operator-error.js';
 import { applyChange, type ConfigState } from './config-state.js';
 import { type JournalContent, readJournal } from './journal.js';
@@ -28,9 +29,8 @@ export async function recover(
   path: string,
   previousPath: string,
 ): Promise<Recovered | undefined> {
-  const previous = await readJournal(previousPath);
-  if (content === undefined && previous === undefined) return undefined;
-  const hasPrevious = previous !== undefined;
+  const hasPrevious = existsSync(previousPath);
+  if (content === undefined && !hasPrevious) return undefined;
   if (content !== undefined && hasBeginning(content)) {
     const [first, ...rest] = content.records as readonly JournalRecord[];
     const start = startOf(first as JournalRecord, path);
@@ -38,6 +38,7 @@ export async function recover(
     const missing = missingRevisions(start.state.revision, rest);
     return { state, content, fromPrevious: false, hasPrevious, format: start.format, missing };
   }
+  const previous = await readJournal(previousPath);
   if (previous === undefined || !hasBeginning(previous)) throw damaged(path);
   const [first, ...rest] = previous.records as readonly JournalRecord[];
   const start = startOf(first as JournalRecord, previousPath);
@@ -56,12 +57,14 @@ export async function recover(
   };
 }
 
-/** Revisions that should be between those that are there. */
+/** Revisions that should be between those that are there. A restore may skip some. */
 function missingRevisions(start: number, records: readonly JournalRecord[]): number[] {
-  const revisions = [start, ...records.map(({ revision }) => revision)];
-  return revisions.slice(1).flatMap((revision, i) => {
-    const before = revisions[i] as number;
-    return Array.from({ length: Math.max(0, revision - before - 1) }, (_, gap) => before + 1 + gap);
+  let before = start;
+  return records.flatMap((record) => {
+    const first = before + 1;
+    const skips = record.kind === 'change' && record.restored !== undefined;
+    before = record.revision;
+    return skips ? [] : Array.from({ length: Math.max(0, before - first) }, (_, gap) => first + gap);
   });
 }
 
