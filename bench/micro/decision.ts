@@ -20,7 +20,8 @@ import { nanosecondsEach } from './repeat.js';
 const SERVICES = 1000;
 const ROUTES = 20;
 const ENDPOINTS = 10;
-const REQUESTS = 2000;
+/** Few: in a sidecar the head has just been parsed, and is in the processor's cache. The services are not. */
+const REQUESTS = 100;
 const DECISIONS = 100_000;
 const MAX_FIELDS = 100;
 const SESSIONS = 100_000;
@@ -32,8 +33,14 @@ export function measureDecision(): SpecialFigure[] {
   const context = decisionContext();
   const measure = (name: string, routeOf: (i: number) => number): SpecialFigure => {
     const requests = makeRequests(routeOf);
+    const random = seededRandom(3);
+    const authorities = Array.from(
+      { length: DECISIONS },
+      () => `${serviceName(Math.floor(random() * SERVICES))}.shop`,
+    );
     const values = nanosecondsEach(DECISIONS, () => {
-      for (let i = 0; i < DECISIONS; i++) decide(table, requests[i % REQUESTS] as RequestHead, context);
+      for (let i = 0; i < DECISIONS; i++)
+        decide(table, authorities[i] as string, requests[i % REQUESTS] as RequestHead, context);
     });
     return { name, unit: 'µs', values: values.map((ns) => ns / 1000), goal: GOAL_US };
   };
@@ -43,11 +50,11 @@ export function measureDecision(): SpecialFigure[] {
   ];
 }
 
-function decide(table: DomainTable, request: RequestHead, context: DecisionContext): void {
-  const host = table.find(request.authority);
+function decide(table: DomainTable, authority: string, request: RequestHead, context: DecisionContext): void {
+  const host = table.find(authority);
   const route = host && findRoute(host, request, context.random);
   const placed = host && route && place(host, route, request, context);
-  if (placed?.endpoint === undefined) throw new Error(`no decision for ${request.authority}${request.path}`);
+  if (placed?.endpoint === undefined) throw new Error(`no decision for ${authority}${request.path}`);
 }
 
 /** The way configuration takes in production: resource → xDS bytes → decoded → compiled. */
@@ -89,10 +96,9 @@ function makeRequests(routeOf: (i: number) => number): RequestHead[] {
     const isLast = route === ROUTES - 1;
     const path = isLast || route % 3 === 1 ? '/api/v1/elsewhere' : pathOf(route);
     const region = isLast || route % 3 === 0 ? 'nowhere' : regionOf(route);
-    const host = `${serviceName(Math.floor(random() * SERVICES))}.shop`;
     const head = new RequestHead(MAX_FIELDS, '127.0.0.1');
     const text =
-      `GET ${path}/orders/${i}?page=1 HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: okhttp/4.12.0\r\n` +
+      `GET ${path}/orders/${i}?page=1 HTTP/1.1\r\nHost: any\r\nUser-Agent: okhttp/4.12.0\r\n` +
       'Accept: application/json\r\nAccept-Encoding: gzip\r\nAccept-Language: en-GB\r\nCache-Control: no-cache\r\n' +
       `X-User-Id: ${userId(Math.floor(random() * 5000))}\r\nCookie: theme=dark; consent=1\r\n` +
       `Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nX-Region: ${region}\r\n` +

@@ -6,6 +6,7 @@ import type { StatefulSessionConfig } from '../xds/stateful-session.js';
 import { compileActions } from './actions.js';
 import { compileMatch } from './match.js';
 import { PinDigests } from './pins.js';
+import { RouteGuards } from './route-guards.js';
 import { SessionKeys } from './session-key.js';
 import { StatefulSession } from './stateful-session.js';
 import type { Affinity, Cluster, Release, Route, Service, Split, VirtualHost } from './table.js';
@@ -33,7 +34,12 @@ export function compileVirtualHost(config: VirtualHostConfig, options: CompileOp
     return made;
   };
   const routes = config.routes.map((route) => compileRoute(route, config, service, releaseOf, options));
-  return { name: config.name, service: { ...service, releases: [...releases.values()] }, routes };
+  return {
+    name: config.name,
+    service: { ...service, releases: [...releases.values()] },
+    routes,
+    guards: RouteGuards.of(config.routes.map(({ match }) => match)),
+  };
 }
 
 function compileService(policy: ServicePolicyConfig, options: CompileOptions): Service {

@@ -51,6 +51,7 @@ export interface NoEndpoint {
 
 /** S1: the first route whose condition holds. Looks at no session. */
 export function findRoute(host: VirtualHost, request: RequestView, random: () => number): Route | undefined {
+  if (host.guards !== undefined) return host.guards.find(host.routes, request, random);
   for (const route of host.routes) {
     if (route.condition === undefined || route.condition(request, random)) return route;
   }

@@ -5,6 +5,7 @@ import type { RouteActions } from './actions.js';
 import type { EndpointSet } from './endpoint-set.js';
 import type { Condition } from './match.js';
 import type { PinDigests } from './pins.js';
+import type { RouteGuards } from './route-guards.js';
 import type { SessionKeys } from './session-key.js';
 import type { StatefulSession } from './stateful-session.js';
 
@@ -24,6 +25,8 @@ export interface VirtualHost {
   readonly name: string;
   readonly service: Service;
   readonly routes: readonly Route[];
+  /** Finds among many routes; undefined where there are few. */
+  readonly guards: RouteGuards | undefined;
 }
 
 /** A service as its callers see it. Without our payload, the virtual host stands in for it. */

@@ -125,3 +125,26 @@ t.test(
     }
   },
 );
+
+t.test('a hash finds the same entry of a ring as looking at every entry does', async (t) => {
+  const LAST = 2n ** 64n - 1n;
+  const sizes = fc.record({
+    pods: fc.integer({ min: 1, max: 9 }),
+    entries: fc.integer({ min: 1, max: 700 }),
+  });
+  fc.assert(
+    fc.property(sizes, fc.array(fc.bigInt({ min: 0n, max: LAST })), ({ pods, entries }, random) => {
+      const hosts = Array.from({ length: pods }, (_, i) => host(i));
+      const ring = buildRing(hosts, { min: entries, max: Math.max(entries, pods) });
+      const hashes = Array.from({ length: ring.size }, (_, at) => ring.hashAt(at));
+      const edges = hashes.flatMap((hash) => [hash, hash - 1n, hash + 1n]);
+      for (const hash of [...random, ...edges, 0n, LAST].filter((hash) => hash >= 0n && hash <= LAST)) {
+        const first = hashes.findIndex((entry) => entry >= hash);
+        if (ring.find(hash) !== Math.max(first, 0)) return false;
+      }
+      return true;
+    }),
+    { numRuns: 40 },
+  );
+  t.pass();
+});

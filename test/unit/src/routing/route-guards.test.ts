@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { compileVirtualHost } from '../../../../src/routing/compile.js';
+import { findRoute } from '../../../../src/routing/decide.js';
+import { EndpointSet, USABLE } from '../../../../src/routing/endpoint-set.js';
+import { plainRequest } from '../../../../src/routing/request-view.js';
+import { codec } from '../../../../src/xds/descriptors.js';
+import { messageNameOf } from '../../../../src/xds/resource-types.js';
+import { decodeRouteConfiguration } from '../../../../src/xds/route.js';
+
+const LOAD_BALANCER = {
+  kind: 'random',
+  ringSize: 'proportional',
+  tableSize: 65_537,
+  slowStartMs: 0,
+} as const;
+
+/** A virtual host as it comes over the wire, with these matches in this order. */
+function hostOf(matches: readonly object[]) {
+  const routes = matches.map((match, i) => ({ name: `route-${i}`, match, route: { cluster: 'c' } }));
+  const bytes = codec(messageNameOf('route')).encode({
+    name: 'r',
+    virtualHosts: [{ name: 'h', domains: ['h'], routes }],
+  });
+  const [config] = decodeRouteConfiguration(bytes).virtualHosts;
+  if (config === undefined) throw new Error('no virtual host');
+  const endpoints = EndpointSet.of([], LOAD_BALANCER, () => USABLE);
+  return compileVirtualHost(config, {
+    cluster: (name) => ({ name, endpoints, unusableSinceMs: undefined }),
+    mintKey: () => '',
+  });
+}
+
+const paths = ['/', '/a', '/a/b', '/a/b/c', '/ab', '/A/b', '', `/${'long'.repeat(80)}`];
+const values = ['1', '2', '', 'x', 'X', 'y'.repeat(300)];
+const path = fc.oneof(
+  fc.constantFrom(...paths).map((value) => ({ path: value })),
+  fc.constantFrom(...paths).map((prefix) => ({ prefix })),
+  fc.constantFrom('/a', '/a/b').map((pathSeparatedPrefix) => ({ pathSeparatedPrefix })),
+  fc.constantFrom('/a', '/a/b').map((value) => ({ path: value, caseSensitive: { value: false } })),
+  fc.constant({ safeRegex: { regex: '/a.*' } }),
+);
+const header = fc
+  .record({
+    name: fc.constantFrom('x-one', 'x-two', ':method'),
+    exact: fc.constantFrom(...values),
+    ignoreCase: fc.boolean(),
+    invertMatch: fc.boolean(),
+    treatMissingHeaderAsEmpty: fc.boolean(),
+  })
+  .map(({ exact, ignoreCase, ...rest }) => ({ ...rest, stringMatch: { exact, ignoreCase } }));
+const match = fc
+  .tuple(path, fc.array(header, { maxLength: 2 }))
+  .map(([subject, headers]) => ({ ...subject, headers }));
+const request = fc
+  .record({
+    path: fc.constantFrom(...paths, '/a/b?c=d', '/zzz'),
+    headers: fc.array(fc.tuple(fc.constantFrom('x-one', 'X-Two'), fc.constantFrom(...values)), {
+      maxLength: 3,
+    }),
+  })
+  .map(plainRequest);
+
+t.test('with guards the same route is found as without', async (t) => {
+  let guarded = 0;
+  fc.assert(
+    fc.property(
+      fc.array(match, { minLength: 4, maxLength: 12 }),
+      fc.array(request, { minLength: 5 }),
+      (matches, requests) => {
+        const host = hostOf(matches);
+        if (host.guards !== undefined) guarded++;
+        const plain = { ...host, guards: undefined };
+        return requests.every((each) => findRoute(host, each, () => 0) === findRoute(plain, each, () => 0));
+      },
+    ),
+    { numRuns: 300 },
+  );
+  t.ok(guarded > 100, `${guarded} of 300 hosts had guards`);
+});
+
+t.test('few routes have none, nor have conditions that any request may meet', async (t) => {
+  t.equal(hostOf([{ path: '/a' }, { path: '/b' }, { path: '/c' }]).guards, undefined);
+  t.equal(hostOf(Array.from({ length: 9 }, () => ({ prefix: '/' }))).guards, undefined);
+  t.ok(hostOf(['/a', '/b', '/c', '/d'].map((value) => ({ path: value }))).guards);
+});
