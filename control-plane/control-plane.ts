@@ -15,6 +15,7 @@ import { LRS_SERVICE } from '../src/xds/load-report.js';
 import { ADS_SERVICE } from '../src/xds/resource-types.js';
 import { AdsFigures } from './ads/ads-figures.js';
 import { AdsServer } from './ads/ads-server.js';
+import { CSDS_SERVICE, clientStatusService } from './ads/client-status-service.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
 import { GrpcPort } from './grpc-port.js';
@@ -38,6 +39,8 @@ export interface ControlPlaneOptions {
   readonly config: readonly string[];
   /** Empty: configuration is kept in memory only. */
   readonly dataDir: string;
+  /** How often sidecars report load; without it, every 5 s. */
+  readonly loadReportInterval?: number;
 }
 
 /** How long things take that no operator sets. */
@@ -49,6 +52,7 @@ export interface ControlPlaneTiming {
 }
 
 const TIMING: ControlPlaneTiming = { lingerMs: 10_000, stalledAfterMs: 60_000 };
+const LOAD_REPORT_INTERVAL_MS = 5000;
 
 /** The configuration files are not valid and there is nothing else to serve. */
 export class InvalidFilesError extends Error {
@@ -135,8 +139,9 @@ export class ControlPlane {
     const changes = new ChangeLog();
     const server = newServer();
     const port = new GrpcPort(server);
+    const source = { snapshot, changes, figures: new AdsFigures(), nowMs: Date.now };
     const ads = new AdsServer({
-      source: { snapshot, changes, figures: new AdsFigures(), nowMs: Date.now },
+      source,
       log: log.child({ component: 'ads' }),
       disconnect: (peer) => port.disconnect(peer),
       stalledAfterMs: timing.stalledAfterMs,
@@ -151,6 +156,7 @@ export class ControlPlane {
       onPublished: () => ads.pushToAll(),
     });
     const load = new LoadStore();
+    const { loadReportInterval = LOAD_REPORT_INTERVAL_MS } = this.options;
     const definition = loadApiDefinition();
     const storeName = this.options.dataDir || 'memory';
     const api = new ConfigApi({
@@ -159,10 +165,11 @@ export class ControlPlane {
       definition,
       load,
       log: log.child({ component: 'api' }),
-      status: () => statusOf({ store, ads, files, storeName }),
+      status: () => statusOf({ store, ads, source, files, load, storeName }),
     });
     server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
-    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load));
+    server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source));
+    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load, loadReportInterval));
     server.addService(configServiceConstructor(definition).service, api.implementation);
     new ReflectionService(definition).addToServer(server);
     const close = async () => {

@@ -18,8 +18,13 @@ import { describeClusters } from './admin/describe-clusters.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { RequestRecorder } from './admin/request-recorder.js';
 import { RequestSamples } from './admin/request-samples.js';
+import type { AdsClient, AdsClientOptions } from './discovery/ads-client.js';
+import { controlPlaneChannel } from './discovery/control-plane-channel.js';
 import { DeltaClient } from './discovery/delta-client.js';
+import { LoadLedger } from './discovery/load-ledger.js';
+import { LoadReporter } from './discovery/load-reporter.js';
 import { MeshConfiguration } from './discovery/mesh-configuration.js';
+import { SotwClient } from './discovery/sotw-client.js';
 import { Drain } from './drain.js';
 import type { Http1Limits } from './http1/limits.js';
 import { createInboundListener } from './inbound/inbound-listener.js';
@@ -29,6 +34,7 @@ import { createOutboundListener } from './outbound/outbound-listener.js';
 import { PassthroughEndpoints } from './outbound/passthrough.js';
 import type { Listener } from './proxy/listener.js';
 import { requestIds } from './proxy/request-ids.js';
+import { countPins } from './session/pin-census.js';
 import { SessionPins } from './session/session-pins.js';
 import { SessionTable } from './session/session-table.js';
 import { TraceMemory } from './session/trace-memory.js';
@@ -44,6 +50,10 @@ export interface SidecarOptions {
   /** Empty: not told. */
   readonly release: string;
   readonly controlPlane: SocketAddress;
+  /** How configuration is asked for: what changed, or all of it again. */
+  readonly xdsMode: 'delta' | 'sotw';
+  /** Id that servers know this sidecar by; empty: made from its service, release and host. */
+  readonly nodeId: string;
   readonly outbound: SocketAddress;
   readonly inbound: SocketAddress;
   readonly app: SocketAddress;
@@ -99,6 +109,7 @@ export class Sidecar {
     });
     parts.configuration.start();
     parts.client.start();
+    parts.reporter.start();
     sidecar = new Sidecar(parts, addresses, log);
     log.info(
       { ...addresses, app: formatAddress(options.app.host, options.app.port) },
@@ -132,7 +143,8 @@ interface Parts {
   readonly passthrough: PassthroughEndpoints | undefined;
   readonly mirrors: Mirrors;
   readonly configuration: MeshConfiguration;
-  readonly client: DeltaClient;
+  readonly client: AdsClient;
+  readonly reporter: LoadReporter;
   readonly outbound: Listener;
   readonly inbound: Listener;
   readonly admin: HttpServer;
@@ -157,13 +169,14 @@ async function bind(
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
 function release(parts: Parts): void {
   parts.drain.cancel();
-  const { inbound, outbound, clock, delay, client, clusters, app, passthrough, mirrors } = parts;
+  const { inbound, outbound, clock, delay, client, reporter, clusters, app, passthrough, mirrors } = parts;
   inbound.destroy();
   outbound.destroy();
   mirrors.close();
   clock.stop();
   delay.stop();
   client.close();
+  reporter.close();
   clusters.close();
   app.retire();
   passthrough?.close();
@@ -198,13 +211,14 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     nowMs,
     log: discoveryLog,
   });
-  const client: DeltaClient = new DeltaClient(
-    options.controlPlane,
-    credentials.createInsecure(),
-    nodeOf(options),
-    configuration,
-    discoveryLog,
-  );
+  const node = nodeOf(options);
+  const client: AdsClient = newAdsClient(options.xdsMode, {
+    address: options.controlPlane,
+    credentials: credentials.createInsecure(),
+    node,
+    consumer: configuration,
+    log: discoveryLog,
+  });
 
   const service = `${options.service.name}.${options.service.namespace}`;
   const samples = new RequestSamples(options.debugSample);
@@ -217,6 +231,13 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
   });
   const table = new SessionTable(options.sessionTableSize, clock.nowMs);
   const pins = new SessionPins(table, nowMs);
+  const ledger = new LoadLedger(clusters);
+  const reporter = new LoadReporter({
+    channel: controlPlaneChannel(options.controlPlane, credentials.createInsecure()),
+    node,
+    collect: async () => ledger.take(await countPins(table, configuration.table, clock.nowMs)),
+    log: discoveryLog,
+  });
   const context = {
     get nowMs() {
       return clock.nowMs;
@@ -290,6 +311,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     scraper: new Scraper(metrics, () => figures.prepare()),
     samples,
     configDump: () => configuration.dump(),
+    clientStatus: () => ({ config: [{ node, genericXdsConfigs: client.status.list() }] }),
     clusters: () => describeClusters(clusters),
     drain: onDrain,
   };
@@ -315,6 +337,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     mirrors,
     configuration,
     client,
+    reporter,
     outbound,
     inbound,
     admin: createAdminServer(sources),
@@ -335,11 +358,17 @@ function notReady(
     : `waiting for the control plane at ${address}`;
 }
 
+function newAdsClient(mode: SidecarOptions['xdsMode'], options: AdsClientOptions): AdsClient {
+  return mode === 'delta' ? new DeltaClient(options) : new SotwClient(options);
+}
+
 /** What this sidecar tells servers about itself (`envoy.config.core.v3.Node`). */
-function nodeOf({ service, release }: SidecarOptions): object {
+function nodeOf({ service, release, nodeId }: SidecarOptions): object {
   const fields = { service: service.name, namespace: service.namespace, release };
   return {
-    id: `${service.name}.${service.namespace}${release === '' ? '' : `/${release}`}@${hostname()}:${process.pid}`,
+    id:
+      nodeId ||
+      `${service.name}.${service.namespace}${release === '' ? '' : `/${release}`}@${hostname()}:${process.pid}`,
     cluster: `${service.name}.${service.namespace}`,
     userAgentName: 'roost',
     userAgentVersion: VERSION,

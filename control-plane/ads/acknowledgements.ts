@@ -45,6 +45,17 @@ export class Acknowledgements {
     return this.outstanding.size;
   }
 
+  /** A response with this resource, or one that takes it away, has no answer yet. */
+  isUnanswered(name: string): boolean {
+    for (const { names } of this.outstanding.values())
+      if (names === 'all' || names.includes(name)) return true;
+    return false;
+  }
+
+  isRejected(name: string): boolean {
+    return this.rejected.has(name);
+  }
+
   sent(response: SentResponse): void {
     this.lastNonce = response.nonce;
     this.outstanding.set(response.nonce, response);

@@ -1,6 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Message } from '../../src/xds/descriptors.js';
 import { message, text } from '../../src/xds/fields.js';
+import { OUTBOUND_ROUTES } from '../../src/xds/resource-names.js';
 import { kindOfTypeUrl, PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
 import type { ChangeLog } from '../snapshot/change-log.js';
 import type { ChangedNames } from '../snapshot/changed-names.js';
@@ -199,9 +200,10 @@ export abstract class AdsStream {
     const { subscription } = this.types[kind];
     const names = [...changed[kind]].filter((name) => subscription.covers(name));
     if (kind === 'endpoint') return [...new Set([...names, ...this.owed()])];
-    // A wildcard covers a service's listener under the service's own name only.
-    if (kind === 'listener')
-      return [...names, ...[...changed.alias].filter((name) => subscription.explicitNames.has(name))];
+    // A wildcard covers a service's listener under the service's own name only, and no routes of all services.
+    const aliases = [...changed.alias].filter((name) => subscription.explicitNames.has(name));
+    if (kind === 'listener') return [...names, ...aliases.filter((name) => name !== OUTBOUND_ROUTES)];
+    if (kind === 'route') return [...names, ...aliases.filter((name) => name === OUTBOUND_ROUTES)];
     return names;
   }
 

@@ -53,7 +53,7 @@ interface LivePins {
 
 function livePins(service: MeshService, load: LoadStore): LivePins[] {
   const clusters = new Set(service.spec.versions.map(({ name }) => clusterName(service, name)));
-  return load.totals(clusters).map(({ address, pins }) => ({ endpoint: address, count: pins }));
+  return load.totals(clusters).map(({ address, now }) => ({ endpoint: address, count: now.pins }));
 }
 
 /** Sessions on one endpoint share their fate but for the slots that a change moves: those are counted by share. */

@@ -1,21 +1,26 @@
-import type { ClientStatus, StatusResponse } from '../../src/api/config-service.js';
+import type { ClientStatus, DriftMessage, StatusResponse } from '../../src/api/config-service.js';
 import { VERSION } from '../../src/version.js';
 import { PUSH_ORDER } from '../../src/xds/resource-types.js';
 import type { AdsServer } from '../ads/ads-server.js';
-import type { AdsStream } from '../ads/ads-stream.js';
+import type { AdsSource, AdsStream } from '../ads/ads-stream.js';
+import { resourceStatuses } from '../ads/resource-status.js';
+import type { LoadStore } from '../load/load-store.js';
 import type { FileSource } from '../source/file-source.js';
 import type { ConfigStore } from '../store/config-store.js';
 import { rejectionsOf } from './await-revision.js';
+import { releaseLoads } from './release-loads.js';
 
 /** Everything that `roost status` shows. */
 export function statusOf(parts: {
   readonly store: ConfigStore;
   readonly ads: AdsServer;
+  readonly source: AdsSource;
   readonly files: FileSource | undefined;
+  readonly load: LoadStore;
   readonly storeName: string;
 }): StatusResponse {
   const { revision, services } = parts.store.current;
-  const clients = parts.ads.streams.map((stream) => clientStatus(stream, revision));
+  const clients = parts.ads.streams.map((stream) => clientStatus(stream, revision, parts.source));
   return {
     revision,
     clients: clients.sort((a, b) => (a.id < b.id ? -1 : 1)),
@@ -23,16 +28,19 @@ export function statusOf(parts: {
     services: services.size,
     version: VERSION,
     store: parts.storeName,
+    load: releaseLoads(services, parts.load),
   };
 }
 
-function clientStatus(stream: AdsStream, revision: number): ClientStatus {
+function clientStatus(stream: AdsStream, revision: number, source: AdsSource): ClientStatus {
   const rejections = rejectionsOf(stream);
+  const inSync = stream.settled(revision) && rejections.length === 0;
   return {
     ...stream.node,
     protocol: stream.protocol,
     connectedAtMs: stream.connectedAtMs,
-    inSync: stream.settled(revision) && rejections.length === 0,
+    inSync,
+    drift: inSync ? [] : driftOf(stream, source),
     types: PUSH_ORDER.map((type) => {
       const { subscription, acks } = stream.typeState(type);
       return {
@@ -44,4 +52,15 @@ function clientStatus(stream: AdsStream, revision: number): ClientStatus {
       };
     }),
   };
+}
+
+/** Most resources named for one client. */
+const MAX_DRIFT = 20;
+
+/** What the client runs in another version than the one that is served, as far as it has said. */
+function driftOf(stream: AdsStream, source: AdsSource): DriftMessage[] {
+  return resourceStatuses(stream, source)
+    .filter(({ progress }) => progress !== 'in-sync' && progress !== 'missing')
+    .slice(0, MAX_DRIFT)
+    .map(({ kind, name, progress }) => ({ type: kind, name, state: progress }));
 }

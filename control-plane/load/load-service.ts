@@ -1,15 +1,17 @@
 import type { ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Message } from '../../src/xds/descriptors.js';
-import { messages, toDuration } from '../../src/xds/fields.js';
-import { decodeClusterLoad } from '../../src/xds/load-report.js';
+import { toDuration } from '../../src/xds/fields.js';
+import { decodeLoadReport } from '../../src/xds/load-report.js';
 import type { LoadStore } from './load-store.js';
-
-const REPORT_INTERVAL_MS = 5000;
 
 type LoadCall = ServerDuplexStream<Message, object>;
 
-/** The load reporting service (LRS): asks every client for the load of all its clusters. */
-export function loadReportingService(store: LoadStore): UntypedServiceImplementation {
+/**
+ * The load reporting service (LRS): asks every client for the load of all its clusters.
+ *
+ * @param intervalMs asked for between two reports
+ */
+export function loadReportingService(store: LoadStore, intervalMs: number): UntypedServiceImplementation {
   return {
     StreamLoadStats(call: LoadCall) {
       let asked = false;
@@ -20,10 +22,10 @@ export function loadReportingService(store: LoadStore): UntypedServiceImplementa
           call.write({
             sendAllClusters: true,
             reportEndpointGranularity: true,
-            loadReportingInterval: toDuration(REPORT_INTERVAL_MS),
+            loadReportingInterval: toDuration(intervalMs),
           });
         }
-        for (const stats of messages(request.clusterStats)) store.report(call, decodeClusterLoad(stats));
+        store.report(call, decodeLoadReport(request));
       });
       const leave = () => store.forget(call);
       call.on('end', () => {

@@ -1,17 +1,28 @@
-import type { ClusterLoad, EndpointLoad } from '../../src/xds/load-report.js';
+import type { ClusterLoad, EndpointLoad, LoadReport } from '../../src/xds/load-report.js';
 
 /** Load of one endpoint, from all clients together. */
 export interface LoadTotals {
   readonly cluster: string;
+  /** Empty: of no endpoint in particular. */
   readonly address: string;
   /** Since the control plane started. */
   readonly issued: number;
   readonly succeeded: number;
   readonly failed: number;
   readonly latencySumMs: number;
-  /** As last reported by each client that is connected. */
+  /** What is true now. */
+  readonly now: PresentLoad;
+}
+
+/** As last reported by each client that is connected. */
+export interface PresentLoad {
   readonly inFlight: number;
   readonly pins: number;
+  /** Requests that finished, over each client's last reporting interval. */
+  readonly succeededPerSecond: number;
+  readonly failedPerSecond: number;
+  /** Time that those took together, in milliseconds, for each second of the interval. */
+  readonly latencyMsPerSecond: number;
 }
 
 interface Counters {
@@ -21,50 +32,53 @@ interface Counters {
   latencySumMs: number;
 }
 
-/** Most endpoints remembered; a client that invents names must not fill memory. The oldest are forgotten. */
-const MAX_ENDPOINTS = 200_000;
+/** Most endpoints remembered, of all clients and of one; a client that invents names must not fill memory. */
+const BOUNDS = { all: 200_000, ofClient: 50_000 };
+
+export const NO_LOAD: PresentLoad = {
+  inFlight: 0,
+  pins: 0,
+  succeededPerSecond: 0,
+  failedPerSecond: 0,
+  latencyMsPerSecond: 0,
+};
 
 /**
- * What clients report, added up. Counts stay when a client leaves; what is true of a moment (in flight, pins) is
- * the client's own and leaves with it.
+ * What clients report, added up. Counts stay when a client leaves; what is true of a moment is the client's own:
+ * each of its reports replaces all of the one before, and the last leaves with it.
  */
 export class LoadStore {
+  /** By cluster and address; the oldest are forgotten. */
   private readonly counters = new Map<string, Counters>();
-  private readonly gauges = new Map<object, Map<string, { inFlight: number; pins: number }>>();
+  private readonly present = new Map<object, ReadonlyMap<string, PresentLoad>>();
+
+  constructor(private readonly bounds = BOUNDS) {}
 
   /** @param client stands for one connection */
-  report(client: object, load: ClusterLoad): void {
-    for (const endpoint of load.endpoints) {
-      const key = `${load.cluster}\n${endpoint.address}`;
+  report(client: object, { clusters, intervalMs }: LoadReport): void {
+    const now = new Map<string, PresentLoad>();
+    for (const [key, endpoint] of entriesOf(clusters)) {
+      if (now.size >= this.bounds.ofClient) break;
       this.count(key, endpoint);
-      let own = this.gauges.get(client);
-      if (own === undefined) {
-        own = new Map();
-        this.gauges.set(client, own);
-      }
-      if (endpoint.inFlight === 0 && endpoint.pins === 0) own.delete(key);
-      else own.set(key, { inFlight: endpoint.inFlight, pins: endpoint.pins });
+      now.set(key, presentOf(endpoint, intervalMs / 1000));
     }
+    this.present.set(client, now);
   }
 
   /** A client's connection has ended. */
   forget(client: object): void {
-    this.gauges.delete(client);
+    this.present.delete(client);
   }
 
   /** Load of every endpoint of these clusters; of all where none are named. */
   totals(clusters?: ReadonlySet<string>): LoadTotals[] {
-    const now = new Map<string, { inFlight: number; pins: number }>();
-    for (const own of this.gauges.values()) {
-      for (const [key, { inFlight, pins }] of own) {
-        const sum = now.get(key) ?? { inFlight: 0, pins: 0 };
-        now.set(key, { inFlight: sum.inFlight + inFlight, pins: sum.pins + pins });
-      }
-    }
+    const now = new Map<string, PresentLoad>();
+    for (const own of this.present.values())
+      for (const [key, load] of own) now.set(key, addLoad(now.get(key) ?? NO_LOAD, load));
     return [...this.counters].flatMap(([key, counters]) => {
       const [cluster = '', address = ''] = key.split('\n');
       if (clusters !== undefined && !clusters.has(cluster)) return [];
-      return [{ cluster, address, ...counters, ...(now.get(key) ?? { inFlight: 0, pins: 0 }) }];
+      return [{ cluster, address, ...counters, now: now.get(key) ?? NO_LOAD }];
     });
   }
 
@@ -74,11 +88,37 @@ export class LoadStore {
       counters = { issued: 0, succeeded: 0, failed: 0, latencySumMs: 0 };
       this.counters.set(key, counters);
       const [oldest] = this.counters.keys();
-      if (this.counters.size > MAX_ENDPOINTS) this.counters.delete(oldest as string);
+      if (this.counters.size > this.bounds.all) this.counters.delete(oldest as string);
     }
     counters.issued += load.issued;
     counters.succeeded += load.succeeded;
     counters.failed += load.failed;
     counters.latencySumMs += load.latencySumMs;
   }
+}
+
+export function addLoad(a: PresentLoad, b: PresentLoad): PresentLoad {
+  return {
+    inFlight: a.inFlight + b.inFlight,
+    pins: a.pins + b.pins,
+    succeededPerSecond: a.succeededPerSecond + b.succeededPerSecond,
+    failedPerSecond: a.failedPerSecond + b.failedPerSecond,
+    latencyMsPerSecond: a.latencyMsPerSecond + b.latencyMsPerSecond,
+  };
+}
+
+function presentOf(load: EndpointLoad, seconds: number): PresentLoad {
+  const perSecond = (count: number) => (seconds === 0 ? 0 : count / seconds);
+  return {
+    inFlight: load.inFlight,
+    pins: load.pins,
+    succeededPerSecond: perSecond(load.succeeded),
+    failedPerSecond: perSecond(load.failed),
+    latencyMsPerSecond: perSecond(load.latencySumMs),
+  };
+}
+
+function* entriesOf(clusters: readonly ClusterLoad[]): Iterable<readonly [string, EndpointLoad]> {
+  for (const { cluster, endpoints } of clusters)
+    for (const endpoint of endpoints) yield [`${cluster}\n${endpoint.address}`, endpoint];
 }

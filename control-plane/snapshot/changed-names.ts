@@ -2,7 +2,7 @@ import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
 
 /**
  * Names of resources that one snapshot has differently from another, by kind. `alias`: listeners under a name
- * that is not the service's own, which a wildcard does not cover.
+ * that is not the service's own, and the routes of all services together, none of which a wildcard covers.
  */
 export type ChangedNames = Readonly<Record<ResourceKind | 'alias', ReadonlySet<string>>>;
 

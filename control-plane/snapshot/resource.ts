@@ -9,6 +9,8 @@ export interface SnapshotResource {
   readonly name: string;
   /** A digest of the content: every replica that serves this content gives it this version. */
   readonly version: string;
+  /** The message itself, which ends {@link any}. */
+  readonly content: Uint8Array;
   /** `google.protobuf.Any`, for state-of-the-world responses. */
   readonly any: Buffer;
   /** `envoy.service.discovery.v3.Resource`, for delta responses. */
@@ -32,7 +34,21 @@ export function snapshotResource({ kind, name, bytes }: EncodedResource): Snapsh
       .uint32(field(3))
       .string(name),
   );
-  return { kind, name, version, any, delta };
+  return { kind, name, version, content: any.subarray(any.length - bytes.length), any, delta };
+}
+
+/**
+ * Route configurations made into one with the virtual hosts of all. Protobuf messages written one after the other
+ * read as one: lists follow each other, and of a field that occurs again the last counts, which is the name here
+ * (protobuf encoding, "Last One Wins").
+ */
+export function mergeRoutes(name: string, parts: readonly SnapshotResource[]): SnapshotResource {
+  const named = finish(protobuf.Writer.create().uint32(field(1)).string(name));
+  return snapshotResource({
+    kind: 'route',
+    name,
+    bytes: Buffer.concat([...parts.map(({ content }) => content), named]),
+  });
 }
 
 /** One version for several resources together: a digest of their names and versions, in whatever order. */

@@ -1,12 +1,12 @@
 import type { MeshService, ServiceKey } from '../../src/model/mesh-service.js';
 import { serviceAuthorities } from '../../src/model/service-hosts.js';
-import { routeConfigurationName } from '../../src/xds/resource-names.js';
+import { OUTBOUND_ROUTES, routeConfigurationName } from '../../src/xds/resource-names.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import { translateListener } from '../translate/listener.js';
 import type { TranslateContext } from '../translate/policy.js';
 import { encode } from '../translate/service.js';
 import { type ChangedNames, noChanges } from './changed-names.js';
-import { type SnapshotResource, snapshotResource, versionOfAll } from './resource.js';
+import { mergeRoutes, type SnapshotResource, snapshotResource, versionOfAll } from './resource.js';
 import { collectChanges, makeResources, routesFor, type ServiceResources } from './service-resources.js';
 
 /** A cluster or load assignment that the configuration has dropped and that is still served. */
@@ -42,6 +42,8 @@ export class Snapshot {
   /** Per kind and view, thrown away by every change. */
   private readonly lists = new Map<string, readonly SnapshotResource[]>();
   private readonly typeVersions = new Map<string, string>();
+  /** By namespace; thrown away by every change as well. */
+  private readonly outbound = new Map<string, SnapshotResource>();
 
   /** Revision of the configuration that this is made from. */
   get revision(): number {
@@ -84,6 +86,7 @@ export class Snapshot {
       this.keepDropped(before, nowMs);
     }
     for (const { kind, resource } of this.lingering.values()) names[kind].delete(resource.name);
+    if (names.route.size > 0) names.alias.add(OUTBOUND_ROUTES);
     this.currentRevision = revision;
     this.changed();
     return names;
@@ -109,6 +112,7 @@ export class Snapshot {
       case 'endpoint':
         return this.byName[kind].get(name);
       case 'route': {
+        if (name === OUTBOUND_ROUTES) return this.outboundRoutes(namespace);
         const resources = this.serviceByRoutes.get(name);
         return resources && routesFor(resources, namespace);
       }
@@ -132,6 +136,16 @@ export class Snapshot {
     return list;
   }
 
+  /** The virtual hosts of every service in one route configuration; made where a client asks for it. */
+  private outboundRoutes(namespace: string): SnapshotResource {
+    let routes = this.outbound.get(namespace);
+    if (routes === undefined) {
+      routes = mergeRoutes(OUTBOUND_ROUTES, this.list('route', namespace));
+      this.outbound.set(namespace, routes);
+    }
+    return routes;
+  }
+
   /** Version of everything of one kind, for state-of-the-world responses: a digest of the resources' versions. */
   typeVersion(kind: ResourceKind, namespace: string): string {
     const cacheKey = viewKey(kind, namespace);
@@ -146,6 +160,7 @@ export class Snapshot {
   private changed(): void {
     this.lists.clear();
     this.typeVersions.clear();
+    this.outbound.clear();
     this.currentSequence++;
   }
 

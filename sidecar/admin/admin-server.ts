@@ -9,6 +9,8 @@ export interface AdminSources {
   readonly scraper: Scraper;
   readonly samples: RequestSamples;
   configDump(): object;
+  /** An `envoy.service.status.v3.ClientStatusResponse` in protobuf's JSON form. */
+  clientStatus(): object;
   clusters(): object;
   drain(): void;
 }
@@ -29,6 +31,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   'GET /metrics': ({ sources, response }) => sources.scraper.answer(response),
   'GET /config_dump': ({ sources, response }) => sendJson(response, sources.configDump()),
+  'GET /client_status': ({ sources, response }) => sendJson(response, sources.clientStatus()),
   'GET /clusters': ({ sources, response }) => sendJson(response, sources.clusters()),
   'GET /debug/requests': sendSamples,
   'POST /drain': ({ sources, response }) => {

@@ -73,7 +73,9 @@ export class RequestRecorder {
     forwarder: OutboundForwarder | undefined,
   ): void {
     const { outcome, startedAt, attempts } = exchange;
-    const durationMs = performance.now() - startedAt;
+    const now = performance.now();
+    const durationMs = now - startedAt;
+    forwarder?.settleLast(outcome, now);
     series.record(outcome.status, durationMs, attempts);
     if (outcome.error !== undefined) this.ownAnswers[direction][outcome.error.code]++;
     const failed = hasFailed(outcome);

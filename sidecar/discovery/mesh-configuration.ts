@@ -11,7 +11,12 @@ import type { ResourceKind } from '../../src/xds/resource-types.js';
 import { decodeRouteConfiguration, type RouteConfigurationResource } from '../../src/xds/route.js';
 import type { StatefulSessionConfig } from '../../src/xds/stateful-session.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
-import { type ReceivedResource, type ResourceConsumer, WILDCARD } from './delta-client.js';
+import {
+  type ReceivedResource,
+  type RefusedResource,
+  type ResourceConsumer,
+  WILDCARD,
+} from './ads-client.js';
 
 /** How long a name that the server says nothing about is waited for (xDS: 15 s), before it counts as not there. */
 const MISSING_AFTER_MS = 15_000;
@@ -93,14 +98,14 @@ export class MeshConfiguration implements ResourceConsumer {
     kind: ResourceKind,
     resources: readonly ReceivedResource[],
     removed: readonly string[],
-  ): readonly string[] {
-    const problems: string[] = [];
+  ): readonly RefusedResource[] {
+    const problems: RefusedResource[] = [];
     for (const resource of resources) {
       try {
         this.accept(kind, resource);
       } catch (error) {
         const name = error instanceof InvalidXdsError ? error.resourceName || resource.name : resource.name;
-        problems.push(`${kind} ${name}: ${error instanceof Error ? error.message : String(error)}`);
+        problems.push({ name, reason: error instanceof Error ? error.message : String(error) });
       }
     }
     for (const name of removed) this.remove(kind, name);

@@ -19,6 +19,7 @@ import { forwardedRequestHead, type RequestEdits } from '../http1/forwarded-head
 import type { ResponseHead } from '../http1/response-head.js';
 import type { Exchange } from '../proxy/exchange.js';
 import { type Forwarder, NO_TIMEOUTS, type Step, type Target } from '../proxy/forwarder.js';
+import type { Outcome } from '../proxy/outcome.js';
 import type { SessionPins } from '../session/session-pins.js';
 import { TracedRequest, type TraceEntry, type TraceMemory } from '../session/trace-memory.js';
 import type { ClusterLoad } from '../upstream/cluster-load.js';
@@ -58,6 +59,8 @@ export class OutboundForwarder implements Forwarder {
   endpoint: UpstreamEndpoint | undefined;
   /** Attempts that reached an upstream and failed there. */
   retries = 0;
+  /** When the present attempt began, of `performance.now()`. */
+  private attemptAt = 0;
   timeouts = NO_TIMEOUTS;
   private trace: TraceEntry | undefined;
   /** Whose budget the present retry is taken from. */
@@ -69,6 +72,7 @@ export class OutboundForwarder implements Forwarder {
   constructor(private readonly services: OutboundServices) {}
 
   begin(exchange: Exchange): Step {
+    this.attemptAt = exchange.startedAt;
     const table = this.services.table();
     if (table === undefined)
       return { reply: { code: 'not-ready', detail: 'the control plane has not sent any' } };
@@ -245,14 +249,40 @@ export class OutboundForwarder implements Forwarder {
     const mayMove =
       placement?.endpointReason === 'load-balancer' && this.tried.length === 1 && limit !== 'requests';
     const next = mayMove ? placeAgain(placement, this.tried, this.services.context.random) : undefined;
-    if (next !== undefined) return { target: this.targetOn(upstreamOf(next), false) };
+    if (next !== undefined) {
+      // The one that is full was not sent anything.
+      this.endpoint = undefined;
+      return { target: this.targetOn(upstreamOf(next), false) };
+    }
     return { reply: { code: 'overloaded', detail: `${this.describeEndpoint()}: ${reason}` } };
   }
 
   private targetOn(endpoint: UpstreamEndpoint, fresh: boolean): Target {
+    if (this.endpoint !== undefined) this.settleFailed(this.endpoint, fresh);
     this.endpoint = endpoint;
     if (!this.tried.includes(endpoint)) this.tried.push(endpoint);
     return { endpoint, delayMs: 0, fresh };
+  }
+
+  /** Another attempt is made: the one before has failed, unless it only found a pooled connection closed. */
+  private settleFailed({ traffic }: UpstreamEndpoint, stale: boolean): void {
+    const now = performance.now();
+    if (!stale) {
+      traffic.failed++;
+      traffic.latencySumMs += now - this.attemptAt;
+    }
+    this.attemptAt = now;
+  }
+
+  /** The exchange is over, and with it the last attempt. @param now of `performance.now()` */
+  settleLast({ status, error, cutOff }: Outcome, now: number): void {
+    // Of an answer that a client did not wait for, nobody knows what it would have been; and what is over a limit
+    // was never sent.
+    if (this.endpoint === undefined || cutOff === 'client' || error?.code === 'overloaded') return;
+    const { traffic } = this.endpoint;
+    if (status >= 500 || cutOff !== '') traffic.failed++;
+    else traffic.succeeded++;
+    traffic.latencySumMs += now - this.attemptAt;
   }
 
   private describeEndpoint(): string {

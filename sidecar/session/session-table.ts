@@ -62,6 +62,26 @@ export class SessionTable {
     };
   }
 
+  /** Slots there are, in use or not. */
+  get slots(): number {
+    return this.flags.length;
+  }
+
+  /** Shows the entries of a range of slots, expired ones included, with how long each has not been used. */
+  visit(
+    from: number,
+    to: number,
+    nowMs: number,
+    show: (release: number, endpoint: number, idleMs: number) => void,
+  ): void {
+    const now = this.seconds(nowMs);
+    for (let slot = from; slot < Math.min(to, this.flags.length); slot++) {
+      if (this.flags[slot] === 0) continue;
+      const idleMs = (now - (this.lastUsed[slot] as number)) * 1000;
+      show(this.releases[slot] as number, this.endpoints[slot] as number, idleMs);
+    }
+  }
+
   set(hash: bigint, pin: Pin, nowMs: number): void {
     const [high, low] = [highHalf(hash), lowHalf(hash)];
     let slot = this.slotOf(high, low);

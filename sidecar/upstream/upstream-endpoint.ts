@@ -63,6 +63,8 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   usableSinceMs: number;
 
   readonly counters = { requests: 0, connects: 0, connectFailures: 0, resets: 0, failures: 0 };
+  /** Attempts that were answered, and what became of them; for load reports. An attempt the client left counts as neither. */
+  readonly traffic = { succeeded: 0, failed: 0, latencySumMs: 0 };
   readonly outlier = new OutlierRecord();
   readonly health = new HealthRecord();
   /** Last in, first out: the most recently used connection is the least likely to have been closed. */

@@ -67,6 +67,14 @@ export interface TypeStatus {
   readonly rejection: RejectionMessage | null;
 }
 
+/** A resource that a client does not run as it is served. */
+export interface DriftMessage {
+  readonly type: string;
+  readonly name: string;
+  /** `not-sent`, `unanswered` or `rejected`. */
+  readonly state: string;
+}
+
 export interface ClientStatus {
   readonly id: string;
   readonly agent: string;
@@ -77,7 +85,26 @@ export interface ClientStatus {
   readonly protocol: string;
   readonly connectedAtMs: number;
   readonly inSync: boolean;
+  /** Some, where there are many; none where it is in sync. */
+  readonly drift: readonly DriftMessage[];
   readonly types: readonly TypeStatus[];
+}
+
+/** Load of one release, as sidecars report it. */
+export interface ReleaseLoad {
+  /** `shop/checkout` */
+  readonly service: string;
+  readonly release: string;
+  readonly requestsPerSecond: number;
+  /** 0 to 1; 1 where nothing finished. */
+  readonly successRate: number;
+  /** Mean of the requests that finished. */
+  readonly latencyMs: number;
+  readonly inFlight: number;
+  /** Sessions that sidecars hold there. */
+  readonly pins: number;
+  /** Attempts since the control plane started. */
+  readonly requests: number;
 }
 
 export interface StatusResponse {
@@ -87,6 +114,7 @@ export interface StatusResponse {
   readonly services: number;
   readonly version: string;
   readonly store: string;
+  readonly load: readonly ReleaseLoad[];
 }
 
 export interface ProblemMessage {

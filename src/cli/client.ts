@@ -13,26 +13,14 @@ import {
   type ProblemsMessage,
   problemsCodec,
 } from '../api/config-service.js';
-import type { Problem } from '../model/problems.js';
 import type { SocketAddress } from '../model/scalars.js';
 import { formatAddress } from '../xds/fields.js';
 import { CommandError, EXIT } from './exit.js';
+import { RejectedDocumentsError } from './rejected-documents.js';
 
 /** Time for one call; changes are acknowledged within milliseconds, so a longer silence is a dead end. */
 const CALL_TIMEOUT_MS = 10_000;
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
-
-/** What the control plane said of documents that it refused, by the document's index. */
-export class RejectedDocumentsError extends Error {
-  constructor(
-    readonly problems: readonly (Problem & { readonly document: number })[],
-    /** How many more there are. */
-    readonly more: number,
-  ) {
-    super('the control plane refused the configuration');
-    this.name = 'RejectedDocumentsError';
-  }
-}
 
 type UnaryMethod = (
   request: object,
@@ -97,7 +85,7 @@ export class ControlPlaneClient {
       case status.UNAVAILABLE:
       case status.DEADLINE_EXCEEDED:
         return new CommandError(
-          `the control plane at ${address} does not answer (${error.details}); is it running there? ` +
+          `the control plane at ${address} does not answer (${causeOf(error)}); is it running there? ` +
             'Name another with --control-plane HOST:PORT or ROOST_CONTROL_PLANE',
         );
       case status.INVALID_ARGUMENT:
@@ -127,4 +115,9 @@ export class ControlPlaneClient {
       more,
     );
   }
+}
+
+/** Of "No connection established. Last error: Error: connect ECONNREFUSED [::1]:1. Resolution note: " the middle. */
+function causeOf({ details }: ServiceError): string {
+  return /Last error: (?:Error: )?(.*?)\.? Resolution note:/.exec(details)?.[1] ?? details;
 }

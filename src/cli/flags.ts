@@ -216,3 +216,12 @@ export function durationBetween(min: string, max: string): (value: string) => nu
     return ms;
   };
 }
+
+/** `checkout.shop`, or `checkout` in the namespace `default`. */
+export function serviceName(value: string): { readonly name: string; readonly namespace: string } {
+  const found = /^([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)(?:\.([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?))?$/.exec(
+    value,
+  );
+  if (!found) throw new FlagError('is no NAME or NAME.NAMESPACE in lower-case letters, digits and "-"');
+  return { name: found[1] as string, namespace: found[2] ?? 'default' };
+}

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.js';
 import { addApply } from './commands/apply.js';
+import { addBootstrap } from './commands/bootstrap.js';
 import { addControlPlane } from './commands/control-plane.js';
 import { addDelete } from './commands/delete.js';
 import { addExplain } from './commands/explain.js';
@@ -20,6 +21,8 @@ function createProgram(): Command {
     )
     .version(VERSION, '-V, --version')
     .showHelpAfterError('(add --help for what there is)')
+    // What follows a command belongs to it: "plan split … --output json" is an option of "split".
+    .enablePositionalOptions()
     .exitOverride();
   const add = [
     addControlPlane,
@@ -33,6 +36,7 @@ function createProgram(): Command {
     addPlan,
     addExplain,
     addStatus,
+    addBootstrap,
     addImport,
   ];
   for (const addTo of add) addTo(program);

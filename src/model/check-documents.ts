@@ -16,10 +16,15 @@ export function claimedKey({ value }: SourceDocument): ServiceKey | undefined {
 
 /**
  * Everything that is wrong with a set of documents, as far as they themselves tell: each by itself, and services
- * that are declared twice.
+ * that are declared twice. In the order in which a reader comes upon it.
  */
 export function checkDocuments(documents: readonly SourceDocument[]): LocatedProblem[] {
-  return [...documents.flatMap(checkOne), ...findRepeated(documents)];
+  const first = new Map<ServiceKey, SourceDocument>();
+  return documents.flatMap((document) =>
+    [...checkOne(document), ...checkRepeated(document, first)].sort(
+      (a, b) => a.line - b.line || a.column - b.column,
+    ),
+  );
 }
 
 function checkOne(document: SourceDocument): LocatedProblem[] {
@@ -32,16 +37,14 @@ function checkOne(document: SourceDocument): LocatedProblem[] {
   }
 }
 
-function findRepeated(documents: readonly SourceDocument[]): LocatedProblem[] {
-  const first = new Map<ServiceKey, SourceDocument>();
+/** @param first the first document of each service so far; added to */
+function checkRepeated(document: SourceDocument, first: Map<ServiceKey, SourceDocument>): LocatedProblem[] {
   const path = ['metadata', 'name'];
-  return documents.flatMap((document) => {
-    const key = claimedKey(document);
-    const earlier = key && first.get(key);
-    if (key && earlier === undefined) first.set(key, document);
-    if (earlier === undefined) return [];
-    const where = `${earlier.file}:${earlier.locate(path).line}`;
-    const message = `${key} is declared in ${where} already; a service is one document`;
-    return [locateProblem(document, { path, message })];
-  });
+  const key = claimedKey(document);
+  const earlier = key && first.get(key);
+  if (key && earlier === undefined) first.set(key, document);
+  if (earlier === undefined) return [];
+  const where = `${earlier.file}:${earlier.locate(path).line}`;
+  const message = `${key} is declared in ${where} already; a service is one document`;
+  return [locateProblem(document, { path, message })];
 }

@@ -142,7 +142,12 @@ export class EndpointSet {
 
   /** Index of the endpoint that a pin names, or -1. */
   findByDigest(digest: number, digests: PinDigests): number {
-    return this.tables.digestIndex(digests).get(digest) ?? -1;
+    return this.digestIndex(digests).get(digest) ?? -1;
+  }
+
+  /** Index of every endpoint by its pin digest. */
+  digestIndex(digests: PinDigests): ReadonlyMap<number, number> {
+    return this.tables.digestIndex(digests);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Message } from './descriptors.js';
-import { formatAddress, message, messages, text } from './fields.js';
+import { durationMs, formatAddress, message, messages, text, toDuration } from './fields.js';
 
 /** What one client reports about one endpoint for the time since its last report (LRS). */
 export interface EndpointLoad {
@@ -38,15 +38,11 @@ export function encodeClusterLoad({ cluster, endpoints }: ClusterLoad, intervalM
     totalRequestsInProgress: sum(({ inFlight }) => inFlight),
     upstreamEndpointStats: endpoints.map(encodeEndpoint),
   };
-  const loadReportInterval = {
-    seconds: Math.floor(intervalMs / 1000),
-    nanos: Math.round((intervalMs % 1000) * 1e6),
-  };
   return {
     clusterName: cluster,
     clusterServiceName: cluster,
     upstreamLocalityStats: [locality],
-    loadReportInterval,
+    loadReportInterval: toDuration(intervalMs),
   };
 }
 
@@ -71,8 +67,23 @@ function encodeEndpoint(load: EndpointLoad): object {
   };
 }
 
+/** What one client tells at one moment (`LoadStatsRequest`). */
+export interface LoadReport {
+  readonly clusters: readonly ClusterLoad[];
+  /** Since the client's report before; 0: it has only said that it is there. */
+  readonly intervalMs: number;
+}
+
+export function decodeLoadReport(raw: Message): LoadReport {
+  const stats = messages(raw.clusterStats);
+  return {
+    clusters: stats.map(decodeClusterLoad),
+    intervalMs: Math.max(0, ...stats.map((cluster) => durationMs(cluster.loadReportInterval) ?? 0)),
+  };
+}
+
 /** Reads a report of any client: those that do not tell endpoints apart are read as one without an address. */
-export function decodeClusterLoad(raw: Message): ClusterLoad {
+function decodeClusterLoad(raw: Message): ClusterLoad {
   const localities = messages(raw.upstreamLocalityStats);
   const endpoints = localities.flatMap((locality) => {
     const told = messages(locality.upstreamEndpointStats);
@@ -83,7 +94,8 @@ export function decodeClusterLoad(raw: Message): ClusterLoad {
 
 function decodeEndpoint(raw: Message): EndpointLoad {
   const socket = message(message(raw.address)?.socketAddress);
-  return decodeStats(raw, formatAddress(text(socket?.address), Number(socket?.portValue ?? 0)));
+  const host = text(socket?.address);
+  return decodeStats(raw, host === '' ? '' : formatAddress(host, Number(socket?.portValue ?? 0)));
 }
 
 function decodeStats(raw: Message, address: string): EndpointLoad {

@@ -11,6 +11,12 @@ export function routeConfigurationName({ namespace, name }: ServiceName): string
   return `${namespace}/${name}`;
 }
 
+/**
+ * The route configuration that has the virtual hosts of every service, for clients with one listener for all of
+ * them: Envoy. No service has this name, since a service's has a slash. It is never part of a wildcard.
+ */
+export const OUTBOUND_ROUTES = 'outbound';
+
 export function clusterName({ namespace, name }: ServiceName, release: string): string {
   return `${namespace}/${name}/${release}`;
 }

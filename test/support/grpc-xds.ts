@@ -1,5 +1,6 @@
 import { type Client, Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Test } from 'tap';
+import { roost } from './processes.js';
 
 /** The public gRPC-xDS client as an application uses it, and servers for it to call. */
 
@@ -34,14 +35,11 @@ export async function startGrpcBackend(t: Test, name: string): Promise<string> {
   return `127.0.0.1:${port}`;
 }
 
-/** Makes `xds:///` resolve through this control plane. Once for a process: the client reads it once. */
+/** Makes `xds:///` resolve through this control plane, by the bootstrap that `roost` prints for it. Once for a process: the client reads it once. */
 export async function loadXds(controlPlane: string, namespace: string): Promise<void> {
-  process.env.GRPC_XDS_BOOTSTRAP_CONFIG = JSON.stringify({
-    xds_servers: [
-      { server_uri: controlPlane, channel_creds: [{ type: 'insecure' }], server_features: ['xds_v3'] },
-    ],
-    node: { id: 'a grpc app', locality: {}, metadata: { namespace } },
-  });
+  const args = ['--control-plane', controlPlane, '--service', `app.${namespace}`, '--node', 'a grpc app'];
+  const { stdout } = await roost(['bootstrap', 'grpc', ...args]);
+  process.env.GRPC_XDS_BOOTSTRAP_CONFIG = stdout;
   const { register } = await import('@grpc/grpc-js-xds');
   register();
 }

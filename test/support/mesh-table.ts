@@ -31,7 +31,7 @@ export class MeshTable {
   /** Leaves our payload out, as a control plane that is not ours would. */
   standardFieldsOnly = false;
   incarnations: Record<string, string> = {};
-  private table = new DomainTable([]);
+  table = new DomainTable([]);
   private readonly usability = new Map<string, Usability>();
 
   /** @param pins given where several tables are to share one, as sidecars share what travels in cookies */

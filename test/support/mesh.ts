@@ -69,6 +69,8 @@ export class TestMesh {
         service: { name: 'frontend', namespace: 'shop' },
         release: '',
         controlPlane: toAddress(this.controlPlane.grpcAddress),
+        xdsMode: 'delta',
+        nodeId: '',
         outbound: FREE,
         inbound: FREE,
         app: { host: '127.0.0.1', port: 1 },

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
 import { CommandError, EXIT } from '../exit.js';
-import { addFlags, type Flags, listenAddress, oneOf, readFlags, text } from '../flags.js';
+import { addFlags, durationBetween, type Flags, listenAddress, oneOf, readFlags, text } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
 
 const FLAGS = {
@@ -32,6 +32,13 @@ const FLAGS = {
     help: 'where /ready and /metrics are served',
     default: '127.0.0.1:15014',
     parse: listenAddress,
+  },
+  loadReportInterval: {
+    name: 'load-report-interval',
+    argument: 'DURATION',
+    help: 'how often sidecars report load',
+    default: '5s',
+    parse: durationBetween('100ms', '10m'),
   },
   logLevel: {
     name: 'log-level',

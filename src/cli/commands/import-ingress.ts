@@ -76,7 +76,8 @@ export function addImport(program: Command): void {
   const parent = program
     .command('import')
     .summary('translate the configuration of other software')
-    .description('Translates the configuration of other software into MeshServices.');
+    .description('Translates the configuration of other software into MeshServices.')
+    .addHelpText('after', '\nExample:\n  roost import ingress -f shop.yaml > services.yaml');
   const command = parent
     .command('ingress')
     .summary('ingress-nginx manifests to MeshServices, with a report')

@@ -1,6 +1,6 @@
 import type { ChangeResponse } from '../../api/config-service.js';
 import { awaitClients } from '../await-clients.js';
-import { ControlPlaneClient } from '../client.js';
+import type { ControlPlaneClient } from '../client.js';
 import { dialAddress, durationBetween, type Flags, isSwitch, oneOf, type Values } from '../flags.js';
 import { print, printJson } from '../terminal.js';
 
@@ -50,6 +50,8 @@ export async function withClient<T>(
   flags: Values<typeof CLIENT_FLAGS>,
   work: (client: ControlPlaneClient) => Promise<T>,
 ): Promise<T> {
+  // Loaded for the commands that need it: it takes longer than all the rest.
+  const { ControlPlaneClient } = await import('../client.js');
   const client = new ControlPlaneClient(flags.controlPlane);
   try {
     return await work(client);

@@ -1,9 +1,10 @@
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ACCESS_LOG_LEVELS } from '../../../sidecar/admin/access-log.js';
 import { type SocketAddress, splitHostPort } from '../../model/scalars.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
 import { openStandardOutput } from '../../telemetry/standard-output.js';
-import { EXIT } from '../exit.js';
+import { CommandError, EXIT } from '../exit.js';
 import {
   addFlags,
   dialAddress,
@@ -13,12 +14,12 @@ import {
   listenAddress,
   oneOf,
   readFlags,
+  serviceName,
   text,
   type Values,
   wholeNumber,
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
-import { CLIENT_FLAGS } from './shared.js';
 import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
 
 /** How long whoever reads the log may take for the last of it. */
@@ -39,7 +40,19 @@ const FLAGS = {
     default: '',
     parse: text,
   },
-  ...CLIENT_FLAGS,
+  controlPlane: {
+    name: 'control-plane',
+    argument: 'HOST:PORT',
+    help: 'address of the control plane; by default the first server of the gRPC bootstrap that GRPC_XDS_BOOTSTRAP or GRPC_XDS_BOOTSTRAP_CONFIG has, else 127.0.0.1:15010',
+    parse: dialAddress,
+  },
+  xdsMode: {
+    name: 'xds-mode',
+    argument: 'delta|sotw',
+    help: 'how configuration is asked for: what changed, or the state of the world',
+    default: 'delta',
+    parse: oneOf(['delta', 'sotw']),
+  },
   outbound: {
     name: 'outbound',
     argument: 'HOST:PORT',
@@ -151,10 +164,34 @@ export function addSidecar(program: Command): void {
     const log = createLogger('sidecar', flags.logLevel, output.urgent).child({
       service: `${flags.service.name}.${flags.service.namespace}`,
     });
-    await runUntilSignalled(() => Sidecar.start(toOptions(flags), log, output));
+    const discovery = await readDiscovery(flags.controlPlane);
+    await runUntilSignalled(() => Sidecar.start({ ...toOptions(flags), ...discovery }, log, output));
     // What nobody reads must not keep the process from ending.
     if (!(await output.drain(LAST_LINES_MS))) process.exit(EXIT.done);
   });
+}
+
+const DEFAULT_CONTROL_PLANE: SocketAddress = { host: '127.0.0.1', port: 15010 };
+
+/**
+ * Where configuration comes from: the flag goes before gRPC's bootstrap, which is a file that GRPC_XDS_BOOTSTRAP
+ * names, or the text of GRPC_XDS_BOOTSTRAP_CONFIG (gRFC A27).
+ */
+async function readDiscovery(
+  controlPlane: SocketAddress | undefined,
+  { GRPC_XDS_BOOTSTRAP: file, GRPC_XDS_BOOTSTRAP_CONFIG: json }: NodeJS.ProcessEnv = process.env,
+): Promise<{ readonly controlPlane: SocketAddress; readonly nodeId: string }> {
+  if (!file && !json) return { controlPlane: controlPlane ?? DEFAULT_CONTROL_PLANE, nodeId: '' };
+  const { InvalidBootstrapError, readGrpcBootstrap } = await import('../../xds/bootstrap.js');
+  const where = file ? `GRPC_XDS_BOOTSTRAP (${file})` : 'GRPC_XDS_BOOTSTRAP_CONFIG';
+  try {
+    const bootstrap = readGrpcBootstrap(file ? readFileSync(file, 'utf8') : (json as string));
+    return { ...bootstrap, controlPlane: controlPlane ?? bootstrap.controlPlane };
+  } catch (error) {
+    if (error instanceof InvalidBootstrapError)
+      throw new CommandError('nothing was started', EXIT.usage, [`${where}: ${error.message}`]);
+    throw error;
+  }
 }
 
 function toOptions(flags: Values<typeof FLAGS>) {
@@ -166,14 +203,6 @@ function toOptions(flags: Values<typeof FLAGS>) {
     drainTimeoutMs: flags.drainTimeout,
     limits: limitsOf(flags),
   };
-}
-
-function serviceName(value: string): { readonly name: string; readonly namespace: string } {
-  const found = /^([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)(?:\.([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?))?$/.exec(
-    value,
-  );
-  if (!found) throw new FlagError('is no NAME or NAME.NAMESPACE in lower-case letters, digits and "-"');
-  return { name: found[1] as string, namespace: found[2] ?? 'default' };
 }
 
 function resolveEntry(value: string): readonly [string, readonly SocketAddress[]] {

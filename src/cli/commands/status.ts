@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { ClientStatus, StatusResponse } from '../../api/config-service.js';
+import type { ClientStatus, DriftMessage, ReleaseLoad, StatusResponse } from '../../api/config-service.js';
 import { formatTable } from '../../telemetry/text-table.js';
 import { count } from '../await-clients.js';
 import { addFlags, type Flags, readFlags } from '../flags.js';
@@ -33,6 +33,9 @@ function describe(status: StatusResponse, nowMs: number): string {
   if (fileProblems.length > 0)
     lines.push('', 'configuration files that are not in force:', ...fileProblems.map((p) => `  ${p}`));
   if (clients.length > 0) lines.push('', clientTable(clients, nowMs));
+  const drift = clients.flatMap(({ id, drift }) => drift.map((resource) => ({ id, ...resource })));
+  if (drift.length > 0) lines.push('', 'not running what is served:', ...drift.map(describeDrift));
+  if (status.load.length > 0) lines.push('', loadTable(status.load));
   const rejections = clients.flatMap(({ id, types }) =>
     types.flatMap(({ rejection }) => (rejection ? [{ id, ...rejection }] : [])),
   );
@@ -60,6 +63,32 @@ function clientTable(clients: readonly ClientStatus[], nowMs: number): string {
       client.protocol,
       formatAge(nowMs - client.connectedAtMs),
       stateOf(client),
+    ]),
+  );
+}
+
+const DRIFT_WORDS: Readonly<Record<string, string>> = {
+  'not-sent': 'the newest version waits to be sent',
+  unanswered: 'the newest version was sent and is not answered',
+  rejected: 'the newest version was rejected',
+};
+
+function describeDrift({ id, type, name, state }: DriftMessage & { readonly id: string }): string {
+  return `  ${id}: ${type} ${name}: ${DRIFT_WORDS[state] ?? state}`;
+}
+
+function loadTable(loads: readonly ReleaseLoad[]): string {
+  const header = ['SERVICE', 'RELEASE', 'REQUESTS/S', 'SUCCESS', 'LATENCY', 'IN FLIGHT', 'SESSIONS'];
+  return formatTable(
+    header,
+    loads.map(({ service, release, requestsPerSecond, successRate, latencyMs, inFlight, pins }) => [
+      service,
+      release,
+      requestsPerSecond.toFixed(1),
+      requestsPerSecond === 0 ? '-' : `${(successRate * 100).toFixed(2)} %`,
+      requestsPerSecond === 0 ? '-' : `${latencyMs.toFixed(1)} ms`,
+      String(inFlight),
+      String(pins),
     ]),
   );
 }

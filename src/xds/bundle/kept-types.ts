@@ -92,6 +92,7 @@ export const KEPT_TYPES: readonly string[] = [
   'envoy.config.endpoint.v3.Endpoint',
   'envoy.config.endpoint.v3.LbEndpoint',
   'envoy.config.endpoint.v3.LocalityLbEndpoints',
+  'envoy.type.matcher.v3.NodeMatcher',
   'envoy.type.matcher.v3.RegexMatchAndSubstitute',
   'envoy.type.matcher.v3.RegexMatcher',
   'envoy.type.matcher.v3.StringMatcher',

@@ -54,7 +54,7 @@ t.test('tells what differs, and nothing where nothing does', async (t) => {
     named(mesh.apply(meshService('cart.shop', { v1: 1 }, { loadBalancer: 'maglev', hosts: ['x.test'] }))),
     {
       route: 'shop/cart',
-      alias: 'x.test x.test:8080',
+      alias: 'outbound x.test x.test:8080',
     },
   );
 });
@@ -65,7 +65,7 @@ t.test(
     const mesh = new Harness();
     mesh.apply(meshService('cart.shop', { v1: 1, v2: 1 }));
     t.equal(mesh.snapshot.lingeringSinceMs, undefined);
-    t.same(named(mesh.apply(meshService('cart.shop'))), { route: 'shop/cart' });
+    t.same(named(mesh.apply(meshService('cart.shop'))), { route: 'shop/cart', alias: 'outbound' });
     t.equal(mesh.snapshot.lingeringSinceMs, 1000);
     t.equal(mesh.names('cluster'), 'shop/cart/v1 shop/cart/v2');
     t.ok(mesh.snapshot.get('endpoint', 'shop/cart/v2', 'shop'));

@@ -1,0 +1,182 @@
+import type { ChannelCredentials, Client, ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
+import { BackOff } from '../../src/lifecycle/back-off.js';
+import type { SocketAddress } from '../../src/model/scalars.js';
+import type { Logger } from '../../src/telemetry/logger.js';
+import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
+import { formatAddress, text } from '../../src/xds/fields.js';
+import { ADS_SERVICE, kindOfTypeUrl, type ResourceKind, TYPE_URL } from '../../src/xds/resource-types.js';
+import { ClientStatus } from './client-status.js';
+import { CONTROL_PLANE_BACK_OFF_MS, controlPlaneChannel } from './control-plane-channel.js';
+
+/** One resource of a response. */
+export interface ReceivedResource {
+  readonly name: string;
+  readonly version: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A resource that cannot be used, and everything that is wrong with it. */
+export interface RefusedResource {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** Who takes the resources. */
+export interface ResourceConsumer {
+  /**
+   * A response of one type. Subscriptions that follow from it are changed before this returns, so that the
+   * server learns of them before it sees the response acknowledged.
+   *
+   * @returns the resources that were refused; empty: all of it is accepted
+   */
+  onResources(
+    kind: ResourceKind,
+    resources: readonly ReceivedResource[],
+    removed: readonly string[],
+  ): readonly RefusedResource[];
+  onConnected(connected: boolean): void;
+}
+
+/** The wildcard name: everything of a type. */
+export const WILDCARD = '*';
+
+/** `google.rpc.Code.INVALID_ARGUMENT` */
+const INVALID_ARGUMENT = 3;
+/** Longest reason sent with a NACK. */
+const MAX_REASON_LENGTH = 4096;
+
+type AdsStream = ClientDuplexStream<object, Message>;
+
+export interface AdsClientOptions {
+  readonly address: SocketAddress;
+  readonly credentials: ChannelCredentials;
+  /** `envoy.config.core.v3.Node` */
+  readonly node: object;
+  readonly consumer: ResourceConsumer;
+  readonly log: Logger;
+}
+
+/**
+ * A client of ADS: keeps one stream open and comes back with growing waits when it breaks. A variant decides what
+ * requests and responses look like.
+ */
+export abstract class AdsClient {
+  /** What is known of every resource, for `/client_status`. */
+  readonly status = new ClientStatus(Date.now);
+  /** What the newest response calls its configuration (delta's `system_version_info`), where that is a number. */
+  revision: number | undefined;
+  /** Responses refused (NACK), by type. */
+  readonly rejections: Record<ResourceKind, number> = { listener: 0, route: 0, cluster: 0, endpoint: 0 };
+  private readonly channel: Client;
+  private readonly backOff = new BackOff(CONTROL_PLANE_BACK_OFF_MS.first, CONTROL_PLANE_BACK_OFF_MS.max);
+  private stream: AdsStream | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+  private heardFromServer = false;
+  private nodeSent = false;
+
+  constructor(protected readonly options: AdsClientOptions) {
+    this.channel = controlPlaneChannel(options.address, options.credentials);
+  }
+
+  start(): void {
+    this.open();
+  }
+
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.stream?.cancel();
+    this.channel.close();
+  }
+
+  /** Changes which names of a type are wanted. */
+  abstract subscribe(kind: ResourceKind, names: ReadonlySet<string>): void;
+
+  protected abstract readonly method: 'DeltaAggregatedResources' | 'StreamAggregatedResources';
+  /** A stream has been opened: asks for everything that is wanted. */
+  protected abstract onOpened(): void;
+  /** Takes a response of a known type, and answers it. */
+  protected abstract receive(kind: ResourceKind, response: Message): void;
+
+  protected get isOpen(): boolean {
+    return this.stream !== undefined;
+  }
+
+  protected send(kind: ResourceKind, fields: object): void {
+    const node = this.nodeSent ? {} : { node: this.options.node };
+    this.nodeSent = true;
+    this.stream?.write({ ...node, typeUrl: TYPE_URL[kind], ...fields });
+  }
+
+  /** Hands a response to the consumer. @returns what to answer it with, nothing where it is accepted */
+  protected consume(
+    kind: ResourceKind,
+    resources: readonly ReceivedResource[],
+    removed: readonly string[],
+    problems: readonly RefusedResource[] = [],
+  ): { readonly errorDetail?: object } {
+    const { consumer, log } = this.options;
+    const refused = [...problems, ...consumer.onResources(kind, resources, removed)];
+    this.status.received(kind, resources, removed, refused);
+    if (refused.length === 0) return {};
+    this.rejections[kind]++;
+    const lines = refused.map(({ name, reason }) => `${kind} ${name}: ${reason}`);
+    log.error({ type: kind, problems: lines }, 'rejected a part of the configuration');
+    const message = lines.join('\n').slice(0, MAX_REASON_LENGTH);
+    return { errorDetail: { code: INVALID_ARGUMENT, message } };
+  }
+
+  private open(): void {
+    const method = serviceDefinition(ADS_SERVICE)[this.method];
+    if (method === undefined) throw new Error(`the descriptor bundle lacks ${this.method}; build again`);
+    const stream = this.channel.makeBidiStreamRequest<object, Message>(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+    );
+    this.stream = stream;
+    this.heardFromServer = false;
+    this.nodeSent = false;
+    stream.on('data', (response: Message) => this.onResponse(response));
+    stream.on('error', (error: ServiceError) => this.onBroken(stream, error.details || error.message));
+    stream.on('end', () => this.onBroken(stream, 'ended by the server'));
+    this.onOpened();
+  }
+
+  private get controlPlane(): string {
+    const { host, port } = this.options.address;
+    return formatAddress(host, port);
+  }
+
+  private onBroken(stream: AdsStream, reason: string): void {
+    if (this.stream !== stream) return;
+    this.stream = undefined;
+    stream.cancel();
+    if (this.closed) return;
+    const waitMs = this.backOff.next();
+    this.options.log.warn(
+      { controlPlane: this.controlPlane, reason, retryInMs: Math.round(waitMs) },
+      'no control plane; going on with what there is',
+    );
+    this.options.consumer.onConnected(false);
+    this.timer = setTimeout(() => this.open(), waitMs);
+  }
+
+  private onResponse(response: Message): void {
+    if (!this.heardFromServer) {
+      this.heardFromServer = true;
+      this.backOff.reset();
+      this.options.log.info({ controlPlane: this.controlPlane }, 'connected to the control plane');
+      this.options.consumer.onConnected(true);
+    }
+    const kind = kindOfTypeUrl(text(response.typeUrl));
+    // A type that nobody asked for: the protocol has no answer to it.
+    if (kind !== undefined) this.receive(kind, response);
+  }
+}
+
+/** What a variant remembers of each type. */
+export function perKind<T>(make: () => T): Readonly<Record<ResourceKind, T>> {
+  return { listener: make(), route: make(), cluster: make(), endpoint: make() };
+}

@@ -1,0 +1,99 @@
+import { type ResourceKind, TYPE_URL } from '../../src/xds/resource-types.js';
+import type { ReceivedResource, RefusedResource } from './ads-client.js';
+
+/** As `envoy.admin.v3.ClientResourceStatus` has it. */
+type Status = 'REQUESTED' | 'DOES_NOT_EXIST' | 'ACKED' | 'NACKED';
+
+interface ResourceState {
+  status: Status;
+  /** Of the version that was accepted last. */
+  version: string;
+  updatedAtMs: number;
+  error: { readonly reason: string; readonly version: string; readonly atMs: number } | undefined;
+}
+
+const WILDCARD = '*';
+
+/**
+ * What this client has asked for, has accepted and has refused, resource by resource: what CSDS
+ * (`envoy.service.status.v3`) shows of a client.
+ */
+export class ClientStatus {
+  private readonly kinds = new Map<ResourceKind, Map<string, ResourceState>>();
+  private readonly explicit = new Map<ResourceKind, ReadonlySet<string>>();
+
+  /** @param nowMs milliseconds since the epoch */
+  constructor(private readonly nowMs: () => number) {}
+
+  /** The names that are wanted have changed; what is not wanted any more is forgotten. */
+  wanted(kind: ResourceKind, names: ReadonlySet<string>): void {
+    const states = this.statesOf(kind);
+    this.explicit.set(kind, new Set(names));
+    if (!names.has(WILDCARD)) for (const name of states.keys()) if (!names.has(name)) states.delete(name);
+    for (const name of names) if (name !== WILDCARD) this.stateOf(kind, name);
+  }
+
+  received(
+    kind: ResourceKind,
+    resources: readonly ReceivedResource[],
+    removed: readonly string[],
+    refused: readonly RefusedResource[],
+  ): void {
+    const reasons = new Map(refused.map(({ name, reason }) => [name, reason]));
+    const atMs = this.nowMs();
+    for (const { name, version } of resources) {
+      const state = this.stateOf(kind, name);
+      const reason = reasons.get(name);
+      state.updatedAtMs = atMs;
+      state.status = reason === undefined ? 'ACKED' : 'NACKED';
+      state.error = reason === undefined ? undefined : { reason, version, atMs };
+      if (reason === undefined) state.version = version;
+    }
+    for (const name of removed) this.removed(kind, name, atMs);
+  }
+
+  /** What was asked for by name is missed; what only a wildcard covered is no more. */
+  private removed(kind: ResourceKind, name: string, updatedAtMs: number): void {
+    const states = this.statesOf(kind);
+    if (this.explicit.get(kind)?.has(name))
+      states.set(name, { status: 'DOES_NOT_EXIST', version: '', updatedAtMs, error: undefined });
+    else states.delete(name);
+  }
+
+  /** `generic_xds_configs` of an `envoy.service.status.v3.ClientConfig`, in protobuf's JSON form. */
+  list(): object[] {
+    return [...this.kinds].flatMap(([kind, states]) =>
+      [...states].map(([name, { status, version, updatedAtMs, error }]) => ({
+        typeUrl: TYPE_URL[kind],
+        name,
+        ...(version === '' ? {} : { versionInfo: version }),
+        ...(updatedAtMs === 0 ? {} : { lastUpdated: new Date(updatedAtMs).toISOString() }),
+        clientStatus: status,
+        ...(error === undefined ? {} : { errorState: describe(error) }),
+      })),
+    );
+  }
+
+  private statesOf(kind: ResourceKind): Map<string, ResourceState> {
+    let states = this.kinds.get(kind);
+    if (states === undefined) {
+      states = new Map();
+      this.kinds.set(kind, states);
+    }
+    return states;
+  }
+
+  private stateOf(kind: ResourceKind, name: string): ResourceState {
+    const states = this.statesOf(kind);
+    let state = states.get(name);
+    if (state === undefined) {
+      state = { status: 'REQUESTED', version: '', updatedAtMs: 0, error: undefined };
+      states.set(name, state);
+    }
+    return state;
+  }
+}
+
+function describe({ reason, version, atMs }: { reason: string; version: string; atMs: number }): object {
+  return { details: reason, versionInfo: version, lastUpdateAttempt: new Date(atMs).toISOString() };
+}

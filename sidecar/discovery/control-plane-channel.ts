@@ -1,0 +1,19 @@
+import { type ChannelCredentials, Client } from '@grpc/grpc-js';
+import type { SocketAddress } from '../../src/model/scalars.js';
+import { formatAddress } from '../../src/xds/fields.js';
+
+/** Waits between attempts to reach the control plane, in milliseconds. */
+export const CONTROL_PLANE_BACK_OFF_MS = { first: 200, max: 10_000 } as const;
+
+/** A gRPC client of the control plane. Two with the same address share one connection, as grpc-js does it. */
+export function controlPlaneChannel(address: SocketAddress, credentials: ChannelCredentials): Client {
+  return new Client(formatAddress(address.host, address.port), credentials, {
+    'grpc.max_receive_message_length': -1,
+    'grpc.initial_reconnect_backoff_ms': CONTROL_PLANE_BACK_OFF_MS.first,
+    'grpc.max_reconnect_backoff_ms': CONTROL_PLANE_BACK_OFF_MS.max,
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.enable_channelz': 0,
+    'grpc.enable_retries': 0,
+  });
+}

@@ -1,0 +1,144 @@
+import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import t, { type Test } from 'tap';
+import { CSDS_SERVICE } from '../../control-plane/ads/client-status-service.js';
+import type { StatusResponse } from '../../src/api/config-service.js';
+import { toStruct } from '../../src/api/struct.js';
+import { codec, type Message, serviceDefinition } from '../../src/xds/descriptors.js';
+import { messages } from '../../src/xds/fields.js';
+import { kindOfTypeUrl, messageNameOf } from '../../src/xds/resource-types.js';
+import { TestMesh } from '../support/mesh.js';
+import { eventually, roost } from '../support/processes.js';
+import { meshService } from '../support/shop.js';
+import { XdsClient } from '../support/xds-client.js';
+
+const cart = (split: Record<string, number>) => meshService('cart.shop', split);
+const metadata = { namespace: 'shop' };
+
+/** A client of CSDS. */
+function csds(t: Test, address: string) {
+  const client = new Client(address, credentials.createInsecure());
+  t.teardown(() => client.close());
+  const { FetchClientStatus: fetch, StreamClientStatus: stream } = serviceDefinition(CSDS_SERVICE);
+  if (fetch === undefined || stream === undefined) throw new Error('no such service');
+  const once = (request: object) =>
+    new Promise<Message>((resolve, reject) =>
+      client.makeUnaryRequest<object, Message>(
+        fetch.path,
+        fetch.requestSerialize,
+        fetch.responseDeserialize,
+        request,
+        (error: ServiceError | null, value) => (value ? resolve(value) : reject(error)),
+      ),
+    );
+  const open = () =>
+    client.makeBidiStreamRequest<object, Message>(
+      stream.path,
+      stream.requestSerialize,
+      stream.responseDeserialize,
+    );
+  return { once, open };
+}
+
+/** `cluster shop/cart/v1 SYNCED ACKED`, a line for each resource of the one client. */
+function lines(response: Message): string[] {
+  const [config] = messages(response.config);
+  return messages(config?.genericXdsConfigs).map(
+    ({ typeUrl, name, configStatus, clientStatus }) =>
+      `${kindOfTypeUrl(String(typeUrl))} ${name} ${configStatus} ${clientStatus}`,
+  );
+}
+
+t.test('shows for each client what was sent to it, and what it has said to that', async (t) => {
+  const mesh = await TestMesh.start(t, [cart({ v1: 1 })]);
+  const { grpcAddress } = mesh.controlPlane;
+  const { once } = csds(t, grpcAddress);
+  t.same((await once({})).config, [], 'nobody is connected');
+  const client = XdsClient.delta(t, grpcAddress, { id: 'odd-one', metadata });
+  client.subscribe('cluster', '*');
+  const clusters = await client.next('cluster');
+  t.same(lines(await once({})), ['cluster shop/cart/v1 STALE REQUESTED']);
+  client.ack(clusters);
+  client.subscribe('endpoint', 'shop/cart/v1', 'shop/cart/v9');
+  client.ack(await client.next('endpoint'));
+  const settled = [
+    'cluster shop/cart/v1 SYNCED ACKED',
+    'endpoint shop/cart/v1 SYNCED ACKED',
+    'endpoint shop/cart/v9 SYNCED DOES_NOT_EXIST',
+  ];
+  await eventually('all is answered', async () => lines(await once({})).join() === settled.join());
+
+  const [config] = messages((await once({})).config);
+  t.match(config?.node, { id: 'odd-one', metadata: { fields: { namespace: { stringValue: 'shop' } } } });
+  const [shown] = messages(config?.genericXdsConfigs) as [Message & { xdsConfig: { value: Uint8Array } }];
+  t.equal(shown.versionInfo, clusters.versions['shop/cart/v1']);
+  t.same(
+    codec(messageNameOf('cluster')).decode(shown.xdsConfig.value),
+    clusters.resources['shop/cart/v1'],
+    'with what is in it',
+  );
+  const [bare] = messages((await once({ excludeResourceContents: true })).config);
+  t.notOk(messages(bare?.genericXdsConfigs)[0]?.xdsConfig);
+});
+
+t.test('drift: what a client rejected or has not answered, in CSDS and in roost status', async (t) => {
+  const mesh = await TestMesh.start(t, [cart({ v1: 1 })]);
+  const { grpcAddress } = mesh.controlPlane;
+  const { once } = csds(t, grpcAddress);
+  const status = async () => (await mesh.client.call<StatusResponse>('Status', {})).clients[0]?.drift;
+  const client = XdsClient.delta(t, grpcAddress, { id: 'odd-one', metadata });
+  client.subscribe('cluster', '*');
+  client.ack(await client.next('cluster'));
+  await eventually('nothing drifts', async () => (await status())?.length === 0);
+
+  await mesh.client.call('Apply', { documents: [toStruct(cart({ v1: 1, v2: 1 }))] });
+  const response = await client.next('cluster');
+  t.same(await status(), [{ type: 'cluster', name: 'shop/cart/v2', state: 'unanswered' }]);
+  client.nack(response, 'cluster shop/cart/v2: no such luck');
+  await eventually('the refusal is there', async () => (await status())?.[0]?.state === 'rejected');
+  t.same(lines(await once({})), ['cluster shop/cart/v1 SYNCED ACKED', 'cluster shop/cart/v2 ERROR NACKED']);
+  const [config] = messages((await once({})).config);
+  t.match(messages(config?.genericXdsConfigs)[1]?.errorState, {
+    details: 'cluster shop/cart/v2: no such luck',
+  });
+  const { stdout } = await roost(['status', '--control-plane', grpcAddress]);
+  t.match(
+    stdout,
+    /not running what is served:\n {2}odd-one: cluster shop\/cart\/v2: the newest version was rejected\n/,
+  );
+});
+
+t.test('clients are picked by their id; a stream answers every request', async (t) => {
+  const mesh = await TestMesh.start(t, [cart({ v1: 1 })]);
+  const { grpcAddress } = mesh.controlPlane;
+  for (const id of ['web-1', 'web-2', 'db-1']) {
+    const client = XdsClient.delta(t, grpcAddress, { id, metadata });
+    client.subscribe('cluster', 'shop/cart/v1');
+    client.ack(await client.next('cluster'));
+  }
+  const { once, open } = csds(t, grpcAddress);
+  const ids = (response: Message) =>
+    messages(response.config)
+      .map(({ node }) => String((node as Message).id))
+      .sort()
+      .join(' ');
+  for (const [matchers, expected] of [
+    [[], 'db-1 web-1 web-2'],
+    [[{ nodeId: { prefix: 'web' } }], 'web-1 web-2'],
+    [[{ nodeId: { exact: 'DB-1', ignoreCase: true } }, { nodeId: { suffix: '2' } }], 'db-1 web-2'],
+    [[{ nodeId: { contains: 'eb' } }], 'web-1 web-2'],
+    [[{ nodeId: { exact: 'nobody' } }], ''],
+  ] as const)
+    t.equal(ids(await once({ nodeMatchers: matchers })), expected);
+  await t.rejects(once({ nodeMatchers: [{ nodeId: { safeRegex: { regex: '.*' } } }] }), {
+    code: 3,
+    details: 'node_id must be matched by exact, prefix, suffix or contains',
+  });
+  const stream = open();
+  const answers: string[] = [];
+  stream.on('data', (response: Message) => answers.push(ids(response)));
+  stream.write({ nodeMatchers: [{ nodeId: { exact: 'web-1' } }] });
+  stream.write({ nodeMatchers: [{ nodeId: { exact: 'web-2' } }] });
+  await eventually('both are answered', () => answers.length === 2);
+  t.same(answers, ['web-1', 'web-2']);
+  stream.end();
+});

@@ -1,0 +1,99 @@
+import t from 'tap';
+import { LoadStore } from '../../../../control-plane/load/load-store.js';
+import { codec } from '../../../../src/xds/descriptors.js';
+import { decodeLoadReport, type EndpointLoad, encodeClusterLoad } from '../../../../src/xds/load-report.js';
+
+const load = (address: string, fields: Partial<EndpointLoad> = {}): EndpointLoad => ({
+  address,
+  issued: 0,
+  succeeded: 0,
+  failed: 0,
+  inFlight: 0,
+  latencySumMs: 0,
+  pins: 0,
+  ...fields,
+});
+const report = (intervalMs: number, ...endpoints: EndpointLoad[]) => ({
+  intervalMs,
+  clusters: [{ cluster: 'shop/cart/v1', endpoints }],
+});
+const LRS_REQUEST = 'envoy.service.load_stats.v3.LoadStatsRequest';
+
+t.test('counts add up over reports and clients, what is of the moment is replaced', async (t) => {
+  const store = new LoadStore();
+  const [a, b] = [{}, {}];
+  store.report(a, report(2000, load('10.0.0.1:80', { issued: 10, succeeded: 8, inFlight: 2, pins: 5 })));
+  store.report(
+    b,
+    report(1000, load('10.0.0.1:80', { issued: 3, succeeded: 1, failed: 2, latencySumMs: 60 })),
+  );
+  t.match(store.totals(), [
+    {
+      cluster: 'shop/cart/v1',
+      address: '10.0.0.1:80',
+      ...{ issued: 13, succeeded: 9, failed: 2, latencySumMs: 60 },
+      now: { inFlight: 2, pins: 5, succeededPerSecond: 5, failedPerSecond: 2, latencyMsPerSecond: 60 },
+    },
+  ]);
+  store.report(a, report(2000, load('10.0.0.1:80', { issued: 1, failed: 1, pins: 6 })));
+  t.match(store.totals(), [{ issued: 14, now: { inFlight: 0, pins: 6, succeededPerSecond: 1 } }]);
+  store.report(a, report(0));
+  t.match(
+    store.totals(),
+    [{ issued: 14, now: { pins: 0, failedPerSecond: 2 } }],
+    'what is not told of is nothing',
+  );
+  store.forget(b);
+  t.match(store.totals(), [{ issued: 14, now: { failedPerSecond: 0 } }]);
+});
+
+t.test('a client that invents names does not fill memory', async (t) => {
+  const store = new LoadStore({ all: 200, ofClient: 50 });
+  const invented = Array.from({ length: 60 }, (_, i) => load(`10.0.0.1:${i}`, { pins: 1 }));
+  store.report({}, report(1000, ...invented));
+  t.equal(store.totals().length, 50);
+  for (let client = 0; client < 4; client++) {
+    const own = { cluster: `cluster-${client}`, endpoints: invented };
+    store.report({}, { intervalMs: 1000, clusters: [own] });
+  }
+  t.equal(store.totals().length, 200);
+  t.same(store.totals(new Set(['shop/cart/v1'])), [], 'the oldest are forgotten');
+});
+
+t.test(
+  'what a sidecar encodes is what the store reads, IPv6 and pins without an endpoint included',
+  async (t) => {
+    const endpoints = [
+      load('10.0.0.1:80', { issued: 7, succeeded: 4, failed: 2, inFlight: 1, latencySumMs: 12.5, pins: 3 }),
+      load('[fd00::1]:8080', { issued: 1 }),
+      load('', { pins: 9 }),
+    ];
+    const bytes = codec(LRS_REQUEST).encode({
+      clusterStats: [encodeClusterLoad({ cluster: 'c', endpoints }, 1250)],
+    });
+    t.same(decodeLoadReport(codec(LRS_REQUEST).decode(bytes)), {
+      clusters: [{ cluster: 'c', endpoints }],
+      intervalMs: 1250,
+    });
+  },
+);
+
+t.test(
+  'a client that does not tell endpoints apart is read by locality; a first request tells nothing',
+  async (t) => {
+    const stats = { totalSuccessfulRequests: 4, totalErrorRequests: 1, totalIssuedRequests: 5 };
+    const bytes = codec(LRS_REQUEST).encode({
+      clusterStats: [
+        { clusterName: 'c', upstreamLocalityStats: [stats], loadReportInterval: { seconds: 10 } },
+      ],
+    });
+    t.same(decodeLoadReport(codec(LRS_REQUEST).decode(bytes)), {
+      clusters: [{ cluster: 'c', endpoints: [load('', { issued: 5, succeeded: 4, failed: 1 })] }],
+      intervalMs: 10_000,
+    });
+    t.same(decodeLoadReport(codec(LRS_REQUEST).decode(codec(LRS_REQUEST).encode({ node: { id: 'x' } }))), {
+      clusters: [],
+      intervalMs: 0,
+    });
+  },
+);
