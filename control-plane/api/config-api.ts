@@ -22,6 +22,7 @@ import {
 import { withAbort, withPromotion, withSplit } from '../../src/model/operations.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
+import { actorOf, type Visibility, visibilityOf } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { LoadStore } from '../load/load-store.js';
 import { translateContext } from '../snapshot/publisher.js';
@@ -40,7 +41,14 @@ export interface ConfigApiParts {
   readonly definition: PackageDefinition;
   readonly load: LoadStore;
   readonly log: Logger;
-  status(): StatusResponse;
+  status(visible: Visibility): StatusResponse;
+}
+
+/** Who calls, as far as methods need to know. */
+interface Caller {
+  /** For the record; empty where no credentials are asked for. */
+  readonly actor: string;
+  readonly visible: Visibility;
 }
 
 interface Named {
@@ -83,10 +91,12 @@ export class ConfigApi {
       ),
       Abort: this.modifying((document, { drain }: Named & { drain: boolean }) => withAbort(document, drain)),
       Get: this.unary(({ name }: Named) => serviceMessage(keyOf(name), this.find(keyOf(name)))),
-      List: this.unary(({ namespace }: { namespace: string }) => listServices(store.current, namespace)),
+      List: this.unary(({ namespace }: { namespace: string }, { visible }) =>
+        listServices(store.current, namespace, visible),
+      ),
       Explain: this.unary((request: ExplainRequest) => this.explain(request)),
       Plan: this.unary((request: PlanRequest) => this.plan(request)),
-      Status: this.unary(() => status()),
+      Status: this.unary((_request, { visible }) => status(visible)),
       Watch: (call: WatchCall) => this.watchers.serve(call),
       Await: (call: AwaitCall) => this.followers.serve(call),
     };
@@ -145,9 +155,11 @@ export class ConfigApi {
   private changing<Request>(
     work: (request: Request) => Promise<Commit>,
   ): handleUnaryCall<Request, ChangeResponse> {
-    return this.unary(async (request: Request) => {
+    return this.unary(async (request: Request, { actor }) => {
       const { revision, changed } = await work(request);
       const { services } = this.parts.store.current;
+      if (actor !== '')
+        this.parts.log.info({ actor, revision, services: [...changed].sort() }, 'configuration changed');
       return {
         revision,
         changed: changed.size > 0,
@@ -160,21 +172,31 @@ export class ConfigApi {
   }
 
   private unary<Request, Response>(
-    handle: (request: Request) => Promise<Response> | Response,
+    handle: (request: Request, caller: Caller) => Promise<Response> | Response,
   ): handleUnaryCall<Request, Response> {
     return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => {
+      const caller = { actor: actorOf(call), visible: visibilityOf(call) };
       Promise.resolve()
-        .then(() => handle(call.request))
+        .then(() => handle(call.request, caller))
         .then(
           (response) => callback(null, response),
           (error) => {
-            const failure = toServiceError(error, this.parts.definition);
+            const failure = toServiceError(this.asVisible(error, caller), this.parts.definition);
             if (failure.code === status.INTERNAL)
               this.parts.log.error({ err: error, method: call.getPath() }, 'a call failed');
             callback(failure);
           },
         );
     };
+  }
+
+  /** What is suggested instead of a service that is not there is of the namespaces that the caller may see. */
+  private asVisible(error: unknown, { visible }: Caller): unknown {
+    if (!(error instanceof UnknownServiceError)) return error;
+    const known = [...this.parts.store.current.services]
+      .filter(([, { service }]) => visible(service.namespace))
+      .map(([key]) => key);
+    return new UnknownServiceError(error.key, known);
   }
 }
 

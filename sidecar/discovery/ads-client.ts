@@ -1,4 +1,5 @@
-import type { ChannelCredentials, Client, ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
+import type { Client, ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
+import type { ChannelSecurity } from '../../src/access/channel-security.js';
 import { BackOff } from '../../src/lifecycle/back-off.js';
 import type { SocketAddress } from '../../src/model/scalars.js';
 import type { Logger } from '../../src/telemetry/logger.js';
@@ -49,7 +50,7 @@ type AdsStream = ClientDuplexStream<object, Message>;
 
 export interface AdsClientOptions {
   readonly address: SocketAddress;
-  readonly credentials: ChannelCredentials;
+  readonly security: ChannelSecurity;
   /** `envoy.config.core.v3.Node` */
   readonly node: object;
   readonly consumer: ResourceConsumer;
@@ -76,7 +77,7 @@ export abstract class AdsClient {
   private nodeSent = false;
 
   constructor(protected readonly options: AdsClientOptions) {
-    this.channel = controlPlaneChannel(options.address, options.credentials);
+    this.channel = controlPlaneChannel(options.address, options.security);
   }
 
   start(): void {

@@ -1,11 +1,6 @@
-import {
-  type Client,
-  type ClientReadableStream,
-  credentials,
-  type ServiceError,
-  status,
-} from '@grpc/grpc-js';
+import { type Client, type ClientReadableStream, type ServiceError, status } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
+import { type ChannelSecurity, INSECURE } from '../access/channel-security.js';
 import {
   configServiceConstructor,
   loadApiDefinition,
@@ -15,6 +10,7 @@ import {
 } from '../api/config-service.js';
 import type { SocketAddress } from '../model/scalars.js';
 import { formatAddress } from '../xds/fields.js';
+import { describeUnauthenticated, describeUnavailable } from './connection-failure.js';
 import { CommandError, EXIT } from './exit.js';
 import { RejectedDocumentsError } from './rejected-documents.js';
 
@@ -34,10 +30,14 @@ export class ControlPlaneClient {
   private readonly client: Client;
   private readonly definition: PackageDefinition;
 
-  constructor(private readonly address: SocketAddress) {
+  constructor(
+    private readonly address: SocketAddress,
+    private readonly security: ChannelSecurity = INSECURE,
+  ) {
     this.definition = loadApiDefinition();
     const Constructor = configServiceConstructor(this.definition);
-    this.client = new Constructor(formatAddress(address.host, address.port), credentials.createInsecure(), {
+    this.client = new Constructor(formatAddress(address.host, address.port), security.credentials, {
+      interceptors: security.interceptors,
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.enable_channelz': 0,
     });
@@ -84,10 +84,9 @@ export class ControlPlaneClient {
     switch (error.code) {
       case status.UNAVAILABLE:
       case status.DEADLINE_EXCEEDED:
-        return new CommandError(
-          `the control plane at ${address} does not answer (${causeOf(error)}); is it running there? ` +
-            'Name another with --control-plane HOST:PORT or ROOST_CONTROL_PLANE',
-        );
+        return new CommandError(describeUnavailable(error, this.address, this.security));
+      case status.UNAUTHENTICATED:
+        return new CommandError(describeUnauthenticated(error, this.security));
       case status.INVALID_ARGUMENT:
         return this.problemsOf(error) ?? new CommandError(error.details, EXIT.usage);
       case status.UNIMPLEMENTED:
@@ -115,9 +114,4 @@ export class ControlPlaneClient {
       more,
     );
   }
-}
-
-/** Of "No connection established. Last error: Error: connect ECONNREFUSED [::1]:1. Resolution note: " the middle. */
-function causeOf({ details }: ServiceError): string {
-  return /Last error: (?:Error: )?(.*?)\.? Resolution note:/.exec(details)?.[1] ?? details;
 }

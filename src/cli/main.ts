@@ -12,6 +12,7 @@ import { addPlan } from './commands/plan.js';
 import { addAbort, addPromote, addSplit } from './commands/release.js';
 import { addSidecar } from './commands/sidecar.js';
 import { addStatus } from './commands/status.js';
+import { addToken } from './commands/token.js';
 import { EXIT, explainFailure } from './exit.js';
 
 function createProgram(): Command {
@@ -37,6 +38,7 @@ function createProgram(): Command {
     addExplain,
     addStatus,
     addBootstrap,
+    addToken,
     addImport,
   ];
   for (const addTo of add) addTo(program);

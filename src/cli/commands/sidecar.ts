@@ -20,6 +20,7 @@ import {
   wholeNumber,
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
+import { SIDECAR_SECURITY_FLAGS, securityOf } from './security-flags.js';
 import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
 
 /** How long whoever reads the log may take for the last of it. */
@@ -46,6 +47,7 @@ const FLAGS = {
     help: 'address of the control plane; by default the first server of the gRPC bootstrap that GRPC_XDS_BOOTSTRAP or GRPC_XDS_BOOTSTRAP_CONFIG has, else 127.0.0.1:15010',
     parse: dialAddress,
   },
+  ...SIDECAR_SECURITY_FLAGS,
   xdsMode: {
     name: 'xds-mode',
     argument: 'delta|sotw',
@@ -197,6 +199,7 @@ async function readDiscovery(
 function toOptions(flags: Values<typeof FLAGS>) {
   return {
     ...flags,
+    security: securityOf({ ...flags, ca: flags.controlPlaneCa }),
     passthrough: flags.unknown === 'passthrough',
     resolve: new Map(flags.resolve),
     drainGraceMs: flags.drainGrace,
