@@ -91,7 +91,8 @@ export class CallGuard {
             pass(metadata);
           },
           onReceiveMessage: (message, pass) => {
-            const refusal = caller && this.checkScope(caller, rule.namespacesOf(message, first));
+            const refusal =
+              caller && this.checkMessage(caller, path, rule, rule.namespacesOf(message, first));
             first = false;
             if (refusal === undefined) return pass(message);
             this.note(refusal, call.getConnectionInfo(), path);
@@ -175,15 +176,20 @@ export class CallGuard {
     return hasExpired(found, this.options.nowMs()) ? unauthenticated(expiryOf(found)) : found;
   }
 
-  private checkScope(caller: Credential, namespaces: readonly string[]): Refusal | undefined {
-    if (isUnscoped(caller)) return undefined;
-    const outside = namespaces.find((namespace) => !caller.namespaces.includes(namespace));
-    if (outside === undefined) return undefined;
-    const what = outside === '*' ? 'all namespaces, which this call needs' : `the namespace "${outside}"`;
-    return {
-      code: status.PERMISSION_DENIED,
-      details: `"${caller.name}" has no access to ${what}; it has ${caller.namespaces.join(', ')}`,
-    };
+  /** What changes something leaves a trace of who asked for it, whatever becomes of it. */
+  private checkMessage(
+    caller: Credential,
+    method: string,
+    { role }: MethodRule,
+    namespaces: readonly string[],
+  ): Refusal | undefined {
+    const refusal = checkScope(caller, namespaces);
+    if (refusal === undefined && (role === 'operate' || role === 'admin'))
+      this.options.log.info(
+        { actor: caller.name, method, namespaces: [...new Set(namespaces)] },
+        'change asked for',
+      );
+    return refusal;
   }
 
   /** Counts a refusal, and logs it; of a peer that is refused often, one a second. */
@@ -193,6 +199,17 @@ export class CallGuard {
       this.options.log.warn({ peer: remoteAddress, method, reason: refusal.details }, 'a call was refused');
     return refusal;
   }
+}
+
+function checkScope(caller: Credential, namespaces: readonly string[]): Refusal | undefined {
+  if (isUnscoped(caller)) return undefined;
+  const outside = namespaces.find((namespace) => !caller.namespaces.includes(namespace));
+  if (outside === undefined) return undefined;
+  const what = outside === '*' ? 'all namespaces, which this call needs' : `the namespace "${outside}"`;
+  return {
+    code: status.PERMISSION_DENIED,
+    details: `"${caller.name}" has no access to ${what}; it has ${caller.namespaces.join(', ')}`,
+  };
 }
 
 /** @returns the reason where there is none */

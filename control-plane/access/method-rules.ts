@@ -36,12 +36,20 @@ const listed = (message: unknown) => {
   return namespace === '' ? [] : [namespace];
 };
 
+const everything = () => [ALL_NAMESPACES];
+const namedOrEverything = (message: unknown) =>
+  (message as Named).name === '' ? everything() : named(message);
+
 const CONFIG_METHODS = {
   Apply: api('admin', (message) => (message as ApplyRequest).documents.map(documentNamespace)),
   Delete: api('admin', named),
   Split: api('operate', named),
   Promote: api('operate', named),
   Abort: api('operate', named),
+  Undo: api('operate', named),
+  History: api('read', namedOrEverything),
+  Backup: api('admin', everything),
+  Restore: api('admin', everything),
   Get: api('read', named),
   List: api('read', listed),
   Explain: api('read', named),
@@ -50,8 +58,6 @@ const CONFIG_METHODS = {
   Await: api('read', none),
   Status: api('read', none),
 } as const satisfies Readonly<Record<string, MethodRule>>;
-
-const everything = () => [ALL_NAMESPACES];
 
 const RULES: ReadonlyMap<string, MethodRule> = new Map([
   ...Object.entries(CONFIG_METHODS).map(([name, rule]): [string, MethodRule] => [

@@ -22,7 +22,7 @@ import {
 import { withAbort, withPromotion, withSplit } from '../../src/model/operations.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
-import { actorOf, type Visibility, visibilityOf } from '../access/caller.js';
+import { type Visibility, visibilityOf } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { LoadStore } from '../load/load-store.js';
 import { translateContext } from '../snapshot/publisher.js';
@@ -42,13 +42,6 @@ export interface ConfigApiParts {
   readonly load: LoadStore;
   readonly log: Logger;
   status(visible: Visibility): StatusResponse;
-}
-
-/** Who calls, as far as methods need to know. */
-interface Caller {
-  /** For the record; empty where no credentials are asked for. */
-  readonly actor: string;
-  readonly visible: Visibility;
 }
 
 interface Named {
@@ -91,12 +84,12 @@ export class ConfigApi {
       ),
       Abort: this.modifying((document, { drain }: Named & { drain: boolean }) => withAbort(document, drain)),
       Get: this.unary(({ name }: Named) => serviceMessage(keyOf(name), this.find(keyOf(name)))),
-      List: this.unary(({ namespace }: { namespace: string }, { visible }) =>
-        listServices(store.current, namespace, visible),
+      List: this.unary(({ namespace }: { namespace: string }, call) =>
+        listServices(store.current, namespace, visibilityOf(call)),
       ),
       Explain: this.unary((request: ExplainRequest) => this.explain(request)),
       Plan: this.unary((request: PlanRequest) => this.plan(request)),
-      Status: this.unary((_request, { visible }) => status(visible)),
+      Status: this.unary((_request, call) => status(visibilityOf(call))),
       Watch: (call: WatchCall) => this.watchers.serve(call),
       Await: (call: AwaitCall) => this.followers.serve(call),
     };
@@ -155,11 +148,9 @@ export class ConfigApi {
   private changing<Request>(
     work: (request: Request) => Promise<Commit>,
   ): handleUnaryCall<Request, ChangeResponse> {
-    return this.unary(async (request: Request, { actor }) => {
+    return this.unary(async (request: Request) => {
       const { revision, changed } = await work(request);
       const { services } = this.parts.store.current;
-      if (actor !== '')
-        this.parts.log.info({ actor, revision, services: [...changed].sort() }, 'configuration changed');
       return {
         revision,
         changed: changed.size > 0,
@@ -172,16 +163,15 @@ export class ConfigApi {
   }
 
   private unary<Request, Response>(
-    handle: (request: Request, caller: Caller) => Promise<Response> | Response,
+    handle: (request: Request, call: ServerUnaryCall<Request, Response>) => Promise<Response> | Response,
   ): handleUnaryCall<Request, Response> {
     return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => {
-      const caller = { actor: actorOf(call), visible: visibilityOf(call) };
       Promise.resolve()
-        .then(() => handle(call.request, caller))
+        .then(() => handle(call.request, call))
         .then(
           (response) => callback(null, response),
           (error) => {
-            const failure = toServiceError(this.asVisible(error, caller), this.parts.definition);
+            const failure = toServiceError(this.asVisible(error, visibilityOf(call)), this.parts.definition);
             if (failure.code === status.INTERNAL)
               this.parts.log.error({ err: error, method: call.getPath() }, 'a call failed');
             callback(failure);
@@ -191,7 +181,7 @@ export class ConfigApi {
   }
 
   /** What is suggested instead of a service that is not there is of the namespaces that the caller may see. */
-  private asVisible(error: unknown, { visible }: Caller): unknown {
+  private asVisible(error: unknown, visible: Visibility): unknown {
     if (!(error instanceof UnknownServiceError)) return error;
     const known = [...this.parts.store.current.services]
       .filter(([, { service }]) => visible(service.namespace))

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { createSecureContext, type SecureContext } from 'node:tls';
-import { ChannelCredentials, InterceptingCall, type Interceptor } from '@grpc/grpc-js';
+import { isIP, type Socket } from 'node:net';
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { CallCredentials, ChannelCredentials, InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { OperatorError } from '../lifecycle/operator-error.js';
 import type { SocketAddress } from '../model/scalars.js';
 import { formatAddress } from '../xds/fields.js';
@@ -59,7 +60,9 @@ export function openChannelSecurity(
     );
   if (usesTls) readContext(options);
   return {
-    credentials: usesTls ? new RereadCredentials(() => readContext(options)) : INSECURE.credentials,
+    credentials: usesTls
+      ? new RereadCredentials(address.host, () => readContext(options))
+      : INSECURE.credentials,
     interceptors: token === undefined ? [] : [bearer(token)],
     usesTls,
     hasToken: token !== undefined,
@@ -139,11 +142,12 @@ function bearer(token: () => string): Interceptor {
     });
 }
 
-type ConnectorArguments = Parameters<ChannelCredentials['_createSecureConnector']>;
-
 /** TLS with certificates that are read anew for each connection. */
 class RereadCredentials extends ChannelCredentials {
-  constructor(private readonly context: () => SecureContext) {
+  constructor(
+    private readonly host: string,
+    private readonly context: () => SecureContext,
+  ) {
     super();
   }
 
@@ -155,15 +159,28 @@ class RereadCredentials extends ChannelCredentials {
     return other === this;
   }
 
-  override _createSecureConnector(...args: ConnectorArguments) {
-    const fresh = () =>
-      ChannelCredentials.createFromSecureContext(this.context())._createSecureConnector(...args);
-    const first = fresh();
+  override _createSecureConnector() {
+    const none = CallCredentials.createEmpty();
     return {
-      connect: async (socket: Parameters<typeof first.connect>[0]) => fresh().connect(socket),
-      waitForReady: () => first.waitForReady(),
-      getCallCredentials: () => first.getCallCredentials(),
-      destroy: () => first.destroy(),
+      connect: async (socket: Socket) => ({ socket: await this.shakeHands(socket), secure: true }),
+      waitForReady: async () => {},
+      getCallCredentials: () => none,
+      destroy: () => {},
     };
+  }
+
+  private shakeHands(socket: Socket): Promise<TLSSocket> {
+    const { host } = this;
+    const secureContext = this.context();
+    return new Promise((resolve, reject) => {
+      // An address is checked against the certificate and is no name to ask for (RFC 6066, section 3).
+      const servername = isIP(host) === 0 ? host : '';
+      const tls = connect({ socket, secureContext, host, servername, ALPNProtocols: ['h2'] }, () =>
+        resolve(tls),
+      );
+      // Whoever has the connection afterwards learns of its end by other events.
+      tls.on('error', reject);
+      tls.on('close', () => reject(new Error('the connection was closed during the TLS handshake')));
+    });
   }
 }

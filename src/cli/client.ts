@@ -1,6 +1,7 @@
 import { type Client, type ClientReadableStream, type ServiceError, status } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { type ChannelSecurity, INSECURE } from '../access/channel-security.js';
+import { connectionCause, explainTlsFailure } from '../access/connection-failure.js';
 import {
   configServiceConstructor,
   loadApiDefinition,
@@ -10,7 +11,6 @@ import {
 } from '../api/config-service.js';
 import type { SocketAddress } from '../model/scalars.js';
 import { formatAddress } from '../xds/fields.js';
-import { describeUnauthenticated, describeUnavailable } from './connection-failure.js';
 import { CommandError, EXIT } from './exit.js';
 import { RejectedDocumentsError } from './rejected-documents.js';
 
@@ -84,9 +84,16 @@ export class ControlPlaneClient {
     switch (error.code) {
       case status.UNAVAILABLE:
       case status.DEADLINE_EXCEEDED:
-        return new CommandError(describeUnavailable(error, this.address, this.security));
+        return new CommandError(
+          explainTlsFailure(error, this.address, this.security, '--ca') ??
+            `the control plane at ${address} does not answer (${connectionCause(error)}); is it running there? ` +
+              'Name another with --control-plane HOST:PORT or ROOST_CONTROL_PLANE',
+        );
       case status.UNAUTHENTICATED:
-        return new CommandError(describeUnauthenticated(error, this.security));
+        return new CommandError(
+          `the control plane does not let you in: ${error.details}; ` +
+            `${this.security.hasToken ? 'look at' : 'give a token with'} --token-file or ROOST_TOKEN`,
+        );
       case status.INVALID_ARGUMENT:
         return this.problemsOf(error) ?? new CommandError(error.details, EXIT.usage);
       case status.UNIMPLEMENTED:
