@@ -30,7 +30,14 @@ export function credential(
   return { entry: { name, sha256: digestOfToken(token).toString('hex'), role, namespaces, ...more }, token };
 }
 
-const NOTHING: ChannelSecurityOptions = { ca: '', clientCert: '', clientKey: '', tokenFile: '', token: '' };
+/** No TLS, no credential. */
+export const NO_SECURITY: ChannelSecurityOptions = {
+  ca: '',
+  clientCert: '',
+  clientKey: '',
+  tokenFile: '',
+  token: '',
+};
 
 /** A control plane with TLS and credentials, in this process, and what is needed to call it. */
 export class SecuredControlPlane {
@@ -95,9 +102,12 @@ export class SecuredControlPlane {
     return this.dial(this.current.grpcAddress, security);
   }
 
-  private dial(text: string, security: Partial<ChannelSecurityOptions>): ControlPlaneClient {
+  dial(text: string, security: Partial<ChannelSecurityOptions>): ControlPlaneClient {
     const address = toAddress(text);
-    const client = new ControlPlaneClient(address, openChannelSecurity({ ...NOTHING, ...security }, address));
+    const client = new ControlPlaneClient(
+      address,
+      openChannelSecurity({ ...NO_SECURITY, ...security }, address),
+    );
     this.t.teardown(() => client.close());
     return client;
   }
