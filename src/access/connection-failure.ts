@@ -50,7 +50,7 @@ export function explainTlsFailure(
     return known && `${known[1](address, caFlag)} (${brief(cause)})`;
   }
   if (!HUNG_UP.test(cause)) return undefined;
-  return `the control plane at ${address} hung up; if it serves TLS there, name its CA with ${caFlag} FILE (${brief(cause)})`;
+  return `the control plane at ${address} does not answer (it hung up: ${brief(cause)}); if it serves TLS there, name its CA with ${caFlag} FILE`;
 }
 
 /** Of "No connection established. Last error: Error: connect ECONNREFUSED [::1]:1. Resolution note: " the middle. */
