@@ -3,8 +3,8 @@ import { ReflectionService } from '@grpc/reflection';
 import { configServiceConstructor, loadApiDefinition } from '../src/api/config-service.js';
 import { listen } from '../src/lifecycle/listen.js';
 import { Teardown } from '../src/lifecycle/teardown.js';
+import type { SocketAddress } from '../src/model/formats.js';
 import type { MeshService } from '../src/model/mesh-service.js';
-import type { SocketAddress } from '../src/model/scalars.js';
 import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { ProcessFigures } from '../src/telemetry/process-metrics.js';
@@ -24,6 +24,7 @@ import { createHttpServer } from './http-server.js';
 import { loadReportingService } from './load/load-service.js';
 import { LoadStore } from './load/load-store.js';
 import { controlPlaneMetrics } from './metrics.js';
+import { OpenCalls } from './open-calls.js';
 import { ChangeLog } from './snapshot/change-log.js';
 import { SnapshotPublisher } from './snapshot/publisher.js';
 import { Snapshot } from './snapshot/snapshot.js';
@@ -171,6 +172,7 @@ export class ControlPlane {
       onPublished: () => ads.pushToAll(),
     });
     const load = new LoadStore();
+    const open = new OpenCalls();
     const { loadReportInterval = LOAD_REPORT_INTERVAL_MS } = this.options;
     const definition = loadApiDefinition();
     const storeName = this.options.dataDir || 'memory';
@@ -183,13 +185,14 @@ export class ControlPlane {
       status: (visible) => statusOf({ store, ads, source, files, load, storeName }, visible),
     });
     server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
-    server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source));
-    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load, loadReportInterval));
+    server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source, open));
+    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load, loadReportInterval, open));
     server.addService(configServiceConstructor(definition).service, api.implementation);
     new ReflectionService(definition).addToServer(server);
     const close = async () => {
       ads.closeAll();
       api.closeStreams();
+      open.endAll();
       await port.close(SHUTDOWN_MS);
       publisher.close();
     };

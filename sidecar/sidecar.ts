@@ -7,7 +7,7 @@ import {
 } from '../src/access/channel-security.js';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { listen } from '../src/lifecycle/listen.js';
-import type { SocketAddress } from '../src/model/scalars.js';
+import type { SocketAddress } from '../src/model/formats.js';
 import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
 import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
@@ -246,6 +246,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
   const reporter = new LoadReporter({
     channel: controlPlaneChannel(options.controlPlane, security ?? INSECURE),
     node,
+    waiting: () => configuration.waiting,
     collect: async () => ledger.take(await countPins(table, configuration.table, clock.nowMs)),
     log: discoveryLog,
   });

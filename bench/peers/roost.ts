@@ -42,12 +42,27 @@ export const roost: Peer = {
 };
 
 export async function startRoost(context: PeerContext, options: RoostOptions): Promise<StartedRoost> {
-  const { processes, folder, backends } = context;
-  const [port, inbound, admin, grpc, http] = (await freePorts(5)) as [number, number, number, number, number];
+  const { folder, backends } = context;
   const file = join(folder, 'checkout.json');
   mkdirSync(folder, { recursive: true });
   writeFileSync(file, JSON.stringify(checkout(backends, options.affinity)));
-  const config = [file, ...options.config].flatMap((path) => ['--config', path]);
+  return startMesh(context, { nodeArgs: options.nodeArgs, config: [file, ...options.config] });
+}
+
+/** A sidecar, its control plane and their ports, without a word on what they serve. */
+export interface StartedMesh extends StartedRoost {
+  readonly admin: number;
+  /** Of the control plane: configuration API and xDS. */
+  readonly grpc: number;
+}
+
+export async function startMesh(
+  context: Omit<PeerContext, 'backends' | 'folder'>,
+  options: Pick<RoostOptions, 'nodeArgs' | 'config'>,
+): Promise<StartedMesh> {
+  const { processes } = context;
+  const [port, inbound, admin, grpc, http] = (await freePorts(5)) as [number, number, number, number, number];
+  const config = options.config.flatMap((path) => ['--config', path]);
   const controlPlane = processes.start(
     process.execPath,
     [ROOST, 'control-plane', ...config, '--grpc', `127.0.0.1:${grpc}`, '--http', `127.0.0.1:${http}`],
@@ -67,7 +82,7 @@ export async function startRoost(context: PeerContext, options: RoostOptions): P
     await processes.stop(proxy);
     await processes.stop(controlPlane);
   };
-  return { proxy, port, tlsPort: undefined, stop };
+  return { proxy, port, admin, grpc, tlsPort: undefined, stop };
 }
 
 /** Two releases 80/20 by the session's hash, consistent hashing within a release, retries. YAML is a superset of JSON. */

@@ -8,6 +8,7 @@ import {
 import type { Message } from '../../src/xds/descriptors.js';
 import { message, messages, text } from '../../src/xds/fields.js';
 import { TYPE_URL } from '../../src/xds/resource-types.js';
+import type { OpenCalls } from '../open-calls.js';
 import type { AdsServer } from './ads-server.js';
 import type { AdsSource, AdsStream } from './ads-stream.js';
 import type { ClientNode } from './client-node.js';
@@ -31,7 +32,11 @@ class UnsupportedMatcherError extends Error {}
  * The client status discovery service (CSDS): for each connected client, every resource that it has asked for, in
  * the version that is served now, with what the client has said to it.
  */
-export function clientStatusService(ads: AdsServer, source: AdsSource): UntypedServiceImplementation {
+export function clientStatusService(
+  ads: AdsServer,
+  source: AdsSource,
+  open: OpenCalls,
+): UntypedServiceImplementation {
   const answer = (request: Message): object => {
     const isWanted = nodeMatcher(request);
     const withContents = request.excludeResourceContents !== true;
@@ -50,7 +55,7 @@ export function clientStatusService(ads: AdsServer, source: AdsSource): UntypedS
         if ('code' in answered) call.emit('error', answered);
         else call.write(answered.value);
       });
-      call.on('end', () => call.end());
+      open.add(call);
     },
   };
 }

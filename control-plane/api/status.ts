@@ -12,25 +12,24 @@ import type { ConfigStore } from '../store/config-store.js';
 import { rejectionsOf } from './await-revision.js';
 import { releaseLoads } from './release-loads.js';
 
+export interface StatusParts {
+  readonly store: ConfigStore;
+  readonly ads: AdsServer;
+  readonly source: AdsSource;
+  readonly files: FileSource | undefined;
+  readonly load: LoadStore;
+  readonly storeName: string;
+}
+
 /** Everything that `roost status` shows, of the namespaces that the caller may see; of files to who may see all. */
-export function statusOf(
-  parts: {
-    readonly store: ConfigStore;
-    readonly ads: AdsServer;
-    readonly source: AdsSource;
-    readonly files: FileSource | undefined;
-    readonly load: LoadStore;
-    readonly storeName: string;
-  },
-  visible: Visibility,
-): StatusResponse {
+export function statusOf(parts: StatusParts, visible: Visibility): StatusResponse {
   const { revision } = parts.store.current;
   const services = new Map(
     [...parts.store.current.services].filter(([, { service }]) => visible(service.namespace)),
   );
   const clients = parts.ads.streams
     .filter(({ node }) => visible(node.namespace))
-    .map((stream) => clientStatus(stream, revision, parts.source));
+    .map((stream) => clientStatus(stream, revision, parts));
   return {
     revision,
     clients: clients.sort((a, b) => (a.id < b.id ? -1 : 1)),
@@ -42,7 +41,7 @@ export function statusOf(
   };
 }
 
-function clientStatus(stream: AdsStream, revision: number, source: AdsSource): ClientStatus {
+function clientStatus(stream: AdsStream, revision: number, { source, load }: StatusParts): ClientStatus {
   const rejections = rejectionsOf(stream);
   const inSync = stream.settled(revision) && rejections.length === 0;
   return {
@@ -50,7 +49,7 @@ function clientStatus(stream: AdsStream, revision: number, source: AdsSource): C
     protocol: stream.protocol,
     connectedAtMs: stream.connectedAtMs,
     inSync,
-    drift: inSync ? [] : driftOf(stream, source),
+    drift: [...(inSync ? [] : driftOf(stream, source)), ...waitingOf(stream, load)].slice(0, MAX_DRIFT),
     types: PUSH_ORDER.map((type) => {
       const { subscription, acks } = stream.typeState(type);
       return {
@@ -71,6 +70,10 @@ const MAX_DRIFT = 20;
 function driftOf(stream: AdsStream, source: AdsSource): DriftMessage[] {
   return resourceStatuses(stream, source)
     .filter(({ progress }) => progress !== 'in-sync' && progress !== 'missing')
-    .slice(0, MAX_DRIFT)
     .map(({ kind, name, progress }) => ({ type: kind, name, state: progress }));
+}
+
+/** What it has accepted and does not run yet, as it says itself. */
+function waitingOf({ node }: AdsStream, load: LoadStore): DriftMessage[] {
+  return load.waitingAt(node.id).map((name) => ({ type: 'route', name, state: 'waiting' }));
 }

@@ -2,6 +2,7 @@ import type { ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grp
 import type { Message } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
 import { decodeLoadReport } from '../../src/xds/load-report.js';
+import type { OpenCalls } from '../open-calls.js';
 import type { LoadStore } from './load-store.js';
 
 type LoadCall = ServerDuplexStream<Message, object>;
@@ -11,7 +12,11 @@ type LoadCall = ServerDuplexStream<Message, object>;
  *
  * @param intervalMs asked for between two reports
  */
-export function loadReportingService(store: LoadStore, intervalMs: number): UntypedServiceImplementation {
+export function loadReportingService(
+  store: LoadStore,
+  intervalMs: number,
+  open: OpenCalls,
+): UntypedServiceImplementation {
   return {
     StreamLoadStats(call: LoadCall) {
       let asked = false;
@@ -27,14 +32,7 @@ export function loadReportingService(store: LoadStore, intervalMs: number): Unty
         }
         store.report(call, decodeLoadReport(request));
       });
-      const leave = () => store.forget(call);
-      call.on('end', () => {
-        leave();
-        call.end();
-      });
-      call.on('error', leave);
-      call.on('close', leave);
-      call.on('cancelled', leave);
+      open.add(call, () => store.forget(call));
     },
   };
 }

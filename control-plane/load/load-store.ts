@@ -51,11 +51,14 @@ export class LoadStore {
   /** By cluster and address; the oldest are forgotten. */
   private readonly counters = new Map<string, Counters>();
   private readonly present = new Map<object, ReadonlyMap<string, PresentLoad>>();
+  private readonly waiting = new Map<object, { readonly node: string; readonly names: readonly string[] }>();
 
   constructor(private readonly bounds = BOUNDS) {}
 
   /** @param client stands for one connection */
-  report(client: object, { clusters, intervalMs }: LoadReport): void {
+  report(client: object, { node, waiting, clusters, intervalMs }: LoadReport): void {
+    if (waiting.length === 0) this.waiting.delete(client);
+    else this.waiting.set(client, { node, names: waiting });
     const now = new Map<string, PresentLoad>();
     for (const [key, endpoint] of entriesOf(clusters)) {
       if (now.size >= this.bounds.ofClient) break;
@@ -68,6 +71,13 @@ export class LoadStore {
   /** A client's connection has ended. */
   forget(client: object): void {
     this.present.delete(client);
+    this.waiting.delete(client);
+  }
+
+  /** Route configurations that a client has accepted and does not run yet. @param node its id */
+  waitingAt(node: string): readonly string[] {
+    for (const entry of this.waiting.values()) if (entry.node === node) return entry.names;
+    return [];
   }
 
   /** Load of every endpoint of these clusters; of all where none are named. */

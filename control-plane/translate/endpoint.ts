@@ -1,4 +1,4 @@
-import { splitHostPort } from '../../src/model/scalars.js';
+import { splitHostPort } from '../../src/model/formats.js';
 import type { VersionSpec } from '../../src/model/schema.js';
 import { inCanonicalOrder } from '../../src/xds/endpoint.js';
 

@@ -25,6 +25,7 @@ function describeEndpoint(endpoint: UpstreamEndpoint): object {
     address: endpoint.address,
     healthy: endpoint.usability === USABLE,
     unreachable: endpoint.isUnreachable,
+    leaving: endpoint.isLeaving,
     ejected: endpoint.isEjected,
     ejections: outlier.ejections,
     failingChecks: health.failing,

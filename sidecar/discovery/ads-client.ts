@@ -2,7 +2,7 @@ import { type Client, type ClientDuplexStream, type ServiceError, status } from 
 import type { ChannelSecurity } from '../../src/access/channel-security.js';
 import { explainTlsFailure } from '../../src/access/connection-failure.js';
 import { BackOff } from '../../src/lifecycle/back-off.js';
-import type { SocketAddress } from '../../src/model/scalars.js';
+import type { SocketAddress } from '../../src/model/formats.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { formatAddress, text } from '../../src/xds/fields.js';

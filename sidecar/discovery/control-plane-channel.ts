@@ -1,6 +1,6 @@
 import { Client } from '@grpc/grpc-js';
 import type { ChannelSecurity } from '../../src/access/channel-security.js';
-import type { SocketAddress } from '../../src/model/scalars.js';
+import type { SocketAddress } from '../../src/model/formats.js';
 import { formatAddress } from '../../src/xds/fields.js';
 
 /** Waits between attempts to reach the control plane, in milliseconds. */

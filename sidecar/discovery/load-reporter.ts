@@ -3,7 +3,7 @@ import { BackOff } from '../../src/lifecycle/back-off.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { durationMs } from '../../src/xds/fields.js';
-import { type ClusterLoad, encodeClusterLoad, LRS_SERVICE } from '../../src/xds/load-report.js';
+import { type ClusterLoad, encodeClusterLoad, LRS_SERVICE, withWaiting } from '../../src/xds/load-report.js';
 import { CONTROL_PLANE_BACK_OFF_MS } from './control-plane-channel.js';
 
 /** Bounds of what a server may ask for between two reports. */
@@ -17,6 +17,8 @@ type LoadStream = ClientDuplexStream<object, Message>;
 export interface LoadReporterOptions {
   readonly channel: Client;
   readonly node: object;
+  /** Route configurations that have been accepted and are not in force yet. */
+  waiting(): readonly string[];
   /** What is new since the last call. */
   collect(): Promise<readonly ClusterLoad[]>;
   readonly log: Logger;
@@ -88,7 +90,11 @@ export class LoadReporter {
     const now = performance.now();
     const sinceMs = now - this.lastReportAt;
     this.lastReportAt = now;
-    stream.write({ clusterStats: loads.map((load) => encodeClusterLoad(load, sinceMs)) });
+    const { node, waiting } = this.options;
+    stream.write({
+      node: withWaiting(node, waiting()),
+      clusterStats: loads.map((load) => encodeClusterLoad(load, sinceMs)),
+    });
   }
 
   private onBroken(stream: LoadStream, code: status | undefined): void {

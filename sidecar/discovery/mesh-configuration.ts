@@ -77,6 +77,11 @@ export class MeshConfiguration implements ResourceConsumer {
     return this.changedAtMs;
   }
 
+  /** Route configurations that are accepted and not in force yet: something that they name is not there. */
+  get waiting(): string[] {
+    return [...this.routeSets].flatMap(([name, { pending }]) => (pending === undefined ? [] : [name]));
+  }
+
   /** The resources in force, for people to look at. Secrets are left out. */
   dump(): object {
     const routes = [...this.routeSets.values()].map(({ active, pending }) => ({

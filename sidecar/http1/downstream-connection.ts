@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../src/http/error-catalogue.js';
-import type { SocketAddress } from '../../src/model/scalars.js';
+import type { SocketAddress } from '../../src/model/formats.js';
 import { BodyRate } from './body-rate.js';
 import { BodyReader } from './body-reader.js';
 import type { DownstreamOwner } from './downstream-owner.js';

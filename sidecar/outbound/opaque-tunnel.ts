@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
-import type { SocketAddress } from '../../src/model/scalars.js';
+import type { SocketAddress } from '../../src/model/formats.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
 import { localReplyText } from '../http1/local-reply.js';
 import { closeWhenTaken, reset } from '../http1/socket-endings.js';

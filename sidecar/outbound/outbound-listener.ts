@@ -1,5 +1,5 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
-import { splitHostPort } from '../../src/model/scalars.js';
+import { splitHostPort } from '../../src/model/formats.js';
 import { type DecisionContext, findRoute, place } from '../../src/routing/decide.js';
 import { plainRequest } from '../../src/routing/request-view.js';
 import type { VirtualHost } from '../../src/routing/table.js';

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import { listen } from '../../src/lifecycle/listen.js';
-import type { SocketAddress } from '../../src/model/scalars.js';
+import type { SocketAddress } from '../../src/model/formats.js';
 import { DownstreamConnection, type DownstreamUser } from '../http1/downstream-connection.js';
 import type { DownstreamOwner } from '../http1/downstream-owner.js';
 import type { Http1Limits } from '../http1/limits.js';

@@ -1,4 +1,4 @@
-import type { SocketAddress } from '../../src/model/scalars.js';
+import type { SocketAddress } from '../../src/model/formats.js';
 import type { HealthCheckConfig } from '../../src/xds/cluster-calm.js';
 import type { HealthRecord } from './health-record.js';
 

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import type { SocketAddress } from '../../src/model/scalars.js';
+import type { SocketAddress } from '../../src/model/formats.js';
 
 /**
  * Opens a connection and ends it at once.

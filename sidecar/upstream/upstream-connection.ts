@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import type { SocketAddress } from '../../src/model/scalars.js';
+import type { SocketAddress } from '../../src/model/formats.js';
 import { BodyReader } from '../http1/body-reader.js';
 import { LEAVING } from '../http1/connection-options.js';
 import { ProtocolError } from '../http1/errors.js';

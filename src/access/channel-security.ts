@@ -3,7 +3,7 @@ import { isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { CallCredentials, ChannelCredentials, InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { OperatorError } from '../lifecycle/operator-error.js';
-import type { SocketAddress } from '../model/scalars.js';
+import type { SocketAddress } from '../model/formats.js';
 import { formatAddress } from '../xds/fields.js';
 
 /** As `ca`: the certificate authorities that this machine trusts. */

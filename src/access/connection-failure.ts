@@ -1,5 +1,5 @@
 import type { ServiceError } from '@grpc/grpc-js';
-import type { SocketAddress } from '../model/scalars.js';
+import type { SocketAddress } from '../model/formats.js';
 import { formatAddress } from '../xds/fields.js';
 import type { ChannelSecurity } from './channel-security.js';
 

@@ -71,7 +71,7 @@ export interface TypeStatus {
 export interface DriftMessage {
   readonly type: string;
   readonly name: string;
-  /** `not-sent`, `unanswered` or `rejected`. */
+  /** `not-sent`, `unanswered`, `rejected` or `waiting`: accepted, and not in force yet. */
   readonly state: string;
 }
 

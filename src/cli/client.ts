@@ -9,7 +9,7 @@ import {
   type ProblemsMessage,
   problemsCodec,
 } from '../api/config-service.js';
-import type { SocketAddress } from '../model/scalars.js';
+import type { SocketAddress } from '../model/formats.js';
 import { formatAddress } from '../xds/fields.js';
 import { CommandError, EXIT } from './exit.js';
 import { RejectedDocumentsError } from './rejected-documents.js';

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
+import { parseDuration, type SocketAddress, splitHostPort } from '../model/formats.js';
 import { nearestOf } from '../model/nearest.js';
-import { parseDuration, type SocketAddress, splitHostPort } from '../model/scalars.js';
 
 /**
  * Flags declared once: from the table come the option on the command, its `ROOST_*` variable, its default, its

@@ -1,21 +1,40 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.js';
-import { addApply } from './commands/apply.js';
-import { addBootstrap } from './commands/bootstrap.js';
-import { addControlPlane } from './commands/control-plane.js';
-import { addDelete } from './commands/delete.js';
-import { addExplain } from './commands/explain.js';
-import { addGet } from './commands/get.js';
-import { addImport } from './commands/import-ingress.js';
-import { addPlan } from './commands/plan.js';
-import { addAbort, addPromote, addSplit } from './commands/release.js';
-import { addSidecar } from './commands/sidecar.js';
-import { addStatus } from './commands/status.js';
-import { addToken } from './commands/token.js';
 import { EXIT, explainFailure } from './exit.js';
 
-function createProgram(): Command {
+type AddCommand = (program: Command) => void;
+
+/** Every verb and where it is: only the one that is asked for is loaded, which keeps a sidecar small. */
+const VERBS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  'control-plane': async () => (await import('./commands/control-plane.js')).addControlPlane,
+  sidecar: async () => (await import('./commands/sidecar.js')).addSidecar,
+  apply: async () => (await import('./commands/apply.js')).addApply,
+  get: async () => (await import('./commands/get.js')).addGet,
+  delete: async () => (await import('./commands/delete.js')).addDelete,
+  split: async () => (await import('./commands/release.js')).addSplit,
+  promote: async () => (await import('./commands/release.js')).addPromote,
+  abort: async () => (await import('./commands/release.js')).addAbort,
+  plan: async () => (await import('./commands/plan.js')).addPlan,
+  explain: async () => (await import('./commands/explain.js')).addExplain,
+  status: async () => (await import('./commands/status.js')).addStatus,
+  bootstrap: async () => (await import('./commands/bootstrap.js')).addBootstrap,
+  token: async () => (await import('./commands/token.js')).addToken,
+  import: async () => (await import('./commands/import-ingress.js')).addImport,
+  version: async () => addVersion,
+};
+
+function addVersion(program: Command): void {
+  program
+    .command('version')
+    .summary('print the version')
+    .description("Prints this command's version. A control plane's is in `roost status`.")
+    .addHelpText('after', '\nExample:\n  roost version')
+    .action(() => void process.stdout.write(`${VERSION}\n`));
+}
+
+/** @param verb the first argument; whatever is no verb needs to know them all */
+async function createProgram(verb = ''): Promise<Command> {
   const program = new Command('roost')
     .description(
       'A service mesh for canary releases and sticky sessions, together, for the calls that no ingress sees.',
@@ -25,29 +44,8 @@ function createProgram(): Command {
     // What follows a command belongs to it: "plan split … --output json" is an option of "split".
     .enablePositionalOptions()
     .exitOverride();
-  const add = [
-    addControlPlane,
-    addSidecar,
-    addApply,
-    addGet,
-    addDelete,
-    addSplit,
-    addPromote,
-    addAbort,
-    addPlan,
-    addExplain,
-    addStatus,
-    addBootstrap,
-    addToken,
-    addImport,
-  ];
-  for (const addTo of add) addTo(program);
-  program
-    .command('version')
-    .summary('print the version')
-    .description("Prints this command's version. A control plane's is in `roost status`.")
-    .addHelpText('after', '\nExample:\n  roost version')
-    .action(() => void process.stdout.write(`${VERSION}\n`));
+  const asked = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+  for (const load of asked === undefined ? Object.values(VERBS) : [asked]) (await load())(program);
   for (const command of program.commands)
     command.exitOverride().showHelpAfterError('(add --help for what there is)');
   return program;
@@ -65,7 +63,7 @@ function endWithReader(): void {
 
 async function main(): Promise<void> {
   try {
-    await createProgram().parseAsync();
+    await (await createProgram(process.argv[2])).parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;

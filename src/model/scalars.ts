@@ -1,16 +1,8 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseDuration, splitHostPort } from './formats.js';
 
 /** Scalar formats of the resource. Each says in its error what would be right. */
-
-const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
-const MS_PER_UNIT = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
-
-/** `500ms`, `2s`, `1.5m`, `1h` → milliseconds; undefined where the text is no duration. */
-export function parseDuration(text: string): number | undefined {
-  const found = DURATION.exec(text);
-  return found ? Number(found[1]) * MS_PER_UNIT[found[2] as keyof typeof MS_PER_UNIT] : undefined;
-}
 
 export const duration = z.string().transform((text, ctx) => {
   const ms = parseDuration(text);
@@ -63,21 +55,6 @@ export const port = z
   .max(65_535, { error: 'must be a port number, 1 to 65535' });
 
 export const percent = z.number().min(0).max(100, { error: 'must be a percentage, 0 to 100' });
-
-export interface SocketAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** Splits `host:port` or `[v6]:port`; undefined where the text is neither. The host is returned bare. */
-export function splitHostPort(text: string): SocketAddress | undefined {
-  const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/]+)):([1-9]\d{0,4})$/.exec(text);
-  if (!found) return undefined;
-  const portNumber = Number(found[3]);
-  if (portNumber < 1 || portNumber > 65_535) return undefined;
-  if (found[1] !== undefined && isIP(found[1]) !== 6) return undefined;
-  return { host: (found[1] ?? found[2]) as string, port: portNumber };
-}
 
 /** `10.0.1.11:8080` or `[fd00::1]:8080`. */
 export const ipPort = z.string().refine(

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { readCookie } from '../http/cookies.js';
 import { headerName } from '../http/header-name.js';
-import { splitHostPort } from '../model/scalars.js';
+import { splitHostPort } from '../model/formats.js';
 import { formatAddress } from '../xds/fields.js';
 import type { StatefulSessionConfig } from '../xds/stateful-session.js';
 import type { RequestView } from './request-view.js';

@@ -1,4 +1,4 @@
-import { type SocketAddress, splitHostPort } from '../model/scalars.js';
+import { type SocketAddress, splitHostPort } from '../model/formats.js';
 import { formatAddress } from './fields.js';
 import { OUTBOUND_ROUTES } from './resource-names.js';
 

@@ -67,8 +67,35 @@ function encodeEndpoint(load: EndpointLoad): object {
   };
 }
 
+/** In a reporting node's metadata: route configurations that it has accepted and that are not in force yet. */
+const WAITING_FIELD = 'roost.waiting';
+/** Most names told. */
+const MAX_WAITING = 20;
+
+/** A node that tells what it waits for, so that a server knows what it runs and not only what it has accepted. */
+export function withWaiting(node: object, waiting: readonly string[]): object {
+  const { metadata } = node as { metadata?: { fields?: object } };
+  const values = waiting.slice(0, MAX_WAITING).map((name) => ({ stringValue: name }));
+  return {
+    ...node,
+    metadata: { fields: { ...metadata?.fields, [WAITING_FIELD]: { listValue: { values } } } },
+  };
+}
+
+function decodeWaiting(raw: unknown): string[] {
+  const fields = message(message(message(raw)?.metadata)?.fields);
+  const list = message(message(fields?.[WAITING_FIELD])?.listValue);
+  return messages(list?.values)
+    .slice(0, MAX_WAITING)
+    .map(({ stringValue }) => text(stringValue));
+}
+
 /** What one client tells at one moment (`LoadStatsRequest`). */
 export interface LoadReport {
+  /** Id of the node that reports; empty: not told. */
+  readonly node: string;
+  /** Route configurations that it has accepted and that are not in force yet. */
+  readonly waiting: readonly string[];
   readonly clusters: readonly ClusterLoad[];
   /** Since the client's report before; 0: it has only said that it is there. */
   readonly intervalMs: number;
@@ -77,6 +104,8 @@ export interface LoadReport {
 export function decodeLoadReport(raw: Message): LoadReport {
   const stats = messages(raw.clusterStats);
   return {
+    node: text(message(raw.node)?.id),
+    waiting: decodeWaiting(raw.node),
     clusters: stats.map(decodeClusterLoad),
     intervalMs: Math.max(0, ...stats.map((cluster) => durationMs(cluster.loadReportInterval) ?? 0)),
   };

@@ -52,9 +52,11 @@ t.test('what sidecars count arrives: requests, failures, sessions, by release', 
   t.equal(onV1[0], onV1[1], 'the same sessions through either sidecar');
   const [v1, v2] = [onV1[0] as number, SESSIONS - (onV1[0] as number)];
   let status = await readStatus();
-  await eventually('all requests are reported', async () => {
+  // A report may fall between a request's end and its pin; the next one has both.
+  await eventually('all requests are reported, and all pins', async () => {
     status = await readStatus();
-    return status.load.reduce((sum, { requests }) => sum + requests, 0) === 2 * SESSIONS;
+    const sum = (of: (load: ReleaseLoad) => number) => status.load.reduce((all, load) => all + of(load), 0);
+    return sum(({ requests }) => requests) === 2 * SESSIONS && sum(({ pins }) => pins) === 2 * SESSIONS;
   });
   t.match(loadOf(status, 'v1'), { service: 'shop/checkout', requests: 2 * v1, pins: 2 * v1, inFlight: 0 });
   t.match(loadOf(status, 'v2'), { service: 'shop/checkout', requests: 2 * v2, pins: 2 * v2, inFlight: 0 });

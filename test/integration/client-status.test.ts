@@ -5,6 +5,7 @@ import type { StatusResponse } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import { codec, type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { messages } from '../../src/xds/fields.js';
+import { LRS_SERVICE, withWaiting } from '../../src/xds/load-report.js';
 import { kindOfTypeUrl, messageNameOf } from '../../src/xds/resource-types.js';
 import { TestMesh } from '../support/mesh.js';
 import { eventually, roost } from '../support/processes.js';
@@ -141,4 +142,39 @@ t.test('clients are picked by their id; a stream answers every request', async (
   await eventually('both are answered', () => answers.length === 2);
   t.same(answers, ['web-1', 'web-2']);
   stream.end();
+});
+
+t.test('a control plane that stops ends the streams in good order', async (t) => {
+  const mesh = await TestMesh.start(t, [cart({ v1: 1 })]);
+  const stream = csds(t, mesh.controlPlane.grpcAddress).open();
+  const over = new Promise<number>((resolve) => stream.on('status', ({ code }) => resolve(code)));
+  stream.on('error', () => {});
+  const answered = new Promise((resolve) => stream.once('data', resolve));
+  stream.write({});
+  await answered;
+  await mesh.controlPlane.stop();
+  t.equal(await over, 0);
+});
+
+t.test('drift: what a sidecar says that it has accepted and does not run yet', async (t) => {
+  const mesh = await TestMesh.start(t, [cart({ v1: 1 })]);
+  const { grpcAddress } = mesh.controlPlane;
+  const drift = async () => (await mesh.client.call<StatusResponse>('Status', {})).clients[0]?.drift;
+  const ads = XdsClient.delta(t, grpcAddress, { id: 'web-1', metadata });
+  ads.subscribe('route', 'shop/cart');
+  ads.ack(await ads.next('route'));
+  await eventually('nothing drifts', async () => (await drift())?.length === 0);
+
+  const client = new Client(grpcAddress, credentials.createInsecure());
+  t.teardown(() => client.close());
+  const { StreamLoadStats: method } = serviceDefinition(LRS_SERVICE);
+  if (method === undefined) throw new Error('no such service');
+  const { path, requestSerialize, responseDeserialize } = method;
+  const load = client.makeBidiStreamRequest<object, Message>(path, requestSerialize, responseDeserialize);
+  load.on('error', () => {});
+  load.write({ node: withWaiting({ id: 'web-1' }, ['shop/cart']) });
+  await eventually('it is shown', async () => (await drift())?.length === 1);
+  t.same(await drift(), [{ type: 'route', name: 'shop/cart', state: 'waiting' }]);
+  load.cancel();
+  await eventually('it is over with the connection', async () => (await drift())?.length === 0);
 });

@@ -137,6 +137,7 @@ t.test('stopping finishes what is under way, and the app’s calls for it', asyn
   const answer = await client.message();
   t.equal(answer.body, 'ok');
   t.equal(fieldOf(answer.fields, 'connection'), LAST);
+  client.end();
   await stopping;
   t.ok(await refuses(t, sidecar, 'outbound'));
   t.equal(await call.gone(), 'ended', 'in good order');

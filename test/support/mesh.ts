@@ -9,7 +9,7 @@ import { Sidecar, type SidecarOptions } from '../../sidecar/sidecar.js';
 import type { AwaitProgress, ChangeResponse } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import { ControlPlaneClient } from '../../src/cli/client.js';
-import { type SocketAddress, splitHostPort } from '../../src/model/scalars.js';
+import { type SocketAddress, splitHostPort } from '../../src/model/formats.js';
 import { LogOutput } from '../../src/telemetry/log-output.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { eventually } from './processes.js';

@@ -6,7 +6,7 @@ import type { Test } from 'tap';
 /** The built command, as `npx roost` runs it. */
 export const ROOST = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 90_000;
 
 /** A finished command. */
 export interface Finished {
@@ -152,7 +152,7 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 20_000,
+  timeoutMs = 90_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -35,7 +35,7 @@ export interface XdsClientOptions {
   readonly token?: string;
 }
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 60_000;
 /** How long a server is given to say something that it should not say. */
 const SILENCE_MS = 80;
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { SocketAddress } from '../../model/scalars.js';
+import type { SocketAddress } from '../../model/formats.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
 import { CommandError, EXIT } from '../exit.js';
 import {

@@ -71,6 +71,7 @@ const DRIFT_WORDS: Readonly<Record<string, string>> = {
   'not-sent': 'the newest version waits to be sent',
   unanswered: 'the newest version was sent and is not answered',
   rejected: 'the newest version was rejected',
+  waiting: 'the newest version waits for what it names',
 };
 
 function describeDrift({ id, type, name, state }: DriftMessage & { readonly id: string }): string {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { BenchUsageError, HELP, readOptions } from '../../../bench/options.js';
+import { HELP, readOptions } from '../../../bench/options.js';
 
 t.test('without arguments it is the whole comparison', async (t) => {
   t.match(readOptions([], {}), { command: 'compare-proxies', rounds: 5, seconds: 3, only: [], tls: false });
@@ -22,7 +22,7 @@ t.test('everything that is wrong is said at once', async (t) => {
     name: 'Error',
     message: /--rounds.*\n?.*--seconds|no command/s,
   });
-  t.throws(() => readOptions(['--nonsense'], {}), BenchUsageError);
+  t.throws(() => readOptions(['--nonsense'], {}), /Unknown option '--nonsense'/);
   t.throws(() => readOptions(['--compare', 'one.json'], {}), /two files/);
 });
 

@@ -1,7 +1,12 @@
 import t from 'tap';
 import { LoadStore } from '../../../../control-plane/load/load-store.js';
 import { codec } from '../../../../src/xds/descriptors.js';
-import { decodeLoadReport, type EndpointLoad, encodeClusterLoad } from '../../../../src/xds/load-report.js';
+import {
+  decodeLoadReport,
+  type EndpointLoad,
+  encodeClusterLoad,
+  withWaiting,
+} from '../../../../src/xds/load-report.js';
 
 const load = (address: string, fields: Partial<EndpointLoad> = {}): EndpointLoad => ({
   address,
@@ -14,6 +19,8 @@ const load = (address: string, fields: Partial<EndpointLoad> = {}): EndpointLoad
   ...fields,
 });
 const report = (intervalMs: number, ...endpoints: EndpointLoad[]) => ({
+  node: 'a',
+  waiting: [],
   intervalMs,
   clusters: [{ cluster: 'shop/cart/v1', endpoints }],
 });
@@ -54,7 +61,7 @@ t.test('a client that invents names does not fill memory', async (t) => {
   t.equal(store.totals().length, 50);
   for (let client = 0; client < 4; client++) {
     const own = { cluster: `cluster-${client}`, endpoints: invented };
-    store.report({}, { intervalMs: 1000, clusters: [own] });
+    store.report({}, { node: 'b', waiting: [], intervalMs: 1000, clusters: [own] });
   }
   t.equal(store.totals().length, 200);
   t.same(store.totals(new Set(['shop/cart/v1'])), [], 'the oldest are forgotten');
@@ -72,6 +79,8 @@ t.test(
       clusterStats: [encodeClusterLoad({ cluster: 'c', endpoints }, 1250)],
     });
     t.same(decodeLoadReport(codec(LRS_REQUEST).decode(bytes)), {
+      node: '',
+      waiting: [],
       clusters: [{ cluster: 'c', endpoints }],
       intervalMs: 1250,
     });
@@ -88,12 +97,39 @@ t.test(
       ],
     });
     t.same(decodeLoadReport(codec(LRS_REQUEST).decode(bytes)), {
+      node: '',
+      waiting: [],
       clusters: [{ cluster: 'c', endpoints: [load('', { issued: 5, succeeded: 4, failed: 1 })] }],
       intervalMs: 10_000,
     });
     t.same(decodeLoadReport(codec(LRS_REQUEST).decode(codec(LRS_REQUEST).encode({ node: { id: 'x' } }))), {
+      node: 'x',
+      waiting: [],
       clusters: [],
       intervalMs: 0,
     });
+  },
+);
+
+t.test(
+  'what a sidecar waits for is told with its report, and over with the next or its connection',
+  async (t) => {
+    const store = new LoadStore();
+    const client = {};
+    const told = (...names: string[]) => {
+      const node = withWaiting(
+        { id: 'web-1', metadata: { fields: { service: { stringValue: 'web' } } } },
+        names,
+      );
+      store.report(client, decodeLoadReport(codec(LRS_REQUEST).decode(codec(LRS_REQUEST).encode({ node }))));
+    };
+    told('shop/cart', 'shop/pay');
+    t.same(store.waitingAt('web-1'), ['shop/cart', 'shop/pay']);
+    t.same(store.waitingAt('web-2'), []);
+    told();
+    t.same(store.waitingAt('web-1'), []);
+    told('shop/cart');
+    store.forget(client);
+    t.same(store.waitingAt('web-1'), []);
   },
 );

@@ -40,6 +40,7 @@ async function start(t: Test, onCall: (call: LoadCall) => void, withService = tr
   const reporter = new LoadReporter({
     channel: controlPlaneChannel({ host: '127.0.0.1', port }, INSECURE),
     node: { id: 'sidecar-1' },
+    waiting: () => ['shop/cart'],
     collect: async () => {
       collected++;
       return [LOAD];
@@ -67,8 +68,9 @@ t.test('says who it is, waits to be asked, then reports in the rhythm asked for'
   t.equal(collected(), 0, 'nothing is collected for a server that asks for nothing');
   ask(calls[0] as LoadCall, 100e6);
   await eventually('it reports again and again', () => requests.length >= 4);
-  const { clusters, intervalMs } = decodeLoadReport(requests[2] as Message);
+  const { clusters, intervalMs, waiting } = decodeLoadReport(requests[2] as Message);
   t.same(clusters, [LOAD]);
+  t.same(waiting, ['shop/cart']);
   t.ok(intervalMs >= 99, `the interval is the time since the report before: ${intervalMs} ms`);
 });
 

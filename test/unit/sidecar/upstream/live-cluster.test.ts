@@ -156,6 +156,40 @@ t.test('endpoints that stay through a change keep their health', async (t) => {
   t.equal(fixture.usable, '2,3');
 });
 
+t.test(
+  'an endpoint that is about to stop keeps to its sessions for a while, unless there is no other',
+  async (t) => {
+    const fixture = new Fixture(3);
+    fixture.at(0).onLeaving();
+    t.equal(fixture.usable, '1,2');
+    t.equal(fixture.cluster.endpoints.usabilityAt(0), PINNED_ONLY);
+    const pass = (ms: number) => {
+      fixture.nowMs += ms;
+      for (const endpoint of fixture.cluster.upstreams) endpoint.tick(fixture.nowMs);
+    };
+    pass(7000);
+    fixture.at(0).onLeaving();
+    pass(7000);
+    t.equal(fixture.usable, '1,2', 'it has said so again');
+    pass(1000);
+    t.equal(fixture.usable, '0,1,2');
+    fixture.at(0).onLeaving();
+    fixture.makeUnreachable(1);
+    t.equal(fixture.usable, '2');
+    fixture.at(2).onLeaving();
+    t.equal(fixture.usable, '0,2', 'better one that is about to stop than none');
+    t.equal(fixture.cluster.unusableSinceMs, undefined);
+  },
+);
+
+t.test('panic: what is about to stop counts neither way', async (t) => {
+  const fixture = new Fixture(4, { panicThreshold: 60 });
+  fixture.at(0).onLeaving();
+  fixture.at(1).onLeaving();
+  t.notOk(fixture.cluster.panicking);
+  t.equal(fixture.usable, '2,3');
+});
+
 t.test('notes since when nobody is usable', async (t) => {
   const fixture = new Fixture(1);
   t.equal(fixture.cluster.unusableSinceMs, undefined);
