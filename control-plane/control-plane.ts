@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ReflectionService } from '@grpc/reflection';
+import { isLoopback } from '../src/access/loopback.js';
 import { configServiceConstructor, loadApiDefinition } from '../src/api/config-service.js';
 import { listen } from '../src/lifecycle/listen.js';
 import { Teardown } from '../src/lifecycle/teardown.js';
@@ -144,9 +145,19 @@ export class ControlPlane {
   }
 
   private async listenGrpc(port: GrpcPort, { tls }: Access): Promise<void> {
-    const { grpc, grpcTls } = this.options;
-    if (grpc !== undefined) this.grpcAddress = await port.listen(grpc);
+    const { grpc, grpcTls, tokens } = this.options;
+    if (grpc !== undefined) {
+      this.grpcAddress = await port.listen(grpc);
+      if (!isLoopback(grpc.host)) this.warnOfPlainText(tokens !== undefined && tokens !== '');
+    }
     if (tls !== undefined && grpcTls !== undefined) this.grpcTlsAddress = await port.listenTls(grpcTls, tls);
+  }
+
+  private warnOfPlainText(asksForCredentials: boolean): void {
+    const problem = asksForCredentials
+      ? 'tokens and configuration travel in plain text (--grpc off leaves TLS alone)'
+      : 'whoever reaches it may change everything (--tokens asks for credentials)';
+    this.log.warn({ grpc: this.grpcAddress }, `the gRPC port is open to the network: ${problem}`);
   }
 
   private serveGrpc(store: ConfigStore, files: FileSource | undefined, access: Access) {

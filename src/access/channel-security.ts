@@ -5,6 +5,7 @@ import { CallCredentials, ChannelCredentials, InterceptingCall, type Interceptor
 import { OperatorError } from '../lifecycle/operator-error.js';
 import type { SocketAddress } from '../model/formats.js';
 import { formatAddress } from '../xds/fields.js';
+import { isLoopback } from './loopback.js';
 
 /** As `ca`: the certificate authorities that this machine trusts. */
 export const SYSTEM_CA = 'system';
@@ -36,8 +37,6 @@ export const INSECURE: ChannelSecurity = {
   hasToken: false,
 };
 
-const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
-
 /**
  * Reads what is to be read, so that a mistake is told before anything is dialled. Files are read again with every
  * connection (certificates) and every call (the token): one that was replaced is used as soon as it is needed.
@@ -53,7 +52,7 @@ export function openChannelSecurity(
   const usesTls = options.ca !== '';
   checkTogether(options, usesTls);
   const token = tokenReader(options, onProblem);
-  if (token !== undefined && !usesTls && !LOOPBACK.test(address.host))
+  if (token !== undefined && !usesTls && !isLoopback(address.host))
     throw new OperatorError(
       `the token is not sent in plain text to ${formatAddress(address.host, address.port)}; ` +
         `name the CA of its certificate (or "${SYSTEM_CA}") to use TLS`,

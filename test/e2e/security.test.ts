@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { OPENSSL, TestAuthority } from '../support/certificates.js';
 import { temporaryFolder } from '../support/folder.js';
 import { eventually, type Finished, roost, startControlPlane, startSidecar } from '../support/processes.js';
@@ -111,6 +112,23 @@ t.test(
       for (const token of tokens) t.notOk(`${stdout}${stderr}`.includes(token), 'no token in any output');
   },
 );
+
+t.test('a token is shown once, apart from the entry that goes into the file', async (t) => {
+  const { stdout, stderr, code } = await roost([
+    'token',
+    'new',
+    '--name',
+    'ci',
+    '--role',
+    'operate',
+    '--namespaces',
+    'shop,web',
+  ]);
+  t.equal(code, 0);
+  t.match(stderr, /^roost_[\w-]{43}\n$/);
+  const sha256 = createHash('sha256').update(stderr.trim()).digest('hex');
+  t.same(parse(stdout), [{ name: 'ci', sha256, role: 'operate', namespaces: ['shop', 'web'] }]);
+});
 
 t.test('a control plane that cannot be secured as asked does not start, and says why', async (t) => {
   const folder = await temporaryFolder(t);
