@@ -31,6 +31,7 @@ import { SnapshotPublisher } from './snapshot/publisher.js';
 import { Snapshot } from './snapshot/snapshot.js';
 import { FileSource } from './source/file-source.js';
 import { MemoryBackend, type StoreBackend } from './store/backend.js';
+import { emptyState } from './store/config-state.js';
 import { ConfigStore } from './store/config-store.js';
 import { FileBackend } from './store/file-backend.js';
 import { translateService } from './translate/service.js';
@@ -224,7 +225,7 @@ async function openBackend({ dataDir }: ControlPlaneOptions, log: Logger): Promi
   log.warn(
     'no --data-dir: what the API changes, and the sessions that pins hold, last only as long as this process',
   );
-  return new MemoryBackend({ revision: 0, services: new Map(), pinSecret: randomBytes(32) });
+  return new MemoryBackend(emptyState(randomBytes(32)));
 }
 
 /** @throws InvalidFilesError */

@@ -1,5 +1,4 @@
 import type { Server as HttpServer } from 'node:http';
-import { hostname } from 'node:os';
 import {
   type ChannelSecurityOptions,
   INSECURE,
@@ -13,21 +12,23 @@ import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { ProcessFigures } from '../src/telemetry/process-metrics.js';
 import { Scraper } from '../src/telemetry/scrape.js';
-import { VERSION } from '../src/version.js';
 import { formatAddress } from '../src/xds/fields.js';
 import { AccessLog, type AccessLogLevel } from './admin/access-log.js';
 import { ActionCounts } from './admin/action-counts.js';
 import { createAdminServer } from './admin/admin-server.js';
 import { describeClusters } from './admin/describe-clusters.js';
 import { sidecarMetrics } from './admin/metrics.js';
+import { readiness } from './admin/readiness.js';
 import { RequestRecorder } from './admin/request-recorder.js';
 import { RequestSamples } from './admin/request-samples.js';
 import type { AdsClient, AdsClientOptions } from './discovery/ads-client.js';
 import { controlPlaneChannel } from './discovery/control-plane-channel.js';
 import { DeltaClient } from './discovery/delta-client.js';
+import { LastGood } from './discovery/last-good.js';
 import { LoadLedger } from './discovery/load-ledger.js';
 import { LoadReporter } from './discovery/load-reporter.js';
 import { MeshConfiguration } from './discovery/mesh-configuration.js';
+import { nodeOf } from './discovery/node.js';
 import { SotwClient } from './discovery/sotw-client.js';
 import { Drain } from './drain.js';
 import type { Http1Limits } from './http1/limits.js';
@@ -58,6 +59,8 @@ export interface SidecarOptions {
   readonly security?: ChannelSecurityOptions;
   /** How configuration is asked for: what changed, or all of it again. */
   readonly xdsMode: 'delta' | 'sotw';
+  /** Folder that keeps the last good configuration; empty: it is not kept. */
+  readonly stateDir: string;
   /** Id that servers know this sidecar by; empty: made from its service, release and host. */
   readonly nodeId: string;
   readonly outbound: SocketAddress;
@@ -109,11 +112,12 @@ export class Sidecar {
   static async start(options: SidecarOptions, log: Logger, output: LogOutput): Promise<Sidecar> {
     const parts = assemble(options, log, output, () => sidecar?.drain());
     let sidecar: Sidecar | undefined;
+    parts.configuration.start();
+    await restore(parts);
     const addresses = await bind(parts, options).catch((error: unknown) => {
       release(parts);
       throw error;
     });
-    parts.configuration.start();
     parts.client.start();
     parts.reporter.start();
     sidecar = new Sidecar(parts, addresses, log);
@@ -135,6 +139,7 @@ export class Sidecar {
   async stop(): Promise<void> {
     this.drain();
     await this.parts.drain.finish();
+    await this.parts.lastGood?.close();
     release(this.parts);
     this.log.info('sidecar has stopped');
   }
@@ -149,12 +154,22 @@ interface Parts {
   readonly passthrough: PassthroughEndpoints | undefined;
   readonly mirrors: Mirrors;
   readonly configuration: MeshConfiguration;
+  /** Where a directory was named to keep it in. */
+  readonly lastGood: LastGood | undefined;
   readonly client: AdsClient;
   readonly reporter: LoadReporter;
   readonly outbound: Listener;
   readonly inbound: Listener;
   readonly admin: HttpServer;
   readonly publicAdmin: HttpServer;
+}
+
+/** Starts from the last good configuration on disk, where there is one, before the first request can arrive. */
+async function restore({ lastGood, client, configuration }: Parts): Promise<void> {
+  if (lastGood === undefined) return;
+  await lastGood.restore((kind, resources) => client.resume(kind, resources));
+  const { restoredMs } = lastGood;
+  if (restoredMs !== undefined) configuration.backdate(Date.now() - restoredMs);
 }
 
 /** @throws ListenError */
@@ -213,10 +228,14 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
   const discoveryLog = log.child({ component: 'discovery' });
   const configuration: MeshConfiguration = new MeshConfiguration({
     clusters,
-    subscribe: (kind, names) => client.subscribe(kind, names),
+    subscribe: (kind, names) => {
+      client.subscribe(kind, names);
+      lastGood?.wanted(kind, names);
+    },
     nowMs,
     log: discoveryLog,
   });
+  const lastGood = newLastGood(options, configuration, discoveryLog);
   const node = nodeOf(options);
   const security =
     options.security &&
@@ -227,7 +246,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     address: options.controlPlane,
     security: security ?? INSECURE,
     node,
-    consumer: configuration,
+    consumer: lastGood ?? configuration,
     log: discoveryLog,
   });
 
@@ -310,6 +329,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     process: figures,
     ready: () => configuration.table !== undefined,
     controlPlaneConnected: () => configuration.connected,
+    configurationFromDisk: () => lastGood?.restoredMs !== undefined,
     configurationRevision: () => client.revision,
     configurationAgeMs: () => clock.nowMs - configuration.lastChangeMs,
     rejections: (type) => client.rejections[type],
@@ -319,7 +339,13 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     droppedLogLines: () => output.dropped,
   });
   const sources = {
-    notReady: () => notReady(drain.begun, configuration, options.controlPlane),
+    readiness: () =>
+      readiness({
+        draining: drain.begun,
+        configuration,
+        lastGood,
+        controlPlane: options.controlPlane,
+      }),
     scraper: new Scraper(metrics, () => figures.prepare()),
     samples,
     configDump: () => configuration.dump(),
@@ -348,6 +374,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     passthrough,
     mirrors,
     configuration,
+    lastGood,
     client,
     reporter,
     outbound,
@@ -357,39 +384,24 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
   };
 }
 
-function notReady(
-  draining: boolean,
+function newLastGood(
+  { stateDir, service }: SidecarOptions,
   configuration: MeshConfiguration,
-  controlPlane: SocketAddress,
-): string | undefined {
-  if (draining) return 'draining';
-  if (configuration.table !== undefined) return undefined;
-  const address = formatAddress(controlPlane.host, controlPlane.port);
-  return configuration.connected
-    ? `waiting for the first configuration from ${address}`
-    : `waiting for the control plane at ${address}`;
+  log: Logger,
+): LastGood | undefined {
+  if (stateDir === '') return undefined;
+  return new LastGood({
+    directory: stateDir,
+    service: `${service.name}.${service.namespace}`,
+    consumer: configuration,
+    isSettled: () => configuration.isSettled,
+    nowMs: Date.now,
+    log,
+  });
 }
 
 function newAdsClient(mode: SidecarOptions['xdsMode'], options: AdsClientOptions): AdsClient {
   return mode === 'delta' ? new DeltaClient(options) : new SotwClient(options);
-}
-
-/** What this sidecar tells servers about itself (`envoy.config.core.v3.Node`). */
-function nodeOf({ service, release, nodeId }: SidecarOptions): object {
-  const fields = { service: service.name, namespace: service.namespace, release };
-  return {
-    id:
-      nodeId ||
-      `${service.name}.${service.namespace}${release === '' ? '' : `/${release}`}@${hostname()}:${process.pid}`,
-    cluster: `${service.name}.${service.namespace}`,
-    userAgentName: 'roost',
-    userAgentVersion: VERSION,
-    metadata: {
-      fields: Object.fromEntries(
-        Object.entries(fields).map(([name, value]) => [name, { stringValue: value }]),
-      ),
-    },
-  };
 }
 
 function appEndpoint({ host, port }: SocketAddress) {

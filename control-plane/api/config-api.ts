@@ -9,10 +9,13 @@ import type { PackageDefinition } from '@grpc/proto-loader';
 import type {
   ApplyRequest,
   ChangeResponse,
+  HistoryRequest,
+  HistoryResponse,
   SplitRequest,
   StatusResponse,
 } from '../../src/api/config-service.js';
 import { fromStruct, type Struct } from '../../src/api/struct.js';
+import type { Author } from '../../src/model/author.js';
 import {
   type MeshService,
   parseServiceName,
@@ -26,13 +29,16 @@ import { type Visibility, visibilityOf } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { LoadStore } from '../load/load-store.js';
 import { translateContext } from '../snapshot/publisher.js';
+import { unpackBackup } from '../store/backup.js';
+import type { Cause } from '../store/config-state.js';
 import type { Commit, ConfigStore, ConfiguredService } from '../store/config-store.js';
 import { parseAll } from '../store/edit-checks.js';
 import { UnknownServiceError } from '../store/errors.js';
+import { authorOf } from './author.js';
 import { type AwaitCall, RevisionFollowers } from './await-revision.js';
 import { type ExplainRequest, explain, plan } from './decisions.js';
 import { InvalidRequestError, toServiceError } from './grpc-errors.js';
-import { listServices, serviceMessage } from './messages.js';
+import { differenceMessage, historyMessage, listServices, serviceMessage } from './messages.js';
 import { type WatchCall, Watchers } from './watchers.js';
 
 export interface ConfigApiParts {
@@ -58,6 +64,9 @@ interface PlanRequest {
   readonly abort: (Named & { readonly drain: boolean }) | null;
 }
 
+/** Services of a change that are told of one by one. */
+const MAX_DIFFERENCES = 100;
+
 /** The configuration API; see `proto/roost/v1/config.proto`. */
 export class ConfigApi {
   private readonly watchers: Watchers;
@@ -72,17 +81,31 @@ export class ConfigApi {
   get implementation(): UntypedServiceImplementation {
     const { store, status } = this.parts;
     return {
-      Apply: this.changing((request: ApplyRequest) => apply(store, request)),
-      Delete: this.changing(({ name, expectedRevision }: Named) =>
-        store.remove(keyOf(name), orAny(expectedRevision)),
+      Apply: this.changing((request: ApplyRequest, by) => apply(store, request, { action: 'apply', by })),
+      Delete: this.changing(({ name, expectedRevision }: Named, by) =>
+        store.remove(keyOf(name), orAny(expectedRevision), { action: 'delete', by }),
       ),
-      Split: this.modifying((document, { split, route }: SplitRequest) =>
-        withSplit(document, [...split], route || undefined),
+      Split: this.modifying(
+        () => 'split',
+        (document, { split, route }: SplitRequest) => withSplit(document, [...split], route || undefined),
       ),
-      Promote: this.modifying((document, { release }: Named & { release: string }) =>
-        withPromotion(document, release),
+      Promote: this.modifying(
+        ({ release }) => `promote ${release}`,
+        (document, { release }: Named & { release: string }) => withPromotion(document, release),
       ),
-      Abort: this.modifying((document, { drain }: Named & { drain: boolean }) => withAbort(document, drain)),
+      Abort: this.modifying(
+        ({ drain }) => (drain ? 'abort --drain' : 'abort'),
+        (document, { drain }: Named & { drain: boolean }) => withAbort(document, drain),
+      ),
+      Undo: this.changing(({ name, toRevision, expectedRevision }: Named & { toRevision: number }, by) => {
+        const action = toRevision === 0 ? 'undo' : `undo --to ${toRevision}`;
+        return store.undo(keyOf(name), orAny(toRevision), orAny(expectedRevision), { action, by });
+      }),
+      Restore: this.changing(async ({ file, dryRun }: { file: Buffer; dryRun: boolean }, by) =>
+        store.restore(await unpackBackup(file), dryRun, { action: 'restore', by }),
+      ),
+      Backup: this.unary(async () => ({ file: await store.backup() })),
+      History: this.unary((request: HistoryRequest) => this.history(request)),
       Get: this.unary(({ name }: Named) => serviceMessage(keyOf(name), this.find(keyOf(name)))),
       List: this.unary(({ namespace }: { namespace: string }, call) =>
         listServices(store.current, namespace, visibilityOf(call)),
@@ -135,21 +158,38 @@ export class ConfigApi {
     throw new InvalidRequestError('a plan needs a change: a document, a split, a promotion or an abort');
   }
 
+  private history({ name, limit, documents }: HistoryRequest): HistoryResponse {
+    const { store } = this.parts;
+    const key = name === '' ? undefined : keyOf(name);
+    const changes = store.history(key);
+    // What is gone has a history; what never was has none.
+    if (key !== undefined && changes.length === 0) this.find(key);
+    const told = limit === 0 ? changes : changes.slice(0, limit);
+    return {
+      entries: told.map((change) => historyMessage(change, documents)),
+      more: changes.length - told.length,
+    };
+  }
+
   private modifying<Request extends Named>(
+    actionOf: (request: Request) => string,
     edit: (document: MeshServiceInput, request: Request) => MeshServiceInput,
   ): handleUnaryCall<Request, ChangeResponse> {
-    return this.changing((request: Request) =>
-      this.parts.store.modify(keyOf(request.name), orAny(request.expectedRevision), (document) =>
-        edit(document, request),
+    return this.changing((request: Request, by) =>
+      this.parts.store.modify(
+        keyOf(request.name),
+        orAny(request.expectedRevision),
+        (document) => edit(document, request),
+        { action: actionOf(request), by },
       ),
     );
   }
 
   private changing<Request>(
-    work: (request: Request) => Promise<Commit>,
+    work: (request: Request, by: Author) => Promise<Commit>,
   ): handleUnaryCall<Request, ChangeResponse> {
-    return this.unary(async (request: Request) => {
-      const { revision, changed } = await work(request);
+    return this.unary(async (request: Request, call) => {
+      const { revision, changed, differences } = await work(request, authorOf(call));
       const { services } = this.parts.store.current;
       return {
         revision,
@@ -158,6 +198,7 @@ export class ConfigApi {
           const service = services.get(key);
           return service ? [serviceMessage(key, service)] : [];
         }),
+        differences: differences.slice(0, MAX_DIFFERENCES).map(differenceMessage),
       };
     });
   }
@@ -190,14 +231,14 @@ export class ConfigApi {
   }
 }
 
-async function apply(store: ConfigStore, request: ApplyRequest): Promise<Commit> {
+async function apply(store: ConfigStore, request: ApplyRequest, cause: Cause): Promise<Commit> {
   const documents = request.documents.map((document) => fromStruct(document) as unknown as MeshServiceInput);
   if (request.expect && documents.length !== 1)
     throw new InvalidRequestError('an expected revision goes with one document, not with several');
   const expected = new Map<ServiceKey, number>();
   const { name, namespace = 'default' } = (request.expect && documents[0]?.metadata) || {};
   if (name !== undefined) expected.set(`${namespace}/${name}`, request.expectedRevision);
-  return store.edit({ documents, expected, dryRun: request.dryRun });
+  return store.edit({ documents, expected, dryRun: request.dryRun, cause });
 }
 
 function orAny(revision: number): number | undefined {

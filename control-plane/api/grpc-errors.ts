@@ -5,6 +5,8 @@ import { OperationError } from '../../src/model/operations.js';
 import { formatProblem, type Problem } from '../../src/model/problems.js';
 import {
   DeclaredInFileError,
+  InvalidBackupError,
+  NothingToUndoError,
   RejectedError,
   RevisionConflictError,
   UnknownServiceError,
@@ -24,11 +26,12 @@ export function toServiceError(error: unknown, definition: PackageDefinition): P
 }
 
 function codeOf(error: unknown): status {
-  if (error instanceof InvalidRequestError) return status.INVALID_ARGUMENT;
+  if (error instanceof InvalidRequestError || error instanceof InvalidBackupError)
+    return status.INVALID_ARGUMENT;
   if (error instanceof UnknownServiceError) return status.NOT_FOUND;
   if (error instanceof RevisionConflictError) return status.ABORTED;
-  if (error instanceof OperationError || error instanceof DeclaredInFileError)
-    return status.FAILED_PRECONDITION;
+  const failedPreconditions = [OperationError, DeclaredInFileError, NothingToUndoError];
+  if (failedPreconditions.some((type) => error instanceof type)) return status.FAILED_PRECONDITION;
   return status.INTERNAL;
 }
 

@@ -1,8 +1,15 @@
-import type { ListResponse, ServiceMessage } from '../../src/api/config-service.js';
+import type {
+  HistoryEntryMessage,
+  ListResponse,
+  ServiceDifference,
+  ServiceMessage,
+} from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
+import { describeChange } from '../../src/model/describe-change.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
 import type { Visibility } from '../access/caller.js';
-import type { Configuration, ConfiguredService } from '../store/config-store.js';
+import type { Configuration, ConfiguredService, Difference } from '../store/config-store.js';
+import type { ServiceChange } from '../store/history.js';
 
 /** A service as the API tells of it. */
 export function serviceMessage(key: ServiceKey, { record }: ConfiguredService): ServiceMessage {
@@ -28,4 +35,23 @@ export function listServices(
     .map(([key, service]) => serviceMessage(key, service))
     .sort((a, b) => (a.key < b.key ? -1 : 1));
   return { services, revision: configuration.revision };
+}
+
+export function differenceMessage({ key, before, after }: Difference): ServiceDifference {
+  return { key, summary: describeChange(before, after) };
+}
+
+/** @param documents with the document after the change */
+export function historyMessage(change: ServiceChange, documents: boolean): HistoryEntryMessage {
+  const { revision, at, action, by, key, before, after } = change;
+  return {
+    revision,
+    fromRevision: before?.revision ?? 0,
+    at,
+    action,
+    by,
+    key,
+    summary: describeChange(before?.document, after ?? undefined),
+    document: documents && after !== null ? toStruct(after) : null,
+  };
 }

@@ -1,3 +1,4 @@
+import { FILES } from '../../src/model/author.js';
 import { checkDocuments, claimedKey, locateProblem } from '../../src/model/check-documents.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
 import { listFiles, readFiles } from '../../src/model/read-files.js';
@@ -5,7 +6,8 @@ import type { MeshServiceInput } from '../../src/model/schema.js';
 import { formatLocated, type LocatedProblem, type SourceDocument } from '../../src/model/yaml-source.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { FileSourceMark } from '../store/config-state.js';
-import { type ConfigStore, digestOf } from '../store/config-store.js';
+import type { ConfigStore } from '../store/config-store.js';
+import { digestOf } from '../store/digest.js';
 import { RejectedError } from '../store/errors.js';
 import { fileSignature } from './file-signature.js';
 
@@ -95,6 +97,7 @@ export class FileSource {
         sources: news.map(markOf),
         moved: this.movedAmong(documents.filter((document) => !news.includes(document))),
         deleted: this.removedFrom(documents),
+        cause: { action: 'files', by: FILES },
       });
       return [];
     } catch (error) {

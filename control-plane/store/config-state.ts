@@ -1,4 +1,6 @@
+import { type Author, NOBODY } from '../../src/model/author.js';
 import type { MeshServiceInput, ServiceKey } from '../../src/model/mesh-service.js';
+import { type History, type HistoryEntry, historyOf, NO_HISTORY, withEntry } from './history.js';
 
 export interface FileSourceMark {
   readonly file: string;
@@ -29,22 +31,64 @@ export interface ConfigState {
   readonly services: ReadonlyMap<ServiceKey, ServiceRecord>;
   /** Keys the digests in pins; made once. */
   readonly pinSecret: Buffer;
+  /** Who changed what, as far back as it is kept. */
+  readonly history: History;
+}
+
+/** Who makes a change, and by what: for the history. */
+export interface Cause {
+  /** `split`, `promote v2`: as an operator would type it; `files`: the configuration files say so. */
+  readonly action: string;
+  readonly by: Author;
 }
 
 /** One commit: everything in it takes effect together or not at all. */
-export interface Change {
+export interface Change extends Partial<Cause> {
   readonly revision: number;
   /** ISO 8601. */
   readonly at: string;
   readonly put: readonly (readonly [ServiceKey, ServiceRecord])[];
   readonly deleted: readonly ServiceKey[];
+  /** Set where a backup took the place of everything. */
+  readonly restored?: Restored;
+}
+
+/** What a backup brings besides services. */
+export interface Restored {
+  /** Base64. */
+  readonly pinSecret: string;
+  /** Set where there was no history, and the backup's goes on. */
+  readonly history?: readonly HistoryEntry[];
+}
+
+export function emptyState(pinSecret: Buffer): ConfigState {
+  return { revision: 0, services: new Map(), pinSecret, history: NO_HISTORY };
 }
 
 export function applyChange(state: ConfigState, change: Change): ConfigState {
   const services = new Map(state.services);
   for (const key of change.deleted) services.delete(key);
   for (const [key, record] of change.put) services.set(key, record);
-  return { ...state, revision: change.revision, services };
+  const { revision, restored } = change;
+  const pinSecret = restored === undefined ? state.pinSecret : Buffer.from(restored.pinSecret, 'base64');
+  return { revision, services, pinSecret, history: historyAfter(state, change) };
+}
+
+function historyAfter({ services, history }: ConfigState, change: Change): History {
+  const { revision, at, action, by, put, deleted, restored } = change;
+  // A history that comes with a backup ends at what the backup puts in force.
+  const records = restored?.history === undefined ? services : new Map(put);
+  const changed = put.filter(([, record]) => record.revision === revision).map(([key]) => key);
+  const before = [...deleted, ...changed].map((key) => {
+    const record = records.get(key);
+    return [
+      key,
+      record === undefined ? null : { document: record.document, revision: record.revision },
+    ] as const;
+  });
+  const base = restored?.history === undefined ? history : historyOf(restored.history);
+  if (before.length === 0) return base;
+  return withEntry(base, { revision, at, action: action ?? '', by: by ?? NOBODY, before });
 }
 
 /** When each of a service's releases came into being, given what its record says so far. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import {
   type MeshService,
@@ -9,16 +8,22 @@ import {
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { StoreBackend } from './backend.js';
+import { type BackupContent, packBackup } from './backup.js';
 import {
   applyChange,
   birthsOf,
+  type Cause,
   type Change,
   type ConfigState,
   type FileSourceMark,
   type ServiceRecord,
 } from './config-state.js';
+import { digestOf } from './digest.js';
 import { checkTogether, parseAll } from './edit-checks.js';
 import { DeclaredInFileError, RevisionConflictError, UnknownServiceError } from './errors.js';
+import { changesOf, type ServiceChange } from './history.js';
+import { planRestore } from './restore.js';
+import { documentToUndoTo } from './undo.js';
 
 /** A service as it is in force. */
 export interface ConfiguredService {
@@ -45,6 +50,17 @@ export interface Edit {
   readonly expected?: ReadonlyMap<ServiceKey, number>;
   /** Check everything, change nothing. */
   readonly dryRun?: boolean;
+  /** For the history. */
+  readonly cause?: Cause;
+}
+
+/** What a commit makes of one service. */
+export interface Difference {
+  readonly key: ServiceKey;
+  /** None: the service is new. */
+  readonly before: MeshServiceInput | undefined;
+  /** None: the service is gone. */
+  readonly after: MeshServiceInput | undefined;
 }
 
 /** What an edit came to. */
@@ -53,6 +69,8 @@ export interface Commit {
   readonly revision: number;
   /** Services whose document it changed, or for a dry run would change. */
   readonly changed: ReadonlySet<ServiceKey>;
+  /** What that changes, by key. */
+  readonly differences: readonly Difference[];
 }
 
 /**
@@ -107,22 +125,64 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     key: ServiceKey,
     expectedRevision: number | undefined,
     change: (document: MeshServiceInput) => MeshServiceInput,
+    cause?: Cause,
   ): Promise<Commit> {
     return this.exclusively(() => {
       this.checkRevision(key, expectedRevision);
       const configured = this.configuration.services.get(key);
       if (configured === undefined) throw this.unknown(key);
-      return this.commit({ documents: [change(configured.record.document)] });
+      return this.commit({ documents: [change(configured.record.document)], ...(cause && { cause }) });
+    });
+  }
+
+  /**
+   * Puts a service back to what it was before its last change, or at a revision.
+   *
+   * @param to that revision; undefined: before the last change
+   * @throws NothingToUndoError
+   */
+  undo(
+    key: ServiceKey,
+    to: number | undefined,
+    expectedRevision: number | undefined,
+    cause?: Cause,
+  ): Promise<Commit> {
+    return this.exclusively(() => {
+      this.checkRevision(key, expectedRevision);
+      const document = documentToUndoTo(this.state, key, to);
+      return this.commit({ documents: [document], ...(cause && { cause }) });
+    });
+  }
+
+  /** What was done to a service, or to all of them, newest first, as far back as it is kept. */
+  history(key?: ServiceKey): ServiceChange[] {
+    return changesOf(this.state, key);
+  }
+
+  /** Everything, as the file that {@link restore} takes. */
+  backup(): Promise<Buffer> {
+    return packBackup(this.state, new Date().toISOString());
+  }
+
+  /** Puts everything back to what a backup has, in one change. @throws RejectedError, DeclaredInFileError */
+  restore(backup: BackupContent, dryRun: boolean, cause: Cause): Promise<Commit> {
+    return this.exclusively(() => {
+      const parsed = parseAll(backup.services.map(([, { document }]) => document));
+      checkTogether(new Map(parsed.map((service) => [serviceKey(service), service])), parsed);
+      for (const service of parsed) this.rehearse(service);
+      const plan = planRestore(this.state, backup);
+      if (plan === undefined) return this.nothingToDo();
+      return this.store({ ...plan, at: new Date().toISOString(), ...cause }, dryRun);
     });
   }
 
   /** Takes a service out, unless a file declares it. */
-  remove(key: ServiceKey, expectedRevision: number | undefined): Promise<Commit> {
+  remove(key: ServiceKey, expectedRevision: number | undefined, cause?: Cause): Promise<Commit> {
     return this.exclusively(() => {
       this.checkRevision(key, expectedRevision);
       const file = this.state.services.get(key)?.source?.file;
       if (file !== undefined) throw new DeclaredInFileError(key, file);
-      return this.commit({ deleted: [key] });
+      return this.commit({ deleted: [key], ...(cause && { cause }) });
     });
   }
 
@@ -152,16 +212,33 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
       ...this.movedRecords(edit),
       ...parsed.flatMap((service, i) => this.recordFor(service, edit, i, revision)),
     ];
-    const changed = new Set(deleted);
-    for (const [key, record] of put) if (record.revision === revision) changed.add(key);
-    if (edit.dryRun || (put.length === 0 && deleted.length === 0))
-      return { revision: this.state.revision, changed };
-    const change: Change = { revision, at: new Date().toISOString(), put, deleted };
+    if (put.length === 0 && deleted.length === 0) return this.nothingToDo();
+    const change: Change = { revision, at: new Date().toISOString(), put, deleted, ...edit.cause };
+    return this.store(change, edit.dryRun === true);
+  }
+
+  private async nothingToDo(): Promise<Commit> {
+    return { revision: this.state.revision, changed: new Set(), differences: [] };
+  }
+
+  private async store(change: Change, dryRun: boolean): Promise<Commit> {
+    const differences = this.differencesOf(change);
+    const changed = new Set(differences.map(({ key }) => key));
+    if (dryRun) return { revision: this.state.revision, changed, differences };
     const state = applyChange(this.state, change);
     await this.backend.append(change, state);
     this.state = state;
     this.publish(change);
-    return { revision, changed };
+    return { revision: change.revision, changed, differences };
+  }
+
+  private differencesOf({ revision, put, deleted }: Change): Difference[] {
+    const before = (key: ServiceKey) => this.state.services.get(key)?.document;
+    const removed = deleted.map((key) => ({ key, before: before(key), after: undefined }));
+    const changed = put
+      .filter(([, record]) => record.revision === revision)
+      .map(([key, { document }]) => ({ key, before: before(key), after: document }));
+    return [...removed, ...changed].sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   private meshAfter(
@@ -175,20 +252,24 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     return mesh;
   }
 
-  private publish({ revision, put, deleted }: Change): void {
+  private publish({ revision, put, deleted, restored }: Change): void {
     const services = new Map(this.configuration.services);
     for (const key of deleted) services.delete(key);
     for (const [key, record] of put)
       services.set(key, { service: parseMeshService(record.document), record });
-    this.configuration = { ...this.configuration, revision, services };
-    this.emit('change', this.configuration, new Set([...deleted, ...put.map(([key]) => key)]));
+    this.configuration = { revision, services, pinSecret: this.state.pinSecret };
+    // Another secret is another meaning of every pin.
+    const all = restored === undefined ? [] : services.keys();
+    this.emit('change', this.configuration, new Set([...deleted, ...put.map(([key]) => key), ...all]));
   }
 
   /** @throws RevisionConflictError */
   private checkRevision(key: ServiceKey, expected: number | undefined): void {
     if (expected === undefined) return;
     const actual = this.state.services.get(key)?.revision ?? 0;
-    if (actual !== expected) throw new RevisionConflictError(key, expected, actual);
+    if (actual === expected) return;
+    const since = changesOf(this.state, key).filter(({ revision }) => revision > expected);
+    throw new RevisionConflictError(key, expected, actual, since);
   }
 
   private unknown(key: ServiceKey): UnknownServiceError {
@@ -223,13 +304,4 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     };
     return [[key, source === undefined ? record : { ...record, source }]];
   }
-}
-
-/** A digest of what a document says; the order in which it says so does not matter. */
-export function digestOf(document: MeshServiceInput): string {
-  const sorted = (_key: string, value: unknown) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value;
-  return createHash('sha256').update(JSON.stringify(document, sorted)).digest('base64url');
 }

@@ -1,5 +1,8 @@
+import { formatAuthor } from '../../src/model/author.js';
+import { describeChange } from '../../src/model/describe-change.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
 import type { Problem } from '../../src/model/problems.js';
+import type { ServiceChange } from './history.js';
 
 /** A service that a file declares cannot be deleted through the API: the file would bring it back. */
 export class DeclaredInFileError extends Error {
@@ -18,13 +21,41 @@ export class RejectedError extends Error {
   }
 }
 
-/** Somebody else changed the service first. */
+/** Somebody else changed the service first; the message says who and what, as far as that is kept. */
 export class RevisionConflictError extends Error {
-  constructor(key: ServiceKey, expected: number, actual: number) {
+  /** @param since what was done to the service after the expected revision, newest first */
+  constructor(key: ServiceKey, expected: number, actual: number, since: readonly ServiceChange[] = []) {
     const wanted = expected === 0 ? 'not to exist' : `at revision ${expected}`;
     const now = actual === 0 ? 'it does not exist' : `it is at revision ${actual}`;
-    super(`${key} was expected ${wanted}, but ${now}; look at it and try again`);
+    const told = since.slice(0, MOST_CHANGES_TOLD).map((change) => `\n  ${formatChange(change)}`);
+    const more = since.length > told.length ? `\n  and ${since.length - told.length} more` : '';
+    const changes = since.length === 0 ? '' : `\nsince then:${told.join('')}${more}`;
+    super(`${key} was expected ${wanted}, but ${now}; look at it and try again${changes}`);
     this.name = 'RevisionConflictError';
+  }
+}
+
+const MOST_CHANGES_TOLD = 5;
+
+/** `revision 7, 2026-11-22T12:00:00.000Z, by ann (10.0.0.3): split v1=100 → v1=90 v2=10` */
+function formatChange({ revision, at, by, before, after, action }: ServiceChange): string {
+  const what = describeChange(before?.document, after ?? undefined).join('; ') || action;
+  return `revision ${revision}, ${at}, by ${formatAuthor(by)}: ${what}`;
+}
+
+/** The past that a change is to go back to is not there. */
+export class NothingToUndoError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'NothingToUndoError';
+  }
+}
+
+/** A backup that cannot be restored; the message says what is wrong with it. */
+export class InvalidBackupError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'InvalidBackupError';
   }
 }
 

@@ -1,36 +1,30 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { OperatorError } from '../../src/lifecycle/operator-error.js';
-import type { ServiceKey } from '../../src/model/mesh-service.js';
+import { syncDirectoryOf } from '../../src/lifecycle/durable-file.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { StoreBackend } from './backend.js';
-import { applyChange, type Change, type ConfigState, type ServiceRecord } from './config-state.js';
+import { type Change, type ConfigState, emptyState } from './config-state.js';
 import { lockDirectory } from './directory-lock.js';
-import { Journal, type JournalContent } from './journal.js';
+import { Journal } from './journal.js';
+import { FORMAT, type JournalRecord, snapshotOf } from './journal-records.js';
+import { type Recovered, recover } from './recovery.js';
 
-/** Version of the records' format; raised when an older control plane could not read them. */
-const FORMAT = 1;
 /** The journal is rewritten as one snapshot when it has grown to this many times the snapshot, and beyond 1 MiB. */
 const COMPACT_FACTOR = 4;
 const COMPACT_MIN_BYTES = 1024 * 1024;
 
-interface SnapshotRecord {
-  readonly kind: 'snapshot';
-  readonly format: number;
-  readonly revision: number;
-  readonly pinSecret: string;
-  readonly services: readonly (readonly [ServiceKey, ServiceRecord])[];
-}
-
-type JournalRecord = SnapshotRecord | ({ readonly kind: 'change' } & Change);
-
-/** The embedded store: one journal in a data directory, every commit synced before it is acknowledged. */
+/**
+ * The embedded store: one journal in a data directory, every commit synced before it is acknowledged. The journal
+ * before the last compaction is kept beside it (`config.journal.previous`): it ends where the present one begins, so
+ * that damage to the snapshot at the beginning costs nothing.
+ */
 export class FileBackend implements StoreBackend {
   private compactBeyondBytes: number;
 
   private constructor(
     private readonly journal: Journal,
+    private readonly previous: string,
     private readonly initial: ConfigState,
     private readonly unlock: () => Promise<void>,
     private readonly log: Logger,
@@ -48,18 +42,20 @@ export class FileBackend implements StoreBackend {
     log: Logger,
     compactMinBytes = COMPACT_MIN_BYTES,
   ): Promise<FileBackend> {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    // A directory that was made now must be there after a power failure too.
+    const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (made !== undefined) await syncDirectoryOf(made);
     const unlock = await lockDirectory(directory);
     let journal: Journal | undefined;
     try {
       const path = join(directory, 'config.journal');
+      const previous = `${path}.previous`;
       const opened = await Journal.open(path);
       journal = opened.journal;
-      const { content } = opened;
-      const state = content === undefined ? emptyState() : replay(content, path);
-      if (content === undefined) await journal.rewrite([snapshotOf(state)]);
-      else await putInOrder({ journal, content, path }, state, log);
-      return new FileBackend(journal, state, unlock, log, compactMinBytes);
+      const recovered = await recover(opened.content, path, previous);
+      const state = recovered?.state ?? emptyState(randomBytes(32));
+      await putInOrder({ journal, path, previous }, recovered, state, log);
+      return new FileBackend(journal, previous, state, unlock, log, compactMinBytes);
     } catch (error) {
       await journal?.close();
       await unlock();
@@ -75,7 +71,7 @@ export class FileBackend implements StoreBackend {
     await this.journal.append({ kind: 'change', ...change } satisfies JournalRecord);
     if (this.journal.size <= this.compactBeyondBytes) return;
     try {
-      await this.journal.rewrite([snapshotOf(state)]);
+      await this.journal.rewrite([snapshotOf(state)], this.previous);
       this.compactBeyondBytes = this.thresholdFor(this.journal.size);
     } catch (error) {
       // The change itself is on disk. A journal that cannot be compacted is longer than it need be, no more.
@@ -94,79 +90,73 @@ export class FileBackend implements StoreBackend {
   }
 }
 
-function emptyState(): ConfigState {
-  return { revision: 0, services: new Map(), pinSecret: randomBytes(32) };
-}
-
-/** @throws OperatorError where the journal lacks what everything else builds on */
-function replay({ records, damagedLines }: JournalContent, path: string): ConfigState {
-  const [first, ...rest] = records as readonly JournalRecord[];
-  if (first === undefined || damagedLines.includes(1)) {
-    throw new OperatorError(
-      `${path} is damaged: its first record, which all others build on, cannot be read. ` +
-        'Put a backup in its place, or move the file away to start with nothing',
-    );
-  }
-  if (first.kind !== 'snapshot' || first.format !== FORMAT) {
-    const found = first.kind === 'snapshot' ? `format ${first.format}` : 'no known format';
-    throw new OperatorError(
-      `${path} is of ${found}; this version reads and writes format ${FORMAT}. ` +
-        'Start the version that wrote it, or name another --data-dir',
-    );
-  }
-  const start: ConfigState = {
-    revision: first.revision,
-    services: new Map(first.services),
-    pinSecret: Buffer.from(first.pinSecret, 'base64'),
-  };
-  const last = rest.reduce(
-    (state, record) => (record.kind === 'change' ? applyChange(state, record) : state),
-    start,
-  );
-  // Numbers that damaged records may have had are not given out again.
-  return { ...last, revision: last.revision + damagedLines.length };
-}
-
-interface OpenedJournal {
+interface Files {
   readonly journal: Journal;
-  readonly content: JournalContent;
   readonly path: string;
+  readonly previous: string;
 }
 
-/** Makes the journal whole again where it is not, and tells what was lost. */
+/** Brings the files to what is expected of them: whole, in the present format, with a predecessor. */
 async function putInOrder(
-  { journal, content, path }: OpenedJournal,
+  files: Files,
+  recovered: Recovered | undefined,
   state: ConfigState,
   log: Logger,
 ): Promise<void> {
-  const { records, damagedLines, tornBytes } = content;
-  if (tornBytes > 0) {
+  const { journal, previous } = files;
+  const snapshot = snapshotOf(state);
+  if (recovered === undefined) return startAnew(journal, previous, [snapshot]);
+  const { content, format } = recovered;
+  if (content !== undefined && content.tornBytes > 0 && !recovered.fromPrevious) {
     await journal.cutTornEnd();
-    log.warn({ path, bytes: tornBytes }, 'cut off a write that a crash had torn; it was never acknowledged');
+    log.warn(
+      { path: files.path, bytes: content.tornBytes },
+      'cut off a write that a crash had torn; it was never acknowledged',
+    );
   }
-  if (damagedLines.length === 0) return;
-  const copy = await journal.keepCopy();
-  log.error(
-    { path, copy, lines: damagedLines, revisions: missingRevisions(records as readonly JournalRecord[]) },
-    'records of the journal are damaged; the changes in them are lost, the damaged file is kept',
-  );
-  await journal.rewrite([snapshotOf(state)]);
+  const damaged = recovered.fromPrevious || (content?.damagedLines.length ?? 0) > 0;
+  if (damaged) {
+    await reportDamage(files, recovered, log);
+    await startAnew(journal, previous, [snapshot]);
+  } else if (format !== FORMAT) {
+    const copy = await journal.keepCopy(`format-${format}`);
+    log.info({ from: format, to: FORMAT, copy }, 'the journal was migrated; the old one is kept');
+    await startAnew(journal, previous, [snapshot]);
+  } else if (!recovered.hasPrevious) await journal.rewrite([snapshot], previous);
 }
 
-/** Revisions that should be between those that are there. */
-function missingRevisions(records: readonly JournalRecord[]): number[] {
-  return records.slice(1).flatMap(({ revision }, i) => {
-    const before = (records[i] as JournalRecord).revision;
-    return Array.from({ length: Math.max(0, revision - before - 1) }, (_, gap) => before + 1 + gap);
-  });
+/** Twice, so that the journal has a predecessor from the beginning. */
+async function startAnew(
+  journal: Journal,
+  previous: string,
+  records: readonly JournalRecord[],
+): Promise<void> {
+  await journal.rewrite(records);
+  await journal.rewrite(records, previous);
 }
 
-function snapshotOf(state: ConfigState): SnapshotRecord {
-  return {
-    kind: 'snapshot',
-    format: FORMAT,
-    revision: state.revision,
-    pinSecret: state.pinSecret.toString('base64'),
-    services: [...state.services],
-  };
+async function reportDamage(
+  { journal, path, previous }: Files,
+  { content, fromPrevious, missing, state }: Recovered,
+  log: Logger,
+): Promise<void> {
+  if (content === undefined) {
+    log.error(
+      { path, previous, revision: state.revision },
+      'the journal was missing; going on from its predecessor, which ends where it began',
+    );
+    return;
+  }
+  const copy = await journal.keepCopy(`damaged-${Date.now()}`);
+  const lines = content.damagedLines;
+  if (fromPrevious)
+    log.error(
+      { path, copy, previous, lines, revision: state.revision },
+      'the beginning of the journal is damaged and was taken from its predecessor; the damaged file is kept',
+    );
+  if (lines.some((line) => line > 1) || missing.length > 0)
+    log.error(
+      { path, copy, lines, revisions: missing },
+      'records of the journal are damaged; the changes in them are lost, the damaged file is kept',
+    );
 }

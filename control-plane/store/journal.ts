@@ -1,6 +1,6 @@
 import { copyFile, type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { syncDirectoryOf } from '../../src/lifecycle/durable-file.js';
 
 /** What was found in a journal's file. */
 export interface JournalContent {
@@ -63,8 +63,12 @@ export class Journal {
     this.sizeBytes += Buffer.byteLength(line);
   }
 
-  /** Replaces the whole journal by these records, atomically: after a crash it is either the old or the new one. */
-  async rewrite(records: readonly unknown[]): Promise<void> {
+  /**
+   * Replaces the whole journal by these records: after a crash it is either the old or the new one.
+   *
+   * @param keepOldAs path that the old file is renamed to; a crash in that moment leaves it there, and no journal
+   */
+  async rewrite(records: readonly unknown[], keepOldAs?: string): Promise<void> {
     const text = records.map(formatRecord).join('');
     const path = rewritePath(this.path);
     await rm(path, { force: true });
@@ -72,6 +76,7 @@ export class Journal {
     try {
       await file.appendFile(text);
       await file.sync();
+      if (keepOldAs !== undefined) await this.moveAway(keepOldAs);
       await rename(path, this.path);
     } catch (error) {
       await file.close();
@@ -81,7 +86,7 @@ export class Journal {
     this.file = file;
     this.sizeBytes = Buffer.byteLength(text);
     // Until the new name is durable, nothing written under it is.
-    this.repair = () => syncDirectory(this.path);
+    this.repair = () => syncDirectoryOf(this.path);
     await old?.close();
     await this.repairIfBroken();
   }
@@ -91,15 +96,33 @@ export class Journal {
     await this.repairIfBroken();
   }
 
-  /** Keeps a copy of the file as it is. @returns where */
-  async keepCopy(): Promise<string> {
-    const copy = `${this.path}.damaged-${Date.now()}`;
+  /** Keeps a copy of the file as it is. @param suffix of the copy's name @returns where */
+  async keepCopy(suffix: string): Promise<string> {
+    const copy = `${this.path}.${suffix}`;
     await copyFile(this.path, copy);
+    const file = await open(copy, 'r');
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await syncDirectoryOf(copy);
     return copy;
   }
 
   async close(): Promise<void> {
     await this.file?.close();
+  }
+
+  /** Until the new name is taken, an open journal goes on under the old one. */
+  private async moveAway(to: string): Promise<void> {
+    try {
+      await rename(this.path, to);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    // The old file is to be found under one of its names whenever the power fails.
+    await syncDirectoryOf(this.path);
   }
 
   private openFile(): FileHandle {
@@ -152,21 +175,17 @@ function parseRecord(line: string): unknown {
   return JSON.parse(json);
 }
 
+/** Reads a journal, changing nothing; undefined where there is no file. */
+export async function readJournal(path: string): Promise<JournalContent | undefined> {
+  const bytes = await readIfThere(path);
+  return bytes && parseJournal(bytes);
+}
+
 async function readIfThere(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
-  }
-}
-
-/** Makes a new name in a directory durable. */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(dirname(path), 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

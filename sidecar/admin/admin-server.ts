@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Scraper } from '../../src/telemetry/scrape.js';
 import { formatSamples } from './format-samples.js';
+import type { Readiness } from './readiness.js';
 import { type RequestSamples, SAMPLES_KEPT } from './request-samples.js';
 
 export interface AdminSources {
-  /** Undefined: ready. Else why not. */
-  notReady(): string | undefined;
+  readiness(): Readiness;
   readonly scraper: Scraper;
   readonly samples: RequestSamples;
   configDump(): object;
@@ -26,8 +26,8 @@ type Handler = (call: AdminCall) => void | Promise<void>;
 
 const HANDLERS: Readonly<Record<string, Handler>> = {
   'GET /ready': ({ sources, response }) => {
-    const reason = sources.notReady();
-    sendText(response, reason === undefined ? 200 : 503, reason ?? 'ready');
+    const { ready, text } = sources.readiness();
+    sendText(response, ready ? 200 : 503, text);
   },
   'GET /metrics': ({ sources, response }) => sources.scraper.answer(response),
   'GET /config_dump': ({ sources, response }) => sendJson(response, sources.configDump()),

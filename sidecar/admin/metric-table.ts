@@ -113,6 +113,11 @@ export const SIDECAR_METRICS = {
     labels: [],
     help: 'Time since the routing table last changed.',
   },
+  roost_configuration_from_disk: {
+    type: 'gauge',
+    labels: [],
+    help: '1 while what is in force was read from disk and no control plane has answered.',
+  },
   roost_configuration_rejections_total: {
     type: 'counter',
     labels: ['type'],

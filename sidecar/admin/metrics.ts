@@ -30,6 +30,7 @@ export interface MetricSources {
   /** Undefined: unknown, or no number. */
   configurationRevision(): number | undefined;
   configurationAgeMs(): number;
+  configurationFromDisk(): boolean;
   rejections(type: ResourceKind): number;
   sessions(): number;
   connections(direction: Direction): number;
@@ -111,6 +112,7 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
       return revision === undefined ? [] : [sample(name, '', revision)];
     },
     roost_configuration_age_seconds: single(() => sources.configurationAgeMs() / 1000),
+    roost_configuration_from_disk: single(() => Number(sources.configurationFromDisk())),
     roost_configuration_rejections_total: (name) =>
       PUSH_ORDER.map((type) => sample(name, labelText({ type }), sources.rejections(type))),
     roost_sessions: single(() => sources.sessions()),

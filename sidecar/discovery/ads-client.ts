@@ -92,10 +92,18 @@ export abstract class AdsClient {
     this.channel.close();
   }
 
+  /** Before the start: what the consumer has already, from an earlier life of this sidecar. */
+  resume(kind: ResourceKind, resources: readonly ReceivedResource[]): void {
+    this.status.received(kind, resources, [], []);
+    this.hold(kind, resources);
+  }
+
   /** Changes which names of a type are wanted. */
   abstract subscribe(kind: ResourceKind, names: ReadonlySet<string>): void;
 
   protected abstract readonly method: 'DeltaAggregatedResources' | 'StreamAggregatedResources';
+  /** Resources that are here without a stream having brought them. */
+  protected abstract hold(kind: ResourceKind, resources: readonly ReceivedResource[]): void;
   /** A stream has been opened: asks for everything that is wanted. */
   protected abstract onOpened(): void;
   /** Takes a response of a known type, and answers it. */

@@ -40,6 +40,10 @@ export class DeltaClient extends AdsClient {
     else this.sendFirst(kind);
   }
 
+  protected override hold(kind: ResourceKind, resources: readonly ReceivedResource[]): void {
+    for (const { name, version } of resources) this.types[kind].versions.set(name, version);
+  }
+
   protected override onOpened(): void {
     for (const kind of PUSH_ORDER) {
       this.types[kind].requested = false;

@@ -82,6 +82,18 @@ export class MeshConfiguration implements ResourceConsumer {
     return [...this.routeSets].flatMap(([name, { pending }]) => (pending === undefined ? [] : [name]));
   }
 
+  /** Everything that was accepted is in force. */
+  get isSettled(): boolean {
+    return (
+      this.current !== undefined && [...this.routeSets.values()].every(({ pending }) => pending === undefined)
+    );
+  }
+
+  /** What is in force was configured this long ago, in an earlier life of this sidecar. */
+  backdate(ageMs: number): void {
+    this.changedAtMs = this.options.nowMs() - ageMs;
+  }
+
   /** The resources in force, for people to look at. Secrets are left out. */
   dump(): object {
     const routes = [...this.routeSets.values()].map(({ active, pending }) => ({

@@ -41,6 +41,11 @@ export class SotwClient extends AdsClient {
     if (this.isOpen && this.answering !== kind) this.request(kind);
   }
 
+  /** The server sends everything anyway; what it leaves out of a complete response is gone. */
+  protected override hold(kind: ResourceKind, resources: readonly ReceivedResource[]): void {
+    if (isComplete(kind)) this.types[kind].held = new Set(resources.map(({ name }) => name));
+  }
+
   protected override onOpened(): void {
     for (const kind of PUSH_ORDER) {
       const state = this.types[kind];

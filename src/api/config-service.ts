@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type GrpcObject, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
 import protoLoader, { type PackageDefinition } from '@grpc/proto-loader';
+import type { Author } from '../model/author.js';
 import { PROTO_BUNDLES } from '../xds/descriptors.js';
 import type { Struct } from './struct.js';
 
@@ -18,7 +19,39 @@ export interface ChangeResponse {
   readonly revision: number;
   readonly changed: boolean;
   readonly services: readonly ServiceMessage[];
+  readonly differences: readonly ServiceDifference[];
 }
+
+/** What a change does to one service, in words. */
+export interface ServiceDifference {
+  readonly key: string;
+  readonly summary: readonly string[];
+}
+
+export interface HistoryRequest {
+  readonly name: string;
+  readonly limit: number;
+  readonly documents: boolean;
+}
+
+export interface HistoryEntryMessage {
+  readonly revision: number;
+  readonly fromRevision: number;
+  readonly at: string;
+  readonly action: string;
+  readonly by: Author;
+  readonly key: string;
+  readonly summary: readonly string[];
+  readonly document: Struct | null;
+}
+
+export interface HistoryResponse {
+  readonly entries: readonly HistoryEntryMessage[];
+  readonly more: number;
+}
+
+/** Metadata of a call that changes something: who the caller says it is, as UTF-8. */
+export const ACTOR_METADATA = 'roost-actor-bin';
 
 export interface ApplyRequest {
   readonly documents: readonly Struct[];

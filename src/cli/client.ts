@@ -1,8 +1,9 @@
-import { type Client, type ClientReadableStream, type ServiceError, status } from '@grpc/grpc-js';
+import { type Client, type ClientReadableStream, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { type ChannelSecurity, INSECURE } from '../access/channel-security.js';
 import { connectionCause, explainTlsFailure } from '../access/connection-failure.js';
 import {
+  ACTOR_METADATA,
   configServiceConstructor,
   loadApiDefinition,
   PROBLEMS_TRAILER,
@@ -20,6 +21,7 @@ const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
 type UnaryMethod = (
   request: object,
+  metadata: Metadata,
   options: object,
   callback: (error: ServiceError | null, response: unknown) => void,
 ) => void;
@@ -30,8 +32,10 @@ export class ControlPlaneClient {
   private readonly client: Client;
   private readonly definition: PackageDefinition;
 
+  /** @param actor who makes the changes, for the audit trail; empty: not said */
   constructor(
     private readonly address: SocketAddress,
+    private readonly actor = '',
     private readonly security: ChannelSecurity = INSECURE,
   ) {
     this.definition = loadApiDefinition();
@@ -47,7 +51,8 @@ export class ControlPlaneClient {
   call<Response>(method: string, request: object): Promise<Response> {
     const unary = this.method<UnaryMethod>(method);
     return new Promise((resolve, reject) => {
-      unary.call(this.client, request, { deadline: Date.now() + CALL_TIMEOUT_MS }, (error, response) => {
+      const options = { deadline: Date.now() + CALL_TIMEOUT_MS };
+      unary.call(this.client, request, this.metadata(), options, (error, response) => {
         if (error) reject(this.explain(error));
         else resolve(response as Response);
       });
@@ -73,6 +78,12 @@ export class ControlPlaneClient {
 
   close(): void {
     this.client.close();
+  }
+
+  private metadata(): Metadata {
+    const metadata = new Metadata();
+    if (this.actor !== '') metadata.set(ACTOR_METADATA, Buffer.from(this.actor));
+    return metadata;
   }
 
   private method<T>(name: string): T {

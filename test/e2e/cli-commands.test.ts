@@ -103,7 +103,8 @@ t.test('a change that a client rejects is told, with the reason, and fails', asy
   t.equal(waited.code, 1, 'a client that does not answer is waited for as long as one is told to');
   t.match(waited.stderr, 'roost: stored as revision 2, but after 0.001 s only 0 of 1 clients have it');
   const gone = await run('split cart.shop v1=3 --no-wait -o json');
-  t.same([gone.code, JSON.parse(gone.stdout)], [0, { revision: 3, changed: true, services: ['shop/cart'] }]);
+  t.equal(gone.code, 0);
+  t.match(JSON.parse(gone.stdout), { revision: 3, changed: true, services: ['shop/cart'] });
 });
 
 t.test('every command explains itself, and its variables', async (t) => {

@@ -2,7 +2,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
-import type { ListResponse, StatusResponse, WatchEvent } from '../../src/api/config-service.js';
+import type {
+  HistoryResponse,
+  ListResponse,
+  StatusResponse,
+  WatchEvent,
+} from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import type { ControlPlaneClient } from '../../src/cli/client.js';
 import { OPENSSL } from '../support/certificates.js';
@@ -43,7 +48,7 @@ t.test('three roles over TLS, each with what it is for', peer, async (t) => {
   const as = ({ token }: TestCredential) => secured.client({ token });
   await apply(as(admin), 'cart.shop');
   t.same(names(await as(read).call('List', { namespace: '' })), ['shop/cart']);
-  const split = { name: 'cart.shop', split: [{ version: 'v1', weight: 1 }] };
+  const split = { name: 'cart.shop', split: [{ version: 'v1', weight: 7 }] };
   await as(operate).call('Split', split);
   await t.rejects(as(read).call('Split', split), {
     message: '"read" has the role read; Split needs the role operate',
@@ -53,6 +58,12 @@ t.test('three roles over TLS, each with what it is for', peer, async (t) => {
     /"operate" has the role operate; Delete needs the role admin/,
   );
   await t.rejects(as(sidecar).call('Status', {}), /Status needs the role read/);
+  const { entries } = await as(read).call<HistoryResponse>('History', { name: 'cart.shop' });
+  t.same(
+    entries.map(({ action, by }) => `${action} by ${by.name}`),
+    ['split by operate', 'apply by admin'],
+    'whoever they say they are',
+  );
   await as(admin).call('Delete', { name: 'cart.shop' });
   t.match(
     secured.log,

@@ -4,6 +4,7 @@ import t from 'tap';
 import { stringify } from 'yaml';
 import { FileSource } from '../../control-plane/source/file-source.js';
 import { MemoryBackend } from '../../control-plane/store/backend.js';
+import { emptyState } from '../../control-plane/store/config-state.js';
 import { ConfigStore } from '../../control-plane/store/config-store.js';
 import { FileBackend } from '../../control-plane/store/file-backend.js';
 import { withSplit } from '../../src/model/operations.js';
@@ -23,7 +24,7 @@ async function start(t: Test, contents: Readonly<Record<string, string>> = {}) {
   const folder = await temporaryFolder(t);
   const write = (name: string, text: string) => writeFile(join(folder, name), text);
   for (const [name, text] of Object.entries(contents)) await write(name, text);
-  const backend = new MemoryBackend({ revision: 0, services: new Map(), pinSecret: Buffer.alloc(32) });
+  const backend = new MemoryBackend(emptyState(Buffer.alloc(32)));
   const store = await ConfigStore.open(backend, silent);
   const files = new FileSource([folder], store, silent);
   t.teardown(() => files.close());

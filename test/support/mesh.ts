@@ -71,6 +71,7 @@ export class TestMesh {
         controlPlane: toAddress(this.controlPlane.grpcAddress),
         xdsMode: 'delta',
         nodeId: '',
+        stateDir: '',
         outbound: FREE,
         inbound: FREE,
         app: { host: '127.0.0.1', port: 1 },

@@ -104,10 +104,8 @@ export class SecuredControlPlane {
 
   dial(text: string, security: Partial<ChannelSecurityOptions>): ControlPlaneClient {
     const address = toAddress(text);
-    const client = new ControlPlaneClient(
-      address,
-      openChannelSecurity({ ...NO_SECURITY, ...security }, address),
-    );
+    const opened = openChannelSecurity({ ...NO_SECURITY, ...security }, address);
+    const client = new ControlPlaneClient(address, 'whoever', opened);
     this.t.teardown(() => client.close());
     return client;
   }

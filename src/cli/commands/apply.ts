@@ -31,7 +31,7 @@ const FLAGS = {
   expectRevision: {
     name: 'expect-revision',
     argument: 'N',
-    help: 'refuse unless the service is at this revision (0: does not exist yet)',
+    help: 'refuse unless the service is at this revision (0: does not exist yet), and tell what was changed since',
     parse: wholeNumber(0, Number.MAX_SAFE_INTEGER),
   },
   ...CHANGE_FLAGS,

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import type { ChangeResponse } from '../../api/config-service.js';
-import { addFlags, readFlags } from '../flags.js';
-import { CHANGE_FLAGS, reportChange, withClient } from './shared.js';
+import { addFlags, type Flags, readFlags } from '../flags.js';
+import { CHANGE_FLAGS, EXPECT_REVISION_FLAG, reportChange, withClient } from './shared.js';
+
+const FLAGS = { ...EXPECT_REVISION_FLAG, ...CHANGE_FLAGS } as const satisfies Flags;
 
 export function addDelete(program: Command): void {
   const command = program
@@ -12,10 +14,13 @@ export function addDelete(program: Command): void {
       'Takes a service out of the mesh. Calls to it are then answered 404, or passed through where they were going.',
     );
   command.addHelpText('after', '\nExample:\n  roost delete checkout.shop');
-  addFlags(command, CHANGE_FLAGS).action(async (name: string) => {
-    const flags = readFlags(command, CHANGE_FLAGS);
+  addFlags(command, FLAGS).action(async (name: string) => {
+    const flags = readFlags(command, FLAGS);
     await withClient(flags, async (client) => {
-      const response = await client.call<ChangeResponse>('Delete', { name, expectedRevision: 0 });
+      const response = await client.call<ChangeResponse>('Delete', {
+        name,
+        expectedRevision: flags.expectRevision ?? 0,
+      });
       await reportChange(client, response, flags, `${name} deleted`);
     });
   });

@@ -1,26 +1,12 @@
 import type { Command } from 'commander';
 import type { ChangeResponse } from '../../api/config-service.js';
-import {
-  addFlags,
-  type Flags,
-  isSwitch,
-  readFlags,
-  text,
-  UsageError,
-  type Values,
-  wholeNumber,
-} from '../flags.js';
-import { CHANGE_FLAGS, reportChange, withClient } from './shared.js';
+import { addFlags, type Flags, isSwitch, readFlags, text, UsageError, type Values } from '../flags.js';
+import { CHANGE_FLAGS, EXPECT_REVISION_FLAG, reportChange, withClient } from './shared.js';
 
 /** `split`, `promote` and `abort`: what operators do to a running canary. */
 
 const RELEASE_FLAGS = {
-  expectRevision: {
-    name: 'expect-revision',
-    argument: 'N',
-    help: 'refuse unless the service is at this revision',
-    parse: wholeNumber(1, Number.MAX_SAFE_INTEGER),
-  },
+  ...EXPECT_REVISION_FLAG,
   ...CHANGE_FLAGS,
 } as const satisfies Flags;
 

@@ -1,7 +1,17 @@
+import { userInfo } from 'node:os';
 import type { ChangeResponse } from '../../api/config-service.js';
 import { awaitClients } from '../await-clients.js';
 import type { ControlPlaneClient } from '../client.js';
-import { dialAddress, durationBetween, type Flags, isSwitch, oneOf, type Values } from '../flags.js';
+import {
+  dialAddress,
+  durationBetween,
+  type Flags,
+  isSwitch,
+  oneOf,
+  text,
+  type Values,
+  wholeNumber,
+} from '../flags.js';
 import { print, printJson } from '../terminal.js';
 import { CLIENT_SECURITY_FLAGS, securityOf } from './security-flags.js';
 
@@ -32,6 +42,12 @@ export const OUTPUT_FLAG = {
 export const CHANGE_FLAGS = {
   ...CLIENT_FLAGS,
   ...OUTPUT_FLAG,
+  actor: {
+    name: 'actor',
+    argument: 'NAME',
+    help: 'who makes the change, for "roost history"; without it, the name of the user who runs the command',
+    parse: text,
+  },
   noWait: {
     name: 'no-wait',
     help: 'return as soon as it is stored, before the sidecars have it',
@@ -49,7 +65,7 @@ export const CHANGE_FLAGS = {
 
 /** Runs work with a connection that is closed afterwards. */
 export async function withClient<T>(
-  flags: Values<typeof CLIENT_FLAGS>,
+  flags: Values<typeof CLIENT_FLAGS> & { readonly actor?: string | undefined },
   work: (client: ControlPlaneClient) => Promise<T>,
 ): Promise<T> {
   // Loaded for the commands that need it: it takes longer than all the rest.
@@ -58,7 +74,7 @@ export async function withClient<T>(
     import('../../access/channel-security.js'),
   ]);
   const security = openChannelSecurity(securityOf(flags), flags.controlPlane);
-  const client = new ControlPlaneClient(flags.controlPlane, security);
+  const client = new ControlPlaneClient(flags.controlPlane, flags.actor ?? userName(), security);
   try {
     return await work(client);
   } finally {
@@ -66,9 +82,28 @@ export async function withClient<T>(
   }
 }
 
+/** Name of the user who runs the command; a container's user may have none. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `user ${process.getuid?.() ?? 'unknown'}`;
+  }
+}
+
+/** Refuses a change where somebody else was first. */
+export const EXPECT_REVISION_FLAG = {
+  expectRevision: {
+    name: 'expect-revision',
+    argument: 'N',
+    help: 'refuse unless the service is at this revision, and tell what was changed since and by whom',
+    parse: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+  },
+} as const satisfies Flags;
+
 /** A change as `-o json` tells of it. */
-export function changeJson({ revision, changed, services }: ChangeResponse): object {
-  return { revision, changed, services: services.map(({ key }) => key) };
+export function changeJson({ revision, changed, services, differences }: ChangeResponse): object {
+  return { revision, changed, services: services.map(({ key }) => key), differences };
 }
 
 /** Tells the user what a change did, and waits for the sidecars unless told not to. */

@@ -117,6 +117,13 @@ const FLAGS = {
     default: '100000',
     parse: wholeNumber(1, 10_000_000),
   },
+  stateDir: {
+    name: 'state-dir',
+    argument: 'DIR',
+    help: 'folder that keeps the last good configuration, to start from while no control plane answers; without it, a restarted sidecar waits for one',
+    default: '',
+    parse: text,
+  },
   drainGrace: {
     name: 'drain-grace',
     argument: 'DURATION',

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { MemoryBackend } from '../../../../control-plane/store/backend.js';
-import type { Change, ConfigState } from '../../../../control-plane/store/config-state.js';
-import { ConfigStore, digestOf, type Edit } from '../../../../control-plane/store/config-store.js';
+import { type Change, type ConfigState, emptyState } from '../../../../control-plane/store/config-state.js';
+import { ConfigStore, type Edit } from '../../../../control-plane/store/config-store.js';
+import { digestOf } from '../../../../control-plane/store/digest.js';
 import { RejectedError } from '../../../../control-plane/store/errors.js';
 import { withSplit } from '../../../../src/model/operations.js';
 import { formatProblem } from '../../../../src/model/problems.js';
@@ -10,7 +11,7 @@ import { createLogger } from '../../../../src/telemetry/logger.js';
 import { meshService } from '../../../support/shop.js';
 
 const silent = createLogger('test', 'silent');
-const EMPTY: ConfigState = { revision: 0, services: new Map(), pinSecret: Buffer.alloc(32) };
+const EMPTY: ConfigState = emptyState(Buffer.alloc(32));
 
 /** Keeps every change, and fails when told to. */
 class RecordingBackend extends MemoryBackend {

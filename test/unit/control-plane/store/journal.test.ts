@@ -154,7 +154,7 @@ t.test('a copy is kept beside the journal', async (t) => {
   const path = join(folder, 'journal');
   await write(path, 2);
   const { journal } = await Journal.open(path);
-  const copy = await journal.keepCopy();
+  const copy = await journal.keepCopy('damaged-1');
   await journal.close();
   t.match(copy, /journal\.damaged-\d+$/);
   await copyFile(copy, join(folder, 'again'));
