@@ -2,7 +2,7 @@ import { ALL_NAMESPACES, type Role } from '../../src/access/role.js';
 import type { ApplyRequest, SplitRequest } from '../../src/api/config-service.js';
 import { fromStruct, type Struct } from '../../src/api/struct.js';
 import { claimedNamespace } from '../../src/model/check-documents.js';
-import { parseServiceName } from '../../src/model/mesh-service.js';
+import { namespaceOfKey, parseServiceName } from '../../src/model/mesh-service.js';
 import type { Message } from '../../src/xds/descriptors.js';
 import { LRS_SERVICE } from '../../src/xds/load-report.js';
 import { ADS_SERVICE } from '../../src/xds/resource-types.js';
@@ -37,8 +37,7 @@ const listed = (message: unknown) => {
 };
 
 const everything = () => [ALL_NAMESPACES];
-const namedOrEverything = (message: unknown) =>
-  (message as Named).name === '' ? everything() : named(message);
+const namedIfAny = (message: unknown) => ((message as Named).name === '' ? [] : named(message));
 
 const CONFIG_METHODS = {
   Apply: api('admin', (message) => (message as ApplyRequest).documents.map(documentNamespace)),
@@ -47,7 +46,7 @@ const CONFIG_METHODS = {
   Promote: api('operate', named),
   Abort: api('operate', named),
   Undo: api('operate', named),
-  History: api('read', namedOrEverything),
+  History: api('read', namedIfAny),
   Backup: api('admin', everything),
   Restore: api('admin', everything),
   Get: api('read', named),
@@ -98,8 +97,7 @@ function api(role: Role, namespacesOf: MethodRule['namespacesOf']): MethodRule {
 }
 
 function namespaceOf(name: string): string {
-  const key = parseServiceName(name);
-  return key.slice(0, key.indexOf('/'));
+  return namespaceOfKey(parseServiceName(name));
 }
 
 function documentNamespace(document: Struct): string {

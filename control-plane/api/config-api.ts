@@ -18,6 +18,7 @@ import { fromStruct, type Struct } from '../../src/api/struct.js';
 import type { Author } from '../../src/model/author.js';
 import {
   type MeshService,
+  namespaceOfKey,
   parseServiceName,
   type ServiceKey,
   serviceKey,
@@ -105,7 +106,7 @@ export class ConfigApi {
         store.restore(await unpackBackup(file), dryRun, { action: 'restore', by }),
       ),
       Backup: this.unary(async () => ({ file: await store.backup() })),
-      History: this.unary((request: HistoryRequest) => this.history(request)),
+      History: this.unary((request: HistoryRequest, call) => this.history(request, visibilityOf(call))),
       Get: this.unary(({ name }: Named) => serviceMessage(keyOf(name), this.find(keyOf(name)))),
       List: this.unary(({ namespace }: { namespace: string }, call) =>
         listServices(store.current, namespace, visibilityOf(call)),
@@ -158,10 +159,10 @@ export class ConfigApi {
     throw new InvalidRequestError('a plan needs a change: a document, a split, a promotion or an abort');
   }
 
-  private history({ name, limit, documents }: HistoryRequest): HistoryResponse {
+  private history({ name, limit, documents }: HistoryRequest, visible: Visibility): HistoryResponse {
     const { store } = this.parts;
     const key = name === '' ? undefined : keyOf(name);
-    const changes = store.history(key);
+    const changes = store.history(key).filter((change) => visible(namespaceOfKey(change.key)));
     // What is gone has a history; what never was has none.
     if (key !== undefined && changes.length === 0) this.find(key);
     const told = limit === 0 ? changes : changes.slice(0, limit);
@@ -224,10 +225,11 @@ export class ConfigApi {
   /** What is suggested instead of a service that is not there is of the namespaces that the caller may see. */
   private asVisible(error: unknown, visible: Visibility): unknown {
     if (!(error instanceof UnknownServiceError)) return error;
-    const known = [...this.parts.store.current.services]
-      .filter(([, { service }]) => visible(service.namespace))
-      .map(([key]) => key);
-    return new UnknownServiceError(error.key, known);
+    const known = [...this.parts.store.current.services.keys()];
+    return new UnknownServiceError(
+      error.key,
+      known.filter((key) => visible(namespaceOfKey(key))),
+    );
   }
 }
 

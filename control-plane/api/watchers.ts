@@ -1,6 +1,6 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { WatchEvent } from '../../src/api/config-service.js';
-import type { ServiceKey } from '../../src/model/mesh-service.js';
+import { namespaceOfKey, type ServiceKey } from '../../src/model/mesh-service.js';
 import { type Visibility, visibilityOf } from '../access/caller.js';
 import type { ConfigStore } from '../store/config-store.js';
 import { listServices, serviceMessage } from './messages.js';
@@ -50,7 +50,7 @@ class Watcher {
 
   changed(keys: ReadonlySet<ServiceKey>): void {
     for (const key of keys) {
-      const namespace = key.slice(0, key.indexOf('/'));
+      const namespace = namespaceOfKey(key);
       if ((this.namespace === '' || this.namespace === namespace) && this.visible(namespace))
         this.pending.add(key);
     }

@@ -1,10 +1,12 @@
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import type { ChannelSecurityOptions } from '../../src/access/channel-security.js';
 import { openChannelSecurity } from '../../src/access/channel-security.js';
+import { ControlPlaneClient } from '../../src/cli/client.js';
 import { OPENSSL, TestAuthority } from '../support/certificates.js';
 import { temporaryFolder } from '../support/folder.js';
+import { toAddress } from '../support/mesh.js';
 import { eventually } from '../support/processes.js';
 import { credential, NO_SECURITY, SecuredControlPlane } from '../support/secured.js';
 import { XdsClient } from '../support/xds-client.js';
@@ -74,6 +76,33 @@ t.test('mistakes with files are told before anything is dialled', peer, async (t
   for (const host of ['127.0.0.1', '::1', 'localhost'])
     t.ok(openChannelSecurity({ ...NO_SECURITY, token: 'x' }, { host, port: 1 }).hasToken, host);
 });
+
+t.test(
+  'a token file is read for each call; when it is gone, the token read last is used, and that is said',
+  peer,
+  async (t) => {
+    const [old, fresh] = [credential('old', 'read'), credential('fresh', 'read')];
+    const secured = await SecuredControlPlane.start(t, [old.entry, fresh.entry]);
+    const tokenFile = join(secured.folder, 'token');
+    const address = toAddress(secured.controlPlane.grpcAddress);
+    const problems: string[] = [];
+    await writeFile(tokenFile, old.token);
+    const security = openChannelSecurity({ ...NO_SECURITY, tokenFile }, address, (problem) =>
+      problems.push(problem),
+    );
+    const client = new ControlPlaneClient(address, '', security);
+    t.teardown(() => client.close());
+    await client.call('Status', {});
+    await writeFile(tokenFile, `${fresh.token}\n`);
+    await secured.writeTokens([fresh.entry]);
+    await eventually('the old token is withdrawn', () => secured.log.includes('credentials replaced'));
+    await client.call('Status', {});
+    t.same(problems, []);
+    await rm(tokenFile);
+    await client.call('Status', {});
+    t.match(problems, [/the token file cannot be read: ENOENT/]);
+  },
+);
 
 t.test('a client of discovery cannot say that it is of a namespace that is not its own', peer, async (t) => {
   const pod = credential('pod', 'sidecar', ['shop']);

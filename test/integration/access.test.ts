@@ -111,6 +111,11 @@ t.test('a scope of namespaces bounds what is done, and what is seen', peer, asyn
   await apply(secured.client({ token: admin.token }), 'cart.shop', 'cart.bank', 'vault.bank');
   t.same(names(await mine.call('List', { namespace: '' })), ['shop/cart']);
   t.equal((await mine.call<StatusResponse>('Status', {})).services, 1);
+  const { entries } = await mine.call<HistoryResponse>('History', { name: '' });
+  t.same(
+    entries.map(({ key }) => key),
+    ['shop/cart'],
+  );
   const watched = mine.stream<WatchEvent>('Watch', { namespace: '' });
   t.same(
     (await watched.next()).value.changed.map(({ key }: { key: string }) => key),
@@ -119,6 +124,7 @@ t.test('a scope of namespaces bounds what is done, and what is seen', peer, asyn
   for (const [method, request] of [
     ['Get', { name: 'cart.bank' }],
     ['List', { namespace: 'bank' }],
+    ['History', { name: 'cart.bank' }],
     ['Delete', { name: 'bank/cart' }],
     ['Explain', { name: 'cart.bank' }],
     ['Plan', { document: toStruct(meshService('cart.bank')) }],

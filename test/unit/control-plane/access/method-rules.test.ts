@@ -54,7 +54,8 @@ t.test('a message tells which namespaces it is about', async (t) => {
   t.same(of('Plan', { document: null, split: { name: 'cart.shop' }, promote: null, abort: null }), ['shop']);
   t.same(of('List', { namespace: '' }), [], 'what is listed is filtered');
   t.same(of('Watch', { namespace: 'shop' }), ['shop']);
-  t.same(of('History', { name: '' }), ['*']);
+  t.same(of('History', { name: '' }), [], 'and so is what was done');
+  t.same(of('Restore', {}), ['*']);
 });
 
 t.test('a client of discovery is of the namespace of its node, which it may say once', async (t) => {
