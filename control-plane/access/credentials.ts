@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { credentialName, credentialNamespace } from '../../src/access/credential-schema.js';
 import { ALL_NAMESPACES, ROLES } from '../../src/access/role.js';
 import { locateProblem } from '../../src/model/check-documents.js';
 import { type Problem, toProblems } from '../../src/model/problems.js';
-import { dnsLabel } from '../../src/model/scalars.js';
 import { exactlyOne, strict } from '../../src/model/strict-object.js';
 import { formatLocated, parseYaml, type SourceDocument } from '../../src/model/yaml-source.js';
 
@@ -15,9 +15,7 @@ const certificate = strict({
 }).check(z.refine(...exactlyOne('uri', 'commonName')));
 
 const entry = strict({
-  name: z.string().regex(/^[\w.@:/-]{1,128}$/, {
-    error: 'is no name; use at most 128 letters, digits and "._@:/-"',
-  }),
+  name: credentialName,
   sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/i)
@@ -26,7 +24,7 @@ const entry = strict({
   certificate: certificate.optional(),
   role: z.enum(ROLES),
   namespaces: z
-    .array(z.union([z.literal(ALL_NAMESPACES), dnsLabel]))
+    .array(credentialNamespace)
     .min(1, { error: `is empty; name namespaces, or "${ALL_NAMESPACES}" for all` }),
   expires: z.iso
     .datetime({ offset: true, error: 'is no time with a zone, such as 2027-01-31T00:00:00Z' })

@@ -127,6 +127,14 @@ t.test('a token is shown once, apart from the entry that goes into the file', as
   t.equal(code, 0);
   t.match(stderr, /^roost_[\w-]{43}\n$/);
   const sha256 = createHash('sha256').update(stderr.trim()).digest('hex');
+  const wrong = await roost(['token', 'new', '--name', 'a b', '--role', 'chief', '--namespaces', 'shop,Web']);
+  t.match(wrong, { code: 2, stdout: '' });
+  for (const problem of [
+    '--name: "a b" is no name',
+    '--role: "chief" is not one of read',
+    '"Web", which is no namespace',
+  ])
+    t.match(wrong.stderr, problem);
   t.same(parse(stdout), [{ name: 'ci', sha256, role: 'operate', namespaces: ['shop', 'web'] }]);
 });
 

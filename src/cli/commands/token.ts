@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
+import { credentialName, credentialNamespace } from '../../access/credential-schema.js';
 import { ALL_NAMESPACES, ROLES } from '../../access/role.js';
 import { digestOfToken, newToken } from '../../access/token.js';
 import { addFlags, FlagError, type Flags, oneOf, readFlags, text } from '../flags.js';
@@ -12,7 +13,7 @@ const FLAGS = {
     argument: 'NAME',
     help: 'who will have it, for logs and the history of changes',
     required: true,
-    parse: credentialName,
+    parse: parseName,
   },
   role: {
     name: 'role',
@@ -26,7 +27,7 @@ const FLAGS = {
     argument: 'A,B…',
     help: `the namespaces it is good for; "${ALL_NAMESPACES}": all`,
     required: true,
-    parse: namespaceList,
+    parse: parseNamespaces,
   },
   out: {
     name: 'out',
@@ -64,16 +65,15 @@ export function addToken(program: Command): void {
   });
 }
 
-function credentialName(value: string): string {
-  if (!/^[\w.@:/-]{1,128}$/.test(value)) throw new FlagError('is no name of letters, digits and "._@:/-"');
-  return value;
+function parseName(value: string): string {
+  const parsed = credentialName.safeParse(value);
+  if (!parsed.success) throw new FlagError(parsed.error.issues[0]?.message);
+  return parsed.data;
 }
 
-function namespaceList(value: string): readonly string[] {
+function parseNamespaces(value: string): readonly string[] {
   const names = value.split(',');
-  const wrong = names.find(
-    (name) => name !== ALL_NAMESPACES && !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name),
-  );
+  const wrong = names.find((name) => !credentialNamespace.safeParse(name).success);
   if (wrong !== undefined) throw new FlagError(`has "${wrong}", which is no namespace`);
   return names;
 }
