@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { Server } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
+import { isLoopback } from '../src/access/loopback.js';
 import { configServiceConstructor, loadApiDefinition } from '../src/api/config-service.js';
 import { listen } from '../src/lifecycle/listen.js';
 import { Teardown } from '../src/lifecycle/teardown.js';
@@ -13,12 +13,14 @@ import { Scraper } from '../src/telemetry/scrape.js';
 import { serviceDefinition } from '../src/xds/descriptors.js';
 import { LRS_SERVICE } from '../src/xds/load-report.js';
 import { ADS_SERVICE } from '../src/xds/resource-types.js';
+import { Access, type AccessOptions } from './access/access.js';
 import { AdsFigures } from './ads/ads-figures.js';
 import { AdsServer } from './ads/ads-server.js';
 import { CSDS_SERVICE, clientStatusService } from './ads/client-status-service.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
 import { GrpcPort } from './grpc-port.js';
+import { newGrpcServer } from './grpc-server.js';
 import { createHttpServer } from './http-server.js';
 import { loadReportingService } from './load/load-service.js';
 import { LoadStore } from './load/load-store.js';
@@ -34,8 +36,13 @@ import { ConfigStore } from './store/config-store.js';
 import { FileBackend } from './store/file-backend.js';
 import { translateService } from './translate/service.js';
 
-export interface ControlPlaneOptions {
-  readonly grpc: SocketAddress;
+export interface ControlPlaneOptions extends AccessOptions {
+  /** Plain text; undefined: not at all. */
+  readonly grpc: SocketAddress | undefined;
+  /** Used with `tls`. */
+  readonly grpcTls?: SocketAddress | undefined;
+  /** Largest message taken. */
+  readonly maxMessageBytes?: number | undefined;
   readonly http: SocketAddress;
   /** Files and folders of configuration. */
   readonly config: readonly string[];
@@ -64,14 +71,13 @@ export class InvalidFilesError extends Error {
   }
 }
 
-/** Largest message taken: a whole mesh in one `apply`. */
-const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
 const SHUTDOWN_MS = 2000;
 
 /** A running control plane. Made by {@link ControlPlane.start}, which alone puts its parts together. */
 export class ControlPlane {
-  /** Addresses as bound. */
+  /** Addresses as bound; empty where there is no such port. */
   grpcAddress = '';
+  grpcTlsAddress = '';
   httpAddress = '';
   private readonly teardown = new Teardown();
   private stopping = false;
@@ -85,7 +91,7 @@ export class ControlPlane {
   /**
    * Starts everything or nothing.
    *
-   * @throws ListenError, InvalidFilesError, or what the data directory says.
+   * @throws ListenError, InvalidFilesError, InvalidCredentialsError, or what the data directory or a certificate says.
    */
   static async start(
     options: ControlPlaneOptions,
@@ -111,35 +117,55 @@ export class ControlPlane {
 
   private async open(): Promise<void> {
     const { options, log, teardown } = this;
+    const access: Access = new Access(options, () => grpc.port, log.child({ component: 'access' }));
+    teardown.add(() => access.close());
     const store = await openStore(options, log);
     teardown.add(() => store.close());
     const files = await loadFiles(options, store, log);
     teardown.add(() => files?.close());
-    const { snapshot, grpc } = this.serveGrpc(store, files);
+    const { snapshot, grpc } = this.serveGrpc(store, files, access);
     const notReady = () =>
       this.stopping ? 'shutting down' : snapshot.revision === store.current.revision ? undefined : 'loading';
     const delay = new EventLoopDelay();
     teardown.add(() => delay.stop());
     const figures = new ProcessFigures(delay);
-    const metrics = controlPlaneMetrics({ store, ads: grpc.ads, process: figures });
+    const metrics = controlPlaneMetrics({ store, ads: grpc.ads, access, process: figures });
     const http = createHttpServer(notReady, new Scraper(metrics, () => figures.prepare()));
     teardown.add(() => http.close() && http.closeAllConnections());
     this.httpAddress = await listen(http, 'HTTP (--http)', options.http.host, options.http.port);
     teardown.add(() => grpc.close());
-    this.grpcAddress = await grpc.port.listen(options.grpc);
+    await this.listenGrpc(grpc.port, access);
     files?.watch();
+    access.start();
     const { revision, services } = store.current;
+    const tls = this.grpcTlsAddress === '' ? {} : { grpcTls: this.grpcTlsAddress };
     log.info(
-      { grpc: this.grpcAddress, http: this.httpAddress, revision, services: services.size },
+      { grpc: this.grpcAddress, ...tls, http: this.httpAddress, revision, services: services.size },
       'control plane is ready',
     );
   }
 
-  private serveGrpc(store: ConfigStore, files: FileSource | undefined) {
+  private async listenGrpc(port: GrpcPort, { tls }: Access): Promise<void> {
+    const { grpc, grpcTls, tokens } = this.options;
+    if (grpc !== undefined) {
+      this.grpcAddress = await port.listen(grpc);
+      if (!isLoopback(grpc.host)) this.warnOfPlainText(tokens !== undefined && tokens !== '');
+    }
+    if (tls !== undefined && grpcTls !== undefined) this.grpcTlsAddress = await port.listenTls(grpcTls, tls);
+  }
+
+  private warnOfPlainText(asksForCredentials: boolean): void {
+    const problem = asksForCredentials
+      ? 'tokens and configuration travel in plain text (--grpc off leaves TLS alone)'
+      : 'whoever reaches it may change everything (--tokens asks for credentials)';
+    this.log.warn({ grpc: this.grpcAddress }, `the gRPC port is open to the network: ${problem}`);
+  }
+
+  private serveGrpc(store: ConfigStore, files: FileSource | undefined, access: Access) {
     const { log, timing } = this;
     const snapshot = new Snapshot();
     const changes = new ChangeLog();
-    const server = newServer();
+    const server = newGrpcServer(access.guard, this.options.maxMessageBytes);
     const port = new GrpcPort(server);
     const source = { snapshot, changes, figures: new AdsFigures(), nowMs: Date.now };
     const ads = new AdsServer({
@@ -168,7 +194,7 @@ export class ControlPlane {
       definition,
       load,
       log: log.child({ component: 'api' }),
-      status: () => statusOf({ store, ads, source, files, load, storeName }),
+      status: (visible) => statusOf({ store, ads, source, files, load, storeName }, visible),
     });
     server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
     server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source, open));
@@ -218,14 +244,4 @@ async function loadFiles(
     'the configuration files are not valid; serving what was stored before',
   );
   return files;
-}
-
-function newServer(): Server {
-  return new Server({
-    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-    'grpc.max_send_message_length': -1,
-    'grpc.enable_channelz': 0,
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-  });
 }

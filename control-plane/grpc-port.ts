@@ -1,46 +1,99 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import { listen } from '../src/lifecycle/listen.js';
 import type { SocketAddress } from '../src/model/formats.js';
+import type { ConnectionInfo } from './access/call-guard.js';
+import { type ClientCertificate, clientCertificateOf } from './access/client-certificate.js';
+import type { TlsMaterial } from './access/tls-files.js';
+
+/** A peer that has not finished its handshake by then is let go. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+interface Connection {
+  readonly socket: Socket;
+  readonly peer: string;
+  readonly certificate: ClientCertificate | undefined;
+}
 
 /**
- * The port of a gRPC server. The connections are accepted here and handed on, because gRPC ends a call only in
- * good order, after everything written on it has been read: a client that reads nothing can be got rid of only
- * by its connection.
+ * The ports of a gRPC server, in plain text and with TLS. The connections are accepted here and handed on, because
+ * gRPC ends a call only in good order, after everything written on it has been read: a client that reads nothing
+ * can be got rid of only by its connection. And certificates can be replaced here without a connection noticing.
  */
 export class GrpcPort {
-  private readonly listener: NetServer;
-  private readonly sockets = new Map<string, Socket>();
+  private readonly listeners: NetServer[] = [];
+  private tlsListener: TlsServer | undefined;
+  /** By both ends' addresses. */
+  private readonly connections = new Map<string, Connection>();
+  /** Connections whose TLS handshake is under way, likewise. */
+  private readonly shakingHands = new Map<string, Socket>();
+  private readonly inject: (socket: Socket) => void;
 
   constructor(private readonly server: Server) {
+    // TLS ends here, too: for gRPC, every connection is a plain one.
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-    this.listener = createServer({ noDelay: true }, (socket) => {
-      const peer = `${socket.remoteAddress}:${socket.remotePort}`;
-      this.sockets.set(peer, socket);
-      socket.on('close', () => this.sockets.delete(peer));
-      // Whoever uses the connection learns of its end by other events.
-      socket.on('error', () => {});
-      injector.injectConnection(socket);
-    });
+    this.inject = (socket) => injector.injectConnection(socket);
   }
 
   /** @returns the address it listens on. @throws ListenError */
   listen({ host, port }: SocketAddress): Promise<string> {
-    return listen(this.listener, 'gRPC (--grpc)', host, port);
+    const listener = createServer({ noDelay: true }, (socket) => this.accept(socket, undefined));
+    this.listeners.push(listener);
+    return listen(listener, 'gRPC (--grpc)', host, port);
   }
 
-  /** Closes one connection at once. @param peer as `getPeer` of a call has it */
+  /** @returns the address it listens on. @throws ListenError */
+  listenTls({ host, port }: SocketAddress, { context }: TlsMaterial): Promise<string> {
+    const listener = createTlsServer({
+      ...context,
+      ALPNProtocols: ['h2'],
+      noDelay: true,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      // Whether a certificate is needed, and is good, is for each call to say, in words.
+      requestCert: context.ca !== undefined,
+      rejectUnauthorized: false,
+    });
+    listener.on('connection', (socket) => {
+      const key = keyOf(socket);
+      this.shakingHands.set(key, socket);
+      socket.on('close', () => this.shakingHands.delete(key));
+    });
+    // A handshake that fails is the client's matter: it is told by TLS what was wrong.
+    listener.on('tlsClientError', (_error, socket) => socket.destroy());
+    listener.on('secureConnection', (socket) => {
+      this.shakingHands.delete(keyOf(socket));
+      this.accept(socket, clientCertificateOf(socket));
+    });
+    this.listeners.push(listener);
+    this.tlsListener = listener;
+    return listen(listener, 'gRPC over TLS (--grpc-tls)', host, port);
+  }
+
+  /** Shows another certificate to the connections that come from now on; those that are there stay. */
+  replaceTls({ context }: TlsMaterial): void {
+    this.tlsListener?.setSecureContext(context);
+  }
+
+  /** The certificate that the client of a call's connection has shown. */
+  certificateOf(connection: ConnectionInfo): ClientCertificate | undefined {
+    return this.connections.get(keyOf(connection))?.certificate;
+  }
+
+  /** Closes a client's connection at once. @param peer as `getPeer` of a call has it */
   disconnect(peer: string): void {
-    this.sockets.get(peer)?.destroy();
+    for (const connection of this.connections.values())
+      if (connection.peer === peer) connection.socket.destroy();
   }
 
   /** Takes no new calls and lets those under way end; what is left after the time given is cut off. */
   async close(graceMs: number): Promise<void> {
-    this.listener.close();
+    for (const listener of this.listeners) listener.close();
+    for (const socket of this.shakingHands.values()) socket.destroy();
     await new Promise<void>((done) => {
       const force = setTimeout(() => {
         this.server.forceShutdown();
-        for (const socket of this.sockets.values()) socket.destroy();
+        for (const { socket } of this.connections.values()) socket.destroy();
         done();
       }, graceMs);
       this.server.tryShutdown(() => {
@@ -49,4 +102,17 @@ export class GrpcPort {
       });
     });
   }
+
+  private accept(socket: Socket, certificate: ClientCertificate | undefined): void {
+    const key = keyOf(socket);
+    this.connections.set(key, { socket, peer: `${socket.remoteAddress}:${socket.remotePort}`, certificate });
+    socket.on('close', () => this.connections.delete(key));
+    // Whoever uses the connection learns of its end by other events.
+    socket.on('error', () => {});
+    this.inject(socket);
+  }
+}
+
+function keyOf({ localAddress, localPort, remoteAddress, remotePort }: ConnectionInfo): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

@@ -44,5 +44,15 @@ export const CONTROL_PLANE_METRICS = {
     labels: [],
     help: 'From sending a change to a client until it has answered all of it.',
   },
+  roost_control_plane_refused_calls_total: {
+    type: 'counter',
+    labels: ['reason'],
+    help: 'Calls refused before they reached a method.',
+  },
+  roost_control_plane_certificate_not_after_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'When the certificate of the TLS port ends, in seconds since 1970; absent without one.',
+  },
   ...PROCESS_METRICS,
 } as const satisfies MetricTable;

@@ -8,6 +8,7 @@ import {
 } from '../src/telemetry/metrics.js';
 import type { ProcessFigures } from '../src/telemetry/process-metrics.js';
 import { PUSH_ORDER, type ResourceKind } from '../src/xds/resource-types.js';
+import type { Access } from './access/access.js';
 import type { AdsServer } from './ads/ads-server.js';
 import { CONTROL_PLANE_METRICS } from './metric-table.js';
 import type { ConfigStore } from './store/config-store.js';
@@ -15,11 +16,12 @@ import type { ConfigStore } from './store/config-store.js';
 export interface MetricSources {
   readonly store: ConfigStore;
   readonly ads: AdsServer;
+  readonly access: Access;
   readonly process: ProcessFigures;
 }
 
 /** The control plane's metrics. */
-export function controlPlaneMetrics({ store, ads, process }: MetricSources): BoundMetric[] {
+export function controlPlaneMetrics({ store, ads, access, process }: MetricSources): BoundMetric[] {
   const { figures } = ads;
   return bindMetrics(CONTROL_PLANE_METRICS, {
     roost_control_plane_revision: single(() => store.current.revision),
@@ -38,6 +40,14 @@ export function controlPlaneMetrics({ store, ads, process }: MetricSources): Bou
     roost_control_plane_rejections_total: byType(figures.rejections),
     roost_control_plane_push_duration_seconds: (name) => [figures.pushes.samples(name, '')],
     roost_control_plane_answer_duration_seconds: (name) => [figures.answers.samples(name, '')],
+    roost_control_plane_refused_calls_total: (name) =>
+      Object.entries(access.guard.refusals).map(([reason, count]) =>
+        sample(name, labelText({ reason }), count),
+      ),
+    roost_control_plane_certificate_not_after_seconds: (name) =>
+      access.certificateNotAfterMs === undefined
+        ? []
+        : [sample(name, '', access.certificateNotAfterMs / 1000)],
     ...process.collectors,
   });
 }

@@ -1,5 +1,9 @@
 import type { Server as HttpServer } from 'node:http';
-import { credentials } from '@grpc/grpc-js';
+import {
+  type ChannelSecurityOptions,
+  INSECURE,
+  openChannelSecurity,
+} from '../src/access/channel-security.js';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { listen } from '../src/lifecycle/listen.js';
 import type { SocketAddress } from '../src/model/formats.js';
@@ -51,6 +55,8 @@ export interface SidecarOptions {
   /** Empty: not told. */
   readonly release: string;
   readonly controlPlane: SocketAddress;
+  /** How it proves to the control plane who it is. */
+  readonly security?: ChannelSecurityOptions;
   /** How configuration is asked for: what changed, or all of it again. */
   readonly xdsMode: 'delta' | 'sotw';
   /** Folder that keeps the last good configuration; empty: it is not kept. */
@@ -101,7 +107,7 @@ export class Sidecar {
    * Starts everything or nothing.
    *
    * @param output where the access log goes
-   * @throws ListenError
+   * @throws ListenError, OperatorError where a file of credentials cannot be used
    */
   static async start(options: SidecarOptions, log: Logger, output: LogOutput): Promise<Sidecar> {
     const parts = assemble(options, log, output, () => sidecar?.drain());
@@ -231,9 +237,14 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
   });
   const lastGood = newLastGood(options, configuration, discoveryLog);
   const node = nodeOf(options);
+  const security =
+    options.security &&
+    openChannelSecurity(options.security, options.controlPlane, (problem) =>
+      discoveryLog.error({ problem }, 'the token cannot be read again; the one read last is used'),
+    );
   const client: AdsClient = newAdsClient(options.xdsMode, {
     address: options.controlPlane,
-    credentials: credentials.createInsecure(),
+    security: security ?? INSECURE,
     node,
     consumer: lastGood ?? configuration,
     log: discoveryLog,
@@ -252,7 +263,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
   const pins = new SessionPins(table, nowMs);
   const ledger = new LoadLedger(clusters);
   const reporter = new LoadReporter({
-    channel: controlPlaneChannel(options.controlPlane, credentials.createInsecure()),
+    channel: controlPlaneChannel(options.controlPlane, security ?? INSECURE),
     node,
     waiting: () => configuration.waiting,
     collect: async () => ledger.take(await countPins(table, configuration.table, clock.nowMs)),

@@ -1,19 +1,23 @@
 import type { ServerUnaryCall } from '@grpc/grpc-js';
 import { ACTOR_METADATA } from '../../src/api/config-service.js';
 import type { Author } from '../../src/model/author.js';
+import { actorOf } from '../access/caller.js';
 
 const MAX_NAME_CHARACTERS = 100;
 
-/** Who makes a call: the address that it comes from, and who it says it is. */
+/** Who makes a call: the address that it comes from, and its credential's name, or where none is needed, who it says it is. */
 export function authorOf(call: Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getPeer'>): Author {
+  return { origin: 'api', name: actorOf(call) || claimedName(call), peer: withoutPort(call.getPeer()) };
+}
+
+function claimedName(call: Pick<ServerUnaryCall<unknown, unknown>, 'metadata'>): string {
   const [claimed] = call.metadata.get(ACTOR_METADATA);
   const text = Buffer.isBuffer(claimed) ? claimed.toString('utf8') : '';
   // What would spoil a log or a terminal has no place in a name.
-  const name = text
+  return text
     .replace(/[\p{C}\s]+/gu, ' ')
     .trim()
     .slice(0, MAX_NAME_CHARACTERS);
-  return { origin: 'api', name, peer: withoutPort(call.getPeer()) };
 }
 
 function withoutPort(peer: string): string {

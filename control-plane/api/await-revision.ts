@@ -1,6 +1,7 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { AwaitProgress, RejectionMessage } from '../../src/api/config-service.js';
 import { PUSH_ORDER } from '../../src/xds/resource-types.js';
+import { type Visibility, visibilityOf } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { AdsStream } from '../ads/ads-stream.js';
 
@@ -23,7 +24,8 @@ export class RevisionFollowers {
   /** Reports how many clients have answered until all have, the time is up or the caller has left. */
   serve(call: AwaitCall): void {
     const { revision, timeoutMs } = call.request;
-    const progress = () => progressOf(this.ads, revision);
+    const visible = visibilityOf(call);
+    const progress = () => progressOf(this.ads, revision, visible);
     let pending: NodeJS.Timeout | undefined;
     let checking: NodeJS.Immediate | undefined;
     const report = () => {
@@ -63,10 +65,12 @@ export class RevisionFollowers {
   }
 }
 
-function progressOf(ads: AdsServer, revision: number): AwaitProgress {
+/** Everyone is waited for; why a client refuses is told to who may see its namespace. */
+function progressOf(ads: AdsServer, revision: number, visible: Visibility): AwaitProgress {
   const { streams } = ads;
   const settled = streams.filter((stream) => stream.settled(revision));
   const rejections = streams
+    .filter(({ node }) => visible(node.namespace))
     .flatMap((stream) => rejectionsOf(stream))
     .filter((rejection) => rejection.revision >= revision);
   return {

@@ -18,6 +18,7 @@ import { fromStruct, type Struct } from '../../src/api/struct.js';
 import type { Author } from '../../src/model/author.js';
 import {
   type MeshService,
+  namespaceOfKey,
   parseServiceName,
   type ServiceKey,
   serviceKey,
@@ -25,6 +26,7 @@ import {
 import { withAbort, withPromotion, withSplit } from '../../src/model/operations.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
+import { type Visibility, visibilityOf } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { LoadStore } from '../load/load-store.js';
 import { translateContext } from '../snapshot/publisher.js';
@@ -46,7 +48,7 @@ export interface ConfigApiParts {
   readonly definition: PackageDefinition;
   readonly load: LoadStore;
   readonly log: Logger;
-  status(): StatusResponse;
+  status(visible: Visibility): StatusResponse;
 }
 
 interface Named {
@@ -104,12 +106,14 @@ export class ConfigApi {
         store.restore(await unpackBackup(file), dryRun, { action: 'restore', by }),
       ),
       Backup: this.unary(async () => ({ file: await store.backup() })),
-      History: this.unary((request: HistoryRequest) => this.history(request)),
+      History: this.unary((request: HistoryRequest, call) => this.history(request, visibilityOf(call))),
       Get: this.unary(({ name }: Named) => serviceMessage(keyOf(name), this.find(keyOf(name)))),
-      List: this.unary(({ namespace }: { namespace: string }) => listServices(store.current, namespace)),
+      List: this.unary(({ namespace }: { namespace: string }, call) =>
+        listServices(store.current, namespace, visibilityOf(call)),
+      ),
       Explain: this.unary((request: ExplainRequest) => this.explain(request)),
       Plan: this.unary((request: PlanRequest) => this.plan(request)),
-      Status: this.unary(() => status()),
+      Status: this.unary((_request, call) => status(visibilityOf(call))),
       Watch: (call: WatchCall) => this.watchers.serve(call),
       Await: (call: AwaitCall) => this.followers.serve(call),
     };
@@ -155,10 +159,10 @@ export class ConfigApi {
     throw new InvalidRequestError('a plan needs a change: a document, a split, a promotion or an abort');
   }
 
-  private history({ name, limit, documents }: HistoryRequest): HistoryResponse {
+  private history({ name, limit, documents }: HistoryRequest, visible: Visibility): HistoryResponse {
     const { store } = this.parts;
     const key = name === '' ? undefined : keyOf(name);
-    const changes = store.history(key);
+    const changes = store.history(key).filter((change) => visible(namespaceOfKey(change.key)));
     // What is gone has a history; what never was has none.
     if (key !== undefined && changes.length === 0) this.find(key);
     const told = limit === 0 ? changes : changes.slice(0, limit);
@@ -209,13 +213,23 @@ export class ConfigApi {
         .then(
           (response) => callback(null, response),
           (error) => {
-            const failure = toServiceError(error, this.parts.definition);
+            const failure = toServiceError(this.asVisible(error, visibilityOf(call)), this.parts.definition);
             if (failure.code === status.INTERNAL)
               this.parts.log.error({ err: error, method: call.getPath() }, 'a call failed');
             callback(failure);
           },
         );
     };
+  }
+
+  /** What is suggested instead of a service that is not there is of the namespaces that the caller may see. */
+  private asVisible(error: unknown, visible: Visibility): unknown {
+    if (!(error instanceof UnknownServiceError)) return error;
+    const known = [...this.parts.store.current.services.keys()];
+    return new UnknownServiceError(
+      error.key,
+      known.filter((key) => visible(namespaceOfKey(key))),
+    );
   }
 }
 

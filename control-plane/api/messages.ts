@@ -7,6 +7,7 @@ import type {
 import { toStruct } from '../../src/api/struct.js';
 import { describeChange } from '../../src/model/describe-change.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
+import type { Visibility } from '../access/caller.js';
 import type { Configuration, ConfiguredService, Difference } from '../store/config-store.js';
 import type { ServiceChange } from '../store/history.js';
 
@@ -20,10 +21,17 @@ export function serviceMessage(key: ServiceKey, { record }: ConfiguredService): 
   };
 }
 
-/** The services of a namespace, or of all of them where it is empty, by key. */
-export function listServices(configuration: Configuration, namespace: string): ListResponse {
+/** The services of a namespace, or of all that are visible where it is empty, by key. */
+export function listServices(
+  configuration: Configuration,
+  namespace: string,
+  visible: Visibility,
+): ListResponse {
   const services = [...configuration.services]
-    .filter(([, { service }]) => namespace === '' || service.namespace === namespace)
+    .filter(
+      ([, { service }]) =>
+        (namespace === '' || service.namespace === namespace) && visible(service.namespace),
+    )
     .map(([key, service]) => serviceMessage(key, service))
     .sort((a, b) => (a.key < b.key ? -1 : 1));
   return { services, revision: configuration.revision };

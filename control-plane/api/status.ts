@@ -1,6 +1,8 @@
+import { ALL_NAMESPACES } from '../../src/access/role.js';
 import type { ClientStatus, DriftMessage, StatusResponse } from '../../src/api/config-service.js';
 import { VERSION } from '../../src/version.js';
 import { PUSH_ORDER } from '../../src/xds/resource-types.js';
+import type { Visibility } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { AdsSource, AdsStream } from '../ads/ads-stream.js';
 import { resourceStatuses } from '../ads/resource-status.js';
@@ -19,14 +21,19 @@ export interface StatusParts {
   readonly storeName: string;
 }
 
-/** Everything that `roost status` shows. */
-export function statusOf(parts: StatusParts): StatusResponse {
-  const { revision, services } = parts.store.current;
-  const clients = parts.ads.streams.map((stream) => clientStatus(stream, revision, parts));
+/** Everything that `roost status` shows, of the namespaces that the caller may see; of files to who may see all. */
+export function statusOf(parts: StatusParts, visible: Visibility): StatusResponse {
+  const { revision } = parts.store.current;
+  const services = new Map(
+    [...parts.store.current.services].filter(([, { service }]) => visible(service.namespace)),
+  );
+  const clients = parts.ads.streams
+    .filter(({ node }) => visible(node.namespace))
+    .map((stream) => clientStatus(stream, revision, parts));
   return {
     revision,
     clients: clients.sort((a, b) => (a.id < b.id ? -1 : 1)),
-    fileProblems: parts.files?.problems ?? [],
+    fileProblems: visible(ALL_NAMESPACES) ? (parts.files?.problems ?? []) : [],
     services: services.size,
     version: VERSION,
     store: parts.storeName,

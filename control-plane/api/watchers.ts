@@ -1,6 +1,7 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { WatchEvent } from '../../src/api/config-service.js';
-import type { ServiceKey } from '../../src/model/mesh-service.js';
+import { namespaceOfKey, type ServiceKey } from '../../src/model/mesh-service.js';
+import { type Visibility, visibilityOf } from '../access/caller.js';
 import type { ConfigStore } from '../store/config-store.js';
 import { listServices, serviceMessage } from './messages.js';
 
@@ -32,21 +33,27 @@ export class Watchers {
 /** One follower. It is told of changes one message at a time; what changes meanwhile comes in the next one. */
 class Watcher {
   private readonly pending = new Set<ServiceKey>();
+  private readonly visible: Visibility;
   private busy = false;
 
   constructor(
     private readonly call: WatchCall,
     private readonly store: ConfigStore,
-  ) {}
+  ) {
+    this.visible = visibilityOf(call);
+  }
 
   start(): void {
-    const { services, revision } = listServices(this.store.current, this.namespace);
+    const { services, revision } = listServices(this.store.current, this.namespace, this.visible);
     this.write({ revision, changed: services, deleted: [] });
   }
 
   changed(keys: ReadonlySet<ServiceKey>): void {
-    for (const key of keys)
-      if (this.namespace === '' || key.startsWith(`${this.namespace}/`)) this.pending.add(key);
+    for (const key of keys) {
+      const namespace = namespaceOfKey(key);
+      if ((this.namespace === '' || this.namespace === namespace) && this.visible(namespace))
+        this.pending.add(key);
+    }
     this.flush();
   }
 

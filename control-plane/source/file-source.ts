@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { FILES } from '../../src/model/author.js';
 import { checkDocuments, claimedKey, locateProblem } from '../../src/model/check-documents.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
@@ -10,10 +9,9 @@ import type { FileSourceMark } from '../store/config-state.js';
 import type { ConfigStore } from '../store/config-store.js';
 import { digestOf } from '../store/digest.js';
 import { RejectedError } from '../store/errors.js';
+import { fileSignature } from './file-signature.js';
 
 const POLL_INTERVAL_MS = 500;
-/** A file written this recently may be written again without a difference in its time stamp: it is read once more. */
-const SETTLE_MS = 100;
 
 /**
  * Keeps the configuration at what a set of files says. Files are looked at twice a second (which works on every
@@ -83,7 +81,7 @@ export class FileSource {
   /** Changes whenever a file is added, removed or written. */
   private look(): string {
     try {
-      return listFiles(this.paths).map(describeFile).join('\n');
+      return listFiles(this.paths).map(fileSignature).join('\n');
     } catch (error) {
       return `unreadable: ${(error as Error).message}`;
     }
@@ -127,12 +125,6 @@ export class FileSource {
       .filter(([key, { record }]) => record.source !== undefined && !declared.has(key))
       .map(([key]) => key);
   }
-}
-
-function describeFile(file: string): string {
-  const { mtimeMs, size, ino } = statSync(file);
-  const settling = Math.abs(Date.now() - mtimeMs) < SETTLE_MS ? ` read at ${performance.now()}` : '';
-  return `${file} ${mtimeMs} ${size} ${ino}${settling}`;
 }
 
 const inputOf = ({ value }: SourceDocument) => value as MeshServiceInput;

@@ -1,4 +1,6 @@
-import type { ChannelCredentials, Client, ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
+import { type Client, type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import type { ChannelSecurity } from '../../src/access/channel-security.js';
+import { explainTlsFailure } from '../../src/access/connection-failure.js';
 import { BackOff } from '../../src/lifecycle/back-off.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { Logger } from '../../src/telemetry/logger.js';
@@ -49,7 +51,7 @@ type AdsStream = ClientDuplexStream<object, Message>;
 
 export interface AdsClientOptions {
   readonly address: SocketAddress;
-  readonly credentials: ChannelCredentials;
+  readonly security: ChannelSecurity;
   /** `envoy.config.core.v3.Node` */
   readonly node: object;
   readonly consumer: ResourceConsumer;
@@ -76,7 +78,7 @@ export abstract class AdsClient {
   private nodeSent = false;
 
   constructor(protected readonly options: AdsClientOptions) {
-    this.channel = controlPlaneChannel(options.address, options.credentials);
+    this.channel = controlPlaneChannel(options.address, options.security);
   }
 
   start(): void {
@@ -147,7 +149,7 @@ export abstract class AdsClient {
     this.heardFromServer = false;
     this.nodeSent = false;
     stream.on('data', (response: Message) => this.onResponse(response));
-    stream.on('error', (error: ServiceError) => this.onBroken(stream, error.details || error.message));
+    stream.on('error', (error: ServiceError) => this.onBroken(stream, this.reasonOf(error)));
     stream.on('end', () => this.onBroken(stream, 'ended by the server'));
     this.onOpened();
   }
@@ -155,6 +157,13 @@ export abstract class AdsClient {
   private get controlPlane(): string {
     const { host, port } = this.options.address;
     return formatAddress(host, port);
+  }
+
+  private reasonOf(error: ServiceError): string {
+    const { address, security } = this.options;
+    const explained =
+      error.code === status.UNAVAILABLE && explainTlsFailure(error, address, security, '--control-plane-ca');
+    return explained || error.details || error.message;
   }
 
   private onBroken(stream: AdsStream, reason: string): void {

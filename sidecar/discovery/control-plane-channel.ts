@@ -1,4 +1,5 @@
-import { type ChannelCredentials, Client } from '@grpc/grpc-js';
+import { Client } from '@grpc/grpc-js';
+import type { ChannelSecurity } from '../../src/access/channel-security.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { formatAddress } from '../../src/xds/fields.js';
 
@@ -6,8 +7,12 @@ import { formatAddress } from '../../src/xds/fields.js';
 export const CONTROL_PLANE_BACK_OFF_MS = { first: 200, max: 10_000 } as const;
 
 /** A gRPC client of the control plane. Two with the same address share one connection, as grpc-js does it. */
-export function controlPlaneChannel(address: SocketAddress, credentials: ChannelCredentials): Client {
+export function controlPlaneChannel(
+  address: SocketAddress,
+  { credentials, interceptors }: Pick<ChannelSecurity, 'credentials' | 'interceptors'>,
+): Client {
   return new Client(formatAddress(address.host, address.port), credentials, {
+    interceptors,
     'grpc.max_receive_message_length': -1,
     'grpc.initial_reconnect_backoff_ms': CONTROL_PLANE_BACK_OFF_MS.first,
     'grpc.max_reconnect_backoff_ms': CONTROL_PLANE_BACK_OFF_MS.max,

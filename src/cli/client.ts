@@ -1,12 +1,7 @@
-import {
-  type Client,
-  type ClientReadableStream,
-  credentials,
-  Metadata,
-  type ServiceError,
-  status,
-} from '@grpc/grpc-js';
+import { type Client, type ClientReadableStream, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
+import { type ChannelSecurity, INSECURE } from '../access/channel-security.js';
+import { connectionCause, explainTlsFailure } from '../access/connection-failure.js';
 import {
   ACTOR_METADATA,
   configServiceConstructor,
@@ -41,10 +36,12 @@ export class ControlPlaneClient {
   constructor(
     private readonly address: SocketAddress,
     private readonly actor = '',
+    private readonly security: ChannelSecurity = INSECURE,
   ) {
     this.definition = loadApiDefinition();
     const Constructor = configServiceConstructor(this.definition);
-    this.client = new Constructor(formatAddress(address.host, address.port), credentials.createInsecure(), {
+    this.client = new Constructor(formatAddress(address.host, address.port), security.credentials, {
+      interceptors: security.interceptors,
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.enable_channelz': 0,
     });
@@ -99,8 +96,14 @@ export class ControlPlaneClient {
       case status.UNAVAILABLE:
       case status.DEADLINE_EXCEEDED:
         return new CommandError(
-          `the control plane at ${address} does not answer (${causeOf(error)}); is it running there? ` +
-            'Name another with --control-plane HOST:PORT or ROOST_CONTROL_PLANE',
+          explainTlsFailure(error, this.address, this.security, '--ca') ??
+            `the control plane at ${address} does not answer (${connectionCause(error)}); is it running there? ` +
+              'Name another with --control-plane HOST:PORT or ROOST_CONTROL_PLANE',
+        );
+      case status.UNAUTHENTICATED:
+        return new CommandError(
+          `the control plane does not let you in: ${error.details}; ` +
+            `${this.security.hasToken ? 'look at' : 'give a token with'} --token-file or ROOST_TOKEN`,
         );
       case status.INVALID_ARGUMENT:
         return this.problemsOf(error) ?? new CommandError(error.details, EXIT.usage);
@@ -129,9 +132,4 @@ export class ControlPlaneClient {
       more,
     );
   }
-}
-
-/** Of "No connection established. Last error: Error: connect ECONNREFUSED [::1]:1. Resolution note: " the middle. */
-function causeOf({ details }: ServiceError): string {
-  return /Last error: (?:Error: )?(.*?)\.? Resolution note:/.exec(details)?.[1] ?? details;
 }

@@ -23,6 +23,7 @@ const VERBS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   explain: async () => (await import('./commands/explain.js')).addExplain,
   status: async () => (await import('./commands/status.js')).addStatus,
   bootstrap: async () => (await import('./commands/bootstrap.js')).addBootstrap,
+  token: async () => (await import('./commands/token.js')).addToken,
   import: async () => (await import('./commands/import-ingress.js')).addImport,
   version: async () => addVersion,
 };

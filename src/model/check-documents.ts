@@ -9,9 +9,20 @@ export function locateProblem(document: SourceDocument, problem: Problem): Locat
 
 /** The service that a document is about, valid or not; undefined where it does not say. */
 export function claimedKey({ value }: SourceDocument): ServiceKey | undefined {
-  const { name, namespace = 'default' } =
-    (value as { metadata?: { name?: unknown; namespace?: unknown } | null } | null)?.metadata ?? {};
+  const { name, namespace = DEFAULT_NAMESPACE } = metadataOf(value);
   return typeof name === 'string' && typeof namespace === 'string' ? `${namespace}/${name}` : undefined;
+}
+
+/** The namespace that a document is in, valid or not; where it says none that can be, the default one. */
+export function claimedNamespace(value: unknown): string {
+  const { namespace } = metadataOf(value);
+  return typeof namespace === 'string' ? namespace : DEFAULT_NAMESPACE;
+}
+
+const DEFAULT_NAMESPACE = 'default';
+
+function metadataOf(value: unknown): { readonly name?: unknown; readonly namespace?: unknown } {
+  return (value as { metadata?: object | null } | null)?.metadata ?? {};
 }
 
 /**

@@ -24,6 +24,11 @@ export function serviceKey(service: { readonly namespace: string; readonly name:
   return `${service.namespace}/${service.name}`;
 }
 
+/** `shop/checkout` → `shop` */
+export function namespaceOfKey(key: ServiceKey): string {
+  return key.slice(0, key.indexOf('/'));
+}
+
 /** `checkout.shop`, `shop/checkout` or `checkout` (in `default`) → key; the spellings that the CLI takes. */
 export function parseServiceName(text: string, defaultNamespace = 'default'): ServiceKey {
   const slash = text.indexOf('/');

@@ -1,4 +1,4 @@
-import { Client, type ClientDuplexStream, credentials, type ServiceError } from '@grpc/grpc-js';
+import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import type { Test } from 'tap';
 import { codec, type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { message, messages, text } from '../../src/xds/fields.js';
@@ -31,6 +31,8 @@ export interface XdsClientOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly id?: string;
   readonly agent?: string;
+  /** Sent as a bearer token. */
+  readonly token?: string;
 }
 
 const TIMEOUT_MS = 60_000;
@@ -78,7 +80,9 @@ export class XdsClient {
       'grpc.use_local_subchannel_pool': 1,
       'grpc.max_receive_message_length': -1,
     });
-    const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    const metadata = new Metadata();
+    if (options.token !== undefined) metadata.set('authorization', `Bearer ${options.token}`);
+    const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata);
     const opened = new XdsClient(stream, client, nodeOf(options));
     t.teardown(() => opened.close());
     return opened;

@@ -1,7 +1,19 @@
 import type { Command } from 'commander';
+import type { SocketAddress } from '../../model/formats.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
 import { CommandError, EXIT } from '../exit.js';
-import { addFlags, durationBetween, type Flags, listenAddress, oneOf, readFlags, text } from '../flags.js';
+import {
+  addFlags,
+  durationBetween,
+  type Flags,
+  listenAddress,
+  oneOf,
+  readFlags,
+  text,
+  UsageError,
+  type Values,
+  wholeNumber,
+} from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
 
 const FLAGS = {
@@ -22,9 +34,58 @@ const FLAGS = {
   grpc: {
     name: 'grpc',
     argument: 'HOST:PORT',
-    help: 'where xDS and the configuration API are served',
+    help: 'where xDS and the configuration API are served in plain text; "off": not at all',
     default: '127.0.0.1:15010',
+    parse: listenAddressOrOff,
+  },
+  grpcTls: {
+    name: 'grpc-tls',
+    argument: 'HOST:PORT',
+    help: 'the same over TLS, with --tls-cert',
+    default: '127.0.0.1:15012',
     parse: listenAddress,
+  },
+  tlsCert: {
+    name: 'tls-cert',
+    argument: 'FILE',
+    help: 'certificate of --grpc-tls with its intermediates (PEM); read again when it changes, as the other files are',
+    default: '',
+    parse: text,
+  },
+  tlsKey: {
+    name: 'tls-key',
+    argument: 'FILE',
+    help: 'key of --tls-cert (PEM)',
+    default: '',
+    parse: text,
+  },
+  tlsClientCa: {
+    name: 'tls-client-ca',
+    argument: 'FILE',
+    help: 'CA of client certificates (PEM); who they belong to is in --tokens',
+    default: '',
+    parse: text,
+  },
+  tokens: {
+    name: 'tokens',
+    argument: 'FILE',
+    help: 'credentials (YAML, see "roost token new"); with it, nothing is served without one',
+    default: '',
+    parse: text,
+  },
+  maxMessageBytes: {
+    name: 'max-message-bytes',
+    argument: 'N',
+    help: 'largest message that is taken',
+    default: '33554432',
+    parse: wholeNumber(1024, 1_073_741_824),
+  },
+  callsPerSecond: {
+    name: 'calls-per-second',
+    argument: 'N',
+    help: 'calls of the API that are taken from one address',
+    default: '500',
+    parse: wholeNumber(1, 1_000_000),
   },
   http: {
     name: 'http',
@@ -59,10 +120,12 @@ export function addControlPlane(program: Command): void {
     .addHelpText('after', '\nExample:\n  roost control-plane --config shop.yaml --data-dir /var/lib/roost');
   addFlags(command, FLAGS).action(async () => {
     const flags = readFlags(command, FLAGS);
+    const options = toOptions(flags, command);
     const { ControlPlane, InvalidFilesError } = await import('../../../control-plane/control-plane.js');
+    const { InvalidCredentialsError } = await import('../../../control-plane/access/credentials.js');
     const log = createLogger('control-plane', flags.logLevel);
     try {
-      await runUntilSignalled(() => ControlPlane.start(flags, log));
+      await runUntilSignalled(() => ControlPlane.start(options, log));
     } catch (error) {
       if (error instanceof InvalidFilesError)
         throw new CommandError(
@@ -70,7 +133,33 @@ export function addControlPlane(program: Command): void {
           EXIT.usage,
           error.problems,
         );
+      if (error instanceof InvalidCredentialsError)
+        throw new CommandError('the credentials of --tokens are not valid', EXIT.usage, error.problems);
       throw error;
     }
   });
+}
+
+/** @throws UsageError naming every flag that another one lacks */
+function toOptions(flags: Values<typeof FLAGS>, command: Command) {
+  const { tlsCert, tlsKey, tlsClientCa, tokens, grpc } = flags;
+  const problems = [
+    [(tlsCert === '') !== (tlsKey === ''), '--tls-cert and --tls-key go together; one of them is missing'],
+    [tlsClientCa !== '' && tlsCert === '', '--tls-client-ca needs --tls-cert and --tls-key'],
+    [
+      tlsClientCa !== '' && tokens === '',
+      '--tls-client-ca needs --tokens, which says whose the certificates are',
+    ],
+    [grpc === undefined && tlsCert === '', '--grpc off needs --tls-cert: nothing would be served'],
+  ] as const;
+  const found = problems.flatMap(([wrong, problem]) => (wrong ? [problem] : []));
+  if (found.length > 0) throw new UsageError(found, command);
+  return {
+    ...flags,
+    tls: tlsCert === '' ? undefined : { cert: tlsCert, key: tlsKey, clientCa: tlsClientCa },
+  };
+}
+
+function listenAddressOrOff(value: string): SocketAddress | undefined {
+  return value === 'off' ? undefined : listenAddress(value);
 }

@@ -13,6 +13,7 @@ import {
   wholeNumber,
 } from '../flags.js';
 import { print, printJson } from '../terminal.js';
+import { CLIENT_SECURITY_FLAGS, securityOf } from './security-flags.js';
 
 /** What every command that talks to a control plane takes. */
 export const CLIENT_FLAGS = {
@@ -23,6 +24,7 @@ export const CLIENT_FLAGS = {
     default: '127.0.0.1:15010',
     parse: dialAddress,
   },
+  ...CLIENT_SECURITY_FLAGS,
 } as const satisfies Flags;
 
 export const OUTPUT_FLAG = {
@@ -67,8 +69,12 @@ export async function withClient<T>(
   work: (client: ControlPlaneClient) => Promise<T>,
 ): Promise<T> {
   // Loaded for the commands that need it: it takes longer than all the rest.
-  const { ControlPlaneClient } = await import('../client.js');
-  const client = new ControlPlaneClient(flags.controlPlane, flags.actor ?? userName());
+  const [{ ControlPlaneClient }, { openChannelSecurity }] = await Promise.all([
+    import('../client.js'),
+    import('../../access/channel-security.js'),
+  ]);
+  const security = openChannelSecurity(securityOf(flags), flags.controlPlane);
+  const client = new ControlPlaneClient(flags.controlPlane, flags.actor ?? userName(), security);
   try {
     return await work(client);
   } finally {

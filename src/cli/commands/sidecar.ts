@@ -21,6 +21,7 @@ import {
   wholeNumber,
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
+import { SIDECAR_SECURITY_FLAGS, securityOf } from './security-flags.js';
 import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
 
 /**
@@ -53,6 +54,7 @@ const FLAGS = {
     help: 'address of the control plane; by default the first server of the gRPC bootstrap that GRPC_XDS_BOOTSTRAP or GRPC_XDS_BOOTSTRAP_CONFIG has, else 127.0.0.1:15010',
     parse: dialAddress,
   },
+  ...SIDECAR_SECURITY_FLAGS,
   xdsMode: {
     name: 'xds-mode',
     argument: 'delta|sotw',
@@ -212,6 +214,7 @@ async function readDiscovery(
 function toOptions(flags: Values<typeof FLAGS>) {
   return {
     ...flags,
+    security: securityOf({ ...flags, ca: flags.controlPlaneCa }),
     passthrough: flags.unknown === 'passthrough',
     resolve: new Map(flags.resolve),
     drainGraceMs: flags.drainGrace,

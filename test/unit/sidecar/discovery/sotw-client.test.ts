@@ -1,7 +1,7 @@
-import { credentials } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import type { ReceivedResource, RefusedResource } from '../../../../sidecar/discovery/ads-client.js';
 import { SotwClient } from '../../../../sidecar/discovery/sotw-client.js';
+import { INSECURE } from '../../../../src/access/channel-security.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../../../src/xds/resource-types.js';
 import { garbage, ScriptedAdsServer, wrapped } from '../../../support/ads-server.js';
@@ -19,7 +19,7 @@ async function start(t: Test) {
   const hook: { onTaken(kind: ResourceKind): void } = { onTaken() {} };
   const client = new SotwClient({
     address: server.address,
-    credentials: credentials.createInsecure(),
+    security: INSECURE,
     node: { id: 'sidecar-1' },
     log: createLogger('test', 'silent'),
     consumer: {

@@ -1,0 +1,64 @@
+import type { ServiceError } from '@grpc/grpc-js';
+import type { SocketAddress } from '../model/formats.js';
+import { formatAddress } from '../xds/fields.js';
+import type { ChannelSecurity } from './channel-security.js';
+
+/** What the TLS library says, and what it means for whoever dialled. First match wins. */
+const TLS_FAILURES: readonly (readonly [RegExp, (address: string, caFlag: string) => string])[] = [
+  [
+    /self.signed certificate|unable to (verify the first certificate|get (local )?issuer certificate)/i,
+    (address, caFlag) =>
+      `the certificate of the control plane at ${address} is not signed by a CA that is trusted here; name its CA with ${caFlag} FILE`,
+  ],
+  [
+    /does not match certificate's altnames/i,
+    (address) =>
+      `the certificate of the control plane at ${address} is for another name; dial it by one that the certificate has`,
+  ],
+  [/certificate has expired/i, (address) => `the certificate of the control plane at ${address} has expired`],
+  [
+    /certificate is not yet valid/i,
+    (address) =>
+      `the certificate of the control plane at ${address} is not valid yet; are both clocks right?`,
+  ],
+  [
+    /wrong version number|packet length too long/i,
+    (address, caFlag) =>
+      `${address} speaks no TLS; that is the port for plain text (15010 by default): leave ${caFlag} out, or dial the TLS port (15012 by default)`,
+  ],
+];
+
+/** An HTTP/2 client that a TLS server answers with an alert, or hangs up on, in grpc-js's words. */
+const HUNG_UP = /^Failed to connect \(|Protocol error|ECONNRESET|socket hang up|Connection dropped/i;
+
+/**
+ * What a failure to connect is about, where that is TLS.
+ *
+ * @param caFlag the flag that names the CA
+ * @returns undefined where it is about something else
+ */
+export function explainTlsFailure(
+  error: Pick<ServiceError, 'details'>,
+  { host, port }: SocketAddress,
+  { usesTls }: Pick<ChannelSecurity, 'usesTls'>,
+  caFlag: string,
+): string | undefined {
+  const address = formatAddress(host, port);
+  const cause = connectionCause(error);
+  if (usesTls) {
+    const known = TLS_FAILURES.find(([pattern]) => pattern.test(cause));
+    return known && `${known[1](address, caFlag)} (${brief(cause)})`;
+  }
+  if (!HUNG_UP.test(cause)) return undefined;
+  return `the control plane at ${address} does not answer (it hung up: ${brief(cause)}); if it serves TLS there, name its CA with ${caFlag} FILE`;
+}
+
+/** Of "No connection established. Last error: Error: connect ECONNREFUSED [::1]:1. Resolution note: " the middle. */
+export function connectionCause({ details }: Pick<ServiceError, 'details'>): string {
+  return /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(details)?.[1] ?? details;
+}
+
+/** Of OpenSSL's "80CC…:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:…:350:" what people read. */
+function brief(cause: string): string {
+  return /SSL routines:[^:]*:([^:]+)/.exec(cause)?.[1] ?? cause.trim();
+}
