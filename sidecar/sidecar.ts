@@ -1,85 +1,31 @@
 import type { Server as HttpServer } from 'node:http';
-import {
-  type ChannelSecurityOptions,
-  INSECURE,
-  openChannelSecurity,
-} from '../src/access/channel-security.js';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { listen } from '../src/lifecycle/listen.js';
-import type { SocketAddress } from '../src/model/formats.js';
 import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
 import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { ProcessFigures } from '../src/telemetry/process-metrics.js';
 import { Scraper } from '../src/telemetry/scrape.js';
 import { formatAddress } from '../src/xds/fields.js';
-import { AccessLog, type AccessLogLevel } from './admin/access-log.js';
+import { AccessLog } from './admin/access-log.js';
 import { ActionCounts } from './admin/action-counts.js';
-import { createAdminServer } from './admin/admin-server.js';
+import { type AdminSources, createAdminServer } from './admin/admin-server.js';
 import { describeClusters } from './admin/describe-clusters.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { readiness } from './admin/readiness.js';
 import { RequestRecorder } from './admin/request-recorder.js';
 import { RequestSamples } from './admin/request-samples.js';
-import type { AdsClient, AdsClientOptions } from './discovery/ads-client.js';
-import { controlPlaneChannel } from './discovery/control-plane-channel.js';
-import { DeltaClient } from './discovery/delta-client.js';
-import { LastGood } from './discovery/last-good.js';
-import { LoadLedger } from './discovery/load-ledger.js';
-import { LoadReporter } from './discovery/load-reporter.js';
-import { MeshConfiguration } from './discovery/mesh-configuration.js';
-import { nodeOf } from './discovery/node.js';
-import { SotwClient } from './discovery/sotw-client.js';
+import { assembleDataPath, type DataPath } from './assembly/data-path.js';
+import { assembleDiscovery, type Discovery } from './assembly/discovery.js';
 import { Drain } from './drain.js';
-import type { Http1Limits } from './http1/limits.js';
-import { createInboundListener } from './inbound/inbound-listener.js';
-import { Mirrors } from './outbound/mirrors.js';
-import type { OutboundServices } from './outbound/outbound-forwarder.js';
-import { createOutboundListener } from './outbound/outbound-listener.js';
-import { PassthroughEndpoints } from './outbound/passthrough.js';
-import type { Listener } from './proxy/listener.js';
-import { requestIds } from './proxy/request-ids.js';
-import { countPins } from './session/pin-census.js';
-import { SessionPins } from './session/session-pins.js';
+import type { SidecarOptions } from './options.js';
 import { SessionTable } from './session/session-table.js';
-import { TraceMemory } from './session/trace-memory.js';
 import { ClusterRegistry } from './upstream/cluster-registry.js';
-import { type ResolvedAddress, resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
+import { resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
 import { HealthChecker } from './upstream/health-checker.js';
 import { probeHealth } from './upstream/health-probe.js';
 import { ReachabilityProber } from './upstream/reachability-prober.js';
-import { UpstreamEndpoint, type UpstreamSettings, unwatched } from './upstream/upstream-endpoint.js';
-
-export interface SidecarOptions {
-  readonly service: { readonly name: string; readonly namespace: string };
-  /** Empty: not told. */
-  readonly release: string;
-  readonly controlPlane: SocketAddress;
-  /** How it proves to the control plane who it is. */
-  readonly security?: ChannelSecurityOptions;
-  /** How configuration is asked for: what changed, or all of it again. */
-  readonly xdsMode: 'delta' | 'sotw';
-  /** Folder that keeps the last good configuration; empty: it is not kept. */
-  readonly stateDir: string;
-  /** Id that servers know this sidecar by; empty: made from its service, release and host. */
-  readonly nodeId: string;
-  readonly outbound: SocketAddress;
-  readonly inbound: SocketAddress;
-  readonly app: SocketAddress;
-  readonly admin: SocketAddress;
-  /** A second admin listener, for scrapers outside. */
-  readonly metrics: SocketAddress | undefined;
-  readonly passthrough: boolean;
-  /** DNS names answered from here: `host:port` → addresses. */
-  readonly resolve: ReadonlyMap<string, readonly ResolvedAddress[]>;
-  readonly sessionTableSize: number;
-  readonly drainGraceMs: number;
-  readonly drainTimeoutMs: number;
-  readonly limits: Http1Limits;
-  readonly accessLog: AccessLogLevel;
-  /** Of a busy sidecar, `/debug/requests` shows one request in so many. */
-  readonly debugSample: number;
-}
+import type { UpstreamSettings } from './upstream/upstream-endpoint.js';
 
 /** Deadlines are kept to within this. */
 const TICK_MS = 50;
@@ -145,21 +91,11 @@ export class Sidecar {
   }
 }
 
-interface Parts {
+interface Parts extends Discovery, DataPath {
   readonly drain: Drain;
   readonly clock: CoarseClock;
   readonly delay: EventLoopDelay;
   readonly clusters: ClusterRegistry;
-  readonly app: UpstreamEndpoint;
-  readonly passthrough: PassthroughEndpoints | undefined;
-  readonly mirrors: Mirrors;
-  readonly configuration: MeshConfiguration;
-  /** Where a directory was named to keep it in. */
-  readonly lastGood: LastGood | undefined;
-  readonly client: AdsClient;
-  readonly reporter: LoadReporter;
-  readonly outbound: Listener;
-  readonly inbound: Listener;
   readonly admin: HttpServer;
   readonly publicAdmin: HttpServer;
 }
@@ -208,151 +144,42 @@ function release(parts: Parts): void {
 }
 
 function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDrain: () => void): Parts {
-  const { limits } = options;
   const clock = new CoarseClock(TICK_MS, (nowMs) => onTick(nowMs));
   const nowMs = () => clock.nowMs;
   const settings: UpstreamSettings = {
-    limits,
+    limits: options.limits,
     idleTimeoutMs: UPSTREAM_IDLE_MS,
     connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
     nowMs,
   };
-  const resolve = resolveWithOverrides(options.resolve, resolveBySystem);
   const clusters = new ClusterRegistry(
     settings,
     new ReachabilityProber(),
     new HealthChecker(probeHealth),
-    resolve,
+    resolveWithOverrides(options.resolve, resolveBySystem),
     log.child({ component: 'upstream' }),
   );
-  const discoveryLog = log.child({ component: 'discovery' });
-  const configuration: MeshConfiguration = new MeshConfiguration({
+  const sessions = new SessionTable(options.sessionTableSize, clock.nowMs);
+  const discovery = assembleDiscovery(
+    options,
     clusters,
-    subscribe: (kind, names) => {
-      client.subscribe(kind, names);
-      lastGood?.wanted(kind, names);
-    },
+    sessions,
     nowMs,
-    log: discoveryLog,
-  });
-  const lastGood = newLastGood(options, configuration, discoveryLog);
-  const node = nodeOf(options);
-  const security =
-    options.security &&
-    openChannelSecurity(options.security, options.controlPlane, (problem) =>
-      discoveryLog.error({ problem }, 'the token cannot be read again; the one read last is used'),
-    );
-  const client: AdsClient = newAdsClient(options.xdsMode, {
-    address: options.controlPlane,
-    security: security ?? INSECURE,
-    node,
-    consumer: lastGood ?? configuration,
-    log: discoveryLog,
-  });
-
-  const service = `${options.service.name}.${options.service.namespace}`;
-  const samples = new RequestSamples(options.debugSample);
-  const recorder = new RequestRecorder({
-    service,
-    release: options.release,
-    level: options.accessLog,
-    accessLog: new AccessLog(output.bulk, service),
-    samples,
-  });
-  const table = new SessionTable(options.sessionTableSize, clock.nowMs);
-  const pins = new SessionPins(table, nowMs);
-  const ledger = new LoadLedger(clusters);
-  const reporter = new LoadReporter({
-    channel: controlPlaneChannel(options.controlPlane, security ?? INSECURE),
-    node,
-    waiting: () => configuration.waiting,
-    collect: async () => ledger.take(await countPins(table, configuration.table, clock.nowMs)),
-    log: discoveryLog,
-  });
-  const context = {
-    get nowMs() {
-      return clock.nowMs;
-    },
-    random: Math.random,
-    findPin: pins.find.bind(pins),
-  };
-  const traces = new TraceMemory(nowMs);
-  const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
-  const actionCounts = new ActionCounts();
-  const mirrors = new Mirrors(nowMs, Math.random);
-  const services: OutboundServices = {
-    table: () => configuration.table,
-    pins,
-    context,
-    traces,
-    passthrough,
-    actionCounts,
-    mirrors,
-    newRequestId: requestIds(),
-    onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
-  };
-  const outbound = createOutboundListener({
-    services,
-    limits,
-    context,
-    nowMs,
-    onRefused: (reply, caller) => recorder.refused('outbound', reply, caller),
-  });
-  const app = new UpstreamEndpoint(
-    appEndpoint(options.app),
-    2000,
-    { ...settings, connectFailuresToEject: Number.POSITIVE_INFINITY },
-    unwatched(),
+    log.child({ component: 'discovery' }),
   );
-  const inbound = createInboundListener({
-    services: {
-      app,
-      newRequestId: requestIds(),
-      onArrived: (request) => traces.remember(request, configuration.table?.keySources ?? []),
-      onFinished: (exchange) => recorder.inbound(exchange),
-    },
-    limits,
-    nowMs,
-    onRefused: (reply, caller) => recorder.refused('inbound', reply, caller),
-  });
-  const delay = new EventLoopDelay();
-  const figures = new ProcessFigures(delay);
-  const listenerOf = (direction: 'inbound' | 'outbound') => (direction === 'inbound' ? inbound : outbound);
+  const { configuration } = discovery;
+  const samples = new RequestSamples(options.debugSample);
+  const recorder = newRecorder(options, output, samples);
+  const actionCounts = new ActionCounts();
+  const dataPath = assembleDataPath({ options, settings, configuration, sessions, recorder, actionCounts });
+  const { inbound, outbound, app, mirrors, passthrough } = dataPath;
   const drain = new Drain(inbound, outbound, {
     graceMs: options.drainGraceMs,
     timeoutMs: options.drainTimeoutMs,
   });
-  const metrics = sidecarMetrics({
-    recorder,
-    actionCounts,
-    clusters,
-    process: figures,
-    ready: () => configuration.table !== undefined,
-    controlPlaneConnected: () => configuration.connected,
-    configurationFromDisk: () => lastGood?.restoredMs !== undefined,
-    configurationRevision: () => client.revision,
-    configurationAgeMs: () => clock.nowMs - configuration.lastChangeMs,
-    rejections: (type) => client.rejections[type],
-    sessions: () => table.size,
-    connections: (direction) => listenerOf(direction).connectionCount,
-    activeRequests: (direction) => listenerOf(direction).busyCount,
-    droppedLogLines: () => output.dropped,
-  });
-  const sources = {
-    readiness: () =>
-      readiness({
-        draining: drain.begun,
-        configuration,
-        lastGood,
-        controlPlane: options.controlPlane,
-      }),
-    scraper: new Scraper(metrics, () => figures.prepare()),
-    samples,
-    configDump: () => configuration.dump(),
-    clientStatus: () => ({ config: [{ node, genericXdsConfigs: client.status.list() }] }),
-    clusters: () => describeClusters(clusters),
-    drain: onDrain,
-  };
+  const delay = new EventLoopDelay();
+  const own = { clock, delay, drain, clusters, sessions, samples, recorder, actionCounts, output };
+  const sources = adminSources(options, { ...discovery, ...dataPath, ...own }, onDrain);
 
   function onTick(now: number): void {
     inbound.checkDeadlines(now);
@@ -365,45 +192,62 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     samples.onTick();
   }
 
-  return {
-    drain,
-    clock,
-    delay,
-    clusters,
-    app,
-    passthrough,
-    mirrors,
-    configuration,
-    lastGood,
-    client,
-    reporter,
-    outbound,
-    inbound,
-    admin: createAdminServer(sources),
-    publicAdmin: createAdminServer(sources),
-  };
+  const [admin, publicAdmin] = [createAdminServer(sources), createAdminServer(sources)];
+  return { ...discovery, ...dataPath, drain, clock, delay, clusters, admin, publicAdmin };
 }
 
-function newLastGood(
-  { stateDir, service }: SidecarOptions,
-  configuration: MeshConfiguration,
-  log: Logger,
-): LastGood | undefined {
-  if (stateDir === '') return undefined;
-  return new LastGood({
-    directory: stateDir,
-    service: `${service.name}.${service.namespace}`,
-    consumer: configuration,
-    isSettled: () => configuration.isSettled,
-    nowMs: Date.now,
-    log,
+function newRecorder(options: SidecarOptions, output: LogOutput, samples: RequestSamples): RequestRecorder {
+  const service = `${options.service.name}.${options.service.namespace}`;
+  return new RequestRecorder({
+    service,
+    release: options.release,
+    level: options.accessLog,
+    accessLog: new AccessLog(output.bulk, service),
+    samples,
   });
 }
 
-function newAdsClient(mode: SidecarOptions['xdsMode'], options: AdsClientOptions): AdsClient {
-  return mode === 'delta' ? new DeltaClient(options) : new SotwClient(options);
+/** What the administration shows. */
+interface Shown extends Discovery, DataPath {
+  readonly clock: CoarseClock;
+  readonly delay: EventLoopDelay;
+  readonly drain: Drain;
+  readonly clusters: ClusterRegistry;
+  readonly sessions: SessionTable;
+  readonly samples: RequestSamples;
+  readonly recorder: RequestRecorder;
+  readonly actionCounts: ActionCounts;
+  readonly output: LogOutput;
 }
 
-function appEndpoint({ host, port }: SocketAddress) {
-  return { host, port, address: formatAddress(host, port), weight: 1, zone: '', status: 'healthy' } as const;
+function adminSources(options: SidecarOptions, shown: Shown, onDrain: () => void): AdminSources {
+  const { configuration, client, lastGood, clusters, drain, samples, node } = shown;
+  const figures = new ProcessFigures(shown.delay);
+  const listenerOf = (direction: 'inbound' | 'outbound') => shown[direction];
+  const metrics = sidecarMetrics({
+    recorder: shown.recorder,
+    actionCounts: shown.actionCounts,
+    clusters,
+    process: figures,
+    ready: () => configuration.table !== undefined,
+    controlPlaneConnected: () => configuration.connected,
+    configurationFromDisk: () => lastGood?.restoredMs !== undefined,
+    configurationRevision: () => client.revision,
+    configurationAgeMs: () => shown.clock.nowMs - configuration.lastChangeMs,
+    rejections: (type) => client.rejections[type],
+    sessions: () => shown.sessions.size,
+    connections: (direction) => listenerOf(direction).connectionCount,
+    activeRequests: (direction) => listenerOf(direction).busyCount,
+    droppedLogLines: () => shown.output.dropped,
+  });
+  const { controlPlane } = options;
+  return {
+    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlane }),
+    scraper: new Scraper(metrics, () => figures.prepare()),
+    samples,
+    configDump: () => configuration.dump(),
+    clientStatus: () => ({ config: [{ node, genericXdsConfigs: client.status.list() }] }),
+    clusters: () => describeClusters(clusters),
+    drain: onDrain,
+  };
 }

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
-import type { Sidecar, SidecarOptions } from '../../sidecar/sidecar.js';
+import type { SidecarOptions } from '../../sidecar/options.js';
+import type { Sidecar } from '../../sidecar/sidecar.js';
 import { newService } from '../support/http1/paths.js';
 import { fieldOf } from '../support/http1/plain-message.js';
 import { RawBackend, RawPeer } from '../support/http1/raw-peer.js';

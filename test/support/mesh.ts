@@ -5,7 +5,8 @@ import {
   type ControlPlaneTiming,
 } from '../../control-plane/control-plane.js';
 import { DEFAULT_LIMITS } from '../../sidecar/http1/limits.js';
-import { Sidecar, type SidecarOptions } from '../../sidecar/sidecar.js';
+import type { SidecarOptions } from '../../sidecar/options.js';
+import { Sidecar } from '../../sidecar/sidecar.js';
 import type { AwaitProgress, ChangeResponse } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import { ControlPlaneClient } from '../../src/cli/client.js';

@@ -1,6 +1,7 @@
 import type { Test } from 'tap';
 import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http1/limits.js';
-import type { Sidecar, SidecarOptions } from '../../../sidecar/sidecar.js';
+import type { SidecarOptions } from '../../../sidecar/options.js';
+import type { Sidecar } from '../../../sidecar/sidecar.js';
 import { type TestMesh, toAddress } from '../mesh.js';
 import { RawBackend, RawPeer } from './raw-peer.js';
 

@@ -1,0 +1,87 @@
+import { INSECURE, openChannelSecurity } from '../../src/access/channel-security.js';
+import type { Logger } from '../../src/telemetry/logger.js';
+import type { AdsClient, AdsClientOptions } from '../discovery/ads-client.js';
+import { controlPlaneChannel } from '../discovery/control-plane-channel.js';
+import { DeltaClient } from '../discovery/delta-client.js';
+import { LastGood } from '../discovery/last-good.js';
+import { LoadLedger } from '../discovery/load-ledger.js';
+import { LoadReporter } from '../discovery/load-reporter.js';
+import { MeshConfiguration } from '../discovery/mesh-configuration.js';
+import { nodeOf } from '../discovery/node.js';
+import { SotwClient } from '../discovery/sotw-client.js';
+import type { SidecarOptions } from '../options.js';
+import { countPins } from '../session/pin-census.js';
+import type { SessionTable } from '../session/session-table.js';
+import type { ClusterRegistry } from '../upstream/cluster-registry.js';
+
+/** What talks to the control plane. */
+export interface Discovery {
+  readonly configuration: MeshConfiguration;
+  /** Where a directory was named to keep it in. */
+  readonly lastGood: LastGood | undefined;
+  readonly client: AdsClient;
+  readonly reporter: LoadReporter;
+  /** What this sidecar tells servers about itself. */
+  readonly node: object;
+}
+
+export function assembleDiscovery(
+  options: SidecarOptions,
+  clusters: ClusterRegistry,
+  sessions: SessionTable,
+  nowMs: () => number,
+  log: Logger,
+): Discovery {
+  const configuration: MeshConfiguration = new MeshConfiguration({
+    clusters,
+    subscribe: (kind, names) => {
+      client.subscribe(kind, names);
+      lastGood?.wanted(kind, names);
+    },
+    nowMs,
+    log,
+  });
+  const lastGood = newLastGood(options, configuration, log);
+  const node = nodeOf(options);
+  const security =
+    options.security &&
+    openChannelSecurity(options.security, options.controlPlane, (problem) =>
+      log.error({ problem }, 'the token cannot be read again; the one read last is used'),
+    );
+  const client: AdsClient = newAdsClient(options.xdsMode, {
+    address: options.controlPlane,
+    security: security ?? INSECURE,
+    node,
+    consumer: lastGood ?? configuration,
+    log,
+  });
+  const ledger = new LoadLedger(clusters);
+  const reporter = new LoadReporter({
+    channel: controlPlaneChannel(options.controlPlane, security ?? INSECURE),
+    node,
+    waiting: () => configuration.waiting,
+    collect: async () => ledger.take(await countPins(sessions, configuration.table, nowMs())),
+    log,
+  });
+  return { configuration, lastGood, client, reporter, node };
+}
+
+function newLastGood(
+  { stateDir, service }: SidecarOptions,
+  configuration: MeshConfiguration,
+  log: Logger,
+): LastGood | undefined {
+  if (stateDir === '') return undefined;
+  return new LastGood({
+    directory: stateDir,
+    service: `${service.name}.${service.namespace}`,
+    consumer: configuration,
+    isSettled: () => configuration.isSettled,
+    nowMs: Date.now,
+    log,
+  });
+}
+
+function newAdsClient(mode: SidecarOptions['xdsMode'], options: AdsClientOptions): AdsClient {
+  return mode === 'delta' ? new DeltaClient(options) : new SotwClient(options);
+}

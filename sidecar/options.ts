@@ -1,0 +1,37 @@
+import type { ChannelSecurityOptions } from '../src/access/channel-security.js';
+import type { SocketAddress } from '../src/model/formats.js';
+import type { AccessLogLevel } from './admin/access-log.js';
+import type { Http1Limits } from './http1/limits.js';
+import type { ResolvedAddress } from './upstream/dns-refresher.js';
+
+/** What a sidecar is told at its start. */
+export interface SidecarOptions {
+  readonly service: { readonly name: string; readonly namespace: string };
+  /** Empty: not told. */
+  readonly release: string;
+  readonly controlPlane: SocketAddress;
+  /** How it proves to the control plane who it is. */
+  readonly security?: ChannelSecurityOptions;
+  /** How configuration is asked for: what changed, or all of it again. */
+  readonly xdsMode: 'delta' | 'sotw';
+  /** Folder that keeps the last good configuration; empty: it is not kept. */
+  readonly stateDir: string;
+  /** Id that servers know this sidecar by; empty: made from its service, release and host. */
+  readonly nodeId: string;
+  readonly outbound: SocketAddress;
+  readonly inbound: SocketAddress;
+  readonly app: SocketAddress;
+  readonly admin: SocketAddress;
+  /** A second admin listener, for scrapers outside. */
+  readonly metrics: SocketAddress | undefined;
+  readonly passthrough: boolean;
+  /** DNS names answered from here: `host:port` → addresses. */
+  readonly resolve: ReadonlyMap<string, readonly ResolvedAddress[]>;
+  readonly sessionTableSize: number;
+  readonly drainGraceMs: number;
+  readonly drainTimeoutMs: number;
+  readonly limits: Http1Limits;
+  readonly accessLog: AccessLogLevel;
+  /** Of a busy sidecar, `/debug/requests` shows one request in so many. */
+  readonly debugSample: number;
+}
