@@ -282,8 +282,9 @@ t.test('none of it is remembered by its size', async (t) => {
   };
   await send(0, 500);
   const before = residentBytes(pid);
-  await send(500, 2000);
+  await send(500, 5000);
   const grown = residentBytes(pid) - before;
-  t.comment(`2,000 requests of 56 KB, 107 MiB in all: grew by ${Math.round(grown / MIB)} MiB`);
-  t.ok(grown < 48 * MIB, `grew by ${Math.round(grown / MIB)} MiB`);
+  t.comment(`5,000 requests of 56 KB, 267 MiB in all: grew by ${Math.round(grown / MIB)} MiB`);
+  // What is not collected yet may be some tens of MiB; what is kept would be all of it.
+  t.ok(grown < 128 * MIB, `grew by ${Math.round(grown / MIB)} MiB`);
 });
