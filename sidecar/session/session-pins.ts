@@ -32,12 +32,26 @@ export class SessionPins {
     if (session === undefined || affinity === undefined) return undefined;
     const pin = pinTo && affinity.digests.pin(pinTo, answered.address);
     if (session.cookie === undefined) {
-      if (pin !== undefined) this.table.set(this.keyOf(affinity, session.hash), pin, this.nowMs());
+      if (pin !== undefined) this.keepInTable(affinity, session.hash, pin, placement.pin);
       return undefined;
     }
     const { config, key, minted, pin: carried } = session.cookie;
     if (pin === undefined && !minted) return undefined;
     return formatSetCookie(config, key, pin ?? carried, false);
+  }
+
+  /**
+   * Unless another request of the session has been pinned within the same release since this one was placed: a
+   * later answer, perhaps a retry's, does not move the session once more (S5).
+   *
+   * @param came the pin that the request was placed with
+   */
+  private keepInTable(affinity: Affinity, hash: bigint, pin: Pin, came: Pin | undefined): void {
+    const [key, nowMs] = [this.keyOf(affinity, hash), this.nowMs()];
+    const present = this.table.find(key, affinity.ttlMs, nowMs);
+    const pinnedSince = present !== undefined && present.endpoint !== came?.endpoint;
+    if (pinnedSince && present.release === pin.release && present.label === pin.label) return;
+    this.table.set(key, pin, nowMs);
   }
 
   private keyOf(affinity: Affinity, hash: bigint): bigint {
