@@ -71,26 +71,39 @@ export interface RequestEdits {
 
 /** The head to send upstream, without the empty line at its end left out: ready for the body. */
 export function forwardedRequestHead(request: RequestHead, edits: RequestEdits): string {
-  const { headers } = request;
-  const table = requestActions(request);
-  const nominated = request.connection.nominated;
-  let text = `${request.method} ${request.target} HTTP/1.1\r\n`;
+  const line = `${request.method} ${request.target} HTTP/1.1\r\n`;
+  const text = carriedFields(request, requestActions(request), edits.baggage !== undefined);
+  const head = `${line}${text}${addedToRequest(request, edits)}\r\n`;
+  return edits.changes === undefined ? head : changedRequestHead(head, edits.changes, edits.baggage);
+}
+
+/**
+ * The fields that go on, those that stay as they came in runs.
+ *
+ * @param table what happens to each known header; only requests have any to replace
+ */
+function carriedFields(
+  message: RequestHead | ResponseHead,
+  table: Uint8Array,
+  dropsBaggage: boolean,
+): string {
+  const { headers } = message;
+  const { nominated } = message.connection;
+  let text = '';
   let runStart = 0;
   for (let i = 0; i < headers.count; i++) {
     const id = headers.idAt(i);
     let action = id === -1 ? KEEP : (table[id] as Action);
     if (nominated.length > 0 && nominated.includes(headers.nameAt(i).toLowerCase())) action = REMOVE;
-    if (id === ID.baggage && edits.baggage !== undefined) action = REMOVE;
+    if (id === ID.baggage && dropsBaggage) action = REMOVE;
     if (action === RESPELL && isPlainFraming(headers, i)) action = KEEP;
     if (action === KEEP) continue;
     text += headers.lines(runStart, i);
-    if (action === REPLACE) text += replacement(request, id, i);
+    if (action === REPLACE) text += replacement(message as RequestHead, id, i);
     else if (action === RESPELL) text += plainFraming(headers, i);
     runStart = i + 1;
   }
-  text += headers.lines(runStart, headers.count);
-  const head = `${text}${addedToRequest(request, edits)}\r\n`;
-  return edits.changes === undefined ? head : changedRequestHead(head, edits.changes, edits.baggage);
+  return text + headers.lines(runStart, headers.count);
 }
 
 function requestActions({ absoluteForm, minorVersion }: RequestHead): Uint8Array {
@@ -168,22 +181,8 @@ export interface ResponseEdits {
 /** The head to send downstream, ready for the body. */
 export function forwardedResponseHead(response: ResponseHead, edits: ResponseEdits): string {
   const { headers, status } = response;
-  const table = responseActions(response, edits);
-  const nominated = response.connection.nominated;
   const line = `HTTP/1.1 ${response.statusAndReason}\r\n`;
-  let text = '';
-  let runStart = 0;
-  for (let i = 0; i < headers.count; i++) {
-    const id = headers.idAt(i);
-    let action = id === -1 ? KEEP : (table[id] as Action);
-    if (nominated.length > 0 && nominated.includes(headers.nameAt(i).toLowerCase())) action = REMOVE;
-    if (action === RESPELL && isPlainFraming(headers, i)) action = KEEP;
-    if (action === KEEP) continue;
-    text += headers.lines(runStart, i);
-    if (action === RESPELL) text += plainFraming(headers, i);
-    runStart = i + 1;
-  }
-  text += headers.lines(runStart, headers.count);
+  let text = carriedFields(response, responseActions(response, edits), false);
   if (edits.changes !== undefined) text = changedFields(text, edits.changes);
   text = line + text + edits.added;
   if (status === 101) text += `Connection: Upgrade\r\nUpgrade: ${headers.known(ID.upgrade)}\r\n`;

@@ -10,9 +10,9 @@ export interface HeaderName {
 
 export const HASH_SEED = 5381;
 
-/** One step of the case-insensitive hash over a name's characters (a 32-bit integer). */
-export function hashStep(hash: number, lowerCaseCode: number): number {
-  return (Math.imul(hash, 33) ^ lowerCaseCode) | 0;
+/** One step of a hash over characters (a 32-bit integer); names are hashed in lower case. */
+export function hashStep(hash: number, code: number): number {
+  return (Math.imul(hash, 33) ^ code) | 0;
 }
 
 export function headerName(name: string): HeaderName {

@@ -1,5 +1,4 @@
-import type { HeaderName } from '../http/header-name.js';
-import { headerName } from '../http/header-name.js';
+import { HASH_SEED, type HeaderName, hashStep, headerName } from '../http/header-name.js';
 import type { RouteMatchConfig } from '../xds/route-match.js';
 import type { RequestView } from './request-view.js';
 import type { Route } from './table.js';
@@ -19,7 +18,6 @@ const NOTHING = -1;
 const PATH = -2;
 /** Paths are hashed no further than this; longer prefixes are no guards. */
 const LONGEST_PREFIX = 256;
-const HASH_SEED = 5381;
 
 /** Hashes of the present path's first 0, 1, 2 … characters. One decision at a time: shared by all. */
 const prefixHashes = new Int32Array(LONGEST_PREFIX + 1).fill(HASH_SEED, 0, 1);
@@ -65,7 +63,8 @@ export class RouteGuards {
   /** @param routes those whose matches this was made of, in the same order */
   find(routes: readonly Route[], request: RequestView, random: () => number): Route | undefined {
     const { packed } = this;
-    const pathLength = this.hashPath(request.path);
+    const pathLength = request.path.length;
+    this.hashPath(request.path);
     this.hashHeaders(request);
     for (let at = 0, i = 0; at < packed.length; at += STRIDE, i++) {
       const subject = packed[at] as number;
@@ -81,15 +80,13 @@ export class RouteGuards {
     return undefined;
   }
 
-  /** @returns the path's length */
-  private hashPath(path: string): number {
+  private hashPath(path: string): void {
     const end = Math.min(path.length, this.longestPrefix);
     let hash = HASH_SEED;
     for (let i = 0; i < end; i++) {
-      hash = step(hash, path.charCodeAt(i));
+      hash = hashStep(hash, path.charCodeAt(i));
       prefixHashes[i + 1] = hash;
     }
-    return path.length;
   }
 
   private hashHeaders(request: RequestView): void {
@@ -117,10 +114,6 @@ function guardOf({ path, headers }: RouteMatchConfig): Guard | undefined {
 
 function hashOf(text: string): number {
   let hash = HASH_SEED;
-  for (let i = 0; i < text.length; i++) hash = step(hash, text.charCodeAt(i));
+  for (let i = 0; i < text.length; i++) hash = hashStep(hash, text.charCodeAt(i));
   return hash;
-}
-
-function step(hash: number, code: number): number {
-  return (Math.imul(hash, 33) ^ code) | 0;
 }

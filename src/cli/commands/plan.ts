@@ -2,20 +2,11 @@ import type { Command } from 'commander';
 import { toStruct } from '../../api/struct.js';
 import { formatTable } from '../../telemetry/text-table.js';
 import { CommandError } from '../exit.js';
-import {
-  addFlags,
-  FlagError,
-  type Flags,
-  isSwitch,
-  readFlags,
-  text,
-  UsageError,
-  type Values,
-} from '../flags.js';
+import { addFlags, FlagError, type Flags, readFlags, text, UsageError, type Values } from '../flags.js';
 import { print, printJson } from '../terminal.js';
 import { readDocuments } from './apply.js';
 import { parseSplit } from './release.js';
-import { CLIENT_FLAGS, OUTPUT_FLAG, withClient } from './shared.js';
+import { CLIENT_FLAGS, DRAIN_FLAG, OUTPUT_FLAG, withClient } from './shared.js';
 
 interface RoutePlan {
   readonly route: string;
@@ -65,12 +56,7 @@ const SPLIT_FLAGS = {
 } as const satisfies Flags;
 
 const ABORT_FLAGS = {
-  drain: {
-    name: 'drain',
-    help: 'let the sessions that other releases have finish there',
-    default: 'false',
-    parse: isSwitch,
-  },
+  ...DRAIN_FLAG,
   ...PLAN_FLAGS,
 } as const satisfies Flags;
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ChangeResponse } from '../../api/config-service.js';
-import { addFlags, type Flags, isSwitch, readFlags, text, UsageError, type Values } from '../flags.js';
-import { CHANGE_FLAGS, EXPECT_REVISION_FLAG, reportChange, withClient } from './shared.js';
+import { addFlags, type Flags, readFlags, text, UsageError, type Values } from '../flags.js';
+import { CHANGE_FLAGS, DRAIN_FLAG, EXPECT_REVISION_FLAG, reportChange, withClient } from './shared.js';
 
 /** `split`, `promote` and `abort`: what operators do to a running canary. */
 
@@ -22,12 +22,7 @@ const SPLIT_FLAGS = {
 } as const satisfies Flags;
 
 const ABORT_FLAGS = {
-  drain: {
-    name: 'drain',
-    help: 'let the sessions that other releases have finish there',
-    default: 'false',
-    parse: isSwitch,
-  },
+  ...DRAIN_FLAG,
   ...RELEASE_FLAGS,
 } as const satisfies Flags;
 

@@ -38,6 +38,16 @@ export const OUTPUT_FLAG = {
   },
 } as const satisfies Flags;
 
+/** What an abort takes, done or only planned. */
+export const DRAIN_FLAG = {
+  drain: {
+    name: 'drain',
+    help: 'let the sessions that other releases have finish there',
+    default: 'false',
+    parse: isSwitch,
+  },
+} as const satisfies Flags;
+
 /** What every command that changes configuration takes. */
 export const CHANGE_FLAGS = {
   ...CLIENT_FLAGS,
