@@ -14,6 +14,8 @@ export interface SidecarOptions {
   readonly security?: ChannelSecurityOptions;
   /** How configuration is asked for: what changed, or all of it again. */
   readonly xdsMode: 'delta' | 'sotw';
+  /** Listeners and clusters that the server says are gone are used on. */
+  readonly ignoresDeletion: boolean;
   /** Folder that keeps the last good configuration; empty: it is not kept. */
   readonly stateDir: string;
   /** Id that servers know this sidecar by; empty: made from its service, release and host. */

@@ -53,6 +53,8 @@ export function assembleDiscovery(
     security: security ?? INSECURE,
     node,
     consumer: lastGood ?? configuration,
+    ignoresDeletion: options.ignoresDeletion,
+    nowMs,
     log,
   });
   const ledger = new LoadLedger(clusters);

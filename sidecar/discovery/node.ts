@@ -9,6 +9,9 @@ interface Identity {
   readonly nodeId: string;
 }
 
+/** What servers may send (xDS protocol, "Client features"), and that localities do not spill over by a factor. */
+const CLIENT_FEATURES = ['xds.config.supports-resource-ttl', 'envoy.lb.does_not_support_overprovisioning'];
+
 /** What this sidecar tells servers about itself (`envoy.config.core.v3.Node`). */
 export function nodeOf({ service, release, nodeId }: Identity): object {
   const fields = { service: service.name, namespace: service.namespace, release };
@@ -19,6 +22,7 @@ export function nodeOf({ service, release, nodeId }: Identity): object {
     cluster: `${service.name}.${service.namespace}`,
     userAgentName: 'roost',
     userAgentVersion: VERSION,
+    clientFeatures: CLIENT_FEATURES,
     metadata: {
       fields: Object.fromEntries(
         Object.entries(fields).map(([name, value]) => [name, { stringValue: value }]),

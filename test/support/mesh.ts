@@ -71,6 +71,7 @@ export class TestMesh {
         release: '',
         controlPlane: toAddress(this.controlPlane.grpcAddress),
         xdsMode: 'delta',
+        ignoresDeletion: false,
         nodeId: '',
         stateDir: '',
         outbound: FREE,

@@ -214,6 +214,7 @@ async function readDiscovery(
 function toOptions(flags: Values<typeof FLAGS>) {
   return {
     ...flags,
+    ignoresDeletion: false,
     security: securityOf({ ...flags, ca: flags.controlPlaneCa }),
     passthrough: flags.unknown === 'passthrough',
     resolve: new Map(flags.resolve),
