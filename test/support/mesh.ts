@@ -72,7 +72,6 @@ export class TestMesh {
         controlPlane: toAddress(this.controlPlane.grpcAddress),
         xdsMode: 'delta',
         ignoresDeletion: false,
-        nodeId: '',
         stateDir: '',
         outbound: FREE,
         inbound: FREE,
