@@ -181,7 +181,6 @@ export function transcribeResponse(
     },
   };
   const connection = new UpstreamConnection(socket.asSocket, owner, limits);
-  socket.on('data', (piece: Buffer) => connection.receive(piece));
   socket.emit('connect');
   const scribe = new ResponseScribe(method, requestComplete);
   connection.assign(scribe);

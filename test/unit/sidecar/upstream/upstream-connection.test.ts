@@ -356,7 +356,6 @@ function fixture(limits: Partial<typeof DEFAULT_LIMITS> = {}, connected = true) 
     onLeaving: () => void events.push('leaving'),
   };
   const connection = new UpstreamConnection(socket.asSocket, owner, { ...DEFAULT_LIMITS, ...limits });
-  socket.on('data', (piece: Buffer) => connection.receive(piece));
   if (connected) socket.emit('connect');
   return { socket, owner, connection };
 }
