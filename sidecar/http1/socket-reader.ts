@@ -12,7 +12,10 @@ export class SocketReader {
   private handle: StreamHandle | undefined;
   private paused = false;
 
-  /** @param onPiece is given memory that is used again once it returns */
+  /**
+   * @param onPiece is given memory that is used again once it returns. With TLS, what was decrypted in one go
+   *   still comes after a pause: 64 KiB at most
+   */
   constructor(
     private readonly socket: Socket,
     private readonly onPiece: (piece: Buffer) => void,

@@ -23,6 +23,8 @@ export class SocketWriter {
   /** Written to the handle, and not taken by the kernel yet. */
   private pendingBytes = 0;
   private needsDrain = false;
+  /** TLS takes one write at a time, and none below its stream before that is done. */
+  private readonly encrypted: boolean;
   /** A request that was not needed, for the next write. */
   private spare: WriteRequest | undefined;
 
@@ -31,6 +33,7 @@ export class SocketWriter {
     private readonly socket: Socket,
     private readonly onDrain: () => void,
   ) {
+    this.encrypted = 'encrypted' in socket;
     socket.on('drain', onDrain);
   }
 
@@ -94,7 +97,8 @@ export class SocketWriter {
 
   /** Undefined while something is on its way through the stream, which must not be overtaken. */
   private freeHandle(): StreamHandle | undefined {
-    return this.socket.writableLength === 0 ? handleOf(this.socket) : undefined;
+    const mayWrite = !this.encrypted && this.socket.writableLength === 0;
+    return mayWrite ? handleOf(this.socket) : undefined;
   }
 
   private settle(request: WriteRequest, status: number, bytes: number): void {

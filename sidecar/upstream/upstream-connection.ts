@@ -1,5 +1,4 @@
-import { connect, type Socket } from 'node:net';
-import type { SocketAddress } from '../../src/model/formats.js';
+import type { Socket } from 'node:net';
 import { BodyReader } from '../http1/body-reader.js';
 import { LEAVING } from '../http1/connection-options.js';
 import { ProtocolError } from '../http1/errors.js';
@@ -10,6 +9,7 @@ import { closeWhenTaken, reset } from '../http1/socket-endings.js';
 import { SocketReader } from '../http1/socket-reader.js';
 import { SocketWriter } from '../http1/socket-writer.js';
 import { forwardedTrailers } from '../http1/trailers.js';
+import type { Dialling } from './dial.js';
 import type { FailureKind, UpstreamFailure } from './failure.js';
 
 /** Statuses from here on are the upstream's errors, as far as its health is concerned. */
@@ -56,9 +56,6 @@ export interface UpstreamConnectionOwner {
   onLeaving(): void;
 }
 
-/** Kernel and Node buffer this much of a connection before `write` says to wait. */
-const SOCKET_BUFFER_BYTES = 65_536;
-
 /**
  * One connection to an upstream, one exchange at a time.
  *
@@ -88,26 +85,20 @@ export class UpstreamConnection {
   readonly writer: SocketWriter;
   private readonly reader: SocketReader;
 
-  static open(
-    { host, port }: SocketAddress,
-    owner: UpstreamConnectionOwner,
-    limits: Http1Limits,
-  ): UpstreamConnection {
-    const options = { noDelay: true, allowHalfOpen: true, highWaterMark: SOCKET_BUFFER_BYTES };
-    return new UpstreamConnection(connect({ host, port, ...options }), owner, limits);
-  }
+  private readonly socket: Socket;
 
   constructor(
-    private readonly socket: Socket,
+    { socket, ready }: Dialling,
     private readonly owner: UpstreamConnectionOwner,
     private readonly limits: Http1Limits,
   ) {
+    this.socket = socket;
     this.head = new ResponseHead(limits.maxFields);
     this.heads = new HeadCollector(limits.maxHeadBytes, false);
     this.body = new BodyReader(limits.maxTrailerBytes);
     this.writer = new SocketWriter(socket, () => this.user?.onUpstreamDrain());
     this.reader = new SocketReader(socket, (piece) => this.receive(piece));
-    socket.on('connect', () => this.onConnect());
+    socket.on(ready, () => this.onConnect());
     socket.on('end', () => this.onEnd());
     socket.on('error', (error: NodeJS.ErrnoException) => this.fail(error.code ?? error.message));
     socket.on('close', () => this.onSocketClosed());

@@ -1,9 +1,13 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import t, { type Test } from 'tap';
 import { SocketReader } from '../../sidecar/http1/socket-reader.js';
 import { SocketWriter } from '../../sidecar/http1/socket-writer.js';
 import { handleOf } from '../../sidecar/http1/stream-handle.js';
+import { OPENSSL, TestAuthority } from '../support/certificates.js';
+import { temporaryFolder } from '../support/folder.js';
 
 /** Two ends of a real connection: below the streams where Node has that, or through them. */
 interface Ends {
@@ -163,3 +167,42 @@ t.test('a socket that is still connecting is written to, and read from, once it 
   await once(ours, 'end');
   t.equal(pieces.join(''), 'early late');
 });
+
+t.test(
+  'TLS: many writes at once arrive whole, and so does what is read',
+  { skip: OPENSSL.skip },
+  async (t) => {
+    const authority = await TestAuthority.create(await temporaryFolder(t));
+    const { cert, key } = await authority.issue('server');
+    const server = createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }, (socket) => {
+      socket.on('error', () => {});
+      socket.pipe(socket);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const halfOpen = { port, host: '127.0.0.1', allowHalfOpen: true };
+    const ours = connectTls({ ...halfOpen, ca: readFileSync(authority.files.cert) });
+    const writer = new SocketWriter(ours, () => {});
+    const pieces: Buffer[] = [];
+    const reader = new SocketReader(ours, (piece) => pieces.push(Buffer.from(piece)));
+    await once(ours, 'secureConnect');
+    reader.pause();
+    const sent = numbered(2_000_000);
+    for (let at = 0; at < sent.length; at += 50_000) {
+      writer.writeRange(sent, at, at + 50_000);
+      writer.writeText('.');
+      writer.flush();
+    }
+    t.equal(writer.isEmpty, false);
+    ours.end();
+    setImmediate(() => reader.resume());
+    await once(ours, 'end');
+    const expected = Array.from({ length: 40 }, (_, i) => [
+      sent.subarray(i * 50_000, (i + 1) * 50_000),
+      Buffer.from('.'),
+    ]);
+    t.ok(Buffer.concat(pieces).equals(Buffer.concat(expected.flat())));
+  },
+);
