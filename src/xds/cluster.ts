@@ -9,13 +9,14 @@ import {
   readPanicThreshold,
   readSlowStart,
 } from './cluster-calm.js';
-import { checkTransport } from './cluster-transport.js';
+import { checkHttpVersion } from './cluster-transport.js';
 import { checkConfigSource } from './config-source.js';
 import { decodeResource } from './decode-resource.js';
 import { type Message, unpackAny } from './descriptors.js';
 import { checkIp, type EndpointConfig, readLocalities } from './endpoint.js';
 import { message, messages, type Problems, readDuration, text, wrapped } from './fields.js';
 import { refuseUnsupported } from './unsupported.js';
+import { readUpstreamTls, type UpstreamTlsConfig } from './upstream-tls.js';
 
 /** Where a cluster's endpoints come from. */
 export type DiscoveryConfig =
@@ -67,6 +68,8 @@ export interface ClusterResource {
   readonly limits: LimitsConfig;
   /** Share of usable endpoints, 0 to 100, below which their health is ignored; 0: never. */
   readonly panicThreshold: number;
+  /** Undefined: endpoints are reached in plain text. */
+  readonly tls: UpstreamTlsConfig | undefined;
 }
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
@@ -80,7 +83,7 @@ export function decodeCluster(bytes: Uint8Array): ClusterResource {
 
 function readCluster(raw: Message, problems: Problems): ClusterResource {
   refuseUnsupported('envoy.config.cluster.v3.Cluster', raw, '', problems);
-  checkTransport(raw, problems);
+  checkHttpVersion(raw, problems);
   const name = text(raw.name);
   if (name === '') problems.add('name', 'is empty');
   return {
@@ -91,6 +94,7 @@ function readCluster(raw: Message, problems: Problems): ClusterResource {
     healthCheck: readHealthCheck(raw, problems),
     limits: readLimits(raw, problems),
     panicThreshold: readPanicThreshold(raw),
+    tls: readUpstreamTls(raw, problems),
     connectTimeoutMs:
       readDuration(raw.connectTimeout, 'connect_timeout', problems, 1) ?? DEFAULT_CONNECT_TIMEOUT_MS,
   };

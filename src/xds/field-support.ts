@@ -149,7 +149,7 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
       type: '`EDS`, `STATIC`, `STRICT_DNS`, `LOGICAL_DNS`',
       lb_policy: '`ROUND_ROBIN`, `LEAST_REQUEST`, `RANDOM`, `RING_HASH`, `MAGLEV`',
       load_balancing_policy: 'the first of round robin, least request, ring hash and Maglev that it lists',
-      transport_socket: '`raw_buffer`',
+      transport_socket: '`raw_buffer`, `tls`',
       typed_extension_protocol_options: '`HttpProtocolOptions` that lead to HTTP/1.1',
       health_checks: 'one',
     },
@@ -215,9 +215,27 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
   },
   'envoy.config.core.v3.TransportSocket': {
     honoured: 'typed_config',
-    only: { typed_config: '`RawBuffer`' },
+    only: { typed_config: '`RawBuffer`, `UpstreamTlsContext`' },
     ignored: { [TOLD_BY_TYPE]: 'name' },
   },
+  'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext': {
+    honoured: 'common_tls_context sni',
+    ignored: { [OWN_CONNECTIONS]: 'max_session_keys' },
+  },
+  'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext': {
+    honoured: 'tls_certificates validation_context',
+    only: { tls_certificates: 'one, by file', validation_context: 'with an authority' },
+    ignored: { 'HTTP/1.1 is spoken': 'alpn_protocols' },
+  },
+  'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext': {
+    honoured: 'trusted_ca system_root_certs match_typed_subject_alt_names',
+  },
+  'envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher': {
+    honoured: 'san_type matcher',
+    only: { san_type: '`DNS`, `IP_ADDRESS`', matcher: 'an exact one' },
+  },
+  'envoy.extensions.transport_sockets.tls.v3.TlsCertificate': { honoured: 'certificate_chain private_key' },
+  'envoy.config.core.v3.DataSource': { honoured: 'filename inline_string inline_bytes' },
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
     honoured: 'explicit_http_config use_downstream_protocol_config',
     only: { explicit_http_config: 'HTTP/1.1', use_downstream_protocol_config: 'which is HTTP/1.1' },

@@ -64,6 +64,16 @@ const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const optionsWith = (fields: Fields) =>
   clusterWith({ typedExtensionProtocolOptions: { http: packAny(HTTP_OPTIONS, fields) } });
 
+const TLS = 'envoy.extensions.transport_sockets.tls.v3';
+/** Without an authority no certificate is good, and the cluster is refused. */
+const TRUST = { validationContext: { systemRootCerts: {} } };
+const tlsWith = (fields: Fields) => {
+  const typedConfig = packAny(`${TLS}.UpstreamTlsContext`, { commonTlsContext: TRUST, ...fields });
+  return clusterWith({ transportSocket: { name: 'tls', typedConfig } });
+};
+const validationWith = (fields: Fields) =>
+  tlsWith({ commonTlsContext: { validationContext: { systemRootCerts: {}, ...fields } } });
+
 export const assignmentWith = (fields: Fields): Carried => ({
   kind: 'endpoint',
   message: { clusterName: 'c', endpoints: [], ...fields },
@@ -170,6 +180,22 @@ export const CARRIERS: Readonly<Record<string, (fields: Fields) => Carried>> = {
   [`${LB}.common.v3.ConsistentHashingLbConfig`]: (fields) =>
     policyWith('maglev.v3.Maglev')({ consistentHashingLbConfig: fields }),
   [`${CORE}.TransportSocket`]: (fields) => clusterWith({ transportSocket: { ...RAW_BUFFER, ...fields } }),
+  [`${TLS}.UpstreamTlsContext`]: tlsWith,
+  [`${TLS}.CommonTlsContext`]: (fields) => tlsWith({ commonTlsContext: { ...TRUST, ...fields } }),
+  [`${TLS}.CertificateValidationContext`]: validationWith,
+  [`${TLS}.SubjectAltNameMatcher`]: (fields) =>
+    validationWith({ matchTypedSubjectAltNames: [{ sanType: 'DNS', matcher: { exact: 'a' }, ...fields }] }),
+  [`${TLS}.TlsCertificate`]: (fields) =>
+    tlsWith({
+      commonTlsContext: {
+        ...TRUST,
+        tlsCertificates: [
+          { certificateChain: { filename: '/c' }, privateKey: { filename: '/k' }, ...fields },
+        ],
+      },
+    }),
+  [`${CORE}.DataSource`]: (fields) =>
+    validationWith({ systemRootCerts: undefined, trustedCa: { filename: '/ca', ...fields } }),
   [HTTP_OPTIONS]: optionsWith,
   [`${HTTP_OPTIONS}.ExplicitHttpConfig`]: (fields) => optionsWith({ explicitHttpConfig: fields }),
   [`${CLUSTER}.OutlierDetection`]: (fields) => clusterWith({ outlierDetection: fields }),

@@ -14,8 +14,11 @@ const CLUSTER = 'envoy.config.cluster.v3';
 const ENDPOINT = 'envoy.config.endpoint.v3';
 const CORE = 'envoy.config.core.v3';
 const LB = 'envoy.extensions.load_balancing_policies';
+const TLS = 'envoy.extensions.transport_sockets.tls.v3';
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
+const systemTrust = { validationContext: { systemRootCerts: {} } };
+const ownCertificate = { certificateChain: { filename: '/c' }, privateKey: { filename: '/k' } };
 const managerFilter = { name: 'http', typedConfig: packAny(HTTP_CONNECTION_MANAGER_TYPE, managerWith({})) };
 const fault = packAny(FAULT_TYPE, { abort: { httpStatus: 503, percentage: { numerator: 1 } } });
 const unknown = { typeUrl: 'type.googleapis.com/some.Filter', value: Buffer.from([]) };
@@ -241,6 +244,25 @@ export const HONOURED: Readonly<Record<string, { readonly fields: Fields; readon
   [`${LB}.common.v3.ConsistentHashingLbConfig.hash_balance_factor`]: {
     fields: { hashBalanceFactor: { value: 150 } },
   },
+  [`${TLS}.UpstreamTlsContext.common_tls_context`]: {
+    fields: { commonTlsContext: { ...systemTrust, tlsCertificates: [ownCertificate] } },
+  },
+  [`${TLS}.CommonTlsContext.tls_certificates`]: { fields: { tlsCertificates: [ownCertificate] } },
+  [`${TLS}.CommonTlsContext.validation_context`]: {
+    fields: { validationContext: { trustedCa: { filename: '/ca' } } },
+  },
+  [`${TLS}.CertificateValidationContext.trusted_ca`]: { fields: { trustedCa: { filename: '/ca' } } },
+  [`${TLS}.CertificateValidationContext.system_root_certs`]: {
+    without: { trustedCa: { filename: '/ca' }, systemRootCerts: undefined },
+    fields: { systemRootCerts: {} },
+  },
+  [`${TLS}.CertificateValidationContext.match_typed_subject_alt_names`]: {
+    fields: { matchTypedSubjectAltNames: [{ sanType: 'DNS', matcher: { exact: 'a' } }] },
+  },
+  [`${TLS}.SubjectAltNameMatcher.matcher`]: { fields: { matcher: { exact: 'b' } } },
+  [`${TLS}.TlsCertificate.certificate_chain`]: { fields: { certificateChain: { filename: '/d' } } },
+  [`${TLS}.TlsCertificate.private_key`]: { fields: { privateKey: { filename: '/d' } } },
+  [`${CORE}.DataSource.inline_bytes`]: { fields: { inlineBytes: Buffer.from('pem') } },
   [`${CLUSTER}.OutlierDetection.enforcing_consecutive_5xx`]: {
     fields: { enforcingConsecutive_5xx: { value: 0 } },
   },
@@ -306,7 +328,7 @@ const transport = (type: string) => ({
   },
 });
 const RAW = 'raw_buffer.v3.RawBuffer';
-const TLS = 'tls.v3.UpstreamTlsContext';
+const QUIC = 'quic.v3.QuicUpstreamTransport';
 
 /** Fields of which only some values are honoured, some that are, and some that are refused. */
 export const LIMITED: Readonly<
@@ -387,7 +409,7 @@ export const LIMITED: Readonly<
     taken: [{ loadBalancingPolicy: policies('maglev.v3.Maglev') }],
     refused: [{ loadBalancingPolicy: policies('none.v1.Unknown') }],
   },
-  [`${CLUSTER}.Cluster.transport_socket`]: { taken: [transport(RAW)], refused: [transport(TLS)] },
+  [`${CLUSTER}.Cluster.transport_socket`]: { taken: [transport(RAW)], refused: [transport(QUIC)] },
   [`${CLUSTER}.Cluster.typed_extension_protocol_options`]: {
     taken: [
       { typedExtensionProtocolOptions: { h: packAny(HTTP_OPTIONS, { useDownstreamProtocolConfig: {} }) } },
@@ -419,6 +441,22 @@ export const LIMITED: Readonly<
     refused: [{ hashFunction: 'MURMUR_HASH_2' }],
   },
   [`${CORE}.TransportSocket.typed_config`]: { taken: [{}], refused: [] },
+  [`${TLS}.CommonTlsContext.tls_certificates`]: {
+    taken: [{ tlsCertificates: [ownCertificate] }],
+    refused: [
+      { tlsCertificates: [ownCertificate, ownCertificate] },
+      { tlsCertificates: [{ ...ownCertificate, privateKey: { inlineString: 'k' } }] },
+    ],
+  },
+  [`${TLS}.CommonTlsContext.validation_context`]: {
+    taken: [systemTrust],
+    refused: [{ validationContext: {} }],
+  },
+  [`${TLS}.SubjectAltNameMatcher.san_type`]: {
+    taken: [{ sanType: 'IP_ADDRESS' }],
+    refused: [],
+  },
+  [`${TLS}.SubjectAltNameMatcher.matcher`]: { taken: [{ matcher: { exact: 'b' } }], refused: [] },
   [`${HTTP_OPTIONS}.explicit_http_config`]: {
     taken: [{ explicitHttpConfig: { httpProtocolOptions: Buffer.from([]) } }],
     refused: [{ explicitHttpConfig: { http2ProtocolOptions: Buffer.from([]) } }],
