@@ -74,7 +74,7 @@ function readPem(source: Message, path: string, problems: Problems): PemSource {
 }
 
 function bytesText(value: unknown): string {
-  return value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : '';
+  return value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : '';
 }
 
 function readFile(source: Message | undefined, path: string, problems: Problems): string {
