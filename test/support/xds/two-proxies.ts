@@ -134,10 +134,15 @@ function upstreamOf({ body, backend }: Answer): object | undefined {
  * late, but for the first time only; `x-fail: 1`, and the path `/check-1-fails`, fail at backend 1.
  *
  * @param number tells it from others in those
+ * @param asked how often each key has come, to any of the backends that share this
  */
-export async function startObedient(t: Test, name: string, number = 0): Promise<Obedient> {
+export async function startObedient(
+  t: Test,
+  name: string,
+  number = 0,
+  asked = new Map<string, number>(),
+): Promise<Obedient> {
   const seen: Pick<Echo, 'method' | 'url' | 'headers'>[] = [];
-  const asked = new Map<string, number>();
   const handler: Handler = (request, response, backend) => {
     const { method = '', url = '', headers } = request;
     const { 'x-answer': answers = '200', 'x-wait': wait = '0', 'x-key': key = '', 'x-fail': fails } = headers;
