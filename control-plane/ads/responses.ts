@@ -30,6 +30,8 @@ export interface SotwContent {
   readonly resources: readonly SnapshotResource[];
   /** The response must stay one: what it leaves out is gone. */
   readonly complete: boolean;
+  /** Where it need not, each resource comes in one of its own. */
+  readonly apart: boolean;
 }
 
 export function encodeDeltaBodies({ kind, resources, removed, systemVersion }: DeltaContent): ResponseBody[] {
@@ -43,8 +45,8 @@ export function encodeDeltaBodies({ kind, resources, removed, systemVersion }: D
   });
 }
 
-export function encodeSotwBodies({ kind, version, resources, complete }: SotwContent): ResponseBody[] {
-  const batches = complete ? [resources] : batchesOf(resources, 'any');
+export function encodeSotwBodies({ kind, version, resources, complete, apart }: SotwContent): ResponseBody[] {
+  const batches = complete ? [resources] : batchesOf(resources, 'any', apart ? 1 : MAX_RESPONSE_BYTES);
   return batches.map((batch) => {
     const writer = protobuf.Writer.create().uint32(field(1)).string(version);
     for (const { any } of batch) writer.uint32(field(2)).bytes(any);
@@ -54,11 +56,15 @@ export function encodeSotwBodies({ kind, version, resources, complete }: SotwCon
 }
 
 /** At least one batch, empty if need be. */
-function batchesOf(resources: readonly SnapshotResource[], form: 'any' | 'delta'): SnapshotResource[][] {
+function batchesOf(
+  resources: readonly SnapshotResource[],
+  form: 'any' | 'delta',
+  maxBytes = MAX_RESPONSE_BYTES,
+): SnapshotResource[][] {
   const batches: SnapshotResource[][] = [[]];
   let size = 0;
   for (const resource of resources) {
-    if (size > 0 && size + resource[form].length > MAX_RESPONSE_BYTES) {
+    if (size > 0 && size + resource[form].length > maxBytes) {
       batches.push([]);
       size = 0;
     }

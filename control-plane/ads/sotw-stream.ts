@@ -40,7 +40,10 @@ export class SotwStream extends AdsStream {
     const version = wildcard
       ? this.source.snapshot.typeVersion(kind, this.node.namespace)
       : versionOfAll(everything);
-    for (const body of encodeSotwBodies({ kind, version, resources, complete }))
+    // Endpoints that leave a cluster, in a response in which another cluster changes, end a process with grpc-js
+    // ("endpoint found in leafWeightMap but not in leafMap").
+    const apart = this.node.agent === 'grpc';
+    for (const body of encodeSotwBodies({ kind, version, resources, complete, apart }))
       this.send(kind, body.bytes, complete ? 'all' : body.names);
     this.noteSent(kind, named.includes('*') ? resources.map(({ name }) => name) : named);
   }

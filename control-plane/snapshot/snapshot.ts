@@ -187,7 +187,7 @@ export class Snapshot {
     const cacheKey = aliasKey(name, found);
     let alias = this.aliases.get(cacheKey);
     if (alias === undefined) {
-      alias = snapshotResource(encode('listener', name, translateListener(name, routes)));
+      alias = snapshotResource(encode('listener', name, translateListener(name, routes, found.listenerMark)));
       this.aliases.set(cacheKey, alias);
     }
     return alias;

@@ -1,18 +1,32 @@
+import { type MeshService, serviceKey } from '../../src/model/mesh-service.js';
 import { packAny } from '../../src/xds/descriptors.js';
 import { FAULT_FILTER, FAULT_TYPE } from '../../src/xds/fault.js';
 import { HTTP_CONNECTION_MANAGER_TYPE, ROUTER_TYPE } from '../../src/xds/listener.js';
+import { markOf } from './mark.js';
+import type { TranslateContext } from './policy.js';
 import { STATEFUL_SESSION_OFF } from './stateful-session.js';
+
+/** Of a service's listeners, whatever their name: the service is as old as the oldest of its releases. */
+export function listenerMark(service: MeshService, context: TranslateContext): string {
+  const births = service.spec.versions.map(({ name }) => Number(context.incarnation(service, name)));
+  const mark = markOf(`listener ${serviceKey(service)}`, String(Math.min(...births)), context);
+  return mark.toString('base64url').slice(0, MARK_LENGTH);
+}
+
+const MARK_LENGTH = 8;
 
 /**
  * An API listener: the form that gRPC clients resolve by name, and all that a sidecar needs, which decides for
  * itself where to listen.
+ *
+ * @param mark of the service; said where statistics would be, of which there are none
  */
-export function translateListener(name: string, routeConfigName: string): object {
+export function translateListener(name: string, routeConfigName: string, mark: string): object {
   return {
     name,
     apiListener: {
       apiListener: packAny(HTTP_CONNECTION_MANAGER_TYPE, {
-        statPrefix: name,
+        statPrefix: `${name} ${mark}`,
         rds: { routeConfigName, configSource: { ads: {}, resourceApiVersion: 'V3' } },
         httpFilters: [
           // Routes that inject faults say so, as do services with stateful sessions; otherwise the filters do nothing.

@@ -57,12 +57,15 @@ function translateRoute(route: RouteSpec, service: MeshService): object[] {
 function translateAction(route: RouteSpec, service: MeshService, match: MatchSpec | undefined): object {
   const { timeouts, affinity } = service.spec;
   const idleMs = route.idleTimeout ?? timeouts?.idle;
+  const timeoutMs = route.timeout ?? timeouts?.request ?? 0;
   return {
     ...translateSplit(route.split ?? [], service),
     ...translateRewrite(route, match),
     ...translateMirror(route, service),
     hashPolicy: (affinity?.key ?? []).flatMap(translateHashPolicy),
-    timeout: toDuration(route.timeout ?? timeouts?.request ?? 0),
+    timeout: toDuration(timeoutMs),
+    // gRPC's clients look at this alone; of others it bounds nothing (gRFC A31).
+    ...(timeoutMs === 0 ? {} : { maxStreamDuration: { grpcTimeoutHeaderMax: toDuration(timeoutMs) } }),
     ...(idleMs === undefined ? {} : { idleTimeout: toDuration(idleMs) }),
     ...translateRetries(route.retries),
   };
