@@ -57,18 +57,20 @@ function translateRoute(route: RouteSpec, service: MeshService): object[] {
 function translateAction(route: RouteSpec, service: MeshService, match: MatchSpec | undefined): object {
   const { timeouts, affinity } = service.spec;
   const idleMs = route.idleTimeout ?? timeouts?.idle;
-  const timeoutMs = route.timeout ?? timeouts?.request ?? 0;
   return {
     ...translateSplit(route.split ?? [], service),
     ...translateRewrite(route, match),
     ...translateMirror(route, service),
     hashPolicy: (affinity?.key ?? []).flatMap(translateHashPolicy),
-    timeout: toDuration(timeoutMs),
-    // gRPC's clients look at this alone; of others it bounds nothing (gRFC A31).
-    ...(timeoutMs === 0 ? {} : { maxStreamDuration: { grpcTimeoutHeaderMax: toDuration(timeoutMs) } }),
+    timeout: toDuration(requestTimeoutMs(route, service)),
     ...(idleMs === undefined ? {} : { idleTimeout: toDuration(idleMs) }),
     ...translateRetries(route.retries),
   };
+}
+
+/** 0: none. */
+export function requestTimeoutMs({ timeout }: RouteSpec, { spec }: MeshService): number {
+  return timeout ?? spec.timeouts?.request ?? 0;
 }
 
 /** Weights always sum to the same total, so that clients without our payload hash to the same slots. */

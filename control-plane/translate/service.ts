@@ -31,9 +31,7 @@ export interface TranslatedService {
 export function translateService(service: MeshService, context: TranslateContext): TranslatedService {
   const mark = listenerMark(service, context);
   const own = listenerName(service);
-  const shared: EncodedResource[] = [
-    encode('listener', own, translateListener(own, routeConfigurationName(service), mark)),
-  ];
+  const shared: EncodedResource[] = [encode('listener', own, translateListener(own, service, mark))];
   for (const version of service.spec.versions) {
     const name = clusterName(service, version.name);
     shared.push(encode('cluster', name, translateCluster(name, service, version, context)));
