@@ -27,6 +27,8 @@ export interface SidecarOptions {
   readonly admin: SocketAddress;
   /** A second admin listener, for scrapers outside. */
   readonly metrics: SocketAddress | undefined;
+  /** Where the client status is served by gRPC (CSDS). */
+  readonly csds?: SocketAddress | undefined;
   readonly passthrough: boolean;
   /** DNS names answered from here: `host:port` → addresses. */
   readonly resolve: ReadonlyMap<string, readonly ResolvedAddress[]>;

@@ -10,6 +10,7 @@ import { formatAddress } from '../src/xds/fields.js';
 import { AccessLog } from './admin/access-log.js';
 import { ActionCounts } from './admin/action-counts.js';
 import { type AdminSources, createAdminServer } from './admin/admin-server.js';
+import { ClientStatusServer, type ClientStatusSource } from './admin/client-status-server.js';
 import { describeClusters } from './admin/describe-clusters.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { readiness } from './admin/readiness.js';
@@ -39,6 +40,7 @@ export interface SidecarAddresses {
   readonly inbound: string;
   readonly admin: string;
   readonly metrics?: string;
+  readonly csds?: string;
 }
 
 /** A running sidecar. {@link Sidecar.start} is the one place that puts its parts together. */
@@ -98,6 +100,7 @@ interface Parts extends Discovery, DataPath {
   readonly clusters: ClusterRegistry;
   readonly admin: HttpServer;
   readonly publicAdmin: HttpServer;
+  readonly clientStatus: ClientStatusServer | undefined;
 }
 
 /** Starts from the last good configuration on disk, where there is one, before the first request can arrive. */
@@ -111,16 +114,19 @@ async function restore({ lastGood, client, configuration }: Parts): Promise<void
 /** @throws ListenError */
 async function bind(
   parts: Parts,
-  { outbound, inbound, admin, metrics }: SidecarOptions,
+  { outbound, inbound, admin, metrics, csds }: SidecarOptions,
 ): Promise<SidecarAddresses> {
   const addresses = {
     outbound: await parts.outbound.start(outbound),
     inbound: await parts.inbound.start(inbound),
     admin: await listen(parts.admin, 'administration (--admin)', admin.host, admin.port),
   };
-  if (metrics === undefined) return addresses;
-  const bound = await listen(parts.publicAdmin, 'metrics (--metrics)', metrics.host, metrics.port);
-  return { ...addresses, metrics: bound };
+  const { publicAdmin, clientStatus } = parts;
+  return {
+    ...addresses,
+    ...(metrics && { metrics: await listen(publicAdmin, 'metrics (--metrics)', metrics.host, metrics.port) }),
+    ...(csds && clientStatus && { csds: await clientStatus.start(csds) }),
+  };
 }
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
@@ -137,6 +143,7 @@ function release(parts: Parts): void {
   clusters.close();
   app.retire();
   passthrough?.close();
+  parts.clientStatus?.close();
   for (const server of [parts.admin, parts.publicAdmin]) {
     server.close();
     server.closeAllConnections();
@@ -194,7 +201,15 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
   }
 
   const [admin, publicAdmin] = [createAdminServer(sources), createAdminServer(sources)];
-  return { ...discovery, ...dataPath, drain, clock, delay, clusters, admin, publicAdmin };
+  const clientStatus = options.csds && new ClientStatusServer(statusOf(discovery));
+  return { ...discovery, ...dataPath, drain, clock, delay, clusters, admin, publicAdmin, clientStatus };
+}
+
+function statusOf({ node, client }: Discovery): ClientStatusSource {
+  return {
+    id: (node as { readonly id: string }).id,
+    config: () => ({ node, genericXdsConfigs: client.status.messages() }),
+  };
 }
 
 function newRecorder(options: SidecarOptions, output: LogOutput, samples: RequestSamples): RequestRecorder {

@@ -1,3 +1,4 @@
+import { toTimestamp } from '../../src/xds/client-status-service.js';
 import { type ResourceKind, TYPE_URL } from '../../src/xds/resource-types.js';
 import type { ReceivedResource, RefusedResource } from './response-entries.js';
 
@@ -74,14 +75,31 @@ export class ClientStatus {
 
   /** `generic_xds_configs` of an `envoy.service.status.v3.ClientConfig`, in protobuf's JSON form. */
   list(): object[] {
+    return this.configs((ms) => new Date(ms).toISOString());
+  }
+
+  /** The same, to be encoded. The resources' contents are not kept, and not told. */
+  messages(): object[] {
+    return this.configs(toTimestamp);
+  }
+
+  private configs(time: (ms: number) => unknown): object[] {
     return [...this.kinds].flatMap(([kind, states]) =>
       [...states].map(([name, { status, version, updatedAtMs, error }]) => ({
         typeUrl: TYPE_URL[kind],
         name,
         ...(version === '' ? {} : { versionInfo: version }),
-        ...(updatedAtMs === 0 ? {} : { lastUpdated: new Date(updatedAtMs).toISOString() }),
+        ...(updatedAtMs === 0 ? {} : { lastUpdated: time(updatedAtMs) }),
         clientStatus: status,
-        ...(error === undefined ? {} : { errorState: describe(error) }),
+        ...(error === undefined
+          ? {}
+          : {
+              errorState: {
+                details: error.reason,
+                versionInfo: error.version,
+                lastUpdateAttempt: time(error.atMs),
+              },
+            }),
       })),
     );
   }
@@ -104,8 +122,4 @@ export class ClientStatus {
     }
     return state;
   }
-}
-
-function describe({ reason, version, atMs }: { reason: string; version: string; atMs: number }): object {
-  return { details: reason, versionInfo: version, lastUpdateAttempt: new Date(atMs).toISOString() };
 }

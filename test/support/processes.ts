@@ -124,17 +124,23 @@ export interface StartedSidecar {
   readonly outbound: string;
   readonly inbound: string;
   readonly admin: string;
+  /** Where it was asked for. */
+  readonly csds?: string;
 }
 
 /** A sidecar of its own process, on free ports. Returns once it is listening; `/ready` may take longer. */
-export async function startSidecar(t: Test, args: readonly string[]): Promise<StartedSidecar> {
+export async function startSidecar(
+  t: Test,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<StartedSidecar> {
   const ports = ['--outbound', '--inbound', '--admin'].flatMap((flag) => ifAbsent(args, flag, '127.0.0.1:0'));
-  const started = RoostProcess.start(t, ['sidecar', ...ports, ...args]);
-  const { outbound, inbound, admin } = (await started.logged('sidecar is listening')) as Record<
-    'outbound' | 'inbound' | 'admin',
+  const started = RoostProcess.start(t, ['sidecar', ...ports, ...args], env);
+  const { outbound, inbound, admin, csds } = (await started.logged('sidecar is listening')) as Record<
+    'outbound' | 'inbound' | 'admin' | 'csds',
     string
   >;
-  return { process: started, outbound, inbound, admin };
+  return { process: started, outbound, inbound, admin, csds };
 }
 
 function ifAbsent(args: readonly string[], flag: string, value: string): string[] {

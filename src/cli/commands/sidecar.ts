@@ -96,6 +96,12 @@ const FLAGS = {
     help: 'a second admin listener, for scrapers and probes from outside (usually 0.0.0.0:15020)',
     parse: listenAddress,
   },
+  csds: {
+    name: 'csds',
+    argument: 'HOST:PORT',
+    help: 'serve by gRPC what /client_status shows (CSDS), for grpcdebug and its like; in plain text, for loopback',
+    parse: listenAddress,
+  },
   unknown: {
     name: 'unknown',
     argument: 'passthrough|deny',
