@@ -30,7 +30,7 @@ function describe(service: ServiceKey, release: string, now: PresentLoad, reques
     release,
     requestsPerSecond: perSecond,
     successRate: perSecond === 0 ? 1 : now.succeededPerSecond / perSecond,
-    latencyMs: perSecond === 0 ? 0 : now.latencyMsPerSecond / perSecond,
+    latencyMs: now.timedPerSecond === 0 ? 0 : now.latencyMsPerSecond / now.timedPerSecond,
     inFlight: now.inFlight,
     pins: now.pins,
     requests,

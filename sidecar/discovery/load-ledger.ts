@@ -65,21 +65,24 @@ export class LoadLedger {
   }
 }
 
-const NOTHING = { issued: 0, succeeded: 0, failed: 0, latencySumMs: 0, inFlight: 0 } as const;
+const NOTHING = { issued: 0, succeeded: 0, failed: 0, latencySumMs: 0, timed: 0, inFlight: 0 } as const;
 
 /** @returns undefined where there is nothing to tell of */
 function loadSince(last: Reported, endpoint: CountedEndpoint, pins: number): EndpointLoad | undefined {
   const { traffic, counters, activeRequests, address } = endpoint;
+  const succeeded = traffic.succeeded - last.succeeded;
+  const failed = traffic.failed - last.failed;
   const load = {
     address,
     issued: counters.requests - last.issued,
-    succeeded: traffic.succeeded - last.succeeded,
-    failed: traffic.failed - last.failed,
+    succeeded,
+    failed,
+    timed: succeeded + failed,
     latencySumMs: traffic.latencySumMs - last.latencySumMs,
     inFlight: activeRequests,
     pins,
   };
-  const { issued, succeeded, failed } = load;
+  const { issued } = load;
   if (issued + succeeded + failed + activeRequests + pins === 0) return undefined;
   last.issued = counters.requests;
   last.succeeded = traffic.succeeded;

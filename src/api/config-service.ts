@@ -131,7 +131,7 @@ export interface ReleaseLoad {
   readonly requestsPerSecond: number;
   /** 0 to 1; 1 where nothing finished. */
   readonly successRate: number;
-  /** Mean of the requests that finished. */
+  /** Mean of the requests that finished and were timed; 0: none was (Envoy times none). */
   readonly latencyMs: number;
   readonly inFlight: number;
   /** Sessions that sidecars hold there. */

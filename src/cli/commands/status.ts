@@ -87,7 +87,7 @@ function loadTable(loads: readonly ReleaseLoad[]): string {
       release,
       requestsPerSecond.toFixed(1),
       requestsPerSecond === 0 ? '-' : `${(successRate * 100).toFixed(2)} %`,
-      requestsPerSecond === 0 ? '-' : `${latencyMs.toFixed(1)} ms`,
+      latencyMs === 0 ? '-' : `${latencyMs.toFixed(1)} ms`,
       String(inFlight),
       String(pins),
     ]),

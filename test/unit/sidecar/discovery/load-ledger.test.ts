@@ -27,7 +27,10 @@ t.test('each report tells what is new since the last; silence about what has not
   a.counters.requests = 3;
   a.activeRequests = 1;
   a.traffic = { succeeded: 1, failed: 1, latencySumMs: 7.5 };
-  const counted = { issued: 3, succeeded: 1, failed: 1, latencySumMs: 7.5, inFlight: 1, pins: 0 };
+  const counted = {
+    ...{ issued: 3, succeeded: 1, failed: 1, timed: 2 },
+    ...{ latencySumMs: 7.5, inFlight: 1, pins: 0 },
+  };
   t.same(ledger.take(NO_PINS), [{ cluster: 'v1', endpoints: [{ address: a.address, ...counted }] }]);
   a.activeRequests = 0;
   a.traffic.succeeded = 2;

@@ -13,7 +13,16 @@ type LoadCall = ServerDuplexStream<Message, object>;
 const LOAD: ClusterLoad = {
   cluster: 'shop/cart/v1',
   endpoints: [
-    { address: '10.0.0.1:80', issued: 2, succeeded: 1, failed: 1, inFlight: 0, latencySumMs: 3, pins: 4 },
+    {
+      address: '10.0.0.1:80',
+      issued: 2,
+      succeeded: 1,
+      failed: 1,
+      inFlight: 0,
+      timed: 0,
+      latencySumMs: 3,
+      pins: 4,
+    },
   ],
 };
 
