@@ -1,9 +1,10 @@
 import { proportionalRingSize } from '../../src/hashing/ring.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
 import type { VersionSpec } from '../../src/model/schema.js';
-import { CLUSTER_METADATA_KEY, type LoadBalancerKind } from '../../src/xds/cluster.js';
+import type { LoadBalancerKind } from '../../src/xds/cluster.js';
 import { packAny } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
+import { CLUSTER_METADATA_KEY } from '../../src/xds/load-balancer.js';
 import { translateCalm } from './calm.js';
 import { socketAddress } from './endpoint.js';
 import { markOf } from './mark.js';
