@@ -1,10 +1,5 @@
 import { EventEmitter } from 'node:events';
-import {
-  type MeshService,
-  parseMeshService,
-  type ServiceKey,
-  serviceKey,
-} from '../../src/model/mesh-service.js';
+import { type MeshService, type ServiceKey, serviceKey } from '../../src/model/mesh-service.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { StoreBackend } from './backend.js';
@@ -18,25 +13,19 @@ import {
   type FileSourceMark,
   type ServiceRecord,
 } from './config-state.js';
+import { type Configuration, ConfigurationReader, differingKeys } from './configuration.js';
 import { digestOf } from './digest.js';
 import { checkTogether, parseAll } from './edit-checks.js';
-import { DeclaredInFileError, RevisionConflictError, UnknownServiceError } from './errors.js';
-import { changesOf, type ServiceChange } from './history.js';
+import {
+  DeclaredInFileError,
+  OvertakenError,
+  RevisionConflictError,
+  StoreUnavailableError,
+  UnknownServiceError,
+} from './errors.js';
+import { changesOf, revisionOfRequest, type ServiceChange } from './history.js';
 import { planRestore } from './restore.js';
 import { documentToUndoTo } from './undo.js';
-
-/** A service as it is in force. */
-export interface ConfiguredService {
-  readonly service: MeshService;
-  readonly record: ServiceRecord;
-}
-
-/** The configuration in force at one revision. Immutable. */
-export interface Configuration {
-  readonly revision: number;
-  readonly services: ReadonlyMap<ServiceKey, ConfiguredService>;
-  readonly pinSecret: Buffer;
-}
 
 /** One change to make: documents to put in force, services to take out. */
 export interface Edit {
@@ -73,33 +62,34 @@ export interface Commit {
   readonly differences: readonly Difference[];
 }
 
+/** An edit that others have overtaken is made anew this often at most. */
+const MAX_ATTEMPTS = 50;
+
 /**
  * The one place where configuration changes. Edits are made one at a time: checked as a whole, made durable,
  * then published. Emits `change` with the new configuration and the keys that differ.
+ *
+ * Where the store is shared, an edit is checked against the newest state there is, and made anew from the start if
+ * another control plane commits in between; what others commit is taken over as soon as the store tells of it.
  */
 export class ConfigStore extends EventEmitter<{ change: [Configuration, ReadonlySet<ServiceKey>] }> {
   private tail: Promise<unknown> = Promise.resolve();
   private closed = false;
   private configuration: Configuration;
+  private readonly reader: ConfigurationReader;
+  /** What others have committed is about to be taken over. */
+  private hasNews = false;
 
   private constructor(
     private readonly backend: StoreBackend,
     private state: ConfigState,
     private readonly rehearse: (service: MeshService) => void,
-    log: Logger,
+    private readonly log: Logger,
   ) {
     super();
-    const services = new Map<ServiceKey, ConfiguredService>();
-    for (const [key, record] of state.services) {
-      try {
-        const service = parseMeshService(record.document);
-        rehearse(service);
-        services.set(key, { service, record });
-      } catch (error) {
-        log.error({ service: key, err: error }, 'a stored service is not valid any more and is not served');
-      }
-    }
-    this.configuration = { revision: state.revision, services, pinSecret: state.pinSecret };
+    this.reader = new ConfigurationReader(rehearse, log);
+    this.configuration = this.reader.read(state);
+    backend.shared?.follow(() => this.followNews());
   }
 
   /** @param rehearse does with a service what its users will do, and throws where that cannot be done */
@@ -115,9 +105,26 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     return this.configuration;
   }
 
-  /** @throws RejectedError, RevisionConflictError, UnknownServiceError; or what the store's disk says. */
-  edit(edit: Edit): Promise<Commit> {
-    return this.exclusively(() => this.commit(edit));
+  /** Where configuration is kept, for people. */
+  get name(): string {
+    return this.backend.name;
+  }
+
+  /** Why nothing can be stored at present; undefined: it can, as far as is known. */
+  get problem(): string | undefined {
+    return this.backend.shared?.problem;
+  }
+
+  /**
+   * @param edit or what makes it of the configuration that it is made on
+   * @throws RejectedError, RevisionConflictError, UnknownServiceError; or what the store says
+   */
+  edit(edit: Edit | ((current: Configuration) => Edit)): Promise<Commit> {
+    const cause = typeof edit === 'function' ? undefined : edit.cause;
+    return this.exclusively(
+      () => this.commit(typeof edit === 'function' ? edit(this.configuration) : edit),
+      cause,
+    );
   }
 
   /** Reads a document and edits it in one step, so that no other edit comes between. */
@@ -132,7 +139,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
       const configured = this.configuration.services.get(key);
       if (configured === undefined) throw this.unknown(key);
       return this.commit({ documents: [change(configured.record.document)], ...(cause && { cause }) });
-    });
+    }, cause);
   }
 
   /**
@@ -151,7 +158,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
       this.checkRevision(key, expectedRevision);
       const document = documentToUndoTo(this.state, key, to);
       return this.commit({ documents: [document], ...(cause && { cause }) });
-    });
+    }, cause);
   }
 
   /** What was done to a service, or to all of them, newest first, as far back as it is kept. */
@@ -173,7 +180,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
       const plan = planRestore(this.state, backup);
       if (plan === undefined) return this.nothingToDo();
       return this.store({ ...plan, at: new Date().toISOString(), ...cause }, dryRun);
-    });
+    }, cause);
   }
 
   /** Takes a service out, unless a file declares it. */
@@ -183,7 +190,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
       const file = this.state.services.get(key)?.source?.file;
       if (file !== undefined) throw new DeclaredInFileError(key, file);
       return this.commit({ deleted: [key], ...(cause && { cause }) });
-    });
+    }, cause);
   }
 
   /** Finishes the edits under way; later ones are refused. */
@@ -193,11 +200,65 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     await this.backend.close();
   }
 
-  private exclusively<T>(work: () => Promise<T>): Promise<T> {
-    if (this.closed) return Promise.reject(new Error('the control plane is shutting down'));
-    const result = this.tail.then(work);
+  /** Makes edits wait for each other. */
+  private exclusively(work: () => Promise<Commit>, cause: Cause | undefined): Promise<Commit> {
+    if (this.closed) return Promise.reject(new StoreUnavailableError('the control plane is shutting down'));
+    const result = this.tail.then(() => this.attempt(work, cause?.requestId));
     this.tail = result.catch(() => {});
     return result;
+  }
+
+  /** Works on the newest state, again if somebody else commits meanwhile; what was asked for before is not done twice. */
+  private async attempt(work: () => Promise<Commit>, requestId: string | undefined): Promise<Commit> {
+    for (let attempts = 1; ; attempts++) {
+      await this.catchUp();
+      const made = requestId && this.madeBefore(requestId);
+      if (made) return made;
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof OvertakenError) || attempts === MAX_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** What came of a request that has been made already: its caller did not get the answer. */
+  private madeBefore(requestId: string): Commit | undefined {
+    const revision = revisionOfRequest(this.state.history, requestId);
+    if (revision === undefined) return undefined;
+    const changes = changesOf(this.state).filter((change) => change.revision === revision);
+    const differences = changes.map(({ key, before, after }) => ({
+      key,
+      before: before?.document,
+      after: after ?? undefined,
+    }));
+    return { revision, changed: new Set(changes.map(({ key }) => key)), differences };
+  }
+
+  /** The store says that others may have committed something: takes it over when the edits under way are done. */
+  private followNews(): void {
+    if (this.hasNews || this.closed) return;
+    this.hasNews = true;
+    this.tail = this.tail.then(() => {
+      this.hasNews = false;
+      return this.catchUp();
+    });
+    this.tail = this.tail.catch((error: unknown) =>
+      // It says so again once it can be read.
+      this.log.warn({ err: error }, 'what others have stored cannot be read at present'),
+    );
+  }
+
+  private async catchUp(): Promise<void> {
+    const newer = this.closed ? undefined : await this.backend.shared?.newer(this.state);
+    if (newer !== undefined) this.adopt(newer);
+  }
+
+  private adopt(state: ConfigState): void {
+    const before = this.configuration;
+    this.state = state;
+    this.configuration = this.reader.read(state, before);
+    this.emit('change', this.configuration, differingKeys(before, this.configuration));
   }
 
   private async commit(edit: Edit): Promise<Commit> {
@@ -227,8 +288,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     if (dryRun) return { revision: this.state.revision, changed, differences };
     const state = applyChange(this.state, change);
     await this.backend.append(change, state);
-    this.state = state;
-    this.publish(change);
+    this.adopt(state);
     return { revision: change.revision, changed, differences };
   }
 
@@ -250,17 +310,6 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     for (const key of deleted) mesh.delete(key);
     for (const service of edited) mesh.set(serviceKey(service), service);
     return mesh;
-  }
-
-  private publish({ revision, put, deleted, restored }: Change): void {
-    const services = new Map(this.configuration.services);
-    for (const key of deleted) services.delete(key);
-    for (const [key, record] of put)
-      services.set(key, { service: parseMeshService(record.document), record });
-    this.configuration = { revision, services, pinSecret: this.state.pinSecret };
-    // Another secret is another meaning of every pin.
-    const all = restored === undefined ? [] : services.keys();
-    this.emit('change', this.configuration, new Set([...deleted, ...put.map(([key]) => key), ...all]));
   }
 
   /** @throws RevisionConflictError */
