@@ -179,7 +179,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
   });
   const delay = new EventLoopDelay();
   const own = { clock, delay, drain, clusters, sessions, samples, recorder, actionCounts, output };
-  const sources = adminSources(options, { ...discovery, ...dataPath, ...own }, onDrain);
+  const sources = adminSources({ ...discovery, ...dataPath, ...own }, onDrain);
 
   function onTick(now: number): void {
     inbound.checkDeadlines(now);
@@ -220,8 +220,8 @@ interface Shown extends Discovery, DataPath {
   readonly output: LogOutput;
 }
 
-function adminSources(options: SidecarOptions, shown: Shown, onDrain: () => void): AdminSources {
-  const { configuration, client, lastGood, clusters, drain, samples, node } = shown;
+function adminSources(shown: Shown, onDrain: () => void): AdminSources {
+  const { configuration, client, lastGood, controlPlanes, clusters, drain, samples, node } = shown;
   const figures = new ProcessFigures(shown.delay);
   const listenerOf = (direction: 'inbound' | 'outbound') => shown[direction];
   const metrics = sidecarMetrics({
@@ -240,9 +240,8 @@ function adminSources(options: SidecarOptions, shown: Shown, onDrain: () => void
     activeRequests: (direction) => listenerOf(direction).busyCount,
     droppedLogLines: () => shown.output.dropped,
   });
-  const { controlPlane } = options;
   return {
-    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlane }),
+    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlanes }),
     scraper: new Scraper(metrics, () => figures.prepare()),
     samples,
     configDump: () => configuration.dump(),

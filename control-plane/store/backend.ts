@@ -1,3 +1,4 @@
+import type { Presence } from '../replicas/replica-report.js';
 import type { Change, ConfigState } from './config-state.js';
 
 /** Where the configuration is kept. One process at a time writes to it, unless it is {@link shared}. */
@@ -22,6 +23,8 @@ export interface StoreBackend {
 export interface SharedStore {
   /** Why nothing can be read or written at present; undefined: it can, as far as is known. */
   readonly problem: string | undefined;
+  /** The other control planes. */
+  readonly presence: Presence;
   /** Calls back whenever others may have written something. */
   follow(onNews: () => void): void;
   /**

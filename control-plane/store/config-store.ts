@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { type MeshService, type ServiceKey, serviceKey } from '../../src/model/mesh-service.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
+import { ALONE, type Presence } from '../replicas/replica-report.js';
 import type { StoreBackend } from './backend.js';
 import { type BackupContent, packBackup } from './backup.js';
 import {
@@ -113,6 +114,11 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   /** Why nothing can be stored at present; undefined: it can, as far as is known. */
   get problem(): string | undefined {
     return this.backend.shared?.problem;
+  }
+
+  /** The other control planes over the same store. */
+  get presence(): Presence {
+    return this.backend.shared?.presence ?? ALONE;
   }
 
   /**

@@ -1,7 +1,7 @@
 import { INSECURE, openChannelSecurity } from '../../src/access/channel-security.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { AdsClient, AdsClientOptions } from '../discovery/ads-client.js';
-import { controlPlaneChannel } from '../discovery/control-plane-channel.js';
+import { ControlPlanes } from '../discovery/control-planes.js';
 import { DeltaClient } from '../discovery/delta-client.js';
 import { LastGood } from '../discovery/last-good.js';
 import { LoadLedger } from '../discovery/load-ledger.js';
@@ -21,6 +21,7 @@ export interface Discovery {
   readonly lastGood: LastGood | undefined;
   readonly client: AdsClient;
   readonly reporter: LoadReporter;
+  readonly controlPlanes: ControlPlanes;
   /** What this sidecar tells servers about itself. */
   readonly node: object;
 }
@@ -43,27 +44,34 @@ export function assembleDiscovery(
   });
   const lastGood = newLastGood(options, configuration, log);
   const node = nodeOf(options);
-  const security =
-    options.security &&
-    openChannelSecurity(options.security, options.controlPlane, (problem) =>
-      log.error({ problem }, 'the token cannot be read again; the one read last is used'),
-    );
+  const controlPlanes = newControlPlanes(options, log);
   const client: AdsClient = newAdsClient(options.xdsMode, {
-    address: options.controlPlane,
-    security: security ?? INSECURE,
+    controlPlanes,
     node,
     consumer: lastGood ?? configuration,
     log,
   });
   const ledger = new LoadLedger(clusters);
   const reporter = new LoadReporter({
-    channel: controlPlaneChannel(options.controlPlane, security ?? INSECURE),
+    controlPlanes,
     node,
     waiting: () => configuration.waiting,
     collect: async () => ledger.take(await countPins(sessions, configuration.table, nowMs())),
     log,
   });
-  return { configuration, lastGood, client, reporter, node };
+  return { configuration, lastGood, client, reporter, controlPlanes, node };
+}
+
+/** @throws OperatorError where a file of credentials cannot be used */
+function newControlPlanes({ controlPlanes, security }: SidecarOptions, log: Logger): ControlPlanes {
+  const onProblem = (problem: string) =>
+    log.error({ problem }, 'the token cannot be read again; the one read last is used');
+  return new ControlPlanes(
+    controlPlanes.map((address) => ({
+      address,
+      security: security === undefined ? INSECURE : openChannelSecurity(security, address, onProblem),
+    })),
+  );
 }
 
 function newLastGood(

@@ -10,6 +10,7 @@ import { OutcomeUnknownError, OvertakenError, StoreUnavailableError } from '../e
 import { EtcdCallError, EtcdClient } from './etcd-client.js';
 import { EtcdLog, type HeadAt, type PreparedCommit } from './etcd-log.js';
 import type { EtcdOptions } from './etcd-options.js';
+import { EtcdPresence } from './etcd-presence.js';
 import { PART_BYTES } from './etcd-records.js';
 import { EtcdWatch } from './etcd-watch.js';
 
@@ -33,6 +34,7 @@ const MAX_READS = 20;
 export class EtcdBackend implements StoreBackend, SharedStore {
   readonly name: string;
   readonly shared: SharedStore = this;
+  readonly presence: EtcdPresence;
   private readonly watch: EtcdWatch;
   /** What the state that this control plane has was read from. */
   private known: HeadAt | undefined;
@@ -48,9 +50,10 @@ export class EtcdBackend implements StoreBackend, SharedStore {
     options: EtcdOptions,
   ) {
     this.name = nameOf(options);
+    this.presence = new EtcdPresence(client, etcd.keys, log);
     this.watch = new EtcdWatch({
       client,
-      key: etcd.headKey,
+      key: etcd.keys.head,
       onNews: () => this.onNews(),
       onProblem: (problem) => this.noteWatchProblem(problem),
       log,
@@ -76,6 +79,7 @@ export class EtcdBackend implements StoreBackend, SharedStore {
       try {
         const state = await this.loadOrCreate();
         this.watch.start(this.base.storeRevision);
+        this.presence.start(this.base.storeRevision);
         return state;
       } catch (error) {
         if (!(error instanceof EtcdCallError)) throw error;
@@ -111,6 +115,7 @@ export class EtcdBackend implements StoreBackend, SharedStore {
 
   async close(): Promise<void> {
     this.watch.close();
+    await this.presence.close();
     this.client.close();
   }
 

@@ -51,7 +51,7 @@ export interface PreparedCommit {
  * other, and none by halves. What is too large for it is written before, in pieces that nobody reads until then.
  */
 export class EtcdLog {
-  private readonly keys: EtcdKeys;
+  readonly keys: EtcdKeys;
 
   constructor(
     private readonly client: EtcdClient,
@@ -60,10 +60,6 @@ export class EtcdLog {
     private readonly timeoutMs: number,
   ) {
     this.keys = new EtcdKeys(prefix);
-  }
-
-  get headKey(): Buffer {
-    return this.keys.head;
   }
 
   /** @returns undefined where there is none, with the revision of etcd at which that was so */

@@ -7,6 +7,13 @@ import { CLIENT_FLAGS } from './shared.js';
 
 const NODE_FLAGS = {
   ...CLIENT_FLAGS,
+  // A bootstrap is for one; several behind one name or load balancer are one as well.
+  controlPlane: {
+    ...CLIENT_FLAGS.controlPlane,
+    argument: 'HOST:PORT',
+    help: 'address of the control plane',
+    parse: dialAddress,
+  },
   node: {
     name: 'node',
     argument: 'ID',

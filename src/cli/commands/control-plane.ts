@@ -15,6 +15,7 @@ import {
   wholeNumber,
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
+import { etcdOptions, STORE_FLAGS, storeProblems } from './store-flags.js';
 
 const FLAGS = {
   config: {
@@ -28,6 +29,14 @@ const FLAGS = {
     name: 'data-dir',
     argument: 'DIR',
     help: 'folder that keeps the configuration; without it, it is lost with the process',
+    default: '',
+    parse: text,
+  },
+  ...STORE_FLAGS,
+  replica: {
+    name: 'replica',
+    argument: 'NAME',
+    help: 'what "roost status" calls this control plane; without it, the name of the host',
     default: '',
     parse: text,
   },
@@ -117,7 +126,10 @@ export function addControlPlane(program: Command): void {
     .description(
       'Runs the control plane: takes configuration from files and from "roost apply", serves it to sidecars over xDS.',
     )
-    .addHelpText('after', '\nExample:\n  roost control-plane --config shop.yaml --data-dir /var/lib/roost');
+    .addHelpText(
+      'after',
+      '\nExample:\n  roost control-plane --config shop.yaml --data-dir /var/lib/roost\n  roost control-plane --store etcd://10.0.0.5:2379,10.0.0.6:2379/roost',
+    );
   addFlags(command, FLAGS).action(async () => {
     const flags = readFlags(command, FLAGS);
     const options = toOptions(flags, command);
@@ -151,11 +163,13 @@ function toOptions(flags: Values<typeof FLAGS>, command: Command) {
       '--tls-client-ca needs --tokens, which says whose the certificates are',
     ],
     [grpc === undefined && tlsCert === '', '--grpc off needs --tls-cert: nothing would be served'],
+    ...storeProblems(flags),
   ] as const;
   const found = problems.flatMap(([wrong, problem]) => (wrong ? [problem] : []));
   if (found.length > 0) throw new UsageError(found, command);
   return {
     ...flags,
+    etcd: etcdOptions(flags),
     tls: tlsCert === '' ? undefined : { cert: tlsCert, key: tlsKey, clientCa: tlsClientCa },
   };
 }

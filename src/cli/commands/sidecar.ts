@@ -9,6 +9,7 @@ import { CommandError, EXIT } from '../exit.js';
 import {
   addFlags,
   dialAddress,
+  dialAddresses,
   durationMs,
   FlagError,
   type Flags,
@@ -50,9 +51,9 @@ const FLAGS = {
   },
   controlPlane: {
     name: 'control-plane',
-    argument: 'HOST:PORT',
-    help: 'address of the control plane; by default the first server of the gRPC bootstrap that GRPC_XDS_BOOTSTRAP or GRPC_XDS_BOOTSTRAP_CONFIG has, else 127.0.0.1:15010',
-    parse: dialAddress,
+    argument: 'HOST:PORT[,HOST:PORT…]',
+    help: 'address of the control plane; of several over one store, one is used and the next takes over when it fails; by default the first server of the gRPC bootstrap that GRPC_XDS_BOOTSTRAP or GRPC_XDS_BOOTSTRAP_CONFIG has, else 127.0.0.1:15010',
+    parse: dialAddresses,
   },
   ...SIDECAR_SECURITY_FLAGS,
   xdsMode: {
@@ -195,15 +196,15 @@ const DEFAULT_CONTROL_PLANE: SocketAddress = { host: '127.0.0.1', port: 15010 };
  * names, or the text of GRPC_XDS_BOOTSTRAP_CONFIG (gRFC A27).
  */
 async function readDiscovery(
-  controlPlane: SocketAddress | undefined,
+  given: readonly SocketAddress[] | undefined,
   { GRPC_XDS_BOOTSTRAP: file, GRPC_XDS_BOOTSTRAP_CONFIG: json }: NodeJS.ProcessEnv = process.env,
-): Promise<{ readonly controlPlane: SocketAddress; readonly nodeId: string }> {
-  if (!file && !json) return { controlPlane: controlPlane ?? DEFAULT_CONTROL_PLANE, nodeId: '' };
+): Promise<{ readonly controlPlanes: readonly SocketAddress[]; readonly nodeId: string }> {
+  if (!file && !json) return { controlPlanes: given ?? [DEFAULT_CONTROL_PLANE], nodeId: '' };
   const { InvalidBootstrapError, readGrpcBootstrap } = await import('../../xds/bootstrap.js');
   const where = file ? `GRPC_XDS_BOOTSTRAP (${file})` : 'GRPC_XDS_BOOTSTRAP_CONFIG';
   try {
     const bootstrap = readGrpcBootstrap(file ? readFileSync(file, 'utf8') : (json as string));
-    return { ...bootstrap, controlPlane: controlPlane ?? bootstrap.controlPlane };
+    return { nodeId: bootstrap.nodeId, controlPlanes: given ?? [bootstrap.controlPlane] };
   } catch (error) {
     if (error instanceof InvalidBootstrapError)
       throw new CommandError('nothing was started', EXIT.usage, [`${where}: ${error.message}`]);
