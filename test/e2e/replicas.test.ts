@@ -61,7 +61,7 @@ t.test('two control planes over one etcd are one to whoever uses them', { skip: 
   const service = stringify(checkout({ split: { v1: 1 }, spec: { versions } }));
   t.equal(
     await ok('apply -f -', a.grpc, service),
-    'shop/checkout applied: revision 1, in force on 3 clients\n',
+    'checkout.shop: revision 1, in force on 3 clients\n',
     'waits for the clients of both',
   );
   const call = new FastCaller(t, roaming.outbound);
