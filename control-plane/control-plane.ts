@@ -18,6 +18,7 @@ import { Access, type AccessOptions } from './access/access.js';
 import { AdsFigures } from './ads/ads-figures.js';
 import { AdsServer } from './ads/ads-server.js';
 import { CSDS_SERVICE, clientStatusService } from './ads/client-status-service.js';
+import { greetingOf } from './ads/greeting.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
 import { GrpcPort } from './grpc-port.js';
@@ -54,6 +55,8 @@ export interface ControlPlaneOptions extends AccessOptions {
   readonly dataDir: string;
   /** Keeps configuration in etcd, for several control planes; not with `dataDir`. */
   readonly etcd?: EtcdOptions | undefined;
+  /** Clients are to drop what they have from another store and is not known here; absent: they keep it. */
+  readonly replaceUnknown?: boolean;
   /** What status calls this control plane; absent or empty: by its host's name. */
   readonly replica?: string;
   /** How often sidecars report load; without it, every 5 s. */
@@ -172,6 +175,22 @@ export class ControlPlane {
     if (tls !== undefined && grpcTls !== undefined) this.grpcTlsAddress = await port.listenTls(grpcTls, tls);
   }
 
+  /** Files are all there is where nothing else is kept: what they do not have is to go. */
+  private get replaces(): boolean {
+    const { replaceUnknown = false, config, dataDir, etcd } = this.options;
+    return replaceUnknown || (config.length > 0 && dataDir === '' && etcd === undefined);
+  }
+
+  /** After a restore this is another store, or the old one again: clients come back and are told. */
+  private regreet(store: ConfigStore, ads: AdsServer): void {
+    let { pinSecret } = store.current;
+    store.on('change', (configuration) => {
+      if (configuration.pinSecret.equals(pinSecret)) return;
+      pinSecret = configuration.pinSecret;
+      ads.endAll();
+    });
+  }
+
   private warnOfPlainText(asksForCredentials: boolean): void {
     const problem = asksForCredentials
       ? 'tokens and configuration travel in plain text (--grpc off leaves TLS alone)'
@@ -189,6 +208,7 @@ export class ControlPlane {
     const ads = new AdsServer({
       source,
       log: log.child({ component: 'ads' }),
+      greeting: () => greetingOf(store.current.pinSecret, this.replaces),
       disconnect: (peer) => port.disconnect(peer),
       stalledAfterMs: timing.stalledAfterMs,
     });
@@ -211,6 +231,7 @@ export class ControlPlane {
         reporter.changed();
       },
     });
+    this.regreet(store, ads);
     const load = new LoadStore();
     const open = new OpenCalls();
     const { loadReportInterval = LOAD_REPORT_INTERVAL_MS } = this.options;

@@ -103,7 +103,10 @@ interface Parts extends Discovery, DataPath {
 /** Starts from the last good configuration on disk, where there is one, before the first request can arrive. */
 async function restore({ lastGood, client, configuration }: Parts): Promise<void> {
   if (lastGood === undefined) return;
-  await lastGood.restore((kind, resources) => client.resume(kind, resources));
+  await lastGood.restore(
+    (kind, resources) => client.resume(kind, resources),
+    (store) => client.guard.resume(store),
+  );
   const { restoredMs } = lastGood;
   if (restoredMs !== undefined) configuration.backdate(Date.now() - restoredMs);
 }
@@ -233,6 +236,7 @@ function adminSources(shown: Shown, onDrain: () => void): AdminSources {
     controlPlaneConnected: () => configuration.connected,
     configurationFromDisk: () => lastGood?.restoredMs !== undefined,
     configurationRevision: () => client.revision,
+    configurationKept: () => client.guard.keptCount,
     configurationAgeMs: () => shown.clock.nowMs - configuration.lastChangeMs,
     rejections: (type) => client.rejections[type],
     sessions: () => shown.sessions.size,

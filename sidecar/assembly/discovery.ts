@@ -42,7 +42,7 @@ export function assembleDiscovery(
     nowMs,
     log,
   });
-  const lastGood = newLastGood(options, configuration, log);
+  const lastGood = newLastGood(options, configuration, () => client.guard.store, log);
   const node = nodeOf(options);
   const controlPlanes = newControlPlanes(options, log);
   const client: AdsClient = newAdsClient(options.xdsMode, {
@@ -77,6 +77,7 @@ function newControlPlanes({ controlPlanes, security }: SidecarOptions, log: Logg
 function newLastGood(
   { stateDir, service }: SidecarOptions,
   configuration: MeshConfiguration,
+  store: () => string,
   log: Logger,
 ): LastGood | undefined {
   if (stateDir === '') return undefined;
@@ -84,6 +85,7 @@ function newLastGood(
     directory: stateDir,
     service: `${service.name}.${service.namespace}`,
     consumer: configuration,
+    store,
     isSettled: () => configuration.isSettled,
     nowMs: Date.now,
     log,

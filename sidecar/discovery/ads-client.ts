@@ -1,4 +1,4 @@
-import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import { type ClientDuplexStream, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { explainTlsFailure } from '../../src/access/connection-failure.js';
 import { BackOff } from '../../src/lifecycle/back-off.js';
 import type { Logger } from '../../src/telemetry/logger.js';
@@ -8,6 +8,7 @@ import { ADS_SERVICE, kindOfTypeUrl, type ResourceKind, TYPE_URL } from '../../s
 import { ClientStatus } from './client-status.js';
 import { CONTROL_PLANE_BACK_OFF_MS } from './control-plane-channel.js';
 import type { ControlPlanes } from './control-planes.js';
+import { StoreGuard } from './store-guard.js';
 
 /** One resource of a response. */
 export interface ReceivedResource {
@@ -65,6 +66,8 @@ export interface AdsClientOptions {
 export abstract class AdsClient {
   /** What is known of every resource, for `/client_status`. */
   readonly status = new ClientStatus(Date.now);
+  /** Keeps what a control plane without its data does not know of. */
+  readonly guard: StoreGuard;
   /** What the newest response calls its configuration (delta's `system_version_info`), where that is a number. */
   revision: number | undefined;
   /** Responses refused (NACK), by type. */
@@ -76,7 +79,9 @@ export abstract class AdsClient {
   private heardFromServer = false;
   private nodeSent = false;
 
-  constructor(protected readonly options: AdsClientOptions) {}
+  constructor(protected readonly options: AdsClientOptions) {
+    this.guard = new StoreGuard(options.log);
+  }
 
   start(): void {
     this.open();
@@ -146,6 +151,7 @@ export abstract class AdsClient {
     this.stream = stream;
     this.heardFromServer = false;
     this.nodeSent = false;
+    stream.on('metadata', (metadata: Metadata) => this.guard.meet(metadata));
     stream.on('data', (response: Message) => this.onResponse(response));
     stream.on('error', (error: ServiceError) => this.onBroken(stream, this.reasonOf(error)));
     stream.on('end', () => this.onBroken(stream, 'ended by the server'));

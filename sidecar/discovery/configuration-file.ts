@@ -12,6 +12,8 @@ export type KeptResources = Readonly<Record<ResourceKind, ReadonlyMap<string, Re
 export interface StoredConfiguration {
   /** `checkout.shop`: whose sidecar wrote it. */
   readonly service: string;
+  /** The store that it is from; empty: not known. */
+  readonly store: string;
   /** When the configuration last changed, in milliseconds since the epoch. */
   readonly changedAtMs: number;
   readonly resources: Readonly<Record<ResourceKind, readonly ReceivedResource[]>>;
@@ -21,7 +23,10 @@ export interface StoredConfiguration {
 type Index = readonly (readonly [ResourceKind, string, string, number])[];
 
 /** The file's content: the index as a line of JSON, then the resources' bytes, one after the other. */
-export function encodeConfiguration(resources: KeptResources, service: string, changedAtMs: number): Buffer {
+export function encodeConfiguration(
+  resources: KeptResources,
+  { service, store, changedAtMs }: Omit<StoredConfiguration, 'resources'>,
+): Buffer {
   const all = (Object.keys(resources) as ResourceKind[]).flatMap((kind) =>
     [...resources[kind].values()].map((resource) => ({ kind, resource })),
   );
@@ -34,7 +39,7 @@ export function encodeConfiguration(resources: KeptResources, service: string, c
   const line = Buffer.from(`${JSON.stringify(index)}\n`);
   const content = Buffer.concat([line, ...all.map(({ resource }) => resource.bytes)]);
   const at = new Date(changedAtMs).toISOString();
-  return seal({ file: KIND, format: FORMAT, at }, { service, resources: all.length }, content);
+  return seal({ file: KIND, format: FORMAT, at }, { service, store, resources: all.length }, content);
 }
 
 /** @throws DamagedFileError where it is not what was written; Error where it is of another version */
@@ -54,6 +59,6 @@ export function decodeConfiguration(file: Buffer): StoredConfiguration {
     resources[kind].push({ name, version, bytes: content.subarray(from, from + size) });
     from += size;
   }
-  const { service } = found as typeof found & { readonly service: string };
-  return { service, changedAtMs: Date.parse(found.at), resources };
+  const { service, store = '' } = found as typeof found & Pick<StoredConfiguration, 'service' | 'store'>;
+  return { service, store, changedAtMs: Date.parse(found.at), resources };
 }

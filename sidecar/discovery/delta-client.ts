@@ -53,7 +53,11 @@ export class DeltaClient extends AdsClient {
 
   protected override receive(kind: ResourceKind, response: Message): void {
     const resources = messages(response.resources).map(toReceived);
-    const removed = (response.removedResources as string[] | undefined) ?? [];
+    const removed = this.guard.believed(
+      kind,
+      (response.removedResources as string[] | undefined) ?? [],
+      resources.map(({ name }) => name),
+    );
     const version = text(response.systemVersionInfo);
     this.revision = /^\d{1,15}$/.test(version) ? Number(version) : undefined;
     const answer = this.consume(kind, resources, removed);

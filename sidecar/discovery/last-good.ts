@@ -18,6 +18,8 @@ export interface LastGoodOptions {
   readonly service: string;
   /** Who takes the resources in the end. */
   readonly consumer: ResourceConsumer;
+  /** The store that the configuration is from; empty: not known. */
+  store(): string;
   /** All that was accepted is in force. Until then, what is on disk stays. */
   isSettled(): boolean;
   /** Milliseconds since the epoch. */
@@ -66,13 +68,16 @@ export class LastGood implements ResourceConsumer {
    * Puts in force what is on disk, as if a control plane had sent it.
    *
    * @param onKept learns of each resource that was accepted, to tell servers what is here already
+   * @param onStore learns of the store that it is from
    * @returns whether there was anything. What cannot be read is told in the log and left alone.
    */
   async restore(
     onKept: (kind: ResourceKind, resources: readonly ReceivedResource[]) => void,
+    onStore: (store: string) => void = () => {},
   ): Promise<boolean> {
     const stored = await this.read();
     if (stored === undefined) return false;
+    onStore(stored.store);
     this.restoredFromMs = stored.changedAtMs;
     for (const kind of RESTORE_ORDER) {
       const problems = this.take(kind, stored.resources[kind], []);
@@ -151,7 +156,9 @@ export class LastGood implements ResourceConsumer {
 
   private write(): void {
     this.writtenAtMs = this.options.nowMs();
-    const file = encodeConfiguration(this.kept, this.options.service, this.changedAtMs);
+    const { service } = this.options;
+    const store = this.options.store();
+    const file = encodeConfiguration(this.kept, { service, store, changedAtMs: this.changedAtMs });
     this.writing = this.writing
       .then(() => this.store(file))
       .then(

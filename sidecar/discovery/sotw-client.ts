@@ -61,8 +61,10 @@ export class SotwClient extends AdsClient {
     const resources = messages(response.resources).flatMap((any) => toReceived(any, version));
     const names = new Set(resources.map(({ name }) => name));
     const isGone = (name: string) => !names.has(name) && (state.names.has(name) || state.names.has(WILDCARD));
-    const removed = isComplete(kind) ? [...state.held].filter(isGone) : [];
-    if (isComplete(kind)) state.held = names;
+    const missing = isComplete(kind) ? [...state.held].filter(isGone) : [];
+    const removed = this.guard.believed(kind, missing, [...names]);
+    if (isComplete(kind))
+      state.held = new Set([...names, ...missing.filter((name) => !removed.includes(name))]);
     this.answering = kind;
     const answer = this.consume(
       kind,

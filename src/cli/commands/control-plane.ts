@@ -6,6 +6,7 @@ import {
   addFlags,
   durationBetween,
   type Flags,
+  isSwitch,
   listenAddress,
   oneOf,
   readFlags,
@@ -33,6 +34,12 @@ const FLAGS = {
     parse: text,
   },
   ...STORE_FLAGS,
+  replaceUnknown: {
+    name: 'replace-unknown',
+    help: 'sidecars that hold the configuration of another store drop what is not known here; without it they keep it, since this control plane may have lost its data',
+    default: 'false',
+    parse: isSwitch,
+  },
   replica: {
     name: 'replica',
     argument: 'NAME',

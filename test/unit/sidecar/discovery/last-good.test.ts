@@ -42,6 +42,7 @@ function start(directory: string, service = 'checkout.shop') {
     directory,
     service,
     consumer,
+    store: () => 'the-store',
     isSettled: () => world.settled,
     nowMs: () => world.nowMs,
     log: createLogger('test', 'info', { write: (line: string) => void lines.push(JSON.parse(line)) }),
@@ -169,8 +170,10 @@ t.test('the file has bytes as they were, whatever they are', async (t) => {
     cluster: none,
     endpoint: new Map([['e', kept]]),
   };
-  const stored = decodeConfiguration(encodeConfiguration(resources, 'a.b', AT));
-  t.match(stored, { service: 'a.b', changedAtMs: AT });
+  const stored = decodeConfiguration(
+    encodeConfiguration(resources, { service: 'a.b', store: 'here', changedAtMs: AT }),
+  );
+  t.match(stored, { service: 'a.b', store: 'here', changedAtMs: AT });
   t.same(
     Object.entries(stored.resources).map(([kind, list]) => [
       kind,
