@@ -21,6 +21,7 @@ import { CSDS_SERVICE, clientStatusService } from './ads/client-status-service.j
 import { greetingOf } from './ads/greeting.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
+import { ConnectionLimit, MAX_CONNECTIONS_PER_ADDRESS } from './connection-limit.js';
 import { GrpcPort } from './grpc-port.js';
 import { newGrpcServer } from './grpc-server.js';
 import { createHttpServer, type Readiness } from './http-server.js';
@@ -48,6 +49,8 @@ export interface ControlPlaneOptions extends AccessOptions {
   readonly grpcTls?: SocketAddress | undefined;
   /** Largest message taken. */
   readonly maxMessageBytes?: number | undefined;
+  /** Most connections from one address. */
+  readonly connectionsPerAddress?: number | undefined;
   readonly http: SocketAddress;
   /** Files and folders of configuration. */
   readonly config: readonly string[];
@@ -203,7 +206,8 @@ export class ControlPlane {
     const snapshot = new Snapshot();
     const changes = new ChangeLog();
     const server = newGrpcServer(access.guard, this.options.maxMessageBytes);
-    const port = new GrpcPort(server);
+    const { connectionsPerAddress = MAX_CONNECTIONS_PER_ADDRESS } = this.options;
+    const port = new GrpcPort(server, new ConnectionLimit(connectionsPerAddress, log));
     const source = { snapshot, changes, figures: new AdsFigures(), nowMs: Date.now };
     const ads = new AdsServer({
       source,

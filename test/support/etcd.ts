@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Test } from 'tap';
 import { freePorts } from '../../bench/free-ports.js';
 import type { EtcdOptions } from '../../control-plane/store/etcd/etcd-options.js';
 import { temporaryFolder } from './folder.js';
 import { toAddress } from './mesh.js';
+import type { Owner } from './owner.js';
 import { findPeer, pathOf } from './peers.js';
 import { eventually } from './processes.js';
 
@@ -35,7 +35,7 @@ export class EtcdCluster {
     private readonly options: EtcdClusterOptions,
   ) {}
 
-  static async start(t: Test, options: EtcdClusterOptions = {}): Promise<EtcdCluster> {
+  static async start(t: Owner, options: EtcdClusterOptions = {}): Promise<EtcdCluster> {
     const { members: count = 1 } = options;
     const folder = options.folder ?? (await temporaryFolder(t));
     const ports = await freePorts(2 * count);
@@ -165,6 +165,13 @@ export class EtcdCluster {
       keys_only: true,
     })) as { kvs?: { key: string }[] };
     return kvs.map(({ key }) => Buffer.from(key, 'base64').toString());
+  }
+
+  /** Makes the cluster say that it is full. */
+  async raiseAlarm(): Promise<void> {
+    const { members } = (await this.admin('/v3/cluster/member/list', {})) as { members: { ID: string }[] };
+    const memberID = members[0]?.ID;
+    await this.admin('/v3/maintenance/alarm', { action: 'ACTIVATE', memberID, alarm: 'NOSPACE' });
   }
 
   async deleteAll(prefix = '/roost/'): Promise<void> {

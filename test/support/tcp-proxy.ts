@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { Test } from 'tap';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { toAddress } from './mesh.js';
+import type { Owner } from './owner.js';
 
 /** How bytes pass at present. */
 type Mode =
@@ -32,7 +32,7 @@ export class TcpProxy {
     private readonly target: SocketAddress,
   ) {}
 
-  static async start(t: Test, target: string): Promise<TcpProxy> {
+  static async start(t: Owner, target: string): Promise<TcpProxy> {
     const server = createServer();
     const proxy = new TcpProxy(server, toAddress(target));
     server.on('connection', (client) => proxy.accept(client));

@@ -103,6 +103,13 @@ const FLAGS = {
     default: '500',
     parse: wholeNumber(1, 1_000_000),
   },
+  connectionsPerAddress: {
+    name: 'connections-per-address',
+    argument: 'N',
+    help: 'connections that are taken from one address',
+    default: '20000',
+    parse: wholeNumber(1, 1_000_000),
+  },
   http: {
     name: 'http',
     argument: 'HOST:PORT',
