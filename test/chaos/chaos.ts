@@ -79,7 +79,7 @@ interface Schedule {
 
 async function runFaults(
   name: StageName,
-  { world, faults }: Stage,
+  { world, own, shared }: Stage,
   { seconds, wanted, onFault }: Schedule,
 ): Promise<StageReport> {
   const startedAt = performance.now();
@@ -87,10 +87,8 @@ async function runFaults(
   const memory = watchMemory(world);
   const done: FaultReport[] = [];
   const problems: string[] = [];
-  const deck = new Deck(
-    faults.filter((fault) => wanted.length === 0 || wanted.includes(fault.name)),
-    world,
-  );
+  const isWanted = ({ name: fault }: Fault) => wanted.length === 0 || wanted.includes(fault);
+  const deck = new Deck([own.filter(isWanted), shared.filter(isWanted)], world.random);
   while (elapsed() < seconds && problems.length === 0) {
     const fault = deck.next();
     if (fault === undefined) break;
@@ -133,19 +131,23 @@ async function runFault(
   return { report, found: [...found, ...problems] };
 }
 
-/** Every fault once, in an order of chance, and then again in another. */
+/** Every fault once, those of the stage first, in an order of chance; and then again in another. */
 class Deck {
   private left: Fault[] = [];
 
   constructor(
-    private readonly faults: readonly Fault[],
-    private readonly world: World,
+    private readonly suits: readonly (readonly Fault[])[],
+    private readonly random: Random,
   ) {}
 
   next(): Fault | undefined {
-    if (this.left.length === 0) this.left = [...this.faults];
-    const [fault] = this.left.splice(this.world.random.below(Math.max(1, this.left.length)), 1);
-    return fault;
+    if (this.left.length === 0) this.left = this.suits.flatMap((suit) => this.shuffled(suit));
+    return this.left.shift();
+  }
+
+  private shuffled(suit: readonly Fault[]): Fault[] {
+    const rest = [...suit];
+    return suit.map(() => rest.splice(this.random.below(rest.length), 1)[0] as Fault);
   }
 }
 

@@ -9,9 +9,6 @@ import type { SocketAddress } from '../../src/model/formats.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 
 const PAUSE_MS = 30;
-/** How long it is asked what became of a change. */
-const RESOLVE_MS = 8000;
-
 /** What was written to one service: each write sets another weight, larger than all before it. */
 interface Written {
   acknowledged: number;
@@ -42,18 +39,22 @@ export class Operator {
   private running = false;
   private readonly client: ControlPlaneClient;
 
-  /** @param names services with releases v1 and v2 */
+  /**
+   * @param names services with releases v1 and v2, which nobody else writes to
+   * @param resolveMs how long it is asked what became of a change
+   */
   constructor(
     addresses: readonly SocketAddress[],
     names: readonly string[],
     private readonly random: Random,
+    resolveMs: number,
   ) {
     for (const name of names)
       this.services.set(name, { acknowledged: 1, unknown: new Set(), refused: new Set() });
     const [first, ...others] = addresses as [SocketAddress, ...SocketAddress[]];
     this.client = new ControlPlaneClient(first, 'chaos', INSECURE, {
       others: others.map((address) => ({ address, security: INSECURE })),
-      resolveMs: RESOLVE_MS,
+      resolveMs,
     });
   }
 

@@ -6,7 +6,7 @@ import { TcpProxy } from '../support/tcp-proxy.js';
 import { clockJumps, FAKETIME, WallClock } from './clock.js';
 import type { Fault } from './fault.js';
 import * as controlPlane from './faults/control-plane-faults.js';
-import { cutFromEtcd, disksFull, etcdFaults } from './faults/etcd-faults.js';
+import { answersLost, cutFromEtcd, disksFull, etcdFaults } from './faults/etcd-faults.js';
 import { HOSTILE_CLIENTS } from './faults/hostile-clients.js';
 import * as network from './faults/network-faults.js';
 import { IPTABLES, PacketFilter } from './packet-filter.js';
@@ -17,7 +17,10 @@ import { World } from './world.js';
 /** Where chaos takes place: a world, and what can go wrong in it. */
 export interface Stage {
   readonly world: World;
-  readonly faults: readonly Fault[];
+  /** What can go wrong here alone. */
+  readonly own: readonly Fault[];
+  /** What can go wrong on every stage. */
+  readonly shared: readonly Fault[];
 }
 
 export interface StageOptions {
@@ -46,12 +49,8 @@ async function startFileStage(options: StageOptions): Promise<Stage> {
   const program = new ControlPlaneProgram('one', owner, () => ['--data-dir', dataDir], clock?.env);
   await program.start();
   const world = await World.start({ ...options, controlPlanes: [program] });
-  const faults = [
-    ...sharedFaults(options, clock),
-    controlPlane.restartedEmpty(dataDir),
-    controlPlane.rolledBack(dataDir),
-  ];
-  return { world, faults };
+  const own = [controlPlane.restartedEmpty(dataDir), controlPlane.rolledBack(dataDir)];
+  return { world, own, shared: sharedFaults(options, clock) };
 }
 
 /** Two control planes over a cluster of three. */
@@ -74,13 +73,13 @@ async function startEtcdStage(options: StageOptions): Promise<Stage | undefined>
   );
   await Promise.all(programs.map((program) => program.start()));
   const world = await World.start({ ...options, controlPlanes: programs });
-  const faults = [
-    ...sharedFaults(options, clock),
+  const own = [
     ...etcdFaults(etcd),
     cutFromEtcd(networks),
+    answersLost(networks),
     ...(disk === undefined ? [] : [disksFull(etcd, disk)]),
   ];
-  return { world, faults };
+  return { world, own, shared: sharedFaults(options, clock) };
 }
 
 function sharedFaults({ isolated, onMissing }: StageOptions, clock: WallClock | undefined): Fault[] {

@@ -9,7 +9,7 @@ import type { Owner } from '../support/owner.js';
 import { eventually } from '../support/processes.js';
 import { meshService } from '../support/shop.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { Operator } from './operator.js';
+import { Operators } from './operators.js';
 import { type ControlPlaneProgram, SidecarProgram } from './programs.js';
 import { Traffic } from './traffic.js';
 
@@ -37,7 +37,7 @@ export class World {
     readonly networks: readonly TcpProxy[],
     readonly sidecars: readonly SidecarProgram[],
     readonly traffic: Traffic,
-    readonly operator: Operator,
+    readonly operator: Operators,
   ) {}
 
   static async start(options: WorldOptions): Promise<World> {
@@ -62,7 +62,7 @@ export class World {
       ...changing.map((name) => ({ host: name.split('.')[0] as string, releases: ['v1', 'v2'] })),
     ];
     const traffic = new Traffic(owner, called, during);
-    const operator = new Operator(
+    const operator = new Operators(
       controlPlanes.map(({ grpc }) => toAddress(grpc)),
       changing,
       random,

@@ -163,6 +163,25 @@ etcdTest('etcd away: what is known is served, changes are refused and were not m
   t.equal((await apply(store, 'b.shop')).revision, 2);
 });
 
+etcdTest('an etcd that is full takes no changes, and both say so until it does again', async (t) => {
+  const etcd = await EtcdCluster.start(t);
+  const { store: one } = await open(t, etcd.storeOptions());
+  const { store: two } = await open(t, etcd.storeOptions());
+  await apply(one, 'a.shop');
+  await etcd.raiseAlarm();
+  for (const store of [one, two])
+    await t.rejects(apply(store, 'b.shop'), {
+      name: 'StoreUnavailableError',
+      message: /etcd does not take it .*database space exceeded/,
+    });
+  t.match([one.problem, two.problem], [/space exceeded/, /space exceeded/]);
+  await etcd.clearAlarms();
+  await apply(one, 'b.shop');
+  t.equal(one.problem, undefined);
+  await eventually('the other has seen it', () => two.problem === undefined);
+  t.equal(two.current.revision, 2);
+});
+
 etcdTest('a write whose answer is lost is found out about, and made once', async (t) => {
   const etcd = await EtcdCluster.start(t);
   const proxy = await TcpProxy.start(t, etcd.endpoints[0] as string);
@@ -174,7 +193,8 @@ etcdTest('a write whose answer is lost is found out about, and made once', async
   await apply(store, 'a.shop', 1);
   for (let n = 2; n <= 6; n++) {
     // The request goes through, the answer does not; then all connections break.
-    proxy.swallowAnswersFor(50);
+    proxy.swallowAnswers();
+    setTimeout(() => proxy.restore(), 50);
     const { revision } = await apply(store, 'a.shop', n);
     t.equal(revision, n);
   }

@@ -167,11 +167,25 @@ export class EtcdCluster {
     return kvs.map(({ key }) => Buffer.from(key, 'base64').toString());
   }
 
-  /** Makes the cluster say that it is full. */
+  /** Makes a member say that it is full, after which the cluster takes no writes. */
   async raiseAlarm(): Promise<void> {
     const { members } = (await this.admin('/v3/cluster/member/list', {})) as { members: { ID: string }[] };
-    const memberID = members[0]?.ID;
-    await this.admin('/v3/maintenance/alarm', { action: 'ACTIVATE', memberID, alarm: 'NOSPACE' });
+    await this.alarm('ACTIVATE', members[0]?.ID);
+  }
+
+  /** As an operator does once there is room again. */
+  async clearAlarms(): Promise<void> {
+    const { alarms = [] } = (await this.alarm('GET')) as { alarms?: { memberID: string }[] };
+    for (const { memberID } of alarms) await this.alarm('DEACTIVATE', memberID);
+  }
+
+  /** Members that have ended although nobody ended them. */
+  get ended(): number {
+    return this.members.filter(({ process: running }) => running && running.exitCode !== null).length;
+  }
+
+  private alarm(action: string, memberID = '0'): Promise<Record<string, unknown>> {
+    return this.admin('/v3/maintenance/alarm', { action, memberID, alarm: 'NOSPACE' });
   }
 
   async deleteAll(prefix = '/roost/'): Promise<void> {

@@ -25,7 +25,7 @@ interface Pair {
 export class TcpProxy {
   private mode: Mode = { kind: 'open' };
   private readonly pairs = new Set<Pair>();
-  private lastRequest: string | undefined;
+  private lastRequest: { readonly bytes: string; readonly onAsked: () => void } | undefined;
 
   private constructor(
     private readonly server: Server,
@@ -75,15 +75,14 @@ export class TcpProxy {
     if (!wasSlow) this.breakAll();
   }
 
-  /** From now on nothing is answered; after this time all connections break, and new ones work. */
-  swallowAnswersFor(ms: number): void {
+  /** What is asked passes; what is answered is thrown away. */
+  swallowAnswers(): void {
     this.mode = { kind: 'mute' };
-    setTimeout(() => this.restore(), ms);
   }
 
-  /** Nothing is answered any more once these bytes have been asked. */
-  swallowAnswersAfter(bytes: string): void {
-    this.lastRequest = bytes;
+  /** Nothing is answered any more once these bytes have been asked. @param onAsked told at that moment */
+  swallowAnswersAfter(bytes: string, onAsked: () => void = () => {}): void {
+    this.lastRequest = { bytes, onAsked };
   }
 
   private breakAll(): void {
@@ -117,12 +116,19 @@ export class TcpProxy {
   }
 
   private pass(bytes: Buffer, to: Socket, direction: 'request' | 'answer'): void {
-    const isLast = this.lastRequest !== undefined && bytes.includes(this.lastRequest);
-    if (direction === 'request' && isLast) this.mode = { kind: 'mute' };
+    if (direction === 'request') this.noteRequest(bytes);
     const { mode } = this;
     if (mode.kind === 'half-open' || mode.kind === 'cut') return;
     if (direction === 'answer' && mode.kind === 'mute') return;
     if (mode.kind === 'slow') setTimeout(() => to.write(bytes), mode.delayMs);
     else to.write(bytes);
+  }
+
+  private noteRequest(bytes: Buffer): void {
+    const { lastRequest } = this;
+    if (lastRequest === undefined || !bytes.includes(lastRequest.bytes)) return;
+    this.lastRequest = undefined;
+    this.mode = { kind: 'mute' };
+    lastRequest.onAsked();
   }
 }

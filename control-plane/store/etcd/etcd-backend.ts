@@ -155,6 +155,8 @@ export class EtcdBackend implements StoreBackend, SharedStore {
       this.known = at;
       return undefined;
     }
+    // Somebody has written: it takes changes again.
+    this.writeProblem = undefined;
     if (head.revision < state.revision)
       this.log.error(
         { served: state.revision, found: head.revision },

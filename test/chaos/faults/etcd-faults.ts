@@ -1,9 +1,13 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { EtcdCluster } from '../../support/etcd.js';
 import { eventually } from '../../support/processes.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import type { Fault } from '../fault.js';
 import type { SmallDisk } from '../small-disk.js';
 import { RECOVERY_MS, type World } from '../world.js';
+
+/** No change comes for so long: the fault has nothing to happen to. */
+const WITHOUT_CHANGE_MS = 5000;
 
 /** Faults of a cluster of three, and of the network to it. */
 
@@ -68,16 +72,16 @@ export function etcdFaults(etcd: EtcdCluster): Fault[] {
 
 /** Etcd says that it is full (its alarm NOSPACE), until somebody makes room and says so. */
 async function exhaustQuota(world: World, etcd: EtcdCluster): Promise<void> {
-  const alarm = (action: string) =>
-    etcd.admin('/v3/maintenance/alarm', { action, memberID: '0', alarm: 'NOSPACE' });
+  const before = refusedSoFar(world);
   await etcd.raiseAlarm();
+  await eventually('a full etcd takes no change', () => refusedSoFar(world) > before);
   await world.dwell(500, 1500);
   await etcd.compact();
-  await eventually('the alarm is over', async () => {
-    await alarm('DEACTIVATE');
-    const { alarms = [] } = (await alarm('GET')) as { alarms?: unknown[] };
-    return alarms.length === 0;
-  });
+  await etcd.clearAlarms();
+}
+
+function refusedSoFar({ operator }: World): number {
+  return operator.report.refused + operator.report.unknown;
 }
 
 /** The disks of all members are full, until there is room again; members that ended are started. */
@@ -85,8 +89,10 @@ export function disksFull(etcd: EtcdCluster, disk: SmallDisk): Fault {
   return {
     name: 'etcd-disks-full',
     async run(world) {
+      const before = refusedSoFar(world);
       await disk.fill();
-      await world.dwell(2000, 3500);
+      await eventually('a full disk is noticed', () => etcd.ended > 0 || refusedSoFar(world) > before);
+      await world.dwell(1000, 2000);
       await disk.free();
       for (const member of [0, 1, 2]) {
         await etcd.kill(member);
@@ -107,6 +113,26 @@ export function cutFromEtcd(networks: readonly TcpProxy[]): Fault {
       else network.halfOpen();
       await world.dwell(1000, 3000);
       network.restore();
+    },
+  };
+}
+
+/** A change is sent to etcd and made, and its control plane does not hear of it; now and then for longer than it asks. */
+export function answersLost(networks: readonly TcpProxy[]): Fault {
+  return {
+    name: 'answers-of-etcd-lost',
+    async run(world) {
+      const allMute = new Promise<void>((resolve) => {
+        const muteAll = () => {
+          for (const network of networks) network.swallowAnswers();
+          resolve();
+        };
+        for (const network of networks) network.swallowAnswersAfter('"action":"split"', muteAll);
+      });
+      await Promise.race([allMute, wait(WITHOUT_CHANGE_MS)]);
+      if (world.random.below(3) === 0) await world.dwell(8000, 10_000);
+      else await world.dwell(500, 2500);
+      for (const network of networks) network.restore();
     },
   };
 }
