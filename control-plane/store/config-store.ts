@@ -5,17 +5,9 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import { ALONE, type Presence } from '../replicas/replica-report.js';
 import type { StoreBackend } from './backend.js';
 import { type BackupContent, packBackup } from './backup.js';
-import {
-  applyChange,
-  birthsOf,
-  type Cause,
-  type Change,
-  type ConfigState,
-  type FileSourceMark,
-  type ServiceRecord,
-} from './config-state.js';
+import { applyChange, type Cause, type Change, type ConfigState } from './config-state.js';
 import { type Configuration, ConfigurationReader, differingKeys } from './configuration.js';
-import { digestOf } from './digest.js';
+import { type Commit, differencesOf, type Edit, meshAfter, newRecords } from './edit.js';
 import { checkTogether, parseAll } from './edit-checks.js';
 import {
   DeclaredInFileError,
@@ -28,41 +20,10 @@ import { changesOf, revisionOfRequest, type ServiceChange } from './history.js';
 import { planRestore } from './restore.js';
 import { documentToUndoTo } from './undo.js';
 
-/** One change to make: documents to put in force, services to take out. */
-export interface Edit {
-  readonly documents?: readonly MeshServiceInput[];
-  readonly deleted?: readonly ServiceKey[];
-  /** For each document, the file that declares it; absent: the edit came through the API. */
-  readonly sources?: readonly FileSourceMark[];
-  /** Services whose document has only moved to another file; what the API made of them stays. */
-  readonly moved?: ReadonlyMap<ServiceKey, FileSourceMark>;
-  /** Revision at which each service is expected; 0: that it does not exist. */
-  readonly expected?: ReadonlyMap<ServiceKey, number>;
-  /** Check everything, change nothing. */
-  readonly dryRun?: boolean;
-  /** For the history. */
-  readonly cause?: Cause;
-}
-
-/** What a commit makes of one service. */
-export interface Difference {
-  readonly key: ServiceKey;
-  /** None: the service is new. */
-  readonly before: MeshServiceInput | undefined;
-  /** None: the service is gone. */
-  readonly after: MeshServiceInput | undefined;
-}
-
-/** What an edit came to. */
-export interface Commit {
-  /** The revision at which everything in the edit is in force: a new one only where something changed. */
-  readonly revision: number;
-  /** Services whose document it changed, or for a dry run would change. */
-  readonly changed: ReadonlySet<ServiceKey>;
-  /** What that changes, by key. */
-  readonly differences: readonly Difference[];
-}
-
+/** What others have committed is read again after this, where it could not be read. */
+const READ_AGAIN_MS = 1000;
+/** Edits that wait for each other; more are refused. */
+const MAX_WAITING = 1000;
 /** An edit that others have overtaken is made anew this often at most. */
 const MAX_ATTEMPTS = 50;
 
@@ -75,6 +36,7 @@ const MAX_ATTEMPTS = 50;
  */
 export class ConfigStore extends EventEmitter<{ change: [Configuration, ReadonlySet<ServiceKey>] }> {
   private tail: Promise<unknown> = Promise.resolve();
+  private waiting = 0;
   private closed = false;
   private configuration: Configuration;
   private readonly reader: ConfigurationReader;
@@ -209,8 +171,11 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   /** Makes edits wait for each other. */
   private exclusively(work: () => Promise<Commit>, cause: Cause | undefined): Promise<Commit> {
     if (this.closed) return Promise.reject(new StoreUnavailableError('the control plane is shutting down'));
+    if (this.waiting === MAX_WAITING)
+      return Promise.reject(new StoreUnavailableError(`${MAX_WAITING} changes are waiting already`));
+    this.waiting++;
     const result = this.tail.then(() => this.attempt(work, cause?.requestId));
-    this.tail = result.catch(() => {});
+    this.tail = result.catch(() => {}).then(() => void this.waiting--);
     return result;
   }
 
@@ -249,10 +214,10 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
       this.hasNews = false;
       return this.catchUp();
     });
-    this.tail = this.tail.catch((error: unknown) =>
-      // It says so again once it can be read.
-      this.log.warn({ err: error }, 'what others have stored cannot be read at present'),
-    );
+    this.tail = this.tail.catch((error: unknown) => {
+      this.log.warn({ err: error }, 'what others have stored cannot be read at present; trying again');
+      setTimeout(() => this.followNews(), READ_AGAIN_MS).unref();
+    });
   }
 
   private async catchUp(): Promise<void> {
@@ -272,13 +237,10 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     const parsed = parseAll(edit.documents ?? []);
     const deleted = edit.deleted ?? [];
     for (const key of deleted) if (!this.state.services.has(key)) throw this.unknown(key);
-    checkTogether(this.meshAfter(parsed, deleted), parsed);
+    checkTogether(meshAfter(this.configuration, parsed, deleted), parsed);
     for (const service of parsed) this.rehearse(service);
     const revision = this.state.revision + 1;
-    const put = [
-      ...this.movedRecords(edit),
-      ...parsed.flatMap((service, i) => this.recordFor(service, edit, i, revision)),
-    ];
+    const put = newRecords(this.state, edit, parsed, revision);
     if (put.length === 0 && deleted.length === 0) return this.nothingToDo();
     const change: Change = { revision, at: new Date().toISOString(), put, deleted, ...edit.cause };
     return this.store(change, edit.dryRun === true);
@@ -289,33 +251,13 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   }
 
   private async store(change: Change, dryRun: boolean): Promise<Commit> {
-    const differences = this.differencesOf(change);
+    const differences = differencesOf(this.state, change);
     const changed = new Set(differences.map(({ key }) => key));
     if (dryRun) return { revision: this.state.revision, changed, differences };
     const state = applyChange(this.state, change);
     await this.backend.append(change, state);
     this.adopt(state);
     return { revision: change.revision, changed, differences };
-  }
-
-  private differencesOf({ revision, put, deleted }: Change): Difference[] {
-    const before = (key: ServiceKey) => this.state.services.get(key)?.document;
-    const removed = deleted.map((key) => ({ key, before: before(key), after: undefined }));
-    const changed = put
-      .filter(([, record]) => record.revision === revision)
-      .map(([key, { document }]) => ({ key, before: before(key), after: document }));
-    return [...removed, ...changed].sort((a, b) => (a.key < b.key ? -1 : 1));
-  }
-
-  private meshAfter(
-    edited: readonly MeshService[],
-    deleted: readonly ServiceKey[],
-  ): ReadonlyMap<ServiceKey, MeshService> {
-    const mesh = new Map<ServiceKey, MeshService>();
-    for (const [key, { service }] of this.configuration.services) mesh.set(key, service);
-    for (const key of deleted) mesh.delete(key);
-    for (const service of edited) mesh.set(serviceKey(service), service);
-    return mesh;
   }
 
   /** @throws RevisionConflictError */
@@ -329,34 +271,5 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
 
   private unknown(key: ServiceKey): UnknownServiceError {
     return new UnknownServiceError(key, this.state.services.keys());
-  }
-
-  private movedRecords({ moved }: Edit): [ServiceKey, ServiceRecord][] {
-    return [...(moved ?? [])].flatMap(([key, source]) => {
-      const record = this.state.services.get(key);
-      return record === undefined ? [] : [[key, { ...record, source }] as [ServiceKey, ServiceRecord]];
-    });
-  }
-
-  /** The record to store, or none where the document says what is in force already. */
-  private recordFor(
-    service: MeshService,
-    edit: Edit,
-    index: number,
-    revision: number,
-  ): [ServiceKey, ServiceRecord][] {
-    const key = serviceKey(service);
-    const document = (edit.documents as readonly MeshServiceInput[])[index] as MeshServiceInput;
-    const before = this.state.services.get(key);
-    const source = edit.sources?.[index] ?? before?.source;
-    const same = before !== undefined && digestOf(before.document) === digestOf(document);
-    if (same && source?.digest === before.source?.digest && source?.file === before.source?.file) return [];
-    const releases = service.spec.versions.map(({ name }) => name);
-    const record = {
-      document,
-      revision: same ? before.revision : revision,
-      born: birthsOf(before, releases, revision),
-    };
-    return [[key, source === undefined ? record : { ...record, source }]];
   }
 }

@@ -147,6 +147,21 @@ t.test(
   },
 );
 
+t.test('addresses: a list that is wrong, a name with several addresses', async (t) => {
+  const wrong = await roost(['get', '--control-plane', '127.0.0.1:1,nowhere']);
+  t.equal(wrong.code, 2);
+  t.match(wrong.stderr, /^--control-plane: "127.0.0.1:1,nowhere" is no HOST:PORT.*nor several with commas/);
+  const dead = await roost(['get', '--control-plane', '127.0.0.1:1,127.0.0.1:2']);
+  t.equal(dead.code, 1);
+  t.match(dead.stderr, /the control plane at 127\.0\.0\.1:2 does not answer/);
+  // "localhost" is ::1 as well on most machines, where nobody listens.
+  const { grpc } = await startControlPlane(t);
+  const byName = grpc.replace('127.0.0.1', 'localhost');
+  t.match(await ok('get', byName), /./);
+  const sidecar = await startSidecar(t, ['--service', 'frontend.shop', '--control-plane', byName]);
+  await eventually('ready', async () => (await fetch(`http://${sidecar.admin}/ready`)).status === 200);
+});
+
 t.test('flags of the store', async (t) => {
   const usage = async (...args: string[]) => {
     const { code, stderr } = await roost(['control-plane', ...args]);

@@ -7,7 +7,9 @@ import { EtcdBackend, type EtcdTiming } from '../../control-plane/store/etcd/etc
 import type { EtcdOptions } from '../../control-plane/store/etcd/etcd-options.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import { createLogger } from '../../src/telemetry/logger.js';
+import { OPENSSL, TestAuthority } from '../support/certificates.js';
 import { base64, ETCD, EtcdCluster } from '../support/etcd.js';
+import { temporaryFolder } from '../support/folder.js';
 import { eventually } from '../support/processes.js';
 import { meshService } from '../support/shop.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -263,6 +265,25 @@ etcdTest(
     t.notMatch(store.name, /roost-secret|roost@/);
   },
 );
+
+etcdTest('over TLS, with a certificate to show', async (t) => {
+  if (OPENSSL.skip !== false) return void t.comment(`skipped: ${OPENSSL.skip}`);
+  const folder = await temporaryFolder(t);
+  const authority = await TestAuthority.create(folder);
+  const [server, client] = [await authority.issue('server'), await authority.issue('client')];
+  const ca = authority.files.cert;
+  const tls = ['--cert-file', server.cert, '--key-file', server.key];
+  const etcd = await EtcdCluster.start(t, {
+    args: [...tls, '--client-cert-auth', '--trusted-ca-file', ca],
+  });
+  const secured = (security: EtcdOptions['security']) => ({ ...etcd.storeOptions(), security });
+  const { store } = await open(t, secured({ ca, clientCert: client.cert, clientKey: client.key }));
+  await apply(store, 'a.shop');
+  t.equal(store.current.revision, 1);
+  const short = { startMs: 500, operationMs: 500 };
+  await t.rejects(open(t, secured({ ca, clientCert: '', clientKey: '' }), short), /cannot be used: /);
+  await t.rejects(open(t, etcd.storeOptions(), short), /cannot be used: /);
+});
 
 etcdTest('two meshes in one etcd do not see each other', async (t) => {
   const etcd = await EtcdCluster.start(t);

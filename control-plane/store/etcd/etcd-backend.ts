@@ -25,6 +25,8 @@ export interface EtcdTiming {
 }
 
 const TIMING: EtcdTiming = { operationMs: 6000, startMs: 30_000, compactMinBytes: 1024 * 1024 };
+/** An operation on an etcd that has not answered for longer than one takes. */
+const AWAY_OPERATION_MS = 1000;
 const COMPACT_FACTOR = 4;
 const RETRY_MS = { first: 50, max: 500 } as const;
 /** How often what moves on while it is read is read anew. */
@@ -35,21 +37,23 @@ export class EtcdBackend implements StoreBackend, SharedStore {
   readonly name: string;
   readonly shared: SharedStore = this;
   readonly presence: EtcdPresence;
+  private readonly etcd: EtcdLog;
   private readonly watch: EtcdWatch;
   /** What the state that this control plane has was read from. */
   private known: HeadAt | undefined;
-  private watchProblem: string | undefined;
+  private watchProblem: { readonly reason: string; readonly since: number } | undefined;
   private writeProblem: string | undefined;
   private onNews: () => void = () => {};
 
   private constructor(
-    private readonly etcd: EtcdLog,
     private readonly client: EtcdClient,
     private readonly log: Logger,
     private readonly timing: EtcdTiming,
     options: EtcdOptions,
   ) {
     this.name = nameOf(options);
+    this.etcd = new EtcdLog(client, options.prefix, () => this.patienceMs);
+    const { etcd } = this;
     this.presence = new EtcdPresence(client, etcd.keys, log);
     this.watch = new EtcdWatch({
       client,
@@ -64,12 +68,11 @@ export class EtcdBackend implements StoreBackend, SharedStore {
   static open(options: EtcdOptions, log: Logger, timing: Partial<EtcdTiming> = {}): EtcdBackend {
     const times = { ...TIMING, ...timing };
     const client = new EtcdClient(options);
-    const etcd = new EtcdLog(client, options.prefix, times.operationMs);
-    return new EtcdBackend(etcd, client, log, times, options);
+    return new EtcdBackend(client, log, times, options);
   }
 
   get problem(): string | undefined {
-    return this.watchProblem ?? this.writeProblem;
+    return this.watchProblem?.reason ?? this.writeProblem;
   }
 
   /** @throws OperatorError where etcd does not let this control plane in, or does not answer in time */
@@ -206,15 +209,23 @@ export class EtcdBackend implements StoreBackend, SharedStore {
     }
   }
 
-  private noteWatchProblem(problem: string | undefined): void {
+  /** Changes that wait for an etcd that has been away for a while would only wait longer, each for all before it. */
+  private get patienceMs(): number {
+    const { operationMs } = this.timing;
+    const awayMs = performance.now() - (this.watchProblem?.since ?? Number.POSITIVE_INFINITY);
+    return awayMs > operationMs ? Math.min(operationMs, AWAY_OPERATION_MS) : operationMs;
+  }
+
+  private noteWatchProblem(reason: string | undefined): void {
     const before = this.watchProblem;
-    this.watchProblem = problem;
-    if (problem !== undefined && before === undefined)
+    this.watchProblem =
+      reason === undefined ? undefined : { reason, since: before?.since ?? performance.now() };
+    if (reason !== undefined && before === undefined)
       this.log.warn(
-        { store: this.name, reason: problem },
+        { store: this.name, reason },
         'etcd does not answer; serving what is known, changes are refused',
       );
-    else if (problem === undefined && before !== undefined)
+    else if (reason === undefined && before !== undefined)
       this.log.info({ store: this.name }, 'etcd answers again');
   }
 

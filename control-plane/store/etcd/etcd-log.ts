@@ -56,8 +56,8 @@ export class EtcdLog {
   constructor(
     private readonly client: EtcdClient,
     prefix: string,
-    /** How long is tried to read or write something. */
-    private readonly timeoutMs: number,
+    /** How long is tried to read or write something, in milliseconds. */
+    private readonly timeoutMs: () => number,
   ) {
     this.keys = new EtcdKeys(prefix);
   }
@@ -216,7 +216,7 @@ export class EtcdLog {
   }
 
   private read<T>(attempt: () => Promise<T>): Promise<T> {
-    return untilAnswered(attempt, this.timeoutMs);
+    return untilAnswered(attempt, this.timeoutMs());
   }
 }
 
