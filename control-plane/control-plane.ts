@@ -212,7 +212,7 @@ export class ControlPlane {
     const ads = new AdsServer({
       source,
       log: log.child({ component: 'ads' }),
-      greeting: () => greetingOf(store.current.pinSecret, this.replaces),
+      greeting: () => greetingOf(store.current, this.replaces),
       disconnect: (peer) => port.disconnect(peer),
       stalledAfterMs: timing.stalledAfterMs,
     });

@@ -105,7 +105,7 @@ async function restore({ lastGood, client, configuration }: Parts): Promise<void
   if (lastGood === undefined) return;
   await lastGood.restore(
     (kind, resources) => client.resume(kind, resources),
-    (store) => client.guard.resume(store),
+    (origin) => client.guard.resume(origin),
   );
   const { restoredMs } = lastGood;
   if (restoredMs !== undefined) configuration.backdate(Date.now() - restoredMs);

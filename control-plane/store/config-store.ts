@@ -20,6 +20,7 @@ import { changesOf, revisionOfRequest, type ServiceChange } from './history.js';
 import { planRestore } from './restore.js';
 import { documentToUndoTo } from './undo.js';
 
+const SHUTTING_DOWN = 'the control plane is shutting down';
 /** What others have committed is read again after this, where it could not be read. */
 const READ_AGAIN_MS = 1000;
 /** Edits that wait for each other; more are refused. */
@@ -61,7 +62,12 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     log: Logger,
     rehearse: (service: MeshService) => void = () => {},
   ): Promise<ConfigStore> {
-    return new ConfigStore(backend, await backend.load(), rehearse, log);
+    try {
+      return new ConfigStore(backend, await backend.load(), rehearse, log);
+    } catch (error) {
+      await backend.close();
+      throw error;
+    }
   }
 
   get current(): Configuration {
@@ -170,7 +176,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
 
   /** Makes edits wait for each other. */
   private exclusively(work: () => Promise<Commit>, cause: Cause | undefined): Promise<Commit> {
-    if (this.closed) return Promise.reject(new StoreUnavailableError('the control plane is shutting down'));
+    if (this.closed) return Promise.reject(new StoreUnavailableError(SHUTTING_DOWN));
     if (this.waiting === MAX_WAITING)
       return Promise.reject(new StoreUnavailableError(`${MAX_WAITING} changes are waiting already`));
     this.waiting++;
@@ -182,6 +188,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   /** Works on the newest state, again if somebody else commits meanwhile; what was asked for before is not done twice. */
   private async attempt(work: () => Promise<Commit>, requestId: string | undefined): Promise<Commit> {
     for (let attempts = 1; ; attempts++) {
+      if (this.closed && this.problem !== undefined) throw new StoreUnavailableError(SHUTTING_DOWN);
       await this.catchUp();
       const made = requestId && this.madeBefore(requestId);
       if (made) return made;

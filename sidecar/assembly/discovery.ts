@@ -9,6 +9,7 @@ import { LoadReporter } from '../discovery/load-reporter.js';
 import { MeshConfiguration } from '../discovery/mesh-configuration.js';
 import { nodeOf } from '../discovery/node.js';
 import { SotwClient } from '../discovery/sotw-client.js';
+import type { Origin } from '../discovery/store-guard.js';
 import type { SidecarOptions } from '../options.js';
 import { countPins } from '../session/pin-census.js';
 import type { SessionTable } from '../session/session-table.js';
@@ -42,7 +43,7 @@ export function assembleDiscovery(
     nowMs,
     log,
   });
-  const lastGood = newLastGood(options, configuration, () => client.guard.store, log);
+  const lastGood = newLastGood(options, configuration, () => client.guard.origin, log);
   const node = nodeOf(options);
   const controlPlanes = newControlPlanes(options, log);
   const client: AdsClient = newAdsClient(options.xdsMode, {
@@ -77,7 +78,7 @@ function newControlPlanes({ controlPlanes, security }: SidecarOptions, log: Logg
 function newLastGood(
   { stateDir, service }: SidecarOptions,
   configuration: MeshConfiguration,
-  store: () => string,
+  origin: () => Origin,
   log: Logger,
 ): LastGood | undefined {
   if (stateDir === '') return undefined;
@@ -85,7 +86,7 @@ function newLastGood(
     directory: stateDir,
     service: `${service.name}.${service.namespace}`,
     consumer: configuration,
-    store,
+    origin,
     isSettled: () => configuration.isSettled,
     nowMs: Date.now,
     log,

@@ -60,6 +60,7 @@ export class DeltaClient extends AdsClient {
     );
     const version = text(response.systemVersionInfo);
     this.revision = /^\d{1,15}$/.test(version) ? Number(version) : undefined;
+    if (this.revision !== undefined) this.guard.saw(this.revision);
     const answer = this.consume(kind, resources, removed);
     const { versions } = this.types[kind];
     for (const { name, version } of resources) versions.set(name, version);

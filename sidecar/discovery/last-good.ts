@@ -11,6 +11,7 @@ import {
   WILDCARD,
 } from './ads-client.js';
 import { decodeConfiguration, encodeConfiguration, type StoredConfiguration } from './configuration-file.js';
+import type { Origin } from './store-guard.js';
 
 export interface LastGoodOptions {
   readonly directory: string;
@@ -18,8 +19,8 @@ export interface LastGoodOptions {
   readonly service: string;
   /** Who takes the resources in the end. */
   readonly consumer: ResourceConsumer;
-  /** The store that the configuration is from; empty: not known. */
-  store(): string;
+  /** What the configuration is from. */
+  origin(): Origin;
   /** All that was accepted is in force. Until then, what is on disk stays. */
   isSettled(): boolean;
   /** Milliseconds since the epoch. */
@@ -68,16 +69,16 @@ export class LastGood implements ResourceConsumer {
    * Puts in force what is on disk, as if a control plane had sent it.
    *
    * @param onKept learns of each resource that was accepted, to tell servers what is here already
-   * @param onStore learns of the store that it is from
+   * @param onOrigin learns of what it is from
    * @returns whether there was anything. What cannot be read is told in the log and left alone.
    */
   async restore(
     onKept: (kind: ResourceKind, resources: readonly ReceivedResource[]) => void,
-    onStore: (store: string) => void = () => {},
+    onOrigin: (origin: Origin) => void = () => {},
   ): Promise<boolean> {
     const stored = await this.read();
     if (stored === undefined) return false;
-    onStore(stored.store);
+    onOrigin(stored.origin);
     this.restoredFromMs = stored.changedAtMs;
     for (const kind of RESTORE_ORDER) {
       const problems = this.take(kind, stored.resources[kind], []);
@@ -157,8 +158,8 @@ export class LastGood implements ResourceConsumer {
   private write(): void {
     this.writtenAtMs = this.options.nowMs();
     const { service } = this.options;
-    const store = this.options.store();
-    const file = encodeConfiguration(this.kept, { service, store, changedAtMs: this.changedAtMs });
+    const origin = this.options.origin();
+    const file = encodeConfiguration(this.kept, { service, origin, changedAtMs: this.changedAtMs });
     this.writing = this.writing
       .then(() => this.store(file))
       .then(

@@ -1,29 +1,39 @@
 import type { Metadata } from '@grpc/grpc-js';
-import { REPLACES_METADATA, STORE_METADATA } from '../../src/api/store-identity.js';
+import { REPLACES_METADATA, REVISION_METADATA, STORE_METADATA } from '../../src/api/store-identity.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 
+/** Where a configuration is from. */
+export interface Origin {
+  /** Name of the store; empty: not known. */
+  readonly store: string;
+  /** The newest of its revisions that was seen. */
+  readonly revision: number;
+}
+
+export const UNKNOWN_ORIGIN: Origin = { store: '', revision: 0 };
+
 /**
- * Stands between this sidecar and a control plane that has lost its data. A control plane says which store it serves.
- * Where that is not the store that this sidecar's configuration is from, what the control plane does not know of is
- * kept: that it was never told of something is no word that it is to go. What it is told of later, changed and removed,
- * is followed as ever.
+ * Stands between this sidecar and a control plane that has lost its data, or has an older version of it. A control
+ * plane says which store it serves, and at which revision. Where that is not what this sidecar's configuration is from,
+ * what the control plane does not know of is kept: that it was never told of something is no word that it is to go.
+ * What it is told of later, changed and removed, is followed as ever.
  *
  * It ends when the control plane has the old store again (a restored backup, the right directory), knows everything
  * that is here, or says that it replaces what there was. Servers that do not name a store are believed.
  */
 export class StoreGuard {
-  /** The store that the configuration here is from; empty: not known. */
-  private home = '';
-  private server = '';
+  /** What the configuration here is from. */
+  private home = UNKNOWN_ORIGIN;
+  private server = UNKNOWN_ORIGIN;
   private readonly answered = new Set<ResourceKind>();
   /** What is kept although the control plane does not know it. */
   private readonly kept = new Map<ResourceKind, Set<string>>();
 
   constructor(private readonly log: Logger) {}
 
-  /** The store that the configuration here is from; empty: not known. */
-  get store(): string {
+  /** What the configuration here is from. */
+  get origin(): Origin {
     return this.home;
   }
 
@@ -33,18 +43,26 @@ export class StoreGuard {
   }
 
   /** Before the start: where the configuration is from that is here already. */
-  resume(store: string): void {
-    this.home = store;
+  resume(origin: Origin): void {
+    this.home = origin;
   }
 
   /** A control plane begins to answer on a new stream. */
   meet(metadata: Metadata): void {
-    const [server] = metadata.get(STORE_METADATA);
-    this.server = typeof server === 'string' ? server : '';
+    this.server = originIn(metadata);
     this.answered.clear();
     this.kept.clear();
-    const isHome = this.home === '' || this.server === '' || this.home === this.server;
-    if (isHome || metadata.get(REPLACES_METADATA).length > 0) this.home = this.server;
+    const { home, server } = this;
+    const isKnown = home.store !== '' && server.store !== '';
+    const isOther = isKnown && (home.store !== server.store || server.revision < home.revision);
+    if (!isOther || metadata.get(REPLACES_METADATA).length > 0) this.home = server;
+    // From now on another one, also when it has counted on beyond where it was.
+    else if (home.store === server.store) this.home = { ...home, store: `${home.store} before it went back` };
+  }
+
+  /** A revision of the store that answers. */
+  saw(revision: number): void {
+    if (this.isHome && revision > this.home.revision) this.home = { ...this.home, revision };
   }
 
   /**
@@ -53,11 +71,15 @@ export class StoreGuard {
    * @param given names of the resources that come with it
    */
   believed(kind: ResourceKind, removed: readonly string[], given: readonly string[]): readonly string[] {
-    if (this.home === this.server) return removed;
+    if (this.isHome) return removed;
     if (!this.answered.has(kind)) this.keep(kind, removed);
     const kept = this.kept.get(kind);
     for (const name of given) kept?.delete(name);
     return removed.filter((name) => !kept?.has(name));
+  }
+
+  private get isHome(): boolean {
+    return this.home.store === this.server.store;
   }
 
   /** The first answer says what of all that is here the control plane does not know. */
@@ -69,7 +91,13 @@ export class StoreGuard {
     if (unknown.length > 0)
       this.log.warn(
         { type: kind, count: unknown.length, names: unknown.slice(0, 10) },
-        'the control plane has another store than the one that the configuration is from; what it does not know is kept',
+        'the control plane has another store than the one that the configuration is from, or an older version of it; what it does not know is kept',
       );
   }
+}
+
+function originIn(metadata: Metadata): Origin {
+  const [store] = metadata.get(STORE_METADATA);
+  const [revision] = metadata.get(REVISION_METADATA);
+  return typeof store === 'string' ? { store, revision: Number(revision) || 0 } : UNKNOWN_ORIGIN;
 }

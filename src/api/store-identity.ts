@@ -6,6 +6,9 @@ import { createHash } from 'node:crypto';
  */
 export const STORE_METADATA = 'roost-store';
 
+/** Initial metadata of discovery streams: the revision that is served as the stream begins. */
+export const REVISION_METADATA = 'roost-revision';
+
 /** Initial metadata that says: what you have from another store and is not known here is to go. */
 export const REPLACES_METADATA = 'roost-store-replaces';
 

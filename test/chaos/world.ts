@@ -31,6 +31,8 @@ export interface WorldOptions {
 
 /** A small mesh of real processes, with calls through it and an operator who changes it. */
 export class World {
+  private added = 0;
+
   private constructor(
     private readonly options: WorldOptions,
     /** The network between sidecars and each control plane. */
@@ -38,13 +40,15 @@ export class World {
     readonly sidecars: readonly SidecarProgram[],
     readonly traffic: Traffic,
     readonly operator: Operators,
+    private readonly versions: readonly object[],
   ) {}
 
   static async start(options: WorldOptions): Promise<World> {
     const { owner, random, folder, controlPlanes, during } = options;
     const networks = await Promise.all(controlPlanes.map(({ grpc }) => TcpProxy.start(owner, grpc)));
     const changing = Array.from({ length: CHANGING }, (_, i) => `changing-${i}.shop`);
-    await applyServices(owner, controlPlanes[0] as ControlPlaneProgram, changing);
+    const versions = await startReleases(owner);
+    await applyServices(controlPlanes[0] as ControlPlaneProgram, versions, changing);
     const addresses = networks.map(({ text }) => text).join(',');
     const sidecar = (name: string, ...args: string[]) =>
       new SidecarProgram(name, owner, [
@@ -67,7 +71,7 @@ export class World {
       changing,
       random,
     );
-    const world = new World(options, networks, sidecars, traffic, operator);
+    const world = new World(options, networks, sidecars, traffic, operator, versions);
     await world.readyAll();
     for (const { name, outbound } of sidecars) traffic.through(name, outbound);
     operator.start();
@@ -98,6 +102,19 @@ export class World {
   /** Lets things go on for a while, by chance. */
   async dwell(leastMs: number, mostMs: number): Promise<void> {
     await wait(this.random.between(leastMs, mostMs));
+  }
+
+  /** Adds a service that was never there before, and waits until every sidecar has it. @returns its host */
+  async addService(): Promise<string> {
+    const host = `late-${++this.added}`;
+    const document = meshService(`${host}.shop`, { v1: 1 }, { versions: this.versions });
+    const client = new ControlPlaneClient(toAddress((this.controlPlanes[0] as ControlPlaneProgram).grpc));
+    const { revision } = await client.call<{ revision: number }>('Apply', {
+      documents: [toStruct(document)],
+    });
+    for await (const _ of client.stream('Await', { revision, timeoutMs: RECOVERY_MS }, RECOVERY_MS));
+    client.close();
+    return host;
   }
 
   /** Waits until every sidecar has a control plane that answers. */
@@ -156,16 +173,20 @@ export class World {
   }
 }
 
-async function applyServices(
-  owner: Owner,
-  controlPlane: ControlPlaneProgram,
-  changing: readonly string[],
-): Promise<void> {
+/** Releases v1 and v2, with two endpoints each. */
+async function startReleases(owner: Owner): Promise<object[]> {
   const backends = await startBackends(owner, { v1: 2, v2: 2 });
-  const versions = [...backends].map(([name, list]) => ({
+  return [...backends].map(([name, list]) => ({
     name,
     endpoints: list.map(({ address }) => ({ address })),
   }));
+}
+
+async function applyServices(
+  controlPlane: ControlPlaneProgram,
+  versions: readonly object[],
+  changing: readonly string[],
+): Promise<void> {
   const documents = [
     meshService('steady.shop', { v1: 1 }, { versions }),
     ...changing.map((name) => meshService(name, { v1: 1, v2: 1 }, { versions })),

@@ -26,6 +26,9 @@ export class EtcdPresence implements Presence {
   private readonly listeners = new Set<() => void>();
   private readonly backOff = new BackOff(RETRY_MS.first, RETRY_MS.max);
   private known: readonly ReplicaReport[] = [];
+  private looks = 0;
+  /** Which look {@link known} is of. */
+  private shown = 0;
   /** The lease that the key is under; undefined: there is none. */
   private lease: number | undefined;
   private report: ReplicaReport | undefined;
@@ -139,8 +142,12 @@ export class EtcdPresence implements Presence {
   }
 
   private look(): void {
+    const look = ++this.looks;
     this.client.call<RangeResponse>(RANGE, this.keys.replicas).then(
       ({ kvs }) => {
+        // Of two at once, the older may come last.
+        if (look < this.shown) return;
+        this.shown = look;
         this.known = kvs
           .filter(({ key }) => !this.key.equals(key))
           .map(({ value }) => JSON.parse(Buffer.from(value).toString('utf8')) as ReplicaReport);

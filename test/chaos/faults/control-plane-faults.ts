@@ -1,4 +1,5 @@
 import { cp, rename, rm } from 'node:fs/promises';
+import { FastCaller } from '../../support/fast-traffic.js';
 import { eventually } from '../../support/processes.js';
 import type { Fault } from '../fault.js';
 import type { ControlPlaneProgram } from '../programs.js';
@@ -79,6 +80,7 @@ export function rolledBack(dataDir: string): Fault {
       const victim = world.controlPlanes[0] as ControlPlaneProgram;
       await world.operator.pause();
       await cp(dataDir, `${dataDir}.older`, { recursive: true });
+      const late = await world.addService();
       world.operator.start();
       await world.dwell(300, 800);
       await world.operator.pause();
@@ -88,6 +90,9 @@ export function rolledBack(dataDir: string): Fault {
       await victim.start();
       await world.connectedAll();
       await world.dwell(500, 1500);
+      // What came after that version goes on; a state-of-the-world client cannot know that it did.
+      for (const { name, outbound } of world.sidecars)
+        if (name !== 'sotw') await mustAnswer(world, outbound, late, `${name}, after the roll-back`);
       await victim.kill();
       await rm(dataDir, { recursive: true });
       await rename(`${dataDir}.newer`, dataDir);
@@ -95,6 +100,11 @@ export function rolledBack(dataDir: string): Fault {
       world.operator.start();
     },
   };
+}
+
+async function mustAnswer({ owner }: World, outbound: string, host: string, when: string): Promise<void> {
+  const { status, error } = await new FastCaller(owner, outbound, 1).one({ host });
+  if (status !== 200) throw new Error(`${host} through ${when}: ${status} ${error}`);
 }
 
 /** A sidecar is killed and started while no control plane is there; calls through it wait for that. */

@@ -42,7 +42,7 @@ function start(directory: string, service = 'checkout.shop') {
     directory,
     service,
     consumer,
-    store: () => 'the-store',
+    origin: () => ({ store: 'the-store', revision: 7 }),
     isSettled: () => world.settled,
     nowMs: () => world.nowMs,
     log: createLogger('test', 'info', { write: (line: string) => void lines.push(JSON.parse(line)) }),
@@ -171,9 +171,13 @@ t.test('the file has bytes as they were, whatever they are', async (t) => {
     endpoint: new Map([['e', kept]]),
   };
   const stored = decodeConfiguration(
-    encodeConfiguration(resources, { service: 'a.b', store: 'here', changedAtMs: AT }),
+    encodeConfiguration(resources, {
+      service: 'a.b',
+      origin: { store: 'here', revision: 7 },
+      changedAtMs: AT,
+    }),
   );
-  t.match(stored, { service: 'a.b', store: 'here', changedAtMs: AT });
+  t.match(stored, { service: 'a.b', origin: { store: 'here', revision: 7 }, changedAtMs: AT });
   t.same(
     Object.entries(stored.resources).map(([kind, list]) => [
       kind,

@@ -1,12 +1,18 @@
 import { Metadata } from '@grpc/grpc-js';
 import t from 'tap';
 import { StoreGuard } from '../../../../sidecar/discovery/store-guard.js';
-import { REPLACES_METADATA, STORE_METADATA, storeIdentity } from '../../../../src/api/store-identity.js';
+import {
+  REPLACES_METADATA,
+  REVISION_METADATA,
+  STORE_METADATA,
+  storeIdentity,
+} from '../../../../src/api/store-identity.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 
-function greeting(store: string, replaces = false): Metadata {
+function greeting(store: string, { replaces = false, revision = 0 } = {}): Metadata {
   const metadata = new Metadata();
   if (store !== '') metadata.set(STORE_METADATA, store);
+  metadata.set(REVISION_METADATA, String(revision));
   if (replaces) metadata.set(REPLACES_METADATA, '1');
   return metadata;
 }
@@ -41,7 +47,7 @@ t.test('what another store does not know of is kept, and what it is told of late
   t.same(guard.believed('listener', ['c'], []), ['c'], 'what it gave, it takes');
   t.same(guard.believed('listener', [], ['a']), []);
   t.same(guard.believed('listener', ['a', 'b'], []), ['a'], 'also of what it has come to know');
-  t.equal(guard.store, 'old');
+  t.equal(guard.origin.store, 'old');
   guard.meet(greeting('new'));
   t.same(guard.believed('listener', ['b'], []), [], 'on every stream anew');
 });
@@ -55,18 +61,37 @@ t.test('it ends with the old store, with one that knows everything, and by word'
 
   guard.meet(greeting('new'));
   t.same(guard.believed('listener', [], ['a']), []);
-  t.equal(guard.store, 'new');
+  t.equal(guard.origin.store, 'new');
   t.same(guard.believed('listener', ['a'], []), ['a']);
 
-  guard.meet(greeting('third', true));
-  t.same([guard.believed('listener', ['a'], []), guard.store], [['a'], 'third']);
+  guard.meet(greeting('third', { replaces: true }));
+  t.same([guard.believed('listener', ['a'], []), guard.origin.store], [['a'], 'third']);
+});
+
+t.test('an older version of the same store is another one, also once it has counted on', async (t) => {
+  const { guard } = guardOfOld();
+  guard.saw(43);
+  guard.meet(greeting('old', { revision: 43 }));
+  t.same(guard.believed('listener', ['a'], []), ['a']);
+  guard.meet(greeting('old', { revision: 40 }));
+  t.same(guard.believed('listener', ['late'], ['b']), []);
+  guard.saw(50);
+  guard.meet(greeting('old', { revision: 50 }));
+  t.same(guard.believed('listener', ['late'], []), [], 'what it had forgotten then, it has forgotten now');
+  t.same(guard.believed('listener', ['b'], []), ['b']);
+  guard.meet(greeting('old', { revision: 51 }));
+  t.same(guard.believed('listener', [], ['late']), [], 'it knows everything again');
+  guard.meet(greeting('old', { revision: 52 }));
+  t.same(guard.believed('listener', ['late'], []), ['late']);
 });
 
 t.test('where the configuration is from outlives the process', async (t) => {
   const { guard } = guardOfOld();
-  guard.resume('from-disk');
+  guard.resume({ store: 'from-disk', revision: 3 });
   guard.meet(greeting('new'));
-  t.same([guard.believed('listener', ['a'], []), guard.store], [[], 'from-disk']);
+  t.same([guard.believed('listener', ['a'], []), guard.origin.store], [[], 'from-disk']);
+  guard.meet(greeting('from-disk', { revision: 3 }));
+  t.same(guard.believed('listener', ['a'], []), ['a']);
 });
 
 t.test('a store is named by its secret and does not tell it', async (t) => {
