@@ -14,6 +14,12 @@ export interface Origin {
 export const UNKNOWN_ORIGIN: Origin = { store: '', revision: 0 };
 
 /**
+ * The first answer of a type comes at once, unless there is nothing to say: what was asked for is here in the same
+ * versions. After this time, silence was that.
+ */
+const FIRST_ANSWER_MS = 10_000;
+
+/**
  * Stands between this sidecar and a control plane that has lost its data, or has an older version of it. A control
  * plane says which store it serves, and at which revision. Where that is not what this sidecar's configuration is from,
  * what the control plane does not know of is kept: that it was never told of something is no word that it is to go.
@@ -29,8 +35,13 @@ export class StoreGuard {
   private readonly answered = new Set<ResourceKind>();
   /** What is kept although the control plane does not know it. */
   private readonly kept = new Map<ResourceKind, Set<string>>();
+  private metAtMs = 0;
 
-  constructor(private readonly log: Logger) {}
+  /** @param nowMs a clock that never goes back */
+  constructor(
+    private readonly log: Logger,
+    private readonly nowMs: () => number = () => performance.now(),
+  ) {}
 
   /** What the configuration here is from. */
   get origin(): Origin {
@@ -50,6 +61,7 @@ export class StoreGuard {
   /** A control plane begins to answer on a new stream. */
   meet(metadata: Metadata): void {
     this.server = originIn(metadata);
+    this.metAtMs = this.nowMs();
     this.answered.clear();
     this.kept.clear();
     const { home, server } = this;
@@ -72,7 +84,10 @@ export class StoreGuard {
    */
   believed(kind: ResourceKind, removed: readonly string[], given: readonly string[]): readonly string[] {
     if (this.isHome) return removed;
-    if (!this.answered.has(kind)) this.keep(kind, removed);
+    if (!this.answered.has(kind)) {
+      const wasSilent = this.nowMs() - this.metAtMs > FIRST_ANSWER_MS;
+      this.keep(kind, wasSilent ? [] : removed);
+    }
     const kept = this.kept.get(kind);
     for (const name of given) kept?.delete(name);
     return removed.filter((name) => !kept?.has(name));

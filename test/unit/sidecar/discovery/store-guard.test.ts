@@ -18,13 +18,15 @@ function greeting(store: string, { replaces = false, revision = 0 } = {}): Metad
 }
 
 /** A guard whose configuration is from the store `old`. */
-function guardOfOld(): { guard: StoreGuard; lines: string[] } {
+function guardOfOld(): { guard: StoreGuard; lines: string[]; clock: { nowMs: number } } {
   const lines: string[] = [];
+  const clock = { nowMs: 0 };
   const guard = new StoreGuard(
     createLogger('test', 'info', { write: (line: string) => void lines.push(line) }),
+    () => clock.nowMs,
   );
   guard.meet(greeting('old'));
-  return { guard, lines };
+  return { guard, lines, clock };
 }
 
 t.test('its own store is believed, and a server that names none', async (t) => {
@@ -67,6 +69,16 @@ t.test('it ends with the old store, with one that knows everything, and by word'
   guard.meet(greeting('third', { replaces: true }));
   t.same([guard.believed('listener', ['a'], []), guard.origin.store], [['a'], 'third']);
 });
+
+t.test(
+  'a control plane that says nothing at first knows everything; what it says later is believed',
+  async (t) => {
+    const { guard, clock } = guardOfOld();
+    guard.meet(greeting('new'));
+    clock.nowMs = 10_001;
+    t.same([guard.believed('listener', ['a'], []), guard.origin.store], [['a'], 'new']);
+  },
+);
 
 t.test('an older version of the same store is another one, also once it has counted on', async (t) => {
   const { guard } = guardOfOld();
