@@ -43,6 +43,8 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   private readonly reader: ConfigurationReader;
   /** What others have committed is about to be taken over. */
   private hasNews = false;
+  /** Why it could not be, the last time; empty: it could. */
+  private newsProblem = '';
 
   private constructor(
     private readonly backend: StoreBackend,
@@ -221,10 +223,20 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
       this.hasNews = false;
       return this.catchUp();
     });
-    this.tail = this.tail.catch((error: unknown) => {
+    this.tail = this.tail.then(
+      () => {
+        this.newsProblem = '';
+      },
+      (error: unknown) => this.onNewsFailed(error as Error),
+    );
+  }
+
+  /** It is told once, and tried until it works. */
+  private onNewsFailed(error: Error): void {
+    if (this.newsProblem !== error.message)
       this.log.warn({ err: error }, 'what others have stored cannot be read at present; trying again');
-      setTimeout(() => this.followNews(), READ_AGAIN_MS).unref();
-    });
+    this.newsProblem = error.message;
+    setTimeout(() => this.followNews(), READ_AGAIN_MS).unref();
   }
 
   private async catchUp(): Promise<void> {

@@ -167,6 +167,14 @@ export class EtcdCluster {
     return kvs.map(({ key }) => Buffer.from(key, 'base64').toString());
   }
 
+  /** Of a key, in base64. */
+  async value(key: string): Promise<string | undefined> {
+    const { kvs = [] } = (await this.admin('/v3/kv/range', { key: base64(key) })) as {
+      kvs?: { value: string }[];
+    };
+    return kvs[0]?.value;
+  }
+
   /** Makes a member say that it is full, after which the cluster takes no writes. */
   async raiseAlarm(): Promise<void> {
     const { members } = (await this.admin('/v3/cluster/member/list', {})) as { members: { ID: string }[] };

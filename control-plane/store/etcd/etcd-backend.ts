@@ -158,13 +158,9 @@ export class EtcdBackend implements StoreBackend, SharedStore {
       this.known = at;
       return undefined;
     }
+    if (head.revision < state.revision) throw this.wentBack(head.revision, state.revision);
     // Somebody has written: it takes changes again.
     this.writeProblem = undefined;
-    if (head.revision < state.revision)
-      this.log.error(
-        { served: state.revision, found: head.revision },
-        'etcd has an older configuration than the one that was served, and it is followed',
-      );
     const changes = await this.etcd.readChanges(at, state.revision, base.head.commit);
     if (changes === undefined) return this.readAll();
     this.known = at;
@@ -236,9 +232,17 @@ export class EtcdBackend implements StoreBackend, SharedStore {
   }
 
   private gone(): StoreUnavailableError {
+    this.writeProblem = `there is no configuration in ${this.name} any more; what is known is served on`;
     return new StoreUnavailableError(
-      `there is no configuration in ${this.name} any more; what is known is served on. ` +
-        'Put its data back, or keep a "roost backup" of what is known, start anew and restore that',
+      `${this.writeProblem}. Put its data back, or keep a "roost backup" of what is known, start anew and restore that`,
+    );
+  }
+
+  private wentBack(found: number, served: number): StoreUnavailableError {
+    this.writeProblem = `${this.name} is at revision ${found}, older than ${served}, which is served on`;
+    return new StoreUnavailableError(
+      `${this.writeProblem}. To go back, restart the control planes; to go on, keep a "roost backup" of what is known ` +
+        'and restore it after that',
     );
   }
 }
