@@ -191,6 +191,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     app.closeIdle(now);
     clusters.tick(now);
     passthrough?.closeIdle(now);
+    discovery.client.checkDeadlines(now);
     configuration.checkDeadlines(now);
     samples.onTick();
   }

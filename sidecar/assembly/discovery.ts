@@ -50,6 +50,8 @@ export function assembleDiscovery(
     controlPlanes,
     node,
     consumer: lastGood ?? configuration,
+    ignoresDeletion: options.ignoresDeletion,
+    nowMs,
     log,
   });
   const ledger = new LoadLedger(clusters);

@@ -4,24 +4,19 @@ import { BackOff } from '../../src/lifecycle/back-off.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { text } from '../../src/xds/fields.js';
-import { ADS_SERVICE, kindOfTypeUrl, type ResourceKind, TYPE_URL } from '../../src/xds/resource-types.js';
+import {
+  ADS_SERVICE,
+  kindOfTypeUrl,
+  PUSH_ORDER,
+  type ResourceKind,
+  TYPE_URL,
+} from '../../src/xds/resource-types.js';
 import { ClientStatus } from './client-status.js';
 import { CONTROL_PLANE_BACK_OFF_MS } from './control-plane-channel.js';
 import type { ControlPlanes } from './control-planes.js';
+import { HeldResources } from './held-resources.js';
+import { type Entry, type ReceivedResource, type RefusedResource, readEntries } from './response-entries.js';
 import { StoreGuard } from './store-guard.js';
-
-/** One resource of a response. */
-export interface ReceivedResource {
-  readonly name: string;
-  readonly version: string;
-  readonly bytes: Uint8Array;
-}
-
-/** A resource that cannot be used, and everything that is wrong with it. */
-export interface RefusedResource {
-  readonly name: string;
-  readonly reason: string;
-}
 
 /** Who takes the resources. */
 export interface ResourceConsumer {
@@ -39,9 +34,6 @@ export interface ResourceConsumer {
   onConnected(connected: boolean): void;
 }
 
-/** The wildcard name: everything of a type. */
-export const WILDCARD = '*';
-
 /** `google.rpc.Code.INVALID_ARGUMENT` */
 const INVALID_ARGUMENT = 3;
 /** A control plane that does not even answer the connection is not waited for where there are others. */
@@ -56,6 +48,10 @@ export interface AdsClientOptions {
   /** `envoy.config.core.v3.Node` */
   readonly node: object;
   readonly consumer: ResourceConsumer;
+  /** Listeners and clusters that the server says are gone are used on (gRFC A53). */
+  readonly ignoresDeletion: boolean;
+  /** The coarse clock. */
+  nowMs(): number;
   readonly log: Logger;
 }
 
@@ -72,6 +68,7 @@ export abstract class AdsClient {
   revision: number | undefined;
   /** Responses refused (NACK), by type. */
   readonly rejections: Record<ResourceKind, number> = { listener: 0, route: 0, cluster: 0, endpoint: 0 };
+  protected readonly held = perKind(() => new HeldResources());
   private readonly backOff = new BackOff(CONTROL_PLANE_BACK_OFF_MS.first, CONTROL_PLANE_BACK_OFF_MS.max);
   private stream: AdsStream | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -80,7 +77,7 @@ export abstract class AdsClient {
   private nodeSent = false;
 
   constructor(protected readonly options: AdsClientOptions) {
-    this.guard = new StoreGuard(options.log);
+    this.guard = new StoreGuard(options.log, options.nowMs);
   }
 
   start(): void {
@@ -97,23 +94,37 @@ export abstract class AdsClient {
   /** Before the start: what the consumer has already, from an earlier life of this sidecar. */
   resume(kind: ResourceKind, resources: readonly ReceivedResource[]): void {
     this.status.received(kind, resources, [], []);
-    this.hold(kind, resources);
+    this.held[kind].accept(resources, this.options.nowMs());
   }
 
   /** Changes which names of a type are wanted. */
-  abstract subscribe(kind: ResourceKind, names: ReadonlySet<string>): void;
+  subscribe(kind: ResourceKind, names: ReadonlySet<string>): void {
+    const { added, dropped } = this.held[kind].want(names);
+    if (added.length + dropped.length === 0) return;
+    this.status.wanted(kind, names);
+    if (this.stream === undefined) return;
+    if (this.heardFromServer) this.held[kind].awaitMissing(this.options.nowMs());
+    this.onNames(kind, added, dropped);
+  }
+
+  /** Takes away what the server has been silent about for too long. Called on the coarse clock's tick. */
+  checkDeadlines(nowMs: number): void {
+    for (const kind of PUSH_ORDER) {
+      const gone = this.held[kind].takeDue(nowMs);
+      if (gone.length === 0) continue;
+      this.options.log.warn({ type: kind, names: gone }, 'not heard of in time; counts as not there');
+      this.options.consumer.onResources(kind, [], gone);
+      this.status.gaveUp(kind, gone);
+    }
+  }
 
   protected abstract readonly method: 'DeltaAggregatedResources' | 'StreamAggregatedResources';
-  /** Resources that are here without a stream having brought them. */
-  protected abstract hold(kind: ResourceKind, resources: readonly ReceivedResource[]): void;
-  /** A stream has been opened: asks for everything that is wanted. */
-  protected abstract onOpened(): void;
+  /** A stream has been opened: asks for everything that is wanted of a type. */
+  protected abstract onOpened(kind: ResourceKind): void;
+  /** Other names are wanted than were, and a stream is open. */
+  protected abstract onNames(kind: ResourceKind, added: readonly string[], dropped: readonly string[]): void;
   /** Takes a response of a known type, and answers it. */
   protected abstract receive(kind: ResourceKind, response: Message): void;
-
-  protected get isOpen(): boolean {
-    return this.stream !== undefined;
-  }
 
   protected send(kind: ResourceKind, fields: object): void {
     const node = this.nodeSent ? {} : { node: this.options.node };
@@ -121,17 +132,45 @@ export abstract class AdsClient {
     this.stream?.write({ ...node, typeUrl: TYPE_URL[kind], ...fields });
   }
 
-  /** Hands a response to the consumer. @returns what to answer it with, nothing where it is accepted */
+  /**
+   * Hands a response to the consumer, and remembers what it accepts.
+   *
+   * @returns what to answer it with, nothing where it is accepted
+   */
   protected consume(
     kind: ResourceKind,
-    resources: readonly ReceivedResource[],
-    removed: readonly string[],
-    problems: readonly RefusedResource[] = [],
+    entries: readonly Entry[],
+    gone: readonly string[],
   ): { readonly errorDetail?: object } {
-    const { consumer, log } = this.options;
-    const refused = [...problems, ...consumer.onResources(kind, resources, removed)];
-    this.status.received(kind, resources, removed, refused);
-    if (refused.length === 0) return {};
+    const { consumer, nowMs } = this.options;
+    const held = this.held[kind];
+    const believed = this.guard.believed(
+      kind,
+      gone,
+      entries.map(({ name }) => name),
+    );
+    const removed = this.keepsDeleted(kind) ? [] : believed;
+    const { resources, heartbeats, refused } = readEntries(kind, entries, (name) => held.isWanted(name));
+    held.remove(removed);
+    held.hear(heartbeats, nowMs());
+    const problems = [...refused, ...consumer.onResources(kind, resources, removed)];
+    const bad = new Set(problems.map(({ name }) => name));
+    // What has been accepted may be what makes that some of it is not wanted any more.
+    const isKept = ({ name }: ReceivedResource) => !bad.has(name) && held.isWanted(name);
+    held.accept(resources.filter(isKept), nowMs());
+    this.status.received(kind, resources, removed, problems);
+    return problems.length === 0 ? {} : this.refusalOf(kind, problems);
+  }
+
+  private keepsDeleted(kind: ResourceKind): boolean {
+    return this.options.ignoresDeletion && (kind === 'listener' || kind === 'cluster');
+  }
+
+  private refusalOf(
+    kind: ResourceKind,
+    refused: readonly RefusedResource[],
+  ): { readonly errorDetail: object } {
+    const { log } = this.options;
     this.rejections[kind]++;
     const lines = refused.map(({ name, reason }) => `${kind} ${name}: ${reason}`);
     log.error({ type: kind, problems: lines }, 'rejected a part of the configuration');
@@ -158,7 +197,7 @@ export abstract class AdsClient {
     this.timer = setTimeout(() => {
       if (this.options.controlPlanes.isBetterTurned) this.onBroken(stream, 'no answer to the connection');
     }, CONNECT_TIMEOUT_MS);
-    this.onOpened();
+    for (const kind of PUSH_ORDER) this.onOpened(kind);
   }
 
   private reasonOf(error: ServiceError): string {
@@ -173,6 +212,7 @@ export abstract class AdsClient {
     this.stream = undefined;
     clearTimeout(this.timer);
     stream.cancel();
+    for (const kind of PUSH_ORDER) this.held[kind].stopWaiting();
     if (this.closed) return;
     const { controlPlanes } = this.options;
     const controlPlane = controlPlanes.name;
@@ -193,6 +233,7 @@ export abstract class AdsClient {
       controlPlanes.answered();
       this.options.log.info({ controlPlane: controlPlanes.name }, 'connected to the control plane');
       this.options.consumer.onConnected(true);
+      for (const kind of PUSH_ORDER) this.held[kind].awaitMissing(this.options.nowMs());
     }
     const kind = kindOfTypeUrl(text(response.typeUrl));
     // A type that nobody asked for: the protocol has no answer to it.

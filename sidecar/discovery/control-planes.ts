@@ -2,7 +2,7 @@ import { type Client, connectivityState } from '@grpc/grpc-js';
 import type { ChannelSecurity } from '../../src/access/channel-security.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { formatAddress } from '../../src/xds/fields.js';
-import { controlPlaneChannel } from './control-plane-channel.js';
+import { controlPlaneChannel, MAX_MESSAGE_BYTES } from './control-plane-channel.js';
 
 /** One control plane, and the connection to it. */
 export interface ControlPlane {
@@ -20,11 +20,18 @@ export class ControlPlanes {
   private index: number;
   private failures = 0;
 
-  /** @param random 0 to below 1 */
-  constructor(targets: readonly Omit<ControlPlane, 'channel'>[], random: () => number = Math.random) {
+  /**
+   * @param random 0 to below 1
+   * @param maxMessageBytes largest message taken
+   */
+  constructor(
+    targets: readonly Omit<ControlPlane, 'channel'>[],
+    random: () => number = Math.random,
+    maxMessageBytes = MAX_MESSAGE_BYTES,
+  ) {
     this.all = targets.map((target) => ({
       ...target,
-      channel: controlPlaneChannel(target.address, target.security),
+      channel: controlPlaneChannel(target.address, target.security, maxMessageBytes),
     }));
     this.index = Math.floor(random() * targets.length);
   }

@@ -71,7 +71,7 @@ export class TestMesh {
         release: '',
         controlPlanes: [toAddress(this.controlPlane.grpcAddress)],
         xdsMode: 'delta',
-        nodeId: '',
+        ignoresDeletion: false,
         stateDir: '',
         outbound: FREE,
         inbound: FREE,
