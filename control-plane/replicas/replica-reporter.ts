@@ -1,7 +1,7 @@
 import { VERSION } from '../../src/version.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import { rejectionsOf } from '../api/await-revision.js';
-import type { Presence, ReplicaReport } from './replica-report.js';
+import { ALONE, type Presence, type ReplicaReport } from './replica-report.js';
 
 /** Others are told at most this often. */
 const REPORT_INTERVAL_MS = 100;
@@ -16,18 +16,20 @@ interface ReporterOptions {
   revision(): number;
 }
 
-/** Tells the other control planes how far this one's clients are. */
+/** Tells the other control planes how far this one's clients are; nobody, and at no cost, where there are none. */
 export class ReplicaReporter {
   private timer: NodeJS.Timeout | undefined;
-  private readonly stopListening: () => void;
+  private stopListening: () => void = () => {};
 
   constructor(private readonly options: ReporterOptions) {
+    if (options.presence === ALONE) return;
     this.stopListening = options.ads.onProgress(() => this.changed());
     this.publish();
   }
 
   /** Something that the others may want to know is different. */
   changed(): void {
+    if (this.options.presence === ALONE) return;
     this.timer ??= setTimeout(() => this.publish(), REPORT_INTERVAL_MS).unref();
   }
 

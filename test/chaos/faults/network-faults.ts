@@ -1,17 +1,18 @@
+import type { TcpProxy } from '../../support/tcp-proxy.js';
 import type { Fault } from '../fault.js';
 import type { PacketFilter } from '../packet-filter.js';
+import type { World } from '../world.js';
 
 /** Faults of the network between sidecars and control planes. */
 
-export const cut: Fault = {
-  name: 'network-cut',
-  async run(world) {
-    const network = world.pick(world.networks);
-    network.cut();
-    await world.dwell(200, 2500);
-    network.restore();
-  },
-};
+export const cut = onOneNetwork('network-cut', 2500, (network) => network.cut());
+
+export const slow = onOneNetwork('network-slow', 2500, (network, world) =>
+  network.slow(world.random.between(50, 400)),
+);
+
+/** Connections that stay and say nothing, until both ends learn that they are gone. */
+export const halfOpen = onOneNetwork('network-half-open', 3000, (network) => network.halfOpen());
 
 export const allCut: Fault = {
   name: 'network-cut-everywhere',
@@ -22,26 +23,17 @@ export const allCut: Fault = {
   },
 };
 
-export const slow: Fault = {
-  name: 'network-slow',
-  async run(world) {
-    const network = world.pick(world.networks);
-    network.slow(world.random.between(50, 400));
-    await world.dwell(1000, 2500);
-    network.restore();
-  },
-};
-
-/** Connections that stay and say nothing, until both ends learn that they are gone. */
-export const halfOpen: Fault = {
-  name: 'network-half-open',
-  async run(world) {
-    const network = world.pick(world.networks);
-    network.halfOpen();
-    await world.dwell(1000, 3000);
-    network.restore();
-  },
-};
+function onOneNetwork(name: string, mostMs: number, harm: (network: TcpProxy, world: World) => void): Fault {
+  return {
+    name,
+    async run(world) {
+      const network = world.pick(world.networks);
+      harm(network, world);
+      await world.dwell(500, mostMs);
+      network.restore();
+    },
+  };
+}
 
 /** Packets to and from a control plane are lost, all of them, and then arrive again. */
 export function packetsLost(filter: PacketFilter): Fault {
