@@ -10,7 +10,8 @@ export interface SidecarOptions {
   readonly service: { readonly name: string; readonly namespace: string };
   /** Empty: not told. */
   readonly release: string;
-  readonly controlPlane: SocketAddress;
+  /** At least one; of several, over one store, another takes over when one does not answer. */
+  readonly controlPlanes: readonly SocketAddress[];
   /** How it proves to the control plane who it is. */
   readonly security?: ChannelSecurityOptions;
   /** How configuration is asked for: what changed, or all of it again. */

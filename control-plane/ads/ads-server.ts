@@ -1,4 +1,4 @@
-import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Metadata, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { PUSH_ORDER } from '../../src/xds/resource-types.js';
@@ -16,6 +16,8 @@ const STALLED_AFTER_MS = 60_000;
 export interface AdsServerOptions {
   readonly source: AdsSource;
   readonly log: Logger;
+  /** What every client is told at once: which store this is. */
+  greeting(): Metadata;
   /** Closes a client's connection, whatever is still to be written on it. */
   disconnect(peer: string): void;
   readonly stalledAfterMs?: number;
@@ -51,9 +53,14 @@ export class AdsServer {
     return slowest;
   }
 
-  /** Ends every stream, so that clients look for another control plane at once. */
+  /** Ends every stream for good, so that clients look for another control plane at once. */
   closeAll(): void {
     clearInterval(this.stallTimer);
+    this.endAll();
+  }
+
+  /** Ends every stream; clients come back, and say what they have. */
+  endAll(): void {
     for (const stream of this.connected.keys()) stream.end();
   }
 
@@ -96,6 +103,8 @@ export class AdsServer {
 
   private serve(call: AdsCall, stream: AdsStream): void {
     this.connected.set(stream, call);
+    // Before the first answer; whoever says nothing that can be read is answered with an error alone.
+    call.once('data', () => call.sendMetadata(this.options.greeting()));
     call.on('data', (request) => {
       const known = stream.node.id !== '';
       const before = rejectionsOf(stream);

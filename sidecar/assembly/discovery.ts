@@ -1,7 +1,7 @@
 import { INSECURE, openChannelSecurity } from '../../src/access/channel-security.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { AdsClient, AdsClientOptions } from '../discovery/ads-client.js';
-import { controlPlaneChannel } from '../discovery/control-plane-channel.js';
+import { ControlPlanes } from '../discovery/control-planes.js';
 import { DeltaClient } from '../discovery/delta-client.js';
 import { LastGood } from '../discovery/last-good.js';
 import { LoadLedger } from '../discovery/load-ledger.js';
@@ -9,6 +9,7 @@ import { LoadReporter } from '../discovery/load-reporter.js';
 import { MeshConfiguration } from '../discovery/mesh-configuration.js';
 import { nodeOf } from '../discovery/node.js';
 import { SotwClient } from '../discovery/sotw-client.js';
+import type { Origin } from '../discovery/store-guard.js';
 import type { SidecarOptions } from '../options.js';
 import { countPins } from '../session/pin-census.js';
 import type { SessionTable } from '../session/session-table.js';
@@ -21,6 +22,7 @@ export interface Discovery {
   readonly lastGood: LastGood | undefined;
   readonly client: AdsClient;
   readonly reporter: LoadReporter;
+  readonly controlPlanes: ControlPlanes;
   /** What this sidecar tells servers about itself. */
   readonly node: object;
 }
@@ -41,16 +43,11 @@ export function assembleDiscovery(
     nowMs,
     log,
   });
-  const lastGood = newLastGood(options, configuration, log);
+  const lastGood = newLastGood(options, configuration, () => client.guard.origin, log);
   const node = nodeOf(options);
-  const security =
-    options.security &&
-    openChannelSecurity(options.security, options.controlPlane, (problem) =>
-      log.error({ problem }, 'the token cannot be read again; the one read last is used'),
-    );
+  const controlPlanes = newControlPlanes(options, log);
   const client: AdsClient = newAdsClient(options.xdsMode, {
-    address: options.controlPlane,
-    security: security ?? INSECURE,
+    controlPlanes,
     node,
     consumer: lastGood ?? configuration,
     ignoresDeletion: options.ignoresDeletion,
@@ -59,18 +56,31 @@ export function assembleDiscovery(
   });
   const ledger = new LoadLedger(clusters);
   const reporter = new LoadReporter({
-    channel: controlPlaneChannel(options.controlPlane, security ?? INSECURE),
+    controlPlanes,
     node,
     waiting: () => configuration.waiting,
     collect: async () => ledger.take(await countPins(sessions, configuration.table, nowMs())),
     log,
   });
-  return { configuration, lastGood, client, reporter, node };
+  return { configuration, lastGood, client, reporter, controlPlanes, node };
+}
+
+/** @throws OperatorError where a file of credentials cannot be used */
+function newControlPlanes({ controlPlanes, security }: SidecarOptions, log: Logger): ControlPlanes {
+  const onProblem = (problem: string) =>
+    log.error({ problem }, 'the token cannot be read again; the one read last is used');
+  return new ControlPlanes(
+    controlPlanes.map((address) => ({
+      address,
+      security: security === undefined ? INSECURE : openChannelSecurity(security, address, onProblem),
+    })),
+  );
 }
 
 function newLastGood(
   { stateDir, service }: SidecarOptions,
   configuration: MeshConfiguration,
+  origin: () => Origin,
   log: Logger,
 ): LastGood | undefined {
   if (stateDir === '') return undefined;
@@ -78,6 +88,7 @@ function newLastGood(
     directory: stateDir,
     service: `${service.name}.${service.namespace}`,
     consumer: configuration,
+    origin,
     isSettled: () => configuration.isSettled,
     nowMs: Date.now,
     log,

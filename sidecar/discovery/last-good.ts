@@ -7,6 +7,7 @@ import { perKind, type ResourceConsumer } from './ads-client.js';
 import { decodeConfiguration, encodeConfiguration, type StoredConfiguration } from './configuration-file.js';
 import { WILDCARD } from './held-resources.js';
 import type { ReceivedResource, RefusedResource } from './response-entries.js';
+import type { Origin } from './store-guard.js';
 
 export interface LastGoodOptions {
   readonly directory: string;
@@ -14,6 +15,8 @@ export interface LastGoodOptions {
   readonly service: string;
   /** Who takes the resources in the end. */
   readonly consumer: ResourceConsumer;
+  /** What the configuration is from. */
+  origin(): Origin;
   /** All that was accepted is in force. Until then, what is on disk stays. */
   isSettled(): boolean;
   /** Milliseconds since the epoch. */
@@ -62,13 +65,16 @@ export class LastGood implements ResourceConsumer {
    * Puts in force what is on disk, as if a control plane had sent it.
    *
    * @param onKept learns of each resource that was accepted, to tell servers what is here already
+   * @param onOrigin learns of what it is from
    * @returns whether there was anything. What cannot be read is told in the log and left alone.
    */
   async restore(
     onKept: (kind: ResourceKind, resources: readonly ReceivedResource[]) => void,
+    onOrigin: (origin: Origin) => void = () => {},
   ): Promise<boolean> {
     const stored = await this.read();
     if (stored === undefined) return false;
+    onOrigin(stored.origin);
     this.restoredFromMs = stored.changedAtMs;
     for (const kind of RESTORE_ORDER) {
       const problems = this.take(kind, stored.resources[kind], []);
@@ -151,7 +157,9 @@ export class LastGood implements ResourceConsumer {
 
   private write(): void {
     this.writtenAtMs = this.options.nowMs();
-    const file = encodeConfiguration(this.kept, this.options.service, this.changedAtMs);
+    const { service } = this.options;
+    const origin = this.options.origin();
+    const file = encodeConfiguration(this.kept, { service, origin, changedAtMs: this.changedAtMs });
     this.writing = this.writing
       .then(() => this.store(file))
       .then(

@@ -83,7 +83,7 @@ async function start(t: Test, setting: Setting) {
     endpoint: { v1: assignmentOf('v1', of('v1').slice(0, 2)), v2: assignmentOf('v2', of('v2')) },
   });
   const mesh = await TestMesh.start(t);
-  const { addresses } = await mesh.sidecar({ controlPlane: toAddress(server.address) });
+  const { addresses } = await mesh.sidecar({ controlPlanes: [toAddress(server.address)] });
   const caller = new FastCaller(t, addresses.outbound);
   const callAll = (cookies: readonly string[] = []) =>
     caller.all(

@@ -39,7 +39,7 @@ t.test('what it has accepted, in which version; by HTTP the same', async (t) => 
 t.test('what it has refused and why, what it waits for, and what there is not', async (t) => {
   const server = await ScriptedAdsServer.start(t);
   const mesh = await TestMesh.start(t);
-  const { addresses } = await mesh.startSidecar({ controlPlane: server.address, csds: FREE });
+  const { addresses } = await mesh.startSidecar({ controlPlanes: [server.address], csds: FREE });
   await server.next('listener');
   const good = entry('a', '1', { kind: 'listener', message: listener('a', 'here') });
   const bad = entry('b', '7', { kind: 'listener', message: { ...listener('b', 'r'), internalListener: {} } });

@@ -2,6 +2,7 @@ import { deepStrictEqual } from 'node:assert/strict';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import type { AdsClient } from '../../sidecar/discovery/ads-client.js';
+import { ControlPlanes } from '../../sidecar/discovery/control-planes.js';
 import { DeltaClient } from '../../sidecar/discovery/delta-client.js';
 import { MeshConfiguration } from '../../sidecar/discovery/mesh-configuration.js';
 import { SotwClient } from '../../sidecar/discovery/sotw-client.js';
@@ -49,8 +50,7 @@ function newSidecar(t: Test, address: ScriptedAdsServer['address'], protocol: 'd
   });
   const Client = protocol === 'delta' ? DeltaClient : SotwClient;
   const client: AdsClient = new Client({
-    address,
-    security: INSECURE,
+    controlPlanes: new ControlPlanes([{ address, security: INSECURE }]),
     node: { id: 'sidecar' },
     consumer: configuration,
     ignoresDeletion: false,

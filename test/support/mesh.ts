@@ -69,7 +69,7 @@ export class TestMesh {
       {
         service: { name: 'frontend', namespace: 'shop' },
         release: '',
-        controlPlane: toAddress(this.controlPlane.grpcAddress),
+        controlPlanes: [toAddress(this.controlPlane.grpcAddress)],
         xdsMode: 'delta',
         ignoresDeletion: false,
         stateDir: '',

@@ -8,6 +8,7 @@ import { EXIT } from '../exit.js';
 import {
   addFlags,
   dialAddress,
+  dialAddresses,
   durationMs,
   FlagError,
   type Flags,
@@ -50,9 +51,9 @@ const FLAGS = {
   },
   controlPlane: {
     name: 'control-plane',
-    argument: 'HOST:PORT',
-    help: 'address of the control plane; by default the first server of the gRPC bootstrap that GRPC_XDS_BOOTSTRAP or GRPC_XDS_BOOTSTRAP_CONFIG has, with its credentials, else 127.0.0.1:15010',
-    parse: dialAddress,
+    argument: 'HOST:PORT[,HOST:PORT…]',
+    help: 'address of the control plane; of several over one store, one is used and the next takes over when it fails; by default the first server of the gRPC bootstrap that GRPC_XDS_BOOTSTRAP or GRPC_XDS_BOOTSTRAP_CONFIG has, with its credentials, else 127.0.0.1:15010',
+    parse: dialAddresses,
   },
   ...SIDECAR_SECURITY_FLAGS,
   xdsMode: {
@@ -188,7 +189,7 @@ export function addSidecar(program: Command): void {
       service: `${flags.service.name}.${flags.service.namespace}`,
     });
     const security = securityOf({ ...flags, ca: flags.controlPlaneCa });
-    const discovery = await readDiscovery({ controlPlane: flags.controlPlane, security });
+    const discovery = await readDiscovery({ controlPlanes: flags.controlPlane, security });
     await runUntilSignalled(() => Sidecar.start({ ...toOptions(flags), ...discovery }, log, output));
     // What nobody reads must not keep the process from ending.
     if (!(await output.drain(LAST_LINES_MS))) process.exit(EXIT.done);

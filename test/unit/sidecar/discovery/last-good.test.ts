@@ -43,6 +43,7 @@ function start(directory: string, service = 'checkout.shop') {
     directory,
     service,
     consumer,
+    origin: () => ({ store: 'the-store', revision: 7 }),
     isSettled: () => world.settled,
     nowMs: () => world.nowMs,
     log: createLogger('test', 'info', { write: (line: string) => void lines.push(JSON.parse(line)) }),
@@ -170,8 +171,14 @@ t.test('the file has bytes as they were, whatever they are', async (t) => {
     cluster: none,
     endpoint: new Map([['e', kept]]),
   };
-  const stored = decodeConfiguration(encodeConfiguration(resources, 'a.b', AT));
-  t.match(stored, { service: 'a.b', changedAtMs: AT });
+  const stored = decodeConfiguration(
+    encodeConfiguration(resources, {
+      service: 'a.b',
+      origin: { store: 'here', revision: 7 },
+      changedAtMs: AT,
+    }),
+  );
+  t.match(stored, { service: 'a.b', origin: { store: 'here', revision: 7 }, changedAtMs: AT });
   t.same(
     Object.entries(stored.resources).map(([kind, list]) => [
       kind,

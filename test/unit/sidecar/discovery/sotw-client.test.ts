@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import { ControlPlanes } from '../../../../sidecar/discovery/control-planes.js';
 import type { ReceivedResource, RefusedResource } from '../../../../sidecar/discovery/response-entries.js';
 import { SotwClient } from '../../../../sidecar/discovery/sotw-client.js';
 import { INSECURE } from '../../../../src/access/channel-security.js';
@@ -18,8 +19,7 @@ async function start(t: Test) {
   const taken: Taken[] = [];
   const hook: { onTaken(kind: ResourceKind): void } = { onTaken() {} };
   const client = new SotwClient({
-    address: server.address,
-    security: INSECURE,
+    controlPlanes: new ControlPlanes([{ address: server.address, security: INSECURE }]),
     node: { id: 'sidecar-1' },
     ignoresDeletion: false,
     nowMs: () => 0,
