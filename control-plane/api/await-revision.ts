@@ -25,12 +25,13 @@ export class RevisionFollowers {
   serve(call: AwaitCall): void {
     const { revision, timeoutMs } = call.request;
     const visible = visibilityOf(call);
-    const progress = () => progressOf(this.ads, revision, visible);
+    const unsettled = new Unsettled(this.ads, revision);
+    const write = () => call.write(progressOf(this.ads, revision, visible));
     let pending: NodeJS.Timeout | undefined;
     let checking: NodeJS.Immediate | undefined;
     const report = () => {
       pending = undefined;
-      call.write(progress());
+      write();
     };
     const stop = () => {
       clearTimeout(last);
@@ -41,27 +42,49 @@ export class RevisionFollowers {
     };
     const finish = () => {
       stop();
-      call.write(progress());
+      write();
       call.end();
     };
     const last = setTimeout(finish, Math.min(timeoutMs || DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS));
     const check = () => {
       checking = undefined;
-      if (progress().done) finish();
+      if (unsettled.size === 0) finish();
       else pending ??= setTimeout(report, REPORT_INTERVAL_MS);
     };
-    // One look at all clients serves every answer that has come in meanwhile.
-    const stopListening = this.ads.onProgress(() => {
+    const stopListening = this.ads.onProgress((stream) => {
+      unsettled.look(stream);
       checking ??= setImmediate(check);
     });
     this.finishers.add(finish);
     call.on('cancelled', stop);
-    if (progress().done) finish();
+    if (unsettled.size === 0) finish();
     else report();
   }
 
   closeAll(): void {
     for (const finish of this.finishers) finish();
+  }
+}
+
+/** The connected clients that have not answered a revision; kept up client by client, since there may be thousands. */
+class Unsettled {
+  private readonly streams = new Set<AdsStream>();
+
+  constructor(
+    private readonly ads: AdsServer,
+    private readonly revision: number,
+  ) {
+    for (const stream of ads.streams) this.look(stream);
+  }
+
+  get size(): number {
+    return this.streams.size;
+  }
+
+  /** Something has happened to a client. */
+  look(stream: AdsStream): void {
+    if (!this.ads.isConnected(stream) || stream.settled(this.revision)) this.streams.delete(stream);
+    else this.streams.add(stream);
   }
 }
 

@@ -1,0 +1,43 @@
+import { PUSH_ORDER, type ResourceKind, TYPE_URL } from '../../../src/xds/resource-types.js';
+import type { Opening } from './simulated-sidecar.js';
+import { encodeRequest } from './wire.js';
+import type { World } from './world.js';
+
+/** What is asked for once the first response of a kind has come. */
+const NEXT: Readonly<Partial<Record<ResourceKind, ResourceKind>>> = {
+  listener: 'route',
+  route: 'cluster',
+  cluster: 'endpoint',
+};
+
+/** A sidecar that comes back, or starts from `--state-dir`: it says what it holds, and is sent what differs. */
+export function warmOpening(world: World): Opening {
+  return {
+    requests: PUSH_ORDER.map((kind) => {
+      const versions = new Map([...world[kind]].sort(([a], [b]) => (a < b ? -1 : 1)));
+      return firstRequest(kind, [...versions.keys()], Object.fromEntries(versions));
+    }),
+    following: {},
+  };
+}
+
+/** A sidecar that starts from nothing: each answer tells it what to ask for next. */
+export function coldOpening(world: World): Opening {
+  const following = Object.entries(NEXT).map(([kind, next]) => [
+    kind,
+    firstRequest(next, [...world[next].keys()], {}),
+  ]);
+  return { requests: [firstRequest('listener', [], {})], following: Object.fromEntries(following) };
+}
+
+function firstRequest(
+  kind: ResourceKind,
+  names: readonly string[],
+  initialResourceVersions: Readonly<Record<string, string>>,
+): Buffer {
+  return encodeRequest({
+    typeUrl: TYPE_URL[kind],
+    resourceNamesSubscribe: kind === 'listener' ? ['*'] : names,
+    initialResourceVersions,
+  });
+}

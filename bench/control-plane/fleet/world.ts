@@ -1,0 +1,70 @@
+import { DeltaClient } from '../../../sidecar/discovery/delta-client.js';
+import { INSECURE } from '../../../src/access/channel-security.js';
+import type { SocketAddress } from '../../../src/model/formats.js';
+import { createLogger } from '../../../src/telemetry/logger.js';
+import { decodeCluster } from '../../../src/xds/cluster.js';
+import { decodeListener } from '../../../src/xds/listener.js';
+import { PUSH_ORDER, type ResourceKind } from '../../../src/xds/resource-types.js';
+import { decodeRouteConfiguration } from '../../../src/xds/route.js';
+import {
+  perKind,
+  type ReceivedResource,
+  type ResourceConsumer,
+  WILDCARD,
+} from '../../../sidecar/discovery/ads-client.js';
+
+/** What every sidecar holds: the version of each resource, by kind and name. */
+export type World = Readonly<Record<ResourceKind, ReadonlyMap<string, string>>>;
+
+const QUIET_MS = 300;
+
+/** Asks a control plane for everything, with the sidecar's own client, and returns once nothing more comes. */
+export async function exploreWorld(address: SocketAddress, node: object): Promise<World> {
+  const world = perKind(() => new Map<string, string>());
+  const wanted = perKind(() => new Set<string>());
+  let lastMs = performance.now();
+  const consumer: ResourceConsumer = {
+    onConnected() {},
+    onResources(kind, resources, removed) {
+      lastMs = performance.now();
+      for (const resource of resources) {
+        world[kind].set(resource.name, resource.version);
+        for (const [next, name] of namedBy(kind, resource)) wanted[next].add(name);
+      }
+      for (const name of removed) world[kind].delete(name);
+      for (const next of PUSH_ORDER) if (next !== 'listener') client.subscribe(next, wanted[next]);
+      return [];
+    },
+  };
+  const log = createLogger('fleet', 'silent');
+  const client = new DeltaClient({ address, security: INSECURE, node, consumer, log });
+  client.subscribe('listener', new Set([WILDCARD]));
+  client.start();
+  while (world.endpoint.size === 0 || performance.now() - lastMs < QUIET_MS)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  client.close();
+  return world;
+}
+
+/** The resources that a resource names. */
+function namedBy(
+  kind: ResourceKind,
+  { bytes }: ReceivedResource,
+): (readonly [kind: ResourceKind, name: string])[] {
+  switch (kind) {
+    case 'listener':
+      return decodeListener(bytes).routeConfigNames.map((name) => ['route', name]);
+    case 'route':
+      return decodeRouteConfiguration(bytes).virtualHosts.flatMap(({ routes, policy }) =>
+        [...routes.flatMap(({ split }) => split), ...(policy?.releases ?? [])].map(
+          ({ cluster }) => ['cluster', cluster] as const,
+        ),
+      );
+    case 'cluster': {
+      const { name, discovery } = decodeCluster(bytes);
+      return discovery.kind === 'eds' ? [['endpoint', discovery.serviceName || name]] : [];
+    }
+    case 'endpoint':
+      return [];
+  }
+}

@@ -1,0 +1,15 @@
+import { placeOnCores } from '../machine.js';
+import { ProcessGroup } from '../processes.js';
+import { Progress } from '../progress.js';
+import { textTable } from '../report/text-table.js';
+import { formatNumber } from '../report/number-format.js';
+import { median } from '../measure/percentiles.js';
+import type { Lab } from './lab.js';
+import { measureChange } from './measure/change.js';
+import { readOptions } from './options.js';
+const options = readOptions(process.argv.slice(2));
+const lab: Lab = { options, processes: new ProcessGroup(), placement: placeOnCores(), progress: new Progress() };
+try {
+  const figures = await measureChange(lab);
+  process.stdout.write(textTable(figures.map(({name,values,unit,goal})=>[name, `${formatNumber(median(values))} ${unit}`, `${formatNumber(Math.min(...values))}-${formatNumber(Math.max(...values))}`, String(goal ?? '')]))+'\n');
+} finally { await lab.processes.stopAll(); }

@@ -1,0 +1,85 @@
+import { usageOf } from '../../measure/process-usage.js';
+import { percentile, sorted } from '../../measure/percentiles.js';
+import type { SpecialFigure } from '../../report/results.js';
+import { FleetProcess } from '../fleet/fleet-process.js';
+import { type Lab, monotonicMs } from '../lab.js';
+import type { StartedControlPlane } from '../started-control-plane.js';
+import { fullName, startMesh } from './mesh.js';
+
+const WARM_UPS = 2;
+/** Goals of issue 5, in milliseconds, by the size of the fleet. */
+const GOALS: Readonly<Record<number, number>> = { 1000: 120, 5000: 500, 10_000: 1200 };
+
+interface Round {
+  readonly p50: number;
+  readonly p99: number;
+  readonly all: number;
+  readonly serverCpuMs: number;
+  readonly fleetCpuMs: number;
+}
+
+/** One weight change, pushed to fleets of several sizes. */
+export async function measureChange(lab: Lab): Promise<SpecialFigure[]> {
+  const controlPlane = await startMesh(lab);
+  const fleet = await FleetProcess.start(lab.processes, controlPlane.address, lab.placement.loadCores);
+  const figures: SpecialFigure[] = [];
+  let connected = 0;
+  let changes = 0;
+  await new Promise((r) => setTimeout(r, 5000));
+    lab.progress.step(`RSS ${(usageOf(controlPlane.process.pid).residentBytes/2**20).toFixed(0)} MB`);
+  for (const size of [...lab.options.sidecars].sort((a, b) => a - b)) {
+    lab.progress.step(`change: connecting ${size} sidecars`);
+    await fleet.connect(size - connected);
+    connected = size;
+    await new Promise((r) => setTimeout(r, 10000));
+    lab.progress.step(`RSS ${(usageOf(controlPlane.process.pid).residentBytes/2**20).toFixed(0)} MB, fleet ${(usageOf(fleet.process.pid).residentBytes/2**20).toFixed(0)} MB`);
+    const rounds: Round[] = [];
+    for (let i = 0; i < WARM_UPS + lab.options.rounds; i++) {
+      lab.progress.step(`change: ${size} sidecars, round ${i + 1}`);
+      rounds.push(await changeOnce(controlPlane, fleet, changes++));
+    }
+    figures.push(...figuresOf(size, rounds.slice(WARM_UPS)));
+  }
+  await fleet.stop();
+  await controlPlane.stop();
+  return figures;
+}
+
+async function changeOnce(
+  controlPlane: StartedControlPlane,
+  fleet: FleetProcess,
+  i: number,
+): Promise<Round> {
+  await fleet.arm();
+  const cpu = () => [usageOf(controlPlane.process.pid).cpuMs, usageOf(fleet.process.pid).cpuMs] as const;
+  const [server, clients] = cpu();
+  const change = await controlPlane.split(fullName(i), 90, 10);
+  await controlPlane.settled(change);
+  const all = monotonicMs() - change.atMs;
+  const times = sorted((await fleet.reached(change.revision)).map((atMs) => atMs - change.atMs));
+  const [serverAfter, clientsAfter] = cpu();
+  return {
+    p50: percentile(times, 50),
+    p99: percentile(times, 99),
+    all,
+    serverCpuMs: serverAfter - server,
+    fleetCpuMs: clientsAfter - clients,
+  };
+}
+
+function figuresOf(size: number, rounds: readonly Round[]): SpecialFigure[] {
+  const name = `one weight change, ${size.toLocaleString('en-US')} sidecars`;
+  const figure = (what: string, key: keyof Round, goal?: number): SpecialFigure => ({
+    name: `${name}: ${what}`,
+    unit: 'ms',
+    values: rounds.map((round) => round[key]),
+    goal,
+  });
+  return [
+    figure('acknowledged, p99', 'p99', GOALS[size]),
+    figure('acknowledged, p50', 'p50'),
+    figure('the operator knows that all have', 'all'),
+    figure("CPU, control plane's", 'serverCpuMs'),
+    figure("CPU, simulated sidecars'", 'fleetCpuMs'),
+  ];
+}

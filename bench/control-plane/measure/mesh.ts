@@ -1,0 +1,19 @@
+import { bigMesh, serviceName } from '../../micro/big-mesh.js';
+import type { Lab } from '../lab.js';
+import { StartedControlPlane } from '../started-control-plane.js';
+
+export const ENDPOINTS_EACH = 10;
+
+/** Starts a control plane that has the mesh already. */
+export async function startMesh(lab: Lab): Promise<StartedControlPlane> {
+  const controlPlane = await StartedControlPlane.start(lab);
+  await controlPlane.apply(
+    ...bigMesh({ services: lab.options.services, endpointsEach: ENDPOINTS_EACH, routesEach: 1 }),
+  );
+  return controlPlane;
+}
+
+/** `svc-0001.shop` */
+export function fullName(i: number): string {
+  return `${serviceName(i)}.shop`;
+}
