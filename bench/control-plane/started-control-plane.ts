@@ -40,10 +40,14 @@ export class StartedControlPlane {
     return new StartedControlPlane(lab, dataDir, { host: '127.0.0.1', port: grpc }, http, process);
   }
 
-  /** Kills it and starts another one on the same data and ports. */
-  async restart(): Promise<void> {
+  /** Ends it without a word to anybody. */
+  async kill(): Promise<void> {
     this.operator.close();
     await this.lab.processes.stop(this.process, 'SIGKILL');
+  }
+
+  /** Another one, on the same data and ports. */
+  async startAgain(): Promise<void> {
     this.process = spawn(this.lab, this.dataDir, this.address.port, this.httpPort);
     await this.process.listening(this.address.port);
     this.operator = new ControlPlaneClient(this.address);

@@ -81,6 +81,12 @@ export abstract class AdsStream {
     return this.types[kind];
   }
 
+  /** It still runs something in an older form than it was sent. */
+  get hasRejection(): boolean {
+    for (const kind of PUSH_ORDER) if (this.types[kind].acks.rejection !== undefined) return true;
+    return false;
+  }
+
   /** The snapshot that this client has been told of. */
   get sequence(): number {
     return this.pushedSequence;
@@ -130,7 +136,7 @@ export abstract class AdsStream {
     this.pushedSequence = snapshot.sequence;
     this.pushedRevision = snapshot.revision;
     for (const kind of PUSH_ORDER) {
-      if (this.types[kind].requested) this.sendChanged(kind, changed, cause);
+      if (this.types[kind].requested && this.mayConcern(kind, changed)) this.sendChanged(kind, changed, cause);
     }
     if (!this.isAnswered) this.toldAt ??= performance.now();
   }
@@ -212,6 +218,12 @@ export abstract class AdsStream {
     if (next !== undefined) return this.handOver(next);
     this.push();
     if (this.unsent.length === 0) this.call.resume();
+  }
+
+  /** Whether there can be anything that {@link relevant} finds; cheap, since most pushes are about one kind. */
+  private mayConcern(kind: ResourceKind, changed: ChangedNames): boolean {
+    if (changed[kind].size > 0) return true;
+    return kind === 'endpoint' ? this.owed.names.size > 0 : kind !== 'cluster' && changed.alias.size > 0;
   }
 
   /** Of what has changed, what the client is to be told of. */

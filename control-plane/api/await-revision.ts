@@ -106,6 +106,7 @@ function progressOf(ads: AdsServer, revision: number, visible: Visibility): Awai
 
 /** What a client has refused and still runs in an older form. */
 export function rejectionsOf(stream: AdsStream): RejectionMessage[] {
+  if (!stream.hasRejection) return [];
   return PUSH_ORDER.flatMap((type) => {
     const { rejection } = stream.typeState(type).acks;
     return rejection

@@ -44,3 +44,5 @@ process.on('message', (request: FleetRequest) => {
   );
 });
 process.on('disconnect', () => process.exit());
+// By hand, so that a profile is written.
+process.on('SIGTERM', () => process.exit());

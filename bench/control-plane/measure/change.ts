@@ -25,14 +25,10 @@ export async function measureChange(lab: Lab): Promise<SpecialFigure[]> {
   const figures: SpecialFigure[] = [];
   let connected = 0;
   let changes = 0;
-  await new Promise((r) => setTimeout(r, 5000));
-    lab.progress.step(`RSS ${(usageOf(controlPlane.process.pid).residentBytes/2**20).toFixed(0)} MB`);
   for (const size of [...lab.options.sidecars].sort((a, b) => a - b)) {
     lab.progress.step(`change: connecting ${size} sidecars`);
     await fleet.connect(size - connected);
     connected = size;
-    await new Promise((r) => setTimeout(r, 10000));
-    lab.progress.step(`RSS ${(usageOf(controlPlane.process.pid).residentBytes/2**20).toFixed(0)} MB, fleet ${(usageOf(fleet.process.pid).residentBytes/2**20).toFixed(0)} MB`);
     const rounds: Round[] = [];
     for (let i = 0; i < WARM_UPS + lab.options.rounds; i++) {
       lab.progress.step(`change: ${size} sidecars, round ${i + 1}`);
