@@ -19,7 +19,7 @@ import {
   type ServiceRecord,
 } from './config-state.js';
 import { digestOf } from './digest.js';
-import { checkTogether, parseAll } from './edit-checks.js';
+import { changesHosts, checkTogether, parseAll } from './edit-checks.js';
 import { DeclaredInFileError, RevisionConflictError, UnknownServiceError } from './errors.js';
 import { changesOf, type ServiceChange } from './history.js';
 import { planRestore } from './restore.js';
@@ -205,7 +205,8 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     const parsed = parseAll(edit.documents ?? []);
     const deleted = edit.deleted ?? [];
     for (const key of deleted) if (!this.state.services.has(key)) throw this.unknown(key);
-    checkTogether(this.meshAfter(parsed, deleted), parsed);
+    if (parsed.some((service) => changesHosts(this.serviceBefore(service), service)))
+      checkTogether(this.meshAfter(parsed, deleted), parsed);
     for (const service of parsed) this.rehearse(service);
     const revision = this.state.revision + 1;
     const put = [
@@ -239,6 +240,10 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
       .filter(([, record]) => record.revision === revision)
       .map(([key, { document }]) => ({ key, before: before(key), after: document }));
     return [...removed, ...changed].sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  private serviceBefore(service: MeshService): MeshService | undefined {
+    return this.configuration.services.get(serviceKey(service))?.service;
   }
 
   private meshAfter(
