@@ -136,7 +136,8 @@ export abstract class AdsStream {
     this.pushedSequence = snapshot.sequence;
     this.pushedRevision = snapshot.revision;
     for (const kind of PUSH_ORDER) {
-      if (this.types[kind].requested && this.mayConcern(kind, changed)) this.sendChanged(kind, changed, cause);
+      if (this.types[kind].requested && this.mayConcern(kind, changed))
+        this.sendChanged(kind, changed, cause);
     }
     if (!this.isAnswered) this.toldAt ??= performance.now();
   }
@@ -241,12 +242,15 @@ export abstract class AdsStream {
   private owedNames(): readonly string[] {
     const { subscription, requested } = this.types.endpoint;
     if (!requested || subscription.isEmpty) return [];
-    return [...this.owed.names].filter(
-      (name) => subscription.covers(name) && this.get('endpoint', name),
-    );
+    return [...this.owed.names].filter((name) => subscription.covers(name) && this.get('endpoint', name));
   }
 }
 
 function newTypeState(names: NameSets): TypeState {
-  return { subscription: new Subscription(names), acks: new Acknowledgements(), requested: false, named: false };
+  return {
+    subscription: new Subscription(names),
+    acks: new Acknowledgements(),
+    requested: false,
+    named: false,
+  };
 }

@@ -58,11 +58,7 @@ export class DeltaStream extends AdsStream {
     this.owed = owed;
   }
 
-  private answerDemand(
-    kind: ResourceKind,
-    demand: DeltaDemand,
-    held: RequestLists['held'],
-  ): Answer {
+  private answerDemand(kind: ResourceKind, demand: DeltaDemand, held: RequestLists['held']): Answer {
     const wanted = new Map<string, SnapshotResource | undefined>();
     if (demand.everything) for (const resource of this.list(kind)) wanted.set(resource.name, resource);
     for (const name of demand.names) wanted.set(name, this.get(kind, name));

@@ -1,5 +1,4 @@
 import type { SocketAddress } from '../../../src/model/formats.js';
-import { formatAddress } from '../../../src/xds/fields.js';
 import { codec } from '../../../src/xds/descriptors.js';
 import { kindOfTypeUrl, PUSH_ORDER } from '../../../src/xds/resource-types.js';
 import { percentile, sorted } from '../../measure/percentiles.js';
@@ -17,7 +16,7 @@ const NAMESPACE = 'shop';
 /** One simulated sidecar, and what it has been sent since the count began. */
 interface Member {
   readonly sidecar: SimulatedSidecar;
-  /** Revision and time of each response, in milliseconds of the machine's monotonic clock. */
+  /** Revision and time of each response that brought something, in milliseconds of the machine's monotonic clock. */
   readonly log: { readonly revision: number; readonly atMs: number }[];
   /** Resources that it still has to be sent before it counts as served, and whether it is. */
   missing: number;
@@ -70,8 +69,10 @@ export class Fleet {
     await until(() => this.served === this.members.length);
   }
 
-  /** Begins to count, and to keep what comes when. */
+  /** Begins to count, and to keep what comes when. Sidecars that come back later hold what they hold now. */
   arm(): void {
+    this.warm = undefined;
+    this.opening();
     for (const { log } of this.members) log.length = 0;
     this.counts = { responses: 0, resources: 0, bytes: 0 };
   }
@@ -118,14 +119,14 @@ export class Fleet {
     const node = encodeRequest({ node: nodeOf(id) });
     let opening = cold ? coldOpening(world) : undefined;
     const sidecar: SimulatedSidecar = new SimulatedSidecar({
-      address: formatAddress(this.address.host, this.address.port),
+      address: this.address,
       node,
       opening: () => {
-        const first = opening ?? this.warmOpening;
+        const first = opening ?? this.opening();
         opening = undefined;
         return first;
       },
-      onResponse: (_, outline, bytes) => this.onResponse(member, outline, bytes),
+      onResponse: (outline, bytes) => this.onResponse(member, outline, bytes),
     });
     const missing = cold ? this.worldSize : 0;
     const member: Member = { sidecar, log: [], missing, served: false };
@@ -133,7 +134,7 @@ export class Fleet {
     return member;
   }
 
-  private get warmOpening(): Opening {
+  private opening(): Opening {
     this.warm ??= warmOpening(this.world as World);
     return this.warm;
   }
@@ -144,7 +145,7 @@ export class Fleet {
       member.served = true;
       this.served++;
     }
-    member.log.push({ revision, atMs: Number(process.hrtime.bigint()) / 1e6 });
+    if (resources + removed > 0) member.log.push({ revision, atMs: Number(process.hrtime.bigint()) / 1e6 });
     this.counts.responses++;
     this.counts.resources += resources;
     this.counts.bytes += bytes.length;
@@ -162,7 +163,6 @@ export class Fleet {
     const versions = kind && (this.world?.[kind] as Map<string, string>);
     for (const { name, version } of response.resources) versions?.set(name, version);
     for (const name of response.removedResources) versions?.delete(name);
-    this.warm = undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 import { PUSH_ORDER, type ResourceKind, TYPE_URL } from '../../../src/xds/resource-types.js';
+import { frameOf } from './grpc-frames.js';
 import type { Opening } from './simulated-sidecar.js';
 import { encodeRequest } from './wire.js';
 import type { World } from './world.js';
@@ -12,22 +13,19 @@ const NEXT: Readonly<Partial<Record<ResourceKind, ResourceKind>>> = {
 
 /** A sidecar that comes back, or starts from `--state-dir`: it says what it holds, and is sent what differs. */
 export function warmOpening(world: World): Opening {
-  return {
-    requests: PUSH_ORDER.map((kind) => {
-      const versions = new Map([...world[kind]].sort(([a], [b]) => (a < b ? -1 : 1)));
-      return firstRequest(kind, [...versions.keys()], Object.fromEntries(versions));
-    }),
-    following: {},
-  };
+  const [first, ...rest] = PUSH_ORDER.map((kind) =>
+    firstRequest(kind, [...world[kind].keys()], Object.fromEntries(world[kind])),
+  ) as [Buffer, ...Buffer[]];
+  return { first, rest: rest.map((request) => frameOf(request)), following: {} };
 }
 
 /** A sidecar that starts from nothing: each answer tells it what to ask for next. */
 export function coldOpening(world: World): Opening {
   const following = Object.entries(NEXT).map(([kind, next]) => [
     kind,
-    firstRequest(next, [...world[next].keys()], {}),
+    frameOf(firstRequest(next, [...world[next].keys()], {})),
   ]);
-  return { requests: [firstRequest('listener', [], {})], following: Object.fromEntries(following) };
+  return { first: firstRequest('listener', [], {}), rest: [], following: Object.fromEntries(following) };
 }
 
 function firstRequest(

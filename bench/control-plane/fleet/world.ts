@@ -1,3 +1,9 @@
+import {
+  perKind,
+  type ReceivedResource,
+  type ResourceConsumer,
+  WILDCARD,
+} from '../../../sidecar/discovery/ads-client.js';
 import { DeltaClient } from '../../../sidecar/discovery/delta-client.js';
 import { INSECURE } from '../../../src/access/channel-security.js';
 import type { SocketAddress } from '../../../src/model/formats.js';
@@ -6,12 +12,6 @@ import { decodeCluster } from '../../../src/xds/cluster.js';
 import { decodeListener } from '../../../src/xds/listener.js';
 import { PUSH_ORDER, type ResourceKind } from '../../../src/xds/resource-types.js';
 import { decodeRouteConfiguration } from '../../../src/xds/route.js';
-import {
-  perKind,
-  type ReceivedResource,
-  type ResourceConsumer,
-  WILDCARD,
-} from '../../../sidecar/discovery/ads-client.js';
 
 /** What every sidecar holds: the version of each resource, by kind and name. */
 export type World = Readonly<Record<ResourceKind, ReadonlyMap<string, string>>>;

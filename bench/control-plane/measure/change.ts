@@ -1,5 +1,5 @@
-import { usageOf } from '../../measure/process-usage.js';
 import { percentile, sorted } from '../../measure/percentiles.js';
+import { usageOf } from '../../measure/process-usage.js';
 import type { SpecialFigure } from '../../report/results.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { type Lab, monotonicMs } from '../lab.js';
@@ -8,7 +8,7 @@ import { fullName, startMesh } from './mesh.js';
 
 const WARM_UPS = 2;
 /** Goals of issue 5, in milliseconds, by the size of the fleet. */
-const GOALS: Readonly<Record<number, number>> = { 1000: 120, 5000: 500, 10_000: 1200 };
+const GOALS: Readonly<Record<number, number>> = { 1000: 120, 5000: 500, 10000: 1200 };
 
 interface Round {
   readonly p50: number;
@@ -41,11 +41,7 @@ export async function measureChange(lab: Lab): Promise<SpecialFigure[]> {
   return figures;
 }
 
-async function changeOnce(
-  controlPlane: StartedControlPlane,
-  fleet: FleetProcess,
-  i: number,
-): Promise<Round> {
+async function changeOnce(controlPlane: StartedControlPlane, fleet: FleetProcess, i: number): Promise<Round> {
   await fleet.arm();
   const cpu = () => [usageOf(controlPlane.process.pid).cpuMs, usageOf(fleet.process.pid).cpuMs] as const;
   const [server, clients] = cpu();

@@ -26,7 +26,12 @@ export async function measureCold(lab: Lab): Promise<SpecialFigure[]> {
   await controlPlane.stop();
   const name = `${SIDECARS} new sidecars at once, ${lab.options.services} services`;
   return [
-    { name: `${name}: all have everything`, unit: 's', values: rounds.map((r) => r.seconds), goal: undefined },
+    {
+      name: `${name}: all have everything`,
+      unit: 's',
+      values: rounds.map((r) => r.seconds),
+      goal: undefined,
+    },
     {
       name: `${name}: CPU of the control plane, each`,
       unit: 'ms',
