@@ -216,8 +216,8 @@ export abstract class AdsStream {
     this.unsent.shift();
     this.movedAtMs = this.source.nowMs();
     const [next] = this.unsent;
-    if (next !== undefined) return this.handOver(next);
-    this.push();
+    if (next === undefined) this.push();
+    else this.handOver(next);
     if (this.unsent.length === 0) this.call.resume();
   }
 
