@@ -11,6 +11,7 @@ import { measureChurn } from './measure/churn.js';
 import { measureCold } from './measure/cold.js';
 import { measureMemory } from './measure/memory.js';
 import { measureReconnect } from './measure/reconnect.js';
+import { measureSidecarCost } from './measure/sidecar-cost.js';
 import { readOptions } from './options.js';
 
 const options = readOptions(process.argv.slice(2));
@@ -27,6 +28,7 @@ const M: Record<string, (lab: Lab) => Promise<any>> = {
   memory: measureMemory,
   bytes: measureBytes,
   cold: measureCold,
+  sidecar: measureSidecarCost,
 };
 try {
   for (const name of options.only) {

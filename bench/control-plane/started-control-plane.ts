@@ -9,7 +9,8 @@ import { freePorts } from '../free-ports.js';
 import type { RunningProcess } from '../processes.js';
 import { type Lab, monotonicMs } from './lab.js';
 
-const ROOST = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+/** The built command, as `npx roost` runs it. */
+export const ROOST = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 /** A change, as its operator saw it. */
 export interface MadeChange {
