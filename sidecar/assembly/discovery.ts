@@ -1,13 +1,18 @@
 import { INSECURE, openChannelSecurity } from '../../src/access/channel-security.js';
 import type { Logger } from '../../src/telemetry/logger.js';
+import { listenerName } from '../../src/xds/resource-names.js';
+import type { ResourceKind } from '../../src/xds/resource-types.js';
+import type { NameChanges } from '../../src/xds/wanted-names.js';
 import type { AdsClient, AdsClientOptions } from '../discovery/ads-client.js';
 import { controlPlaneChannel } from '../discovery/control-plane-channel.js';
 import { DeltaClient } from '../discovery/delta-client.js';
 import { LastGood } from '../discovery/last-good.js';
+import { ListenerDemand } from '../discovery/listener-demand.js';
 import { LoadLedger } from '../discovery/load-ledger.js';
 import { LoadReporter } from '../discovery/load-reporter.js';
 import { MeshConfiguration } from '../discovery/mesh-configuration.js';
 import { nodeOf } from '../discovery/node.js';
+import { OnDemand } from '../discovery/on-demand.js';
 import { SotwClient } from '../discovery/sotw-client.js';
 import type { SidecarOptions } from '../options.js';
 import { countPins } from '../session/pin-census.js';
@@ -17,6 +22,8 @@ import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 /** What talks to the control plane. */
 export interface Discovery {
   readonly configuration: MeshConfiguration;
+  /** Where hosts that nobody named beforehand are asked for. */
+  readonly onDemand: OnDemand | undefined;
   /** Where a directory was named to keep it in. */
   readonly lastGood: LastGood | undefined;
   readonly client: AdsClient;
@@ -32,15 +39,18 @@ export function assembleDiscovery(
   nowMs: () => number,
   log: Logger,
 ): Discovery {
-  const configuration: MeshConfiguration = new MeshConfiguration({
-    clusters,
-    subscribe: (kind, names) => {
-      client.subscribe(kind, names);
-      lastGood?.wanted(kind, names);
-    },
+  const subscribe = (kind: ResourceKind, changes: NameChanges) => {
+    client.subscribe(kind, changes);
+    lastGood?.wanted(kind, changes);
+  };
+  const demand = listenerDemand(options, {
+    subscribe: (changes) => subscribe('listener', changes),
+    forget: (listeners) => configuration.forget(listeners),
+    lastUsedMs: (listener) => configuration.lastUsedMs(listener),
     nowMs,
     log,
   });
+  const configuration: MeshConfiguration = new MeshConfiguration({ clusters, demand, subscribe, nowMs, log });
   const lastGood = newLastGood(options, configuration, log);
   const node = nodeOf(options);
   const security =
@@ -63,7 +73,27 @@ export function assembleDiscovery(
     collect: async () => ledger.take(await countPins(sessions, configuration.table, nowMs())),
     log,
   });
-  return { configuration, lastGood, client, reporter, node };
+  return { configuration, onDemand: demand.onDemand, lastGood, client, reporter, node };
+}
+
+interface DemandNeeds {
+  subscribe(changes: NameChanges): void;
+  forget(listeners: readonly string[]): void;
+  lastUsedMs(listener: string): number;
+  nowMs(): number;
+  readonly log: Logger;
+}
+
+function listenerDemand({ service, dependencies }: SidecarOptions, needs: DemandNeeds): ListenerDemand {
+  const { subscribe, nowMs, log } = needs;
+  const limits = dependencies?.onDemand;
+  const change = (changes: NameChanges) => {
+    subscribe(changes);
+    needs.forget(changes.dropped);
+  };
+  const onDemand =
+    limits && new OnDemand({ limits, change, lastUsedMs: (name) => needs.lastUsedMs(name), nowMs });
+  return new ListenerDemand({ dependencies, own: listenerName(service), onDemand, subscribe, nowMs, log });
 }
 
 function newLastGood(
@@ -76,6 +106,7 @@ function newLastGood(
     directory: stateDir,
     service: `${service.name}.${service.namespace}`,
     consumer: configuration,
+    onStored: (listeners) => configuration.resume(listeners),
     isSettled: () => configuration.isSettled,
     nowMs: Date.now,
     log,

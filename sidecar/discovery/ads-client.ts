@@ -7,6 +7,7 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { formatAddress, text } from '../../src/xds/fields.js';
 import { ADS_SERVICE, kindOfTypeUrl, type ResourceKind, TYPE_URL } from '../../src/xds/resource-types.js';
+import type { NameChanges } from '../../src/xds/wanted-names.js';
 import { ClientStatus } from './client-status.js';
 import { CONTROL_PLANE_BACK_OFF_MS, controlPlaneChannel } from './control-plane-channel.js';
 
@@ -98,8 +99,8 @@ export abstract class AdsClient {
     this.hold(kind, resources);
   }
 
-  /** Changes which names of a type are wanted. */
-  abstract subscribe(kind: ResourceKind, names: ReadonlySet<string>): void;
+  /** Changes which names of a type are wanted. Names may be dropped that were not. */
+  abstract subscribe(kind: ResourceKind, changes: NameChanges): void;
 
   protected abstract readonly method: 'DeltaAggregatedResources' | 'StreamAggregatedResources';
   /** Resources that are here without a stream having brought them. */

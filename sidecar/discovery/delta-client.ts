@@ -1,6 +1,7 @@
 import type { Message } from '../../src/xds/descriptors.js';
 import { message, messages, text } from '../../src/xds/fields.js';
 import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
+import type { NameChanges } from '../../src/xds/wanted-names.js';
 import { AdsClient, perKind, type ReceivedResource } from './ads-client.js';
 
 interface TypeState {
@@ -23,17 +24,17 @@ export class DeltaClient extends AdsClient {
     requested: false,
   }));
 
-  override subscribe(kind: ResourceKind, names: ReadonlySet<string>): void {
+  override subscribe(kind: ResourceKind, changes: NameChanges): void {
     const state = this.types[kind];
-    const added = [...names].filter((name) => !state.names.has(name));
-    const dropped = [...state.names].filter((name) => !names.has(name));
+    const added = changes.added.filter((name) => !state.names.has(name));
+    const dropped = changes.dropped.filter((name) => state.names.has(name));
     if (added.length === 0 && dropped.length === 0) return;
     for (const name of added) state.names.add(name);
     for (const name of dropped) {
       state.names.delete(name);
       state.versions.delete(name);
     }
-    this.status.wanted(kind, names);
+    this.status.wanted(kind, { added, dropped });
     if (!this.isOpen) return;
     if (state.requested)
       this.send(kind, { resourceNamesSubscribe: added, resourceNamesUnsubscribe: dropped });

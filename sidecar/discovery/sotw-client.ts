@@ -2,10 +2,11 @@ import protobuf from 'protobufjs/light.js';
 import { type Message, unpackAny } from '../../src/xds/descriptors.js';
 import { message, messages, text } from '../../src/xds/fields.js';
 import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
+import type { NameChanges } from '../../src/xds/wanted-names.js';
 import { AdsClient, perKind, type ReceivedResource, WILDCARD } from './ads-client.js';
 
 interface TypeState {
-  names: ReadonlySet<string>;
+  readonly names: Set<string>;
   /** What the newest complete response had; only where responses are complete. */
   held: ReadonlySet<string>;
   /** Of the last response that was accepted; outlives the stream. */
@@ -32,12 +33,14 @@ export class SotwClient extends AdsClient {
   /** The type whose response is being taken: the answer to it will have the names. */
   private answering: ResourceKind | undefined;
 
-  override subscribe(kind: ResourceKind, names: ReadonlySet<string>): void {
-    const state = this.types[kind];
-    const same = state.names.size === names.size && [...names].every((name) => state.names.has(name));
-    if (same) return;
-    state.names = new Set(names);
-    this.status.wanted(kind, names);
+  override subscribe(kind: ResourceKind, changes: NameChanges): void {
+    const { names } = this.types[kind];
+    const added = changes.added.filter((name) => !names.has(name));
+    const dropped = changes.dropped.filter((name) => names.has(name));
+    if (added.length === 0 && dropped.length === 0) return;
+    for (const name of added) names.add(name);
+    for (const name of dropped) names.delete(name);
+    this.status.wanted(kind, { added, dropped });
     if (this.isOpen && this.answering !== kind) this.request(kind);
   }
 

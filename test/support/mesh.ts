@@ -71,6 +71,7 @@ export class TestMesh {
         release: '',
         controlPlane: toAddress(this.controlPlane.grpcAddress),
         xdsMode: 'delta',
+        dependencies: undefined,
         nodeId: '',
         stateDir: '',
         outbound: FREE,

@@ -12,6 +12,7 @@ import { decodeCluster } from '../../../src/xds/cluster.js';
 import { decodeListener } from '../../../src/xds/listener.js';
 import { PUSH_ORDER, type ResourceKind } from '../../../src/xds/resource-types.js';
 import { decodeRouteConfiguration } from '../../../src/xds/route.js';
+import { WantedNames } from '../../../src/xds/wanted-names.js';
 
 /** What every sidecar holds: the version of each resource, by kind and name. */
 export type World = Readonly<Record<ResourceKind, ReadonlyMap<string, string>>>;
@@ -21,7 +22,7 @@ const QUIET_MS = 300;
 /** Asks a control plane for everything, with the sidecar's own client, and returns once nothing more comes. */
 export async function exploreWorld(address: SocketAddress, node: object): Promise<World> {
   const world = perKind(() => new Map<string, string>());
-  const wanted = perKind(() => new Set<string>());
+  const wanted = perKind(() => new WantedNames());
   let lastMs = performance.now();
   const consumer: ResourceConsumer = {
     onConnected() {},
@@ -29,16 +30,17 @@ export async function exploreWorld(address: SocketAddress, node: object): Promis
       lastMs = performance.now();
       for (const resource of resources) {
         world[kind].set(resource.name, resource.version);
-        for (const [next, name] of namedBy(kind, resource)) wanted[next].add(name);
+        for (const [next, name] of namedBy(kind, resource))
+          if (!wanted[next].has(name)) wanted[next].add(name);
       }
       for (const name of removed) world[kind].delete(name);
-      for (const next of PUSH_ORDER) if (next !== 'listener') client.subscribe(next, wanted[next]);
+      for (const next of PUSH_ORDER) client.subscribe(next, wanted[next].takeChanges());
       return [];
     },
   };
   const log = createLogger('fleet', 'silent');
   const client = new DeltaClient({ address, security: INSECURE, node, consumer, log });
-  client.subscribe('listener', new Set([WILDCARD]));
+  client.subscribe('listener', { added: [WILDCARD], dropped: [] });
   client.start();
   while (world.endpoint.size === 0 || performance.now() - lastMs < QUIET_MS)
     await new Promise((resolve) => setTimeout(resolve, 20));

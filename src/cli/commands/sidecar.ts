@@ -21,6 +21,7 @@ import {
   wholeNumber,
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
+import { DEPENDENCY_FLAGS, dependenciesOf } from './dependency-flags.js';
 import { SIDECAR_SECURITY_FLAGS, securityOf } from './security-flags.js';
 import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
 
@@ -62,6 +63,7 @@ const FLAGS = {
     default: 'delta',
     parse: oneOf(['delta', 'sotw']),
   },
+  ...DEPENDENCY_FLAGS,
   outbound: {
     name: 'outbound',
     argument: 'HOST:PORT',
@@ -215,6 +217,7 @@ function toOptions(flags: Values<typeof FLAGS>) {
   return {
     ...flags,
     security: securityOf({ ...flags, ca: flags.controlPlaneCa }),
+    dependencies: dependenciesOf(flags),
     passthrough: flags.unknown === 'passthrough',
     resolve: new Map(flags.resolve),
     drainGraceMs: flags.drainGrace,

@@ -32,7 +32,13 @@ async function start(t: Test) {
     },
   });
   t.teardown(() => client.close());
-  const want = (kind: ResourceKind, ...names: string[]) => client.subscribe(kind, new Set(names));
+  const wanted = new Map<ResourceKind, readonly string[]>();
+  const want = (kind: ResourceKind, ...names: string[]) => {
+    const before = wanted.get(kind) ?? [];
+    wanted.set(kind, names);
+    const dropped = before.filter((name) => !names.includes(name));
+    client.subscribe(kind, { added: names, dropped });
+  };
   want('listener', '*');
   client.start();
   return { server, client, taken, want, hook, first: await server.next('listener') };
