@@ -47,6 +47,7 @@ export function assembleDiscovery(
     subscribe: (changes) => subscribe('listener', changes),
     forget: (listeners) => configuration.forget(listeners),
     lastUsedMs: (listener) => configuration.lastUsedMs(listener),
+    connected: () => configuration.connected,
     nowMs,
     log,
   });
@@ -80,19 +81,19 @@ interface DemandNeeds {
   subscribe(changes: NameChanges): void;
   forget(listeners: readonly string[]): void;
   lastUsedMs(listener: string): number;
+  connected(): boolean;
   nowMs(): number;
   readonly log: Logger;
 }
 
 function listenerDemand({ service, dependencies }: SidecarOptions, needs: DemandNeeds): ListenerDemand {
-  const { subscribe, nowMs, log } = needs;
+  const { subscribe, nowMs, log, lastUsedMs, connected } = needs;
   const limits = dependencies?.onDemand;
   const change = (changes: NameChanges) => {
     subscribe(changes);
-    needs.forget(changes.dropped);
+    if (changes.dropped.length > 0) needs.forget(changes.dropped);
   };
-  const onDemand =
-    limits && new OnDemand({ limits, change, lastUsedMs: (name) => needs.lastUsedMs(name), nowMs });
+  const onDemand = limits && new OnDemand({ limits, change, lastUsedMs, connected, nowMs });
   return new ListenerDemand({ dependencies, own: listenerName(service), onDemand, subscribe, nowMs, log });
 }
 

@@ -17,6 +17,8 @@ export interface OnDemandOptions {
   change(changes: NameChanges): void;
   /** When something was last sent by way of a listener, on {@link nowMs}'s clock; 0: never. */
   lastUsedMs(listener: string): number;
+  /** Whether a control plane answers at all. */
+  connected(): boolean;
   nowMs(): number;
 }
 
@@ -24,8 +26,10 @@ export interface OnDemandOptions {
 export type Lookup =
   /** It may wait for so long, and is called back when more is known. */
   | { readonly kind: 'wait'; readonly waitMs: number; readonly cancel: () => void }
-  /** The control plane does not know the host, or has said nothing for as long as anybody waits. */
+  /** The control plane does not know the host, or has said nothing of it for as long as anybody waits. */
   | { readonly kind: 'unknown' }
+  /** There is no control plane to ask. */
+  | { readonly kind: 'unanswered' }
   /** Too much is being asked for. */
   | { readonly kind: 'refused'; readonly why: string };
 
@@ -42,10 +46,10 @@ const SWEEP_MS = 1000;
  * `asked`: no answer yet. `there`: the listener has come; its routes may be on their way. `absent`: the server says
  * that there is none; it is still subscribed to, so that its coming is not missed.
  */
-type State = 'asked' | 'there' | 'absent';
+export type HostState = 'asked' | 'there' | 'absent';
 
 interface Entry {
-  state: State;
+  state: HostState;
   /** Calls may wait for it: nobody has waited in vain yet. */
   open: boolean;
   lastAskedMs: number;
@@ -77,10 +81,11 @@ export class OnDemand {
     return this.waiting;
   }
 
-  count(state: State): number {
-    let count = 0;
-    for (const entry of this.entries.values()) if (entry.state === state) count++;
-    return count;
+  /** Hosts held, by state. */
+  get counts(): Readonly<Record<HostState, number>> {
+    const counts = { asked: 0, there: 0, absent: 0 };
+    for (const { state } of this.entries.values()) counts[state]++;
+    return counts;
   }
 
   has(name: string): boolean {
@@ -107,7 +112,7 @@ export class OnDemand {
     const known = this.entries.get(name);
     if (known?.open === false) {
       this.renew(name, known);
-      return { kind: 'unknown' };
+      return this.verdict(known);
     }
     if (this.waiting >= MAX_WAITING) return this.refuse(`${MAX_WAITING} calls wait for their host already`);
     const entry = known ?? this.ask(name);
@@ -116,10 +121,12 @@ export class OnDemand {
     return { kind: 'wait', waitMs: this.options.limits.waitMs, cancel: this.wait(entry, resume) };
   }
 
-  /** A call has waited as long as it may, and its host is still not in the table: others do not wait any more. */
-  waitedInVain(authority: string): void {
+  /** A call has waited, and its host is still not in the table: others do not wait any more. */
+  waitedInVain(authority: string): Lookup {
     const entry = this.entries.get(authority.toLowerCase());
-    if (entry !== undefined) entry.open = false;
+    if (entry === undefined) return { kind: 'unknown' };
+    entry.open = false;
+    return this.verdict(entry);
   }
 
   /** The server has said something about a listener. */
@@ -147,6 +154,10 @@ export class OnDemand {
     if (dropped.length === 0) return;
     for (const name of dropped) this.entries.delete(name);
     this.options.change({ added: [], dropped });
+  }
+
+  private verdict({ state }: Entry): Lookup {
+    return { kind: state === 'asked' && !this.options.connected() ? 'unanswered' : 'unknown' };
   }
 
   private isIdle(name: string, { state, lastAskedMs, waiting }: Entry, nowMs: number): boolean {
@@ -216,7 +227,10 @@ export class OnDemand {
   }
 }
 
-/** Everybody who waits goes on. */
+/** Everybody who waits goes on, once what is being taken in has been taken in. */
 function wake({ waiting }: Entry): void {
-  for (const waiter of [...waiting]) waiter();
+  for (const waiter of waiting)
+    setImmediate(() => {
+      if (waiting.has(waiter)) waiter();
+    });
 }
