@@ -9,6 +9,7 @@ const FLEET: Readonly<Partial<Record<MeasurementName, number>>> = {
   churn: 1000,
   reconnect: 5000,
   memory: 5000,
+  sparse: 5000,
 };
 
 /**

@@ -8,6 +8,7 @@ import { measureDependencies } from './measure/dependencies.js';
 import { measureMemory } from './measure/memory.js';
 import { measureReconnect } from './measure/reconnect.js';
 import { measureSidecarCost } from './measure/sidecar-cost.js';
+import { measureSparse } from './measure/sparse.js';
 import type { MeasurementName } from './options.js';
 
 /** Every measurement by name; each starts and stops what it needs. */
@@ -18,6 +19,7 @@ export const MEASURE: Readonly<Record<MeasurementName, (lab: Lab) => Promise<Spe
   memory: measureMemory,
   bytes: measureBytes,
   cold: measureCold,
+  sparse: measureSparse,
   sidecar: measureSidecarCost,
   dependencies: measureDependencies,
 };

@@ -7,6 +7,7 @@ export const MEASUREMENTS = [
   'memory',
   'bytes',
   'cold',
+  'sparse',
   'sidecar',
   'dependencies',
 ] as const;

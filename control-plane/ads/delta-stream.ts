@@ -34,7 +34,8 @@ export class DeltaStream extends AdsStream {
   }
 
   protected override sendChanged(kind: ResourceKind, changed: ChangedNames, cause: string): void {
-    this.give(kind, cause, () => this.answerNamed(kind, this.relevant(kind, changed)));
+    const named = this.relevant(kind, changed);
+    if (named.length > 0) this.give(kind, cause, () => this.answerNamed(kind, named));
   }
 
   protected override sendNamed(kind: ResourceKind, named: readonly string[]): void {

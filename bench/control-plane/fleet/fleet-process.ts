@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { SocketAddress } from '../../../src/model/formats.js';
 import type { ProcessGroup, RunningProcess } from '../../processes.js';
-import type { Change, Counts, Lags } from './fleet.js';
+import type { Change, Counts, Holding, Lags } from './fleet.js';
 import type { FleetAnswer, FleetRequest } from './fleet-program.js';
 
 const PROGRAM = fileURLToPath(new URL('fleet-program.js', import.meta.url));
@@ -34,16 +34,17 @@ export class FleetProcess {
     return fleet;
   }
 
-  async connect(count: number, cold = false): Promise<void> {
-    await this.ask({ do: 'connect', count, cold });
+  async connect(count: number, holding: Holding = 'warm'): Promise<void> {
+    await this.ask({ do: 'connect', count, holding });
   }
 
   async arm(): Promise<void> {
     await this.ask({ do: 'arm' });
   }
 
-  reached(revision: number): Promise<readonly number[]> {
-    return this.ask({ do: 'reached', revision });
+  /** @param listener of the service that the revision is about, where it is not everybody's matter */
+  reached(revision: number, listener?: string): Promise<readonly number[]> {
+    return this.ask({ do: 'reached', revision, listener });
   }
 
   lags(changes: readonly Change[]): Promise<Lags> {

@@ -1,5 +1,5 @@
 import type { SocketAddress } from '../../../src/model/formats.js';
-import { type Change, Fleet } from './fleet.js';
+import { type Change, Fleet, type Holding } from './fleet.js';
 
 /**
  * The process that holds the simulated sidecars, so that what they cost is not counted as the control plane's.
@@ -7,9 +7,9 @@ import { type Change, Fleet } from './fleet.js';
  */
 export type FleetRequest =
   | { readonly do: 'explore'; readonly address: SocketAddress }
-  | { readonly do: 'connect'; readonly count: number; readonly cold: boolean }
+  | { readonly do: 'connect'; readonly count: number; readonly holding: Holding }
   | { readonly do: 'arm' }
-  | { readonly do: 'reached'; readonly revision: number }
+  | { readonly do: 'reached'; readonly revision: number; readonly listener?: string | undefined }
   | { readonly do: 'lags'; readonly changes: readonly Change[] }
   | { readonly do: 'counts' };
 
@@ -25,11 +25,11 @@ async function serve(request: FleetRequest): Promise<unknown> {
   if (fleet === undefined) throw new Error('explore comes first');
   switch (request.do) {
     case 'connect':
-      return fleet.connect(request.count, request.cold);
+      return fleet.connect(request.count, request.holding);
     case 'arm':
       return fleet.arm();
     case 'reached':
-      return fleet.reached(request.revision);
+      return fleet.reached(request.revision, request.listener);
     case 'lags':
       return fleet.lags(request.changes);
     case 'counts':

@@ -2,7 +2,7 @@ import type { SocketAddress } from '../../../src/model/formats.js';
 import { codec } from '../../../src/xds/descriptors.js';
 import { kindOfTypeUrl, PUSH_ORDER } from '../../../src/xds/resource-types.js';
 import { percentile, sorted } from '../../measure/percentiles.js';
-import { coldOpening, warmOpening } from './openings.js';
+import { coldOpening, resourcesOf, sparseOpening, warmOpening } from './openings.js';
 import { type Opening, SimulatedSidecar } from './simulated-sidecar.js';
 import { encodeRequest, type ResponseOutline } from './wire.js';
 import { exploreWorld, type World } from './world.js';
@@ -18,6 +18,8 @@ interface Member {
   readonly sidecar: SimulatedSidecar;
   /** Revision and time of each response that brought something, in milliseconds of the machine's monotonic clock. */
   readonly log: { readonly revision: number; readonly atMs: number }[];
+  /** Listeners of the services that it holds; undefined: all. */
+  readonly services: ReadonlySet<string> | undefined;
   /** Resources that it still has to be sent before it counts as served, and whether it is. */
   missing: number;
   served: boolean;
@@ -41,7 +43,16 @@ export interface Lags {
   readonly max: number;
 }
 
-/** Many simulated sidecars of one mesh, all with the same configuration. */
+/**
+ * What sidecars of a fleet have and want. `warm`: everything, which they have from an earlier life; `cold`:
+ * everything, and they start from nothing; `sparse`: a few services each, others each, and they start from nothing.
+ */
+export type Holding = 'warm' | 'cold' | 'sparse';
+
+/** Services that a sparse sidecar holds. */
+export const SERVICES_OF_SPARSE = 10;
+
+/** Many simulated sidecars of one mesh. */
 export class Fleet {
   private readonly members: Member[] = [];
   private world: World | undefined;
@@ -59,12 +70,12 @@ export class Fleet {
 
   /**
    * Opens more streams, and returns once each has its first answer; those that start from nothing, once each has
-   * everything.
+   * all that it wants.
    */
-  async connect(count: number, cold: boolean): Promise<void> {
+  async connect(count: number, holding: Holding): Promise<void> {
     for (let i = 0; i < count; i++) {
       await until(() => this.members.length - this.served < OPENING_AT_ONCE);
-      this.add(cold).sidecar.open();
+      this.add(holding).sidecar.open();
     }
     await until(() => this.served === this.members.length);
   }
@@ -77,11 +88,19 @@ export class Fleet {
     this.counts = { responses: 0, resources: 0, bytes: 0 };
   }
 
-  /** Waits until a revision is everywhere. @returns when it came, and its ACK left, at each of them */
-  async reached(revision: number): Promise<readonly number[]> {
+  /**
+   * Waits until a revision is wherever it has to be.
+   *
+   * @param listener of the service that it is about; without it, everybody has to be told
+   * @returns when it came, and its ACK left, at each of them
+   */
+  async reached(revision: number, listener?: string): Promise<readonly number[]> {
+    const told = this.members.filter(
+      ({ services }) => listener === undefined || services === undefined || services.has(listener),
+    );
     const timeAt = ({ log }: Member) => log.find((entry) => entry.revision >= revision)?.atMs;
-    await until(() => this.members.every((member) => timeAt(member) !== undefined));
-    return this.members.map((member) => timeAt(member) as number);
+    await until(() => told.every((member) => timeAt(member) !== undefined));
+    return told.map((member) => timeAt(member) as number);
   }
 
   /** From each change to each sidecar's ACK. */
@@ -113,11 +132,13 @@ export class Fleet {
     return PUSH_ORDER.reduce((sum, kind) => sum + (this.world?.[kind].size ?? 0), 0);
   }
 
-  private add(cold: boolean): Member {
+  private add(holding: Holding): Member {
     const world = this.world as World;
-    const id = `simulated-${this.members.length}`;
-    const node = encodeRequest({ node: nodeOf(id) });
-    let opening = cold ? coldOpening(world) : undefined;
+    const n = this.members.length;
+    const node = encodeRequest({ node: nodeOf(`simulated-${n}`) });
+    const services = holding === 'sparse' ? pick([...world.listener.keys()], n) : undefined;
+    let opening = services ? sparseOpening(world, services) : undefined;
+    if (holding === 'cold') opening = coldOpening(world);
     const sidecar: SimulatedSidecar = new SimulatedSidecar({
       address: this.address,
       node,
@@ -128,8 +149,9 @@ export class Fleet {
       },
       onResponse: (outline, bytes) => this.onResponse(member, outline, bytes),
     });
-    const missing = cold ? this.worldSize : 0;
-    const member: Member = { sidecar, log: [], missing, served: false };
+    const missing = services ? resourcesOf(world, services) : holding === 'cold' ? this.worldSize : 0;
+    const held = services && new Set(services);
+    const member: Member = { sidecar, log: [], services: held, missing, served: false };
     this.members.push(member);
     return member;
   }
@@ -169,6 +191,15 @@ export class Fleet {
 /** Looks every few milliseconds; what is measured is noted when it happens. */
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+}
+
+/** Some of them, others for each sidecar, each as often as any other. */
+function pick(services: readonly string[], sidecar: number): readonly string[] {
+  const step = 1 + ((sidecar * 13) % Math.max(1, Math.floor(services.length / SERVICES_OF_SPARSE) - 1));
+  return Array.from(
+    { length: SERVICES_OF_SPARSE },
+    (_, i) => services[(sidecar + i * step) % services.length] as string,
+  );
 }
 
 function nodeOf(id: string): object {

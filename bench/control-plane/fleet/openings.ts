@@ -28,14 +28,48 @@ export function coldOpening(world: World): Opening {
   return { first: firstRequest('listener', [], {}), rest: [], following: Object.fromEntries(following) };
 }
 
+/** A sidecar that asks for some services by name, and starts from nothing. */
+export function sparseOpening(world: World, listeners: readonly string[]): Opening {
+  const names = namesOf(world, listeners);
+  const [first, ...rest] = PUSH_ORDER.map((kind) => request(kind, names[kind], {})) as [Buffer, ...Buffer[]];
+  return { first, rest: rest.map((bytes) => frameOf(bytes)), following: {} };
+}
+
+/** How many resources some services are. */
+export function resourcesOf(world: World, listeners: readonly string[]): number {
+  return Object.values(namesOf(world, listeners)).reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Every resource of some services, by the names that our control plane gives them. */
+function namesOf(
+  world: World,
+  listeners: readonly string[],
+): Readonly<Record<ResourceKind, readonly string[]>> {
+  const route = listeners.map((listener) => {
+    const [name, namespace] = listener.split('.');
+    return `${namespace}/${name}`;
+  });
+  const releases = route.flatMap((service) => ['v1', 'v2'].map((release) => `${service}/${release}`));
+  return {
+    listener: listeners,
+    route,
+    cluster: releases.filter((name) => world.cluster.has(name)),
+    endpoint: releases.filter((name) => world.endpoint.has(name)),
+  };
+}
+
 function firstRequest(
   kind: ResourceKind,
   names: readonly string[],
+  versions: Readonly<Record<string, string>>,
+): Buffer {
+  return request(kind, kind === 'listener' ? ['*'] : names, versions);
+}
+
+function request(
+  kind: ResourceKind,
+  resourceNamesSubscribe: readonly string[],
   initialResourceVersions: Readonly<Record<string, string>>,
 ): Buffer {
-  return encodeRequest({
-    typeUrl: TYPE_URL[kind],
-    resourceNamesSubscribe: kind === 'listener' ? ['*'] : names,
-    initialResourceVersions,
-  });
+  return encodeRequest({ typeUrl: TYPE_URL[kind], resourceNamesSubscribe, initialResourceVersions });
 }

@@ -15,7 +15,7 @@ export async function measureCold(lab: Lab): Promise<SpecialFigure[]> {
     const fleet = await FleetProcess.start(lab.processes, controlPlane.address, lab.placement.loadCores);
     const cpuMs = usageOf(controlPlane.process.pid).cpuMs;
     const beganMs = monotonicMs();
-    await fleet.connect(SIDECARS, true);
+    await fleet.connect(SIDECARS, 'cold');
     rounds.push({
       seconds: (monotonicMs() - beganMs) / 1000,
       cpuMs: (usageOf(controlPlane.process.pid).cpuMs - cpuMs) / SIDECARS,

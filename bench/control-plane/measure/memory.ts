@@ -1,18 +1,11 @@
-import { usageOf } from '../../measure/process-usage.js';
 import type { SpecialFigure } from '../../report/results.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import type { Lab } from '../lab.js';
-import type { StartedControlPlane } from '../started-control-plane.js';
 import { fullName, startMesh } from './mesh.js';
+import { settledMemory } from './settled-memory.js';
 
 const SIDECARS = 5000;
 const GOAL_KB = 60;
-const SAMPLE_MS = 1000;
-/** Memory that has not moved by more than this between samples, several times in a row, is settled. */
-const STEADY_BYTES = 256 * 1024;
-const STEADY_SAMPLES = 5;
-const MAX_SAMPLES = 40;
-
 /** What a connected sidecar costs the control plane in memory. */
 export async function measureMemory(lab: Lab): Promise<SpecialFigure[]> {
   const each: number[] = [];
@@ -38,24 +31,12 @@ export async function measureMemory(lab: Lab): Promise<SpecialFigure[]> {
 async function growth(lab: Lab): Promise<readonly [number, number]> {
   const controlPlane = await startMesh(lab);
   const fleet = await FleetProcess.start(lab.processes, controlPlane.address, lab.placement.loadCores);
-  const before = await settled(controlPlane);
+  const before = await settledMemory(controlPlane.process);
   await fleet.connect(SIDECARS);
   const { revision } = await controlPlane.split(fullName(0), 90, 10);
   await fleet.reached(revision);
-  const after = await settled(controlPlane);
+  const after = await settledMemory(controlPlane.process);
   await fleet.stop();
   await controlPlane.stop();
   return [before, after];
-}
-
-async function settled({ process: { pid } }: StartedControlPlane): Promise<number> {
-  let last = usageOf(pid).residentBytes;
-  let steady = 0;
-  for (let i = 0; i < MAX_SAMPLES && steady < STEADY_SAMPLES; i++) {
-    await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
-    const { residentBytes } = usageOf(pid);
-    steady = Math.abs(residentBytes - last) < STEADY_BYTES ? steady + 1 : 0;
-    last = residentBytes;
-  }
-  return last;
 }
