@@ -135,6 +135,7 @@ export class AdsServer {
     for (const [stream, call] of this.connected) {
       if (stream.stalledForMs(nowMs) < afterMs) continue;
       this.options.log.warn({ node: stream.node.id }, 'the client does not read what it asked for; cut off');
+      this.figures.cutOff++;
       this.options.disconnect(call.getPeer());
     }
   }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
+import { isHostname } from './formats.js';
 import type { MeshService } from './mesh-service.js';
-import { hostname } from './scalars.js';
 
 /** The hosts that follow from a service's name, for callers of every namespace. */
 export function generatedHosts({
@@ -31,5 +31,5 @@ export function serviceAuthorities(service: MeshService, callerNamespace: string
 /** Whether a service may answer to a host, in lower case, with a port or without. Addresses are not looked up. */
 export function mayBeServiceHost(authority: string): boolean {
   const host = authority.replace(/:\d{1,5}$/, '');
-  return hostname.safeParse(host).success && isIP(host) === 0;
+  return isHostname(host) && isIP(host) === 0;
 }
