@@ -1,16 +1,13 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { AwaitProgress, ChangeResponse } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import { ControlPlaneClient } from '../../src/cli/client.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { freePorts } from '../free-ports.js';
+import { ROOST } from '../peers/roost.js';
 import type { RunningProcess } from '../processes.js';
 import { type Lab, monotonicMs } from './lab.js';
-
-/** The built command, as `npx roost` runs it. */
-export const ROOST = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 /** A change, as its operator saw it. */
 export interface MadeChange {

@@ -1,11 +1,10 @@
 import type { SocketAddress } from '../../src/model/formats.js';
 import { freePorts } from '../free-ports.js';
+import { ROOST, ready } from '../peers/roost.js';
 import type { RunningProcess } from '../processes.js';
 import type { Lab } from './lab.js';
-import { ROOST } from './started-control-plane.js';
 
 const STALL_PROBE = new URL('stall-probe.js', import.meta.url).href;
-const READY_TIMEOUT_MS = 60_000;
 
 export interface SidecarSetup {
   readonly controlPlane: SocketAddress;
@@ -59,17 +58,5 @@ export class StartedSidecar {
 
   stop(): Promise<void> {
     return this.lab.processes.stop(this.process);
-  }
-}
-
-async function ready(admin: number, sidecar: RunningProcess): Promise<void> {
-  const deadline = Date.now() + READY_TIMEOUT_MS;
-  for (;;) {
-    const response = await fetch(`http://127.0.0.1:${admin}/ready`).catch(() => undefined);
-    await response?.text();
-    if (response?.status === 200) return;
-    if (sidecar.hasEnded || Date.now() > deadline)
-      throw new Error(`the sidecar does not become ready: ${sidecar.output.trim()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -1,6 +1,6 @@
 import { percentile, sorted } from '../../measure/percentiles.js';
-import { usageOf } from '../../measure/process-usage.js';
 import type { SpecialFigure } from '../../report/results.js';
+import { figureMaker, watchCpu } from '../figures.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { type Lab, monotonicMs } from '../lab.js';
 import type { StartedControlPlane } from '../started-control-plane.js';
@@ -43,35 +43,28 @@ export async function measureChange(lab: Lab): Promise<SpecialFigure[]> {
 
 async function changeOnce(controlPlane: StartedControlPlane, fleet: FleetProcess, i: number): Promise<Round> {
   await fleet.arm();
-  const cpu = () => [usageOf(controlPlane.process.pid).cpuMs, usageOf(fleet.process.pid).cpuMs] as const;
-  const [server, clients] = cpu();
+  const cpu = watchCpu(controlPlane.process, fleet.process);
   const change = await controlPlane.split(fullName(i), 90, 10);
   await controlPlane.settled(change);
   const all = monotonicMs() - change.atMs;
   const times = sorted((await fleet.reached(change.revision)).map((atMs) => atMs - change.atMs));
-  const [serverAfter, clientsAfter] = cpu();
+  const [serverCpuMs = 0, fleetCpuMs = 0] = cpu();
   return {
     p50: percentile(times, 50),
     p99: percentile(times, 99),
     all,
-    serverCpuMs: serverAfter - server,
-    fleetCpuMs: clientsAfter - clients,
+    serverCpuMs,
+    fleetCpuMs,
   };
 }
 
 function figuresOf(size: number, rounds: readonly Round[]): SpecialFigure[] {
-  const name = `one weight change, ${size.toLocaleString('en-US')} sidecars`;
-  const figure = (what: string, key: keyof Round, goal?: number): SpecialFigure => ({
-    name: `${name}: ${what}`,
-    unit: 'ms',
-    values: rounds.map((round) => round[key]),
-    goal,
-  });
+  const figure = figureMaker(`one weight change, ${size.toLocaleString('en-US')} sidecars`, rounds);
   return [
-    figure('acknowledged, p99', 'p99', GOALS[size]),
-    figure('acknowledged, p50', 'p50'),
-    figure('the operator knows that all have', 'all'),
-    figure("CPU, control plane's", 'serverCpuMs'),
-    figure("CPU, simulated sidecars'", 'fleetCpuMs'),
+    figure('acknowledged, p99', 'ms', 'p99', GOALS[size]),
+    figure('acknowledged, p50', 'ms', 'p50'),
+    figure('the operator knows that all have', 'ms', 'all'),
+    figure("CPU, control plane's", 'ms', 'serverCpuMs'),
+    figure("CPU, simulated sidecars'", 'ms', 'fleetCpuMs'),
   ];
 }

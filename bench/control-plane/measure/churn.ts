@@ -1,6 +1,6 @@
-import { usageOf } from '../../measure/process-usage.js';
 import { bigMesh } from '../../micro/big-mesh.js';
 import type { SpecialFigure } from '../../report/results.js';
+import { figureMaker, watchCpu } from '../figures.js';
 import type { Lags } from '../fleet/fleet.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { type Lab, monotonicMs } from '../lab.js';
@@ -35,12 +35,7 @@ export async function measureChurn(lab: Lab): Promise<SpecialFigure[]> {
   await fleet.stop();
   await controlPlane.stop();
   const name = `${CHANGES_PER_SECOND} endpoint changes/s, ${SIDECARS.toLocaleString('en-US')} sidecars`;
-  const figure = (what: string, unit: string, key: keyof Round, goal?: number): SpecialFigure => ({
-    name: `${name}: ${what}`,
-    unit,
-    values: rounds.map((round) => round[key]),
-    goal,
-  });
+  const figure = figureMaker(name, rounds);
   return [
     figure('lag to the ACK, p99', 'ms', 'p99', GOAL_LAG_MS),
     figure('lag to the ACK, p50', 'ms', 'p50'),
@@ -81,18 +76,17 @@ async function changeForAWhile(
   seconds: number,
 ): Promise<Round> {
   await fleet.arm();
-  const cpu = () => [usageOf(controlPlane.process.pid).cpuMs, usageOf(fleet.process.pid).cpuMs] as const;
-  const [server, clients] = cpu();
+  const cpu = watchCpu(controlPlane.process, fleet.process);
   const beganMs = monotonicMs();
   const changes = await atRate(CHANGES_PER_SECOND, seconds, () => pods.replaceOne());
-  const [serverAfter, clientsAfter] = cpu();
+  const [serverCpuMs = 0, fleetCpuMs = 0] = cpu();
   const tookMs = monotonicMs() - beganMs;
   await fleet.reached(Math.max(...changes.map(({ revision }) => revision)));
   const { responses } = await fleet.counts();
   return {
     ...(await fleet.lags(changes)),
-    busyPercent: ((serverAfter - server) / tookMs) * 100,
-    fleetBusyPercent: ((clientsAfter - clients) / tookMs) * 100,
+    busyPercent: (serverCpuMs / tookMs) * 100,
+    fleetBusyPercent: (fleetCpuMs / tookMs) * 100,
     pushesPerSecond: responses / SIDECARS / (tookMs / 1000),
   };
 }

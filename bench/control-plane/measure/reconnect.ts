@@ -1,5 +1,6 @@
 import { usageOf } from '../../measure/process-usage.js';
 import type { SpecialFigure } from '../../report/results.js';
+import { figureMaker, watchCpu } from '../figures.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { type Lab, monotonicMs } from '../lab.js';
 import type { StartedControlPlane } from '../started-control-plane.js';
@@ -30,12 +31,7 @@ export async function measureReconnect(lab: Lab): Promise<SpecialFigure[]> {
   await fleet.stop();
   await controlPlane.stop();
   const name = `${SIDECARS.toLocaleString('en-US')} sidecars come back after a restart`;
-  const figure = (what: string, unit: string, key: keyof Round, goal?: number): SpecialFigure => ({
-    name: `${name}: ${what}`,
-    unit,
-    values: rounds.map((round) => round[key]),
-    goal,
-  });
+  const figure = figureMaker(name, rounds);
   return [
     figure('a change made at once has reached all', 's', 'seconds', GOAL_SECONDS),
     figure('until the port was open', 's', 'startSeconds'),
@@ -47,7 +43,7 @@ export async function measureReconnect(lab: Lab): Promise<SpecialFigure[]> {
 
 async function restart(controlPlane: StartedControlPlane, fleet: FleetProcess, i: number): Promise<Round> {
   await fleet.arm();
-  const clients = usageOf(fleet.process.pid).cpuMs;
+  const fleetCpu = watchCpu(fleet.process);
   await controlPlane.kill();
   const beganMs = monotonicMs();
   await controlPlane.startAgain();
@@ -61,6 +57,6 @@ async function restart(controlPlane: StartedControlPlane, fleet: FleetProcess, i
     // Each has to be sent the one route configuration that has changed.
     sentAgain: resources - SIDECARS,
     serverCpuSeconds: usageOf(controlPlane.process.pid).cpuMs / 1000,
-    fleetCpuSeconds: (usageOf(fleet.process.pid).cpuMs - clients) / 1000,
+    fleetCpuSeconds: (fleetCpu()[0] as number) / 1000,
   };
 }

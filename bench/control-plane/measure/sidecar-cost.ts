@@ -1,5 +1,5 @@
-import { usageOf } from '../../measure/process-usage.js';
 import type { SpecialFigure } from '../../report/results.js';
+import { figureMaker, watchCpu } from '../figures.js';
 import { type Lab, monotonicMs } from '../lab.js';
 import type { StartedControlPlane } from '../started-control-plane.js';
 import { StartedSidecar } from '../started-sidecar.js';
@@ -28,18 +28,12 @@ export async function measureSidecarCost(lab: Lab): Promise<SpecialFigure[]> {
     rounds.push(await measureOne(lab, controlPlane, makeChange));
   }
   await controlPlane.stop();
-  const name = `a sidecar with ${lab.options.services} services`;
-  const figure = (what: string, unit: string, key: keyof Round, goal?: number): SpecialFigure => ({
-    name: `${name}${what}`,
-    unit,
-    values: rounds.map((round) => round[key]),
-    goal,
-  });
-  const changing = `, ${CHANGES_PER_SECOND} changes/s`;
+  const figure = figureMaker(`a sidecar with ${lab.options.services} services`, rounds);
+  const changing = `${CHANGES_PER_SECOND} changes/s`;
   return [
-    figure(`${changing}: CPU`, '% of a core', 'busyPercent', GOAL_CPU_PERCENT),
-    figure(`${changing}: longest hold of the event loop`, 'ms', 'holdMs', GOAL_HOLD_MS),
-    figure(', no changes: CPU', '% of a core', 'idlePercent'),
+    figure(`CPU, ${changing}`, '% of a core', 'busyPercent', GOAL_CPU_PERCENT),
+    figure(`longest hold of the event loop, ${changing}`, 'ms', 'holdMs', GOAL_HOLD_MS),
+    figure('CPU, no changes', '% of a core', 'idlePercent'),
   ];
 }
 
@@ -75,13 +69,11 @@ function changeMaker({ options }: Lab, controlPlane: StartedControlPlane): () =>
   };
 }
 
-async function cpuDuring(
-  { process: { pid } }: StartedSidecar,
-  work: () => Promise<unknown>,
-): Promise<number> {
-  const [cpuMs, beganMs] = [usageOf(pid).cpuMs, monotonicMs()];
+async function cpuDuring(sidecar: StartedSidecar, work: () => Promise<unknown>): Promise<number> {
+  const cpu = watchCpu(sidecar.process);
+  const beganMs = monotonicMs();
   await work();
-  return ((usageOf(pid).cpuMs - cpuMs) / (monotonicMs() - beganMs)) * 100;
+  return ((cpu()[0] as number) / (monotonicMs() - beganMs)) * 100;
 }
 
 function settle(): Promise<void> {

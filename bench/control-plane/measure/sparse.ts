@@ -1,6 +1,6 @@
 import { percentile, sorted } from '../../measure/percentiles.js';
-import { usageOf } from '../../measure/process-usage.js';
 import type { SpecialFigure } from '../../report/results.js';
+import { figureMaker, watchCpu } from '../figures.js';
 import { SERVICES_OF_SPARSE } from '../fleet/fleet.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import type { Lab } from '../lab.js';
@@ -22,10 +22,10 @@ export async function measureSparse(lab: Lab): Promise<SpecialFigure[]> {
   const controlPlane = await startMesh(lab);
   const fleet = await FleetProcess.start(lab.processes, controlPlane.address, lab.placement.loadCores);
   const before = await settledMemory(controlPlane.process);
-  const { cpuMs } = usageOf(controlPlane.process.pid);
+  const cpu = watchCpu(controlPlane.process);
   lab.progress.step(`sparse: connecting ${SIDECARS} sidecars with ${SERVICES_OF_SPARSE} services each`);
   await fleet.connect(SIDECARS, 'sparse');
-  const connectMs = (usageOf(controlPlane.process.pid).cpuMs - cpuMs) / SIDECARS;
+  const connectMs = (cpu()[0] as number) / SIDECARS;
   const after = await settledMemory(controlPlane.process);
   const rounds: Round[] = [];
   for (let i = 0; i < WARM_UPS + lab.options.rounds; i++) {
@@ -34,43 +34,26 @@ export async function measureSparse(lab: Lab): Promise<SpecialFigure[]> {
   }
   await fleet.stop();
   await controlPlane.stop();
-  const measured = rounds.slice(WARM_UPS);
   const fleetName = `${SIDECARS.toLocaleString('en-US')} sidecars of ${SERVICES_OF_SPARSE} services each`;
-  const figure = (what: string, unit: string, values: readonly number[]): SpecialFigure => ({
-    name: `${fleetName}: ${what}`,
-    unit,
-    values,
-    goal: undefined,
-  });
+  const each = figureMaker(fleetName, [{ memoryKb: (after - before) / SIDECARS / 1024, connectMs }]);
+  const figure = figureMaker(fleetName, rounds.slice(WARM_UPS));
   return [
-    figure('memory of the control plane, each', 'KB', [(after - before) / SIDECARS / 1024]),
-    figure('CPU of the control plane to connect one', 'ms', [connectMs]),
-    figure(
-      'sidecars that one weight change is sent to',
-      'sidecars',
-      measured.map(({ told }) => told),
-    ),
-    figure(
-      'acknowledged by all of these, p99',
-      'ms',
-      measured.map(({ p99 }) => p99),
-    ),
-    figure(
-      'CPU of the control plane for the change',
-      'ms',
-      measured.map(({ cpuMs }) => cpuMs),
-    ),
+    each('memory of the control plane, each', 'KB', 'memoryKb'),
+    each('CPU of the control plane to connect one', 'ms', 'connectMs'),
+    figure('sidecars that one weight change is sent to', 'sidecars', 'told'),
+    figure('acknowledged by all of these, p99', 'ms', 'p99'),
+    figure('CPU of the control plane for the change', 'ms', 'cpuMs'),
   ];
 }
 
 async function changeOnce(controlPlane: StartedControlPlane, fleet: FleetProcess, i: number): Promise<Round> {
   await fleet.arm();
-  const { cpuMs } = usageOf(controlPlane.process.pid);
+  const cpu = watchCpu(controlPlane.process);
   const { revision, atMs } = await controlPlane.split(fullName(i), 90, 10);
   const times = sorted((await fleet.reached(revision, fullName(i))).map((time) => time - atMs));
   return {
     told: times.length,
     p99: percentile(times, 99),
-    cpuMs: usageOf(controlPlane.process.pid).cpuMs - cpuMs,
+    cpuMs: cpu()[0] as number,
   };
 }
