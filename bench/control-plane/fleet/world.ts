@@ -17,9 +17,10 @@ import { WantedNames } from '../../../src/xds/wanted-names.js';
 /** What every sidecar holds: the version of each resource, by kind and name. */
 export type World = Readonly<Record<ResourceKind, ReadonlyMap<string, string>>>;
 
-const QUIET_MS = 300;
+/** And nothing has come for so long. */
+const QUIET_MS = 500;
 
-/** Asks a control plane for everything, with the sidecar's own client, and returns once nothing more comes. */
+/** Asks a control plane for everything, with the sidecar's own client, and returns once all that is named is here. */
 export async function exploreWorld(address: SocketAddress, node: object): Promise<World> {
   const world = perKind(() => new Map<string, string>());
   const wanted = perKind(() => new WantedNames());
@@ -42,7 +43,10 @@ export async function exploreWorld(address: SocketAddress, node: object): Promis
   const client = new DeltaClient({ address, security: INSECURE, node, consumer, log });
   client.subscribe('listener', { added: [WILDCARD], dropped: [] });
   client.start();
-  while (world.endpoint.size === 0 || performance.now() - lastMs < QUIET_MS)
+  const isWhole = () =>
+    world.listener.size > 0 &&
+    PUSH_ORDER.every((kind) => [...wanted[kind].names()].every((name) => world[kind].has(name)));
+  while (!isWhole() || performance.now() - lastMs < QUIET_MS)
     await new Promise((resolve) => setTimeout(resolve, 20));
   client.close();
   return world;
