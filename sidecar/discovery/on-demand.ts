@@ -36,7 +36,7 @@ export type Lookup =
 /** Calls that wait at once, over all hosts; more are refused. */
 const MAX_WAITING = 1000;
 /** Hosts asked for that were not asked for before: whoever makes up names floods no control plane. */
-const NEW_NAMES_PER_SECOND = 50;
+const NEW_NAMES_PER_SECOND = 20;
 const NEW_NAMES_BURST = 100;
 /** A name that the control plane does not know is kept for so long; meanwhile it says when it does. */
 const ABSENT_IDLE_MS = 60_000;
