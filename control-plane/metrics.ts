@@ -26,6 +26,8 @@ export function controlPlaneMetrics({ store, ads, access, process }: MetricSourc
   return bindMetrics(CONTROL_PLANE_METRICS, {
     roost_control_plane_revision: single(() => store.current.revision),
     roost_control_plane_services: single(() => store.current.services.size),
+    roost_control_plane_store_available: single(() => (store.problem === undefined ? 1 : 0)),
+    roost_control_plane_replicas: single(() => 1 + store.presence.others.length),
     roost_control_plane_clients: (name) =>
       (['delta', 'sotw'] as const).map((protocol) => {
         const count = ads.streams.filter((stream) => stream.protocol === protocol).length;

@@ -1,5 +1,6 @@
 import type { ChannelSecurityOptions } from '../src/access/channel-security.js';
 import type { SocketAddress } from '../src/model/formats.js';
+import type { BootstrapNode } from '../src/xds/grpc-bootstrap.js';
 import type { AccessLogLevel } from './admin/access-log.js';
 import type { OnDemandLimits } from './discovery/on-demand.js';
 import type { Http1Limits } from './http1/limits.js';
@@ -18,17 +19,20 @@ export interface SidecarOptions {
   readonly service: { readonly name: string; readonly namespace: string };
   /** Empty: not told. */
   readonly release: string;
-  readonly controlPlane: SocketAddress;
+  /** At least one; of several, over one store, another takes over when one does not answer. */
+  readonly controlPlanes: readonly SocketAddress[];
   /** How it proves to the control plane who it is. */
   readonly security?: ChannelSecurityOptions;
   /** How configuration is asked for: what changed, or all of it again. */
   readonly xdsMode: 'delta' | 'sotw';
   /** Undefined: everything that the control plane lets it see. */
   readonly dependencies: Dependencies | undefined;
+  /** Listeners and clusters that the server says are gone are used on. */
+  readonly ignoresDeletion: boolean;
   /** Folder that keeps the last good configuration; empty: it is not kept. */
   readonly stateDir: string;
-  /** Id that servers know this sidecar by; empty: made from its service, release and host. */
-  readonly nodeId: string;
+  /** What a gRPC bootstrap says of who this is; the rest is made from service, release and host. */
+  readonly node?: BootstrapNode;
   readonly outbound: SocketAddress;
   readonly inbound: SocketAddress;
   readonly app: SocketAddress;

@@ -103,7 +103,10 @@ interface Parts extends Discovery, DataPath {
 /** Starts from the last good configuration on disk, where there is one, before the first request can arrive. */
 async function restore({ lastGood, client, configuration }: Parts): Promise<void> {
   if (lastGood === undefined) return;
-  await lastGood.restore((kind, resources) => client.resume(kind, resources));
+  await lastGood.restore(
+    (kind, resources) => client.resume(kind, resources),
+    (origin) => client.guard.resume(origin),
+  );
   const { restoredMs } = lastGood;
   if (restoredMs !== undefined) configuration.backdate(Date.now() - restoredMs);
 }
@@ -187,7 +190,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
   });
   const delay = new EventLoopDelay();
   const own = { clock, delay, drain, clusters, sessions, samples, recorder, actionCounts, output };
-  const sources = adminSources(options, { ...discovery, ...dataPath, ...own }, onDrain);
+  const sources = adminSources({ ...discovery, ...dataPath, ...own }, onDrain);
 
   function onTick(now: number): void {
     inbound.checkDeadlines(now);
@@ -196,6 +199,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     app.closeIdle(now);
     clusters.tick(now);
     passthrough?.closeIdle(now);
+    discovery.client.checkDeadlines(now);
     configuration.checkDeadlines(now);
     samples.onTick();
   }
@@ -228,8 +232,8 @@ interface Shown extends Discovery, DataPath {
   readonly output: LogOutput;
 }
 
-function adminSources(options: SidecarOptions, shown: Shown, onDrain: () => void): AdminSources {
-  const { configuration, client, lastGood, clusters, drain, samples, node } = shown;
+function adminSources(shown: Shown, onDrain: () => void): AdminSources {
+  const { configuration, client, lastGood, controlPlanes, clusters, drain, samples, node } = shown;
   const figures = new ProcessFigures(shown.delay);
   const listenerOf = (direction: 'inbound' | 'outbound') => shown[direction];
   const metrics = sidecarMetrics({
@@ -241,6 +245,7 @@ function adminSources(options: SidecarOptions, shown: Shown, onDrain: () => void
     controlPlaneConnected: () => configuration.connected,
     configurationFromDisk: () => lastGood?.restoredMs !== undefined,
     configurationRevision: () => client.revision,
+    configurationKept: () => client.guard.keptCount,
     configurationAgeMs: () => shown.clock.nowMs - configuration.lastChangeMs,
     rejections: (type) => client.rejections[type],
     onDemand: shown.onDemand,
@@ -249,9 +254,8 @@ function adminSources(options: SidecarOptions, shown: Shown, onDrain: () => void
     activeRequests: (direction) => listenerOf(direction).busyCount,
     droppedLogLines: () => shown.output.dropped,
   });
-  const { controlPlane } = options;
   return {
-    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlane }),
+    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlanes }),
     scraper: new Scraper(metrics, () => figures.prepare()),
     samples,
     configDump: () => configuration.dump(),

@@ -1,4 +1,4 @@
-import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Metadata, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { serviceDefinition } from '../../src/xds/descriptors.js';
@@ -17,6 +17,8 @@ const STALLED_AFTER_MS = 60_000;
 export interface AdsServerOptions {
   readonly source: AdsSource;
   readonly log: Logger;
+  /** What every client is told at once: which store this is. */
+  greeting(): Metadata;
   /** Closes a client's connection, whatever is still to be written on it. */
   disconnect(peer: string): void;
   readonly stalledAfterMs?: number;
@@ -55,9 +57,14 @@ export class AdsServer {
     return slowest;
   }
 
-  /** Ends every stream, so that clients look for another control plane at once. */
+  /** Ends every stream for good, so that clients look for another control plane at once. */
   closeAll(): void {
     clearInterval(this.stallTimer);
+    this.endAll();
+  }
+
+  /** Ends every stream; clients come back, and say what they have. */
+  endAll(): void {
     for (const stream of this.connected.keys()) stream.end();
   }
 
@@ -95,6 +102,8 @@ export class AdsServer {
 
   private serve(call: AdsCall, stream: AdsStream): void {
     this.connected.set(stream, call);
+    // Before the first answer; whoever says nothing that can be read is answered with an error alone.
+    call.once('data', () => call.sendMetadata(this.options.greeting()));
     call.on('data', (request) => {
       const known = stream.node.id !== '';
       const before = request.errorDetail ? rejectionsOf(stream) : undefined;

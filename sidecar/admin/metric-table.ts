@@ -113,6 +113,11 @@ export const SIDECAR_METRICS = {
     labels: [],
     help: 'Time since the routing table last changed.',
   },
+  roost_configuration_kept_resources: {
+    type: 'gauge',
+    labels: [],
+    help: 'Resources that the control plane, which has another store, does not know of and that are kept.',
+  },
   roost_configuration_from_disk: {
     type: 'gauge',
     labels: [],

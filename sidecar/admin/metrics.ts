@@ -30,6 +30,8 @@ export interface MetricSources {
   controlPlaneConnected(): boolean;
   /** Undefined: unknown, or no number. */
   configurationRevision(): number | undefined;
+  /** Resources that the control plane does not know of. */
+  configurationKept(): number;
   configurationAgeMs(): number;
   configurationFromDisk(): boolean;
   rejections(type: ResourceKind): number;
@@ -115,6 +117,7 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
       return revision === undefined ? [] : [sample(name, '', revision)];
     },
     roost_configuration_age_seconds: single(() => sources.configurationAgeMs() / 1000),
+    roost_configuration_kept_resources: single(() => sources.configurationKept()),
     roost_configuration_from_disk: single(() => Number(sources.configurationFromDisk())),
     roost_configuration_rejections_total: (name) =>
       PUSH_ORDER.map((type) => sample(name, labelText({ type }), sources.rejections(type))),

@@ -4,14 +4,11 @@ import { writeDurably } from '../../src/lifecycle/durable-file.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import type { NameChanges } from '../../src/xds/wanted-names.js';
-import {
-  perKind,
-  type ReceivedResource,
-  type RefusedResource,
-  type ResourceConsumer,
-  WILDCARD,
-} from './ads-client.js';
+import { perKind, type ResourceConsumer } from './ads-client.js';
 import { decodeConfiguration, encodeConfiguration, type StoredConfiguration } from './configuration-file.js';
+import { WILDCARD } from './held-resources.js';
+import type { ReceivedResource, RefusedResource } from './response-entries.js';
+import type { Origin } from './store-guard.js';
 
 export interface LastGoodOptions {
   readonly directory: string;
@@ -19,6 +16,8 @@ export interface LastGoodOptions {
   readonly service: string;
   /** Who takes the resources in the end. */
   readonly consumer: ResourceConsumer;
+  /** What the configuration is from. */
+  origin(): Origin;
   /** Before the restoration: the listeners that are on disk, of which those that are not wanted are then left out. */
   onStored(listeners: readonly string[]): void;
   /** All that was accepted is in force. Until then, what is on disk stays. */
@@ -40,8 +39,8 @@ const RESTORE_ORDER: readonly ResourceKind[] = ['listener', 'route', 'cluster', 
 
 /**
  * Keeps the last good configuration on disk, for a sidecar that starts while no control plane is there. Stands
- * between the discovery client and the consumer: what the consumer accepts is kept as it was received, and written
- * a little later, whole or not at all (`configuration` in the directory).
+ * between the discovery client and the consumer: what the consumer accepts is kept as it was received, but for what has
+ * a time to live, and written a little later, whole or not at all (`configuration` in the directory).
  */
 export class LastGood implements ResourceConsumer {
   private readonly kept = perKind(() => new Map<string, ReceivedResource>());
@@ -70,13 +69,16 @@ export class LastGood implements ResourceConsumer {
    * Puts in force what is on disk, as if a control plane had sent it.
    *
    * @param onKept learns of each resource that was accepted, to tell servers what is here already
+   * @param onOrigin learns of what it is from
    * @returns whether there was anything. What cannot be read is told in the log and left alone.
    */
   async restore(
     onKept: (kind: ResourceKind, resources: readonly ReceivedResource[]) => void,
+    onOrigin: (origin: Origin) => void = () => {},
   ): Promise<boolean> {
     const stored = await this.read();
     if (stored === undefined) return false;
+    onOrigin(stored.origin);
     this.options.onStored(stored.resources.listener.map(({ name }) => name));
     this.restoredFromMs = stored.changedAtMs;
     for (const kind of RESTORE_ORDER) {
@@ -143,7 +145,9 @@ export class LastGood implements ResourceConsumer {
     const names = this.wantedNames[kind];
     for (const resource of resources) {
       if (bad.has(resource.name) || !(names.has(resource.name) || names.has(WILDCARD))) continue;
-      this.kept[kind].set(resource.name, resource);
+      // Nobody can say after a restart whether what had a time to live has lived on.
+      if (resource.ttlMs !== undefined) this.kept[kind].delete(resource.name);
+      else this.kept[kind].set(resource.name, resource);
     }
     for (const name of removed) this.kept[kind].delete(name);
     return refused;
@@ -163,7 +167,9 @@ export class LastGood implements ResourceConsumer {
 
   private write(): void {
     this.writtenAtMs = this.options.nowMs();
-    const file = encodeConfiguration(this.kept, this.options.service, this.changedAtMs);
+    const { service } = this.options;
+    const origin = this.options.origin();
+    const file = encodeConfiguration(this.kept, { service, origin, changedAtMs: this.changedAtMs });
     this.writing = this.writing
       .then(() => this.store(file))
       .then(

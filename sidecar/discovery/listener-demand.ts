@@ -1,9 +1,7 @@
-import type { Logger } from '../../src/telemetry/logger.js';
 import type { NameChanges } from '../../src/xds/wanted-names.js';
 import type { Dependencies } from '../options.js';
-import { WILDCARD } from './ads-client.js';
+import { WILDCARD } from './held-resources.js';
 import type { OnDemand } from './on-demand.js';
-import { MISSING_AFTER_MS } from './route-sets.js';
 
 export interface ListenerDemandOptions {
   /** What this sidecar's app calls; undefined: whatever there is. */
@@ -13,8 +11,6 @@ export interface ListenerDemandOptions {
   /** Undefined: hosts that nobody named are not asked for. */
   readonly onDemand: OnDemand | undefined;
   subscribe(changes: NameChanges): void;
-  nowMs(): number;
-  readonly log: Logger;
 }
 
 /** Which listeners this sidecar asks for, and whether the server has said all that there is to say of them. */
@@ -22,7 +18,6 @@ export class ListenerDemand {
   private readonly named: ReadonlySet<string>;
   /** Names without which the first configuration is not complete, and of which nothing has been heard. */
   private readonly awaited: Set<string>;
-  private connectedSinceMs: number | undefined;
 
   constructor(private readonly options: ListenerDemandOptions) {
     const { dependencies, own } = options;
@@ -73,17 +68,8 @@ export class ListenerDemand {
     this.options.onDemand?.onTable(find);
   }
 
-  onConnected(connected: boolean): void {
-    this.connectedSinceMs = connected ? this.options.nowMs() : undefined;
-  }
-
-  /** @returns whether waiting for names has come to its end, because the server says nothing about them */
-  checkDeadlines(nowMs: number): boolean {
+  /** Called on the coarse clock's tick. */
+  tick(nowMs: number): void {
     this.options.onDemand?.tick(nowMs);
-    if (this.isAnswered || this.connectedSinceMs === undefined) return false;
-    if (nowMs - this.connectedSinceMs < MISSING_AFTER_MS) return false;
-    this.options.log.warn({ names: [...this.awaited] }, 'the control plane says nothing about dependencies');
-    this.awaited.clear();
-    return true;
   }
 }

@@ -10,8 +10,9 @@ import type { ResourceKind } from '../../src/xds/resource-types.js';
 import { decodeRouteConfiguration, type RouteConfigurationResource } from '../../src/xds/route.js';
 import { type NameChanges, WantedNames } from '../../src/xds/wanted-names.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
-import type { ReceivedResource, RefusedResource, ResourceConsumer } from './ads-client.js';
+import type { ResourceConsumer } from './ads-client.js';
 import type { ListenerDemand } from './listener-demand.js';
+import type { ReceivedResource, RefusedResource } from './response-entries.js';
 import { RouteSets } from './route-sets.js';
 
 export interface MeshConfigurationOptions {
@@ -100,7 +101,6 @@ export class MeshConfiguration implements ResourceConsumer {
 
   onConnected(connected: boolean): void {
     this.connectedNow = connected;
-    this.options.demand.onConnected(connected);
   }
 
   onResources(
@@ -131,8 +131,8 @@ export class MeshConfiguration implements ResourceConsumer {
 
   /** Gives up waiting for names that the server is silent about. Called now and then. */
   checkDeadlines(nowMs: number): void {
-    const gaveUp = this.options.demand.checkDeadlines(nowMs);
-    if (gaveUp || this.routes.isOverdue(nowMs)) this.update(nowMs);
+    this.options.demand.tick(nowMs);
+    if (this.routes.isOverdue(nowMs)) this.update(nowMs);
   }
 
   /** Something is sent by way of a virtual host. */
@@ -177,7 +177,7 @@ export class MeshConfiguration implements ResourceConsumer {
     for (const routes of listener.routeConfigNames) this.routeNames.add(routes);
     if (before !== undefined) this.letGo(name, before, listener);
     for (const resource of listener.inlineRoutes) this.routes.accept(resource.name, resource);
-    if (JSON.stringify(before?.statefulSession) !== JSON.stringify(listener.statefulSession))
+    if (JSON.stringify(before?.defaults) !== JSON.stringify(listener.defaults))
       this.compileAnew(listener.routeConfigNames);
   }
 
@@ -185,7 +185,7 @@ export class MeshConfiguration implements ResourceConsumer {
     if (this.holders.has(name)) this.routes.accept(name, resource);
   }
 
-  /** What a listener says about stateful sessions is compiled into its routes. */
+  /** What a listener says for routes that say nothing else is compiled into them. */
   private compileAnew(names: readonly string[]): void {
     for (const name of names) {
       const resource = this.routes.newest(name);
@@ -212,7 +212,7 @@ export class MeshConfiguration implements ResourceConsumer {
     const options = {
       cluster: (name: string) => this.options.clusters.get(name),
       mintKey: () => randomBytes(16).toString('base64url'),
-      statefulSession: holder === undefined ? undefined : this.listeners.get(holder)?.statefulSession,
+      listener: holder === undefined ? undefined : this.listeners.get(holder)?.defaults,
     };
     return resource.virtualHosts.map((host) => compileVirtualHost(host, options));
   }
@@ -226,7 +226,7 @@ export class MeshConfiguration implements ResourceConsumer {
         return;
       case 'route':
         // Subscribed and not there: nothing to wait for.
-        this.acceptRoutes(name, { name, virtualHosts: [] });
+        this.acceptRoutes(name, { name, virtualHosts: [], ignoresPort: false });
         return;
       case 'cluster':
         clusters.remove(name);

@@ -2,9 +2,7 @@ import { DomainIndex } from '../../src/routing/domains.js';
 import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import type { RouteConfigurationResource } from '../../src/xds/route.js';
 import { WantedNames } from '../../src/xds/wanted-names.js';
-
-/** How long a name that the server says nothing about is waited for (xDS: 15 s), before it counts as not there. */
-export const MISSING_AFTER_MS = 15_000;
+import { MISSING_AFTER_MS } from './held-resources.js';
 
 export interface RouteSetsOptions {
   /** Whether everything about a cluster is known. */
@@ -146,6 +144,7 @@ export class RouteSets {
     this.index.put(
       name,
       hosts.map((host, i) => [resource.virtualHosts[i]?.domains ?? [], host]),
+      resource.ignoresPort,
     );
     this.changed = true;
   }

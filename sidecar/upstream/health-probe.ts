@@ -1,5 +1,6 @@
-import type { SocketAddress } from '../../src/model/formats.js';
+import type { HealthCheckConfig } from '../../src/xds/cluster-calm.js';
 import { formatAddress } from '../../src/xds/fields.js';
+import type { Dialled } from './dial.js';
 import type { HealthProbe } from './health-checker.js';
 import { tryConnect } from './try-connect.js';
 
@@ -10,10 +11,10 @@ const MAX_BODY_BYTES = 65_536;
 export const probeHealth: HealthProbe = (endpoint, config, signal) =>
   config.path === undefined
     ? probeConnection(endpoint, config.timeoutMs, signal)
-    : probePath(endpoint, config.path, config.timeoutMs, signal);
+    : probePath(endpoint, config.path, config, signal);
 
 function probeConnection(
-  endpoint: SocketAddress,
+  endpoint: Dialled,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<string | undefined> {
@@ -28,16 +29,21 @@ function probeConnection(
 
 /** Each on a connection of its own: what is asked is whether a caller would get through. */
 async function probePath(
-  { host, port }: SocketAddress,
+  { host, port, tls }: Dialled,
   path: string,
-  timeoutMs: number,
+  { timeoutMs, host: named }: HealthCheckConfig,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   // Loaded by the first check of this kind: most sidecars make none, and it takes several megabytes.
   const { Client } = await import('undici');
-  const client = new Client(`http://${formatAddress(host, port)}`);
+  const address = formatAddress(host, port);
+  let client: InstanceType<typeof Client> | undefined;
   try {
-    const headers = { 'user-agent': 'roost-health-check' };
+    client =
+      tls === undefined
+        ? new Client(`http://${address}`)
+        : new Client(`https://${address}`, { connect: tls.optionsFor(address) });
+    const headers = { 'user-agent': 'roost-health-check', ...(named === '' ? {} : { host: named }) };
     const { statusCode, body } = await client.request({ method: 'GET', path, headers, reset: true, signal });
     await body.dump({ limit: MAX_BODY_BYTES, signal });
     return statusCode >= 200 && statusCode <= 299 ? undefined : `status ${statusCode}`;
@@ -46,6 +52,6 @@ async function probePath(
     const { code, message } = error as NodeJS.ErrnoException;
     return code ?? message;
   } finally {
-    await client.destroy();
+    await client?.destroy();
   }
 }

@@ -1,14 +1,23 @@
-import { type Endpoint, EndpointSet, UNUSABLE, USABLE } from '../../src/routing/endpoint-set.js';
+import {
+  type Endpoint,
+  EndpointSet,
+  PINNED_ONLY,
+  UNUSABLE,
+  USABLE,
+  type Usability,
+} from '../../src/routing/endpoint-set.js';
 import type { Cluster } from '../../src/routing/table.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterResource, LoadBalancerConfig } from '../../src/xds/cluster.js';
 import type { HealthCheckConfig } from '../../src/xds/cluster-calm.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
+import type { UpstreamTlsConfig } from '../../src/xds/upstream-tls.js';
 import { ClusterLoad } from './cluster-load.js';
 import type { CheckedCluster } from './health-checker.js';
 import { OutlierDetector } from './outlier-detector.js';
 import { slowStartShare } from './slow-start.js';
 import { type EndpointOwner, UpstreamEndpoint, type UpstreamSettings } from './upstream-endpoint.js';
+import { UpstreamTls } from './upstream-tls.js';
 
 const DEFAULT_LOAD_BALANCER: LoadBalancerConfig = {
   kind: 'least-request',
@@ -35,6 +44,8 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     () => this.closeOneIdle(),
     () => this.onAwake(this),
   );
+  tls: UpstreamTls | undefined;
+  private tlsConfig = '';
   private readonly outliers: OutlierDetector<UpstreamEndpoint>;
   private byAddress = new Map<string, UpstreamEndpoint>();
   private loadBalancer = DEFAULT_LOAD_BALANCER;
@@ -75,6 +86,7 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     this.connectTimeoutMs = config.connectTimeoutMs;
     this.panicThreshold = config.panicThreshold;
     this.load.limits = config.limits;
+    this.configureTls(config.tls);
     this.healthCheck = config.healthCheck;
     for (const endpoint of this.upstreams) {
       endpoint.connectTimeoutMs = config.connectTimeoutMs;
@@ -82,6 +94,15 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     }
     this.outliers.configure(config.outlier);
     this.publish(EndpointSet.of(this.endpoints.endpoints, this.loadBalancer, () => UNUSABLE));
+  }
+
+  /** Connections made in another way serve no further request. */
+  private configureTls(config: UpstreamTlsConfig | undefined): void {
+    const text = JSON.stringify(config) ?? '';
+    if (text === this.tlsConfig) return;
+    this.tlsConfig = text;
+    this.tls = config && new UpstreamTls(config, this.settings.nowMs);
+    for (const endpoint of this.upstreams) endpoint.renew();
   }
 
   /** Takes over the endpoints. Those that stay keep their connections and their health. */
@@ -116,7 +137,10 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
 
   onChecked(endpoint: UpstreamEndpoint, failure: string | undefined): void {
     const { healthCheck } = this;
-    if (healthCheck === undefined || !endpoint.health.take(failure, healthCheck)) return;
+    if (healthCheck === undefined) return;
+    const changed = endpoint.health.take(failure, healthCheck);
+    if (failure === undefined && !endpoint.health.failing) this.outliers.passedCheck(endpoint);
+    if (!changed) return;
     const told = { cluster: this.name, endpoint: endpoint.address, failure };
     this.log.info(
       told,
@@ -152,9 +176,15 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     const weightOf = this.weightsAt(nowMs);
     this.keepSomebody();
     this.panicking = this.tooFewUsable();
-    const calm = base.withUsability((endpoint) => upstreamOf(endpoint).usability, weightOf);
+    const calm = base.withUsability(
+      this.usabilityBy(({ usability }) => usability),
+      weightOf,
+    );
     const panicked = this.panicking
-      ? base.withUsability((endpoint) => upstreamOf(endpoint).usabilityInPanic, weightOf)
+      ? base.withUsability(
+          this.usabilityBy(({ usabilityInPanic }) => usabilityInPanic),
+          weightOf,
+        )
       : undefined;
     // With nobody left at all, the release fails over (S4.5); only who has nowhere to go gets the others.
     const isLost = calm.usableCount === 0;
@@ -163,6 +193,18 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     if (isLost) this.unusableSinceMs ??= nowMs;
     else this.unusableSinceMs = undefined;
     if (!this.isAtRest) this.onAwake(this);
+  }
+
+  /** Degraded endpoints keep their sessions, and get new requests where no better one can take them. */
+  private usabilityBy(read: (endpoint: UpstreamEndpoint) => Usability): (endpoint: Endpoint) => Usability {
+    const isGood = (endpoint: UpstreamEndpoint) =>
+      endpoint.status !== 'degraded' && read(endpoint) === USABLE;
+    const hasBetter = [...this.upstreams].some(isGood);
+    return (endpoint) => {
+      const upstream = upstreamOf(endpoint);
+      const usability = read(upstream);
+      return hasBetter && usability === USABLE && !isGood(upstream) ? PINNED_ONLY : usability;
+    };
   }
 
   /** Endpoints on their way out count neither way. */

@@ -1,23 +1,24 @@
 import { xxh64 } from '../hashing/xxh64.js';
 import type { HashPolicyConfig, KeySourceConfig } from '../xds/hash-policy.js';
+import type { ListenerDefaults } from '../xds/listener.js';
 import type { AffinityConfig, ServicePolicyConfig } from '../xds/policy.js';
-import type { RouteConfig, VirtualHostConfig, WeightedClusterConfig } from '../xds/route.js';
-import type { StatefulSessionConfig } from '../xds/stateful-session.js';
+import type { RouteConfig, VirtualHostConfig } from '../xds/route.js';
+import type { WeightedClusterConfig } from '../xds/weighted-clusters.js';
 import { compileActions } from './actions.js';
 import { compileMatch } from './match.js';
 import { PinDigests } from './pins.js';
 import { RouteGuards } from './route-guards.js';
 import { SessionKeys } from './session-key.js';
 import { StatefulSession } from './stateful-session.js';
-import type { Affinity, Cluster, Release, Route, Service, Split, VirtualHost } from './table.js';
+import type { Affinity, Cluster, Release, Route, Service, Split, Timeouts, VirtualHost } from './table.js';
 
 export interface CompileOptions {
   /** The live cluster of a name; clusters outlive compilations. */
   cluster(name: string): Cluster;
   /** Makes a key for a session cookie: 22 characters of base64url that no client can guess. */
   mintKey(): string;
-  /** What the listener says about stateful sessions. */
-  readonly statefulSession?: StatefulSessionConfig | undefined;
+  /** What the listener says for routes that say nothing else. */
+  readonly listener?: ListenerDefaults | undefined;
 }
 
 /** Compiles one virtual host, with our payload or without it, into its part of the routing table. */
@@ -33,7 +34,12 @@ export function compileVirtualHost(config: VirtualHostConfig, options: CompileOp
     releases.set(cluster, made);
     return made;
   };
-  const routes = config.routes.map((route) => compileRoute(route, config, service, releaseOf, options));
+  const affinityOf = affinityOnce((route) => compileAffinity(route, config.policy, service, options));
+  const routes = config.routes.map((route) => {
+    // A redirected request goes nowhere that could be remembered.
+    const affinity = route.redirect ? undefined : affinityOf(route, config.policy);
+    return compileRoute(route, config, affinity, releaseOf, options);
+  });
   return {
     name: config.name,
     service: { ...service, releases: [...releases.values()] },
@@ -57,7 +63,7 @@ function compileService(policy: ServicePolicyConfig, options: CompileOptions): S
 function compileRoute(
   config: RouteConfig,
   host: VirtualHostConfig,
-  service: Service,
+  affinity: Affinity | undefined,
   releaseOf: (cluster: string) => Release,
   options: CompileOptions,
 ): Route {
@@ -65,17 +71,25 @@ function compileRoute(
     name: config.name,
     condition: compileMatch(config.match),
     split: compileSplit(config.split, releaseOf),
-    // A redirected request goes nowhere that could be remembered.
-    affinity: config.redirect ? undefined : compileAffinity(config, host.policy, service, options),
+    affinity,
     stateful: compileStatefulSession(config, host, options),
     pins: config.policy?.noPin !== true,
-    timeouts: {
-      requestMs: config.timeoutMs,
-      perTryMs: config.retry?.perTryTimeoutMs ?? 0,
-      idleMs: config.idleTimeoutMs,
-    },
+    timeouts: compileTimeouts(config, options),
     retry: config.retry,
-    actions: compileActions(config, releaseOf),
+    actions: compileActions(config, releaseOf, options.listener?.fault),
+  };
+}
+
+function compileTimeouts(
+  { timeoutMs, maxStreamMs, idleTimeoutMs, retry }: RouteConfig,
+  { listener }: CompileOptions,
+): Timeouts {
+  const streamMs = maxStreamMs ?? listener?.maxStreamMs ?? 0;
+  return {
+    // 0 bounds nothing.
+    requestMs: Math.min(timeoutMs || streamMs, streamMs || timeoutMs),
+    perTryMs: retry?.perTryTimeoutMs ?? 0,
+    idleMs: idleTimeoutMs ?? listener?.idleTimeoutMs ?? 0,
   };
 }
 
@@ -89,6 +103,19 @@ function compileSplit(
     return total;
   });
   return { releases: entries.map(({ cluster }) => releaseOf(cluster)), ends, total };
+}
+
+/**
+ * One for all routes of a service that keep sessions in the same way: a decision in a large mesh costs what it has
+ * to fetch from memory.
+ */
+function affinityOnce(compile: (route: RouteConfig) => Affinity | undefined) {
+  let shared: { readonly affinity: Affinity | undefined } | undefined;
+  return (route: RouteConfig, policy: ServicePolicyConfig | undefined): Affinity | undefined => {
+    if (policy === undefined || policy.affinity?.scope === 'route') return compile(route);
+    shared ??= { affinity: compile(route) };
+    return shared.affinity;
+  };
 }
 
 function compileAffinity(
@@ -153,6 +180,6 @@ function compileStatefulSession(
   options: CompileOptions,
 ): StatefulSession | undefined {
   if (host.policy !== undefined) return undefined;
-  const config = route.statefulSession ?? host.statefulSession ?? options.statefulSession;
+  const config = route.statefulSession ?? host.statefulSession ?? options.listener?.statefulSession;
   return config === undefined || config === 'disabled' ? undefined : new StatefulSession(config);
 }

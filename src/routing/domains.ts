@@ -3,7 +3,7 @@ import { LayeredMap } from './layered-map.js';
 import type { RoutingTable, VirtualHost } from './table.js';
 
 /** A virtual host with the domains that it claims. */
-export type Domains = readonly [domains: readonly string[], host: VirtualHost];
+export type DomainEntry = readonly [domains: readonly string[], host: VirtualHost];
 
 /** A virtual host with its place among those that may claim the same domain: the lowest has it. */
 interface Claim {
@@ -17,51 +17,67 @@ interface Pattern {
   readonly host: VirtualHost;
 }
 
+/** Domains that are looked at in one way, as they were at one time. Never changed. */
+interface Domains {
+  readonly exact: LayeredMap<Claim>;
+  /** Longest first. */
+  readonly suffixes: readonly Pattern[];
+  readonly prefixes: readonly Pattern[];
+  readonly catchAll: VirtualHost | undefined;
+  readonly hosts: readonly VirtualHost[];
+}
+
 /**
  * Finds virtual hosts by authority in Envoy's order: exact, then the longest `*suffix`, then the longest
  * `prefix*`, then `*`. Authorities are compared in lower case. Never changed: see {@link DomainIndex}.
  */
 export class DomainTable implements RoutingTable {
+  /** @param portless of configurations that look at no port; looked at after the others */
   constructor(
-    private readonly exact: LayeredMap<Claim>,
-    /** Longest first. */
-    private readonly suffixes: readonly Pattern[],
-    private readonly prefixes: readonly Pattern[],
-    private readonly catchAll: VirtualHost | undefined,
-    readonly virtualHosts: readonly VirtualHost[],
+    private readonly domains: Domains,
+    private readonly portless: Domains,
     readonly keySources: readonly KeySourceConfig[],
   ) {}
 
-  /** Of two virtual hosts that claim one domain, the one given first has it. */
-  static of(entries: Iterable<Domains>): DomainTable {
+  /**
+   * Of two virtual hosts that claim one domain, the one given first has it.
+   *
+   * @param ignoringPort looked at after the others, by the authority without its port
+   */
+  static of(entries: Iterable<DomainEntry>, ignoringPort: Iterable<DomainEntry> = []): DomainTable {
     const index = new DomainIndex();
     index.put('', [...entries]);
+    index.put('ignoring the port', [...ignoringPort], true);
     return index.table();
   }
 
+  get virtualHosts(): readonly VirtualHost[] {
+    return [...this.domains.hosts, ...this.portless.hosts];
+  }
+
   find(authority: string): VirtualHost | undefined {
-    return this.exact.get(authority)?.host ?? this.findLowerCase(authority.toLowerCase());
-  }
-
-  private findLowerCase(authority: string): VirtualHost | undefined {
-    const longer = authority.length;
-    return (
-      this.exact.get(authority)?.host ??
-      this.suffixes.find(({ text }) => longer > text.length && authority.endsWith(text))?.host ??
-      this.prefixes.find(({ text }) => longer > text.length && authority.startsWith(text))?.host ??
-      this.catchAll
-    );
+    const found = findIn(this.domains, authority);
+    if (found !== undefined || this.portless.hosts.length === 0) return found;
+    return findIn(this.portless, authority.replace(/:\d+$/, ''));
   }
 }
 
-interface Group {
-  /** Of its first virtual host; the others follow. */
-  readonly rank: number;
-  entries: readonly Domains[];
+function findIn(domains: Domains, authority: string): VirtualHost | undefined {
+  return domains.exact.get(authority)?.host ?? findLowerCase(domains, authority.toLowerCase());
 }
 
-/** Room for virtual hosts of a group between one rank and the next. */
-const RANKS_PER_GROUP = 1_000_000;
+function findLowerCase(
+  { exact, suffixes, prefixes, catchAll }: Domains,
+  authority: string,
+): VirtualHost | undefined {
+  const longer = authority.length;
+  return (
+    exact.get(authority)?.host ??
+    suffixes.find(({ text }) => longer > text.length && authority.endsWith(text))?.host ??
+    prefixes.find(({ text }) => longer > text.length && authority.startsWith(text))?.host ??
+    catchAll
+  );
+}
 
 /**
  * Makes a {@link DomainTable} of groups of virtual hosts (route configurations) that come, change and go one by one:
@@ -69,6 +85,61 @@ const RANKS_PER_GROUP = 1_000_000;
  * first has it.
  */
 export class DomainIndex {
+  private readonly withPort = new Groups();
+  private readonly portless = new Groups();
+  private readonly keySources = new Map<string, { readonly source: KeySourceConfig; users: number }>();
+
+  /**
+   * Adds a group, or takes another in place of what it was.
+   *
+   * @param ignoresPort its domains are compared with authorities without their port
+   */
+  put(name: string, entries: readonly DomainEntry[], ignoresPort = false): void {
+    const [to, other] = ignoresPort ? [this.portless, this.withPort] : [this.withPort, this.portless];
+    this.countKeySources(to.entriesOf(name), -1);
+    this.countKeySources(other.entriesOf(name), -1);
+    this.countKeySources(entries, 1);
+    other.drop(name);
+    to.put(name, entries);
+  }
+
+  drop(name: string): void {
+    for (const groups of [this.withPort, this.portless]) {
+      this.countKeySources(groups.entriesOf(name), -1);
+      groups.drop(name);
+    }
+  }
+
+  /** As everything is now. */
+  table(): DomainTable {
+    const sources = [...this.keySources.values()].map(({ source }) => source);
+    return new DomainTable(this.withPort.domains(), this.portless.domains(), sources);
+  }
+
+  private countKeySources(entries: readonly DomainEntry[], by: 1 | -1): void {
+    const all = entries.flatMap(([, { routes }]) =>
+      routes.flatMap(({ affinity }) => affinity?.keys.sources ?? []),
+    );
+    for (const source of all) {
+      const key = JSON.stringify(source);
+      const users = (this.keySources.get(key)?.users ?? 0) + by;
+      if (users === 0) this.keySources.delete(key);
+      else this.keySources.set(key, { source, users });
+    }
+  }
+}
+
+interface Group {
+  /** Of its first virtual host; the others follow. */
+  readonly rank: number;
+  entries: readonly DomainEntry[];
+}
+
+/** Room for virtual hosts of a group between one rank and the next. */
+const RANKS_PER_GROUP = 1_000_000;
+
+/** Groups whose domains are looked at in one way, and who has each domain. */
+class Groups {
   private readonly groups = new Map<string, Group>();
   private groupCount = 0;
   private exact = LayeredMap.empty<Claim>();
@@ -77,19 +148,19 @@ export class DomainIndex {
   private readonly patterns = new Map<string, Claim>();
   /** Claims on domains that another has, by domain. */
   private readonly rivals = new Map<string, readonly Claim[]>();
-  private readonly keySources = new Map<string, { readonly source: KeySourceConfig; users: number }>();
 
-  /** Adds a group, or takes another in place of what it was. */
-  put(name: string, entries: readonly Domains[]): void {
+  entriesOf(name: string): readonly DomainEntry[] {
+    return this.groups.get(name)?.entries ?? [];
+  }
+
+  put(name: string, entries: readonly DomainEntry[]): void {
     const known = this.groups.get(name);
     const group = known ?? { rank: this.groupCount++ * RANKS_PER_GROUP, entries: [] };
     this.groups.set(name, group);
     // What stays is changed from one to the other; in between, nobody looks.
     this.forEachClaim(group, (domain, claim) => this.release(domain, claim));
-    this.countKeySources(group.entries, -1);
     group.entries = entries;
     this.forEachClaim(group, (domain, claim) => this.claim(domain, claim));
-    this.countKeySources(entries, 1);
   }
 
   drop(name: string): void {
@@ -98,8 +169,7 @@ export class DomainIndex {
     this.groups.delete(name);
   }
 
-  /** As everything is now. */
-  table(): DomainTable {
+  domains(): Domains {
     this.exact = this.exact.with(this.changes);
     this.changes.clear();
     const patterns = [...this.patterns].map(([domain, { host }]) => ({ domain, host }));
@@ -109,14 +179,13 @@ export class DomainIndex {
     const prefixes = patterns
       .filter(({ domain }) => !domain.startsWith('*'))
       .map(({ domain, host }) => ({ text: domain.slice(0, -1), host }));
-    return new DomainTable(
-      this.exact,
-      suffixes.sort(longestFirst),
-      prefixes.sort(longestFirst),
-      this.patterns.get('*')?.host,
-      [...this.groups.values()].flatMap(({ entries }) => entries.map(([, host]) => host)),
-      [...this.keySources.values()].map(({ source }) => source),
-    );
+    return {
+      exact: this.exact,
+      suffixes: suffixes.sort(longestFirst),
+      prefixes: prefixes.sort(longestFirst),
+      catchAll: this.patterns.get('*')?.host,
+      hosts: [...this.groups.values()].flatMap(({ entries }) => entries.map(([, host]) => host)),
+    };
   }
 
   private forEachClaim({ rank, entries }: Group, visit: (domain: string, claim: Claim) => void): void {
@@ -155,18 +224,6 @@ export class DomainIndex {
     if (!isPattern(domain)) this.changes.set(domain, claim);
     else if (claim === undefined) this.patterns.delete(domain);
     else this.patterns.set(domain, claim);
-  }
-
-  private countKeySources(entries: readonly Domains[], by: 1 | -1): void {
-    const all = entries.flatMap(([, { routes }]) =>
-      routes.flatMap(({ affinity }) => affinity?.keys.sources ?? []),
-    );
-    for (const source of all) {
-      const key = JSON.stringify(source);
-      const users = (this.keySources.get(key)?.users ?? 0) + by;
-      if (users === 0) this.keySources.delete(key);
-      else this.keySources.set(key, { source, users });
-    }
   }
 }
 

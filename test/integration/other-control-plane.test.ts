@@ -83,7 +83,7 @@ async function start(t: Test, setting: Setting) {
     endpoint: { v1: assignmentOf('v1', of('v1').slice(0, 2)), v2: assignmentOf('v2', of('v2')) },
   });
   const mesh = await TestMesh.start(t);
-  const { addresses } = await mesh.sidecar({ controlPlane: toAddress(server.address) });
+  const { addresses } = await mesh.sidecar({ controlPlanes: [toAddress(server.address)] });
   const caller = new FastCaller(t, addresses.outbound);
   const callAll = (cookies: readonly string[] = []) =>
     caller.all(
@@ -213,7 +213,7 @@ t.test('hosts asked for as they are called, of a control plane that names listen
   const mesh = await TestMesh.start(t);
   const onDemand = { waitMs: 10_000, idleMs: 600_000, maxNames: 10 };
   const { addresses } = await mesh.sidecar({
-    controlPlane: toAddress(server.address),
+    controlPlanes: [toAddress(server.address)],
     dependencies: { names: [], onDemand },
   });
   const caller = new FastCaller(t, addresses.outbound);

@@ -69,10 +69,10 @@ export class TestMesh {
       {
         service: { name: 'frontend', namespace: 'shop' },
         release: '',
-        controlPlane: toAddress(this.controlPlane.grpcAddress),
+        controlPlanes: [toAddress(this.controlPlane.grpcAddress)],
         xdsMode: 'delta',
         dependencies: undefined,
-        nodeId: '',
+        ignoresDeletion: false,
         stateDir: '',
         outbound: FREE,
         inbound: FREE,

@@ -1,10 +1,8 @@
-import {
-  perKind,
-  type ReceivedResource,
-  type ResourceConsumer,
-  WILDCARD,
-} from '../../../sidecar/discovery/ads-client.js';
+import { perKind, type ResourceConsumer } from '../../../sidecar/discovery/ads-client.js';
+import { ControlPlanes } from '../../../sidecar/discovery/control-planes.js';
 import { DeltaClient } from '../../../sidecar/discovery/delta-client.js';
+import { WILDCARD } from '../../../sidecar/discovery/held-resources.js';
+import type { ReceivedResource } from '../../../sidecar/discovery/response-entries.js';
 import { INSECURE } from '../../../src/access/channel-security.js';
 import type { SocketAddress } from '../../../src/model/formats.js';
 import { createLogger } from '../../../src/telemetry/logger.js';
@@ -40,7 +38,14 @@ export async function exploreWorld(address: SocketAddress, node: object): Promis
     },
   };
   const log = createLogger('fleet', 'silent');
-  const client = new DeltaClient({ address, security: INSECURE, node, consumer, log });
+  const client = new DeltaClient({
+    controlPlanes: new ControlPlanes([{ address, security: INSECURE }]),
+    node,
+    consumer,
+    ignoresDeletion: false,
+    nowMs: () => performance.now(),
+    log,
+  });
   client.subscribe('listener', { added: [WILDCARD], dropped: [] });
   client.start();
   const isWhole = () =>

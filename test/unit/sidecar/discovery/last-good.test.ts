@@ -1,12 +1,13 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { ReceivedResource, ResourceConsumer } from '../../../../sidecar/discovery/ads-client.js';
+import type { ResourceConsumer } from '../../../../sidecar/discovery/ads-client.js';
 import {
   decodeConfiguration,
   encodeConfiguration,
 } from '../../../../sidecar/discovery/configuration-file.js';
 import { LastGood } from '../../../../sidecar/discovery/last-good.js';
+import type { ReceivedResource } from '../../../../sidecar/discovery/response-entries.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import { PUSH_ORDER, type ResourceKind } from '../../../../src/xds/resource-types.js';
 import { temporaryFolder } from '../../../support/folder.js';
@@ -44,6 +45,7 @@ function start(directory: string, service = 'checkout.shop') {
     service,
     consumer,
     onStored: (listeners) => void stored.push(...listeners),
+    origin: () => ({ store: 'the-store', revision: 7 }),
     isSettled: () => world.settled,
     nowMs: () => world.nowMs,
     log: createLogger('test', 'info', { write: (line: string) => void lines.push(JSON.parse(line)) }),
@@ -172,8 +174,14 @@ t.test('the file has bytes as they were, whatever they are', async (t) => {
     cluster: none,
     endpoint: new Map([['e', kept]]),
   };
-  const stored = decodeConfiguration(encodeConfiguration(resources, 'a.b', AT));
-  t.match(stored, { service: 'a.b', changedAtMs: AT });
+  const stored = decodeConfiguration(
+    encodeConfiguration(resources, {
+      service: 'a.b',
+      origin: { store: 'here', revision: 7 },
+      changedAtMs: AT,
+    }),
+  );
+  t.match(stored, { service: 'a.b', origin: { store: 'here', revision: 7 }, changedAtMs: AT });
   t.same(
     Object.entries(stored.resources).map(([kind, list]) => [
       kind,
@@ -186,4 +194,16 @@ t.test('the file has bytes as they were, whatever they are', async (t) => {
       ['endpoint', [[kept.name, ...bytes]]],
     ],
   );
+});
+
+t.test('what has a time to live is not kept: it may be over by the next start', async (t) => {
+  const directory = await folder(t);
+  const { lastGood } = start(directory);
+  lastGood.onResources('listener', [resource('stays'), { ...resource('brief'), ttlMs: 1000 }], []);
+  lastGood.onResources('listener', [resource('first'), resource('second')], []);
+  lastGood.onResources('listener', [{ ...resource('second', 'with a time'), ttlMs: 1000 }], []);
+  await lastGood.close();
+  const again = start(directory);
+  await again.restore();
+  t.same(again.consumer.taken, ['listener stays=stays', 'listener first=first']);
 });

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { translateService } from '../../../../control-plane/translate/service.js';
-import type { ReceivedResource } from '../../../../sidecar/discovery/ads-client.js';
 import { ListenerDemand } from '../../../../sidecar/discovery/listener-demand.js';
 import { MeshConfiguration } from '../../../../sidecar/discovery/mesh-configuration.js';
+import type { ReceivedResource } from '../../../../sidecar/discovery/response-entries.js';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
 import { ClusterRegistry } from '../../../../sidecar/upstream/cluster-registry.js';
 import { HealthChecker } from '../../../../sidecar/upstream/health-checker.js';
@@ -65,8 +65,6 @@ class World {
       own: '',
       onDemand: undefined,
       subscribe: (changes) => subscribe('listener', changes),
-      nowMs,
-      log,
     });
     this.configuration = new MeshConfiguration({ clusters: this.clusters, demand, subscribe, nowMs, log });
     this.configuration.start();

@@ -25,16 +25,21 @@ const CONFIG: ClusterResource = {
     baseEjectionMs: 30_000,
     maxEjectionMs: 300_000,
     maxEjectionPercent: 100,
+    alwaysEjectsOne: true,
+    checksReadmit: false,
     successRate: undefined,
   },
   healthCheck: {
     path: undefined,
+    host: '',
     intervalMs: 5000,
+    unusedIntervalMs: 60_000,
     timeoutMs: 1000,
     healthyThreshold: 2,
     unhealthyThreshold: 3,
   },
   limits: UNLIMITED,
+  tls: undefined,
   panicThreshold: 0,
 };
 const CONNECT_FAILURES_TO_EJECT = 3;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { DomainIndex, type Domains, DomainTable } from '../../../../src/routing/domains.js';
+import { type DomainEntry, DomainIndex, DomainTable } from '../../../../src/routing/domains.js';
 import { LayeredMap } from '../../../../src/routing/layered-map.js';
 import type { VirtualHost } from '../../../../src/routing/table.js';
 
@@ -33,7 +33,7 @@ t.test('exact, then the longest suffix, then the longest prefix, then any', asyn
 
 t.test('who came first has a domain; when it goes, the next one has it', async (t) => {
   const index = new DomainIndex();
-  const entries = (name: string): Domains[] => [[['a', '*.a', '*'], host(name)]];
+  const entries = (name: string): DomainEntry[] => [[['a', '*.a', '*'], host(name)]];
   for (const name of ['first', 'second', 'third']) index.put(name, entries(name));
   const before = index.table();
   for (const authority of ['a', 'x.a', 'y']) t.equal(found(before, authority), 'first');
@@ -51,6 +51,24 @@ t.test('who came first has a domain; when it goes, the next one has it', async (
   t.equal(found(index.table(), 'a'), undefined);
 });
 
+t.test('a configuration that looks at no port is looked at after the others', async (t) => {
+  const index = new DomainIndex();
+  index.put('ports', [[['a:80'], host('a:80')]]);
+  index.put('no ports', [[['a', '*.a'], host('a')]], true);
+  const table = index.table();
+  t.equal(found(table, 'a:80'), 'a:80');
+  t.equal(found(table, 'a:81'), 'a');
+  t.equal(found(table, 'x.a:1'), 'a');
+  t.same(
+    table.virtualHosts.map(({ name }) => name),
+    ['a:80', 'a'],
+  );
+  index.put('no ports', [[['a'], host('a')]]);
+  t.equal(found(index.table(), 'a:81'), undefined, 'it looks at ports now');
+  index.drop('no ports');
+  t.equal(found(index.table(), 'a'), undefined);
+});
+
 t.test('key sources are there as long as somebody uses them, each once', async (t) => {
   const index = new DomainIndex();
   index.put('a', [[['a'], host('a', 'x-user')]]);
@@ -65,17 +83,18 @@ t.test('key sources are there as long as somebody uses them, each once', async (
 t.test('whatever comes and goes, the table is the one made of what there is', async () => {
   const domain = fc.constantFrom('a', 'b', 'c', '*.a', '*.b', 'a.*', '*');
   const group = fc.array(fc.array(domain, { minLength: 1, maxLength: 4 }), { maxLength: 3 });
-  const step = fc.record({ name: fc.constantFrom('g1', 'g2', 'g3', 'g4'), group: fc.option(group) });
+  const name = fc.constantFrom('g1', 'g2', 'g3', 'g4');
+  const step = fc.record({ name, group: fc.option(group) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 20 }), fc.array(fc.boolean()), (steps, looks) => {
       const index = new DomainIndex();
-      const groups = new Map<string, Domains[]>();
+      const groups = new Map<string, DomainEntry[]>();
       steps.forEach(({ name, group }, i) => {
         if (group === null) {
           index.drop(name);
           groups.delete(name);
         } else {
-          const entries = group.map((domains, n): Domains => [domains, host(`${name}/${n}/${i}`)]);
+          const entries = group.map((domains, n): DomainEntry => [domains, host(`${name}/${n}/${i}`)]);
           index.put(name, entries);
           groups.set(name, entries);
         }
