@@ -15,8 +15,9 @@ export class SotwStream extends AdsStream {
 
   protected override answer(kind: ResourceKind, request: Message, nonce: string): void {
     const state = this.types[kind];
-    // A request that answers an older response than the newest speaks of a state that is over.
-    if (nonce !== '' && nonce !== state.acks.newestNonce) return;
+    // A request that answers an older response than the newest speaks of a state that is over. A stream's first
+    // request of a type answers nothing, even where a client has kept a nonce.
+    if (state.requested && nonce !== '' && nonce !== state.acks.newestNonce) return;
     const requested = (request.resourceNames ?? []) as readonly string[];
     state.requested = true;
     state.named ||= requested.length > 0;

@@ -2,6 +2,7 @@ import {
   Server,
   ServerCredentials,
   type ServerDuplexStream,
+  type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Test } from 'tap';
@@ -34,7 +35,7 @@ export class ScriptedAdsServer {
       StreamAggregatedResources: (call: Call) => scripted?.onCall(call, 'sotw'),
       DeltaAggregatedResources: (call: Call) => scripted?.onCall(call, 'delta'),
     };
-    server.addService(serviceDefinition(ADS_SERVICE), implementation);
+    server.addService(definitionWithBytes(), implementation);
     const port = await new Promise<number>((resolve, reject) =>
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
         error ? reject(error) : resolve(bound),
@@ -82,7 +83,7 @@ export class ScriptedAdsServer {
     this.call?.write({ typeUrl: TYPE_URL[kind], nonce, ...version, resources, removedResources: removed });
   }
 
-  /** Anything at all. */
+  /** Anything at all. @param response a Buffer: these bytes, be they a message or not */
   write(response: object): void {
     this.call?.write(response);
   }
@@ -102,6 +103,18 @@ export class ScriptedAdsServer {
     call.on('error', () => {});
     call.on('end', () => call.end());
   }
+}
+
+/** The service's definition, whose responses may be bytes. */
+function definitionWithBytes(): ServiceDefinition {
+  const definition = serviceDefinition(ADS_SERVICE);
+  return Object.fromEntries(
+    Object.entries(definition).map(([name, method]) => {
+      const responseSerialize = (response: object) =>
+        Buffer.isBuffer(response) ? response : method.responseSerialize(response);
+      return [name, { ...method, responseSerialize }];
+    }),
+  );
 }
 
 const WRAPPER_TYPE = 'envoy.service.discovery.v3.Resource';

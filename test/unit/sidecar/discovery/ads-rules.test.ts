@@ -328,6 +328,20 @@ inEachProtocol('a response that is too large ends the stream, and nothing else',
   t.same(taken.at(-1), 'listener a@2');
 });
 
+inEachProtocol('bytes that are no response end the stream, and nothing else', async (t, protocol) => {
+  const { server, taken, say, statuses } = await start(t, protocol);
+  await say('listener', [listener('a')]);
+  for (const [times, hex] of ['ffffff', '0a', '1205', ''].entries()) {
+    server.write(Buffer.from(hex, 'hex'));
+    if (hex === '') continue;
+    await eventually('it is back', () => server.streams === times + 2);
+    await server.next('listener');
+  }
+  t.same([taken, statuses()], [['listener a@1'], ['a ACKED']]);
+  await say('listener', [listener('a', '2')]);
+  t.same(taken.at(-1), 'listener a@2', 'an empty message is a response of no type');
+});
+
 inEachProtocol('the node comes with a stream’s first request, and with no other', async (t, protocol) => {
   const { server, say, want } = await start(t, protocol);
   want('route', 'r');
