@@ -35,11 +35,13 @@ export function compileVirtualHost(config: VirtualHostConfig, options: CompileOp
     return made;
   };
   const affinityOf = affinityOnce((route) => compileAffinity(route, config.policy, service, options));
-  const routes = config.routes.map((route) => {
+  const splitOf = splitOnce(releaseOf);
+  const routes = config.routes.map((route) => ({
+    ...compileRoute(route, config, releaseOf, options),
+    split: splitOf(route.split),
     // A redirected request goes nowhere that could be remembered.
-    const affinity = route.redirect ? undefined : affinityOf(route, config.policy);
-    return compileRoute(route, config, affinity, releaseOf, options);
-  });
+    affinity: route.redirect ? undefined : affinityOf(route, config.policy),
+  }));
   return {
     name: config.name,
     service: { ...service, releases: [...releases.values()] },
@@ -63,15 +65,12 @@ function compileService(policy: ServicePolicyConfig, options: CompileOptions): S
 function compileRoute(
   config: RouteConfig,
   host: VirtualHostConfig,
-  affinity: Affinity | undefined,
   releaseOf: (cluster: string) => Release,
   options: CompileOptions,
-): Route {
+): Omit<Route, 'split' | 'affinity'> {
   return {
     name: config.name,
     condition: compileMatch(config.match),
-    split: compileSplit(config.split, releaseOf),
-    affinity,
     stateful: compileStatefulSession(config, host, options),
     pins: config.policy?.noPin !== true,
     timeouts: compileTimeouts(config, options),
@@ -90,6 +89,17 @@ function compileTimeouts(
     requestMs: Math.min(timeoutMs || streamMs, streamMs || timeoutMs),
     perTryMs: retry?.perTryTimeoutMs ?? 0,
     idleMs: idleTimeoutMs ?? listener?.idleTimeoutMs ?? 0,
+  };
+}
+
+/** One for all routes that split in the same way, for the same reason as {@link affinityOnce}. */
+function splitOnce(releaseOf: (cluster: string) => Release) {
+  const known = new Map<string, Split>();
+  return (entries: readonly WeightedClusterConfig[]): Split => {
+    const text = JSON.stringify(entries.map(({ cluster, weight }) => [cluster, weight]));
+    const split = known.get(text) ?? compileSplit(entries, releaseOf);
+    known.set(text, split);
+    return split;
   };
 }
 
