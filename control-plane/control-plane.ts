@@ -14,12 +14,15 @@ import { Scraper } from '../src/telemetry/scrape.js';
 import { CSDS_SERVICE } from '../src/xds/client-status-service.js';
 import { serviceDefinition } from '../src/xds/descriptors.js';
 import { LRS_SERVICE } from '../src/xds/load-report.js';
-import { ADS_SERVICE } from '../src/xds/resource-types.js';
 import { Access, type AccessOptions } from './access/access.js';
 import { AdsFigures } from './ads/ads-figures.js';
 import { AdsServer } from './ads/ads-server.js';
+import type { AdsSource } from './ads/ads-stream.js';
 import { clientStatusService } from './ads/client-status-service.js';
 import { greetingOf } from './ads/greeting.js';
+import { NameSets } from './ads/name-set.js';
+import { Nonces } from './ads/responses.js';
+import { SharedAnswers } from './ads/shared-answers.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
 import { ConnectionLimit, MAX_CONNECTIONS_PER_ADDRESS } from './connection-limit.js';
@@ -209,7 +212,15 @@ export class ControlPlane {
     const server = newGrpcServer(access.guard, this.options.maxMessageBytes);
     const { connectionsPerAddress = MAX_CONNECTIONS_PER_ADDRESS } = this.options;
     const port = new GrpcPort(server, new ConnectionLimit(connectionsPerAddress, log));
-    const source = { snapshot, changes, figures: new AdsFigures(), nowMs: Date.now };
+    const source: AdsSource = {
+      snapshot,
+      changes,
+      figures: new AdsFigures(),
+      nonces: new Nonces(),
+      names: new NameSets(),
+      answers: new SharedAnswers(),
+      nowMs: Date.now,
+    };
     const ads = new AdsServer({
       source,
       log: log.child({ component: 'ads' }),
@@ -249,7 +260,7 @@ export class ControlPlane {
       log: log.child({ component: 'api' }),
       status: (visible) => statusOf({ store, ads, source, files, load, replica }, visible),
     });
-    server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
+    server.addService(ads.definition, ads.implementation);
     server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source, open));
     server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load, loadReportInterval, open));
     server.addService(configServiceConstructor(definition).service, api.implementation);

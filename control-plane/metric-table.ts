@@ -44,6 +44,11 @@ export const CONTROL_PLANE_METRICS = {
     labels: ['type'],
     help: 'Responses that clients refused (NACK).',
   },
+  roost_control_plane_cut_off_clients_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Clients cut off because they took nothing of what they were sent for a minute.',
+  },
   roost_control_plane_push_duration_seconds: {
     type: 'histogram',
     labels: [],

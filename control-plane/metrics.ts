@@ -40,6 +40,7 @@ export function controlPlaneMetrics({ store, ads, access, process }: MetricSourc
     roost_control_plane_responses_total: byType(figures.responses),
     roost_control_plane_acknowledgements_total: byType(figures.acknowledgements),
     roost_control_plane_rejections_total: byType(figures.rejections),
+    roost_control_plane_cut_off_clients_total: single(() => figures.cutOff),
     roost_control_plane_push_duration_seconds: (name) => [figures.pushes.samples(name, '')],
     roost_control_plane_answer_duration_seconds: (name) => [figures.answers.samples(name, '')],
     roost_control_plane_refused_calls_total: (name) =>

@@ -177,11 +177,19 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     nowMs,
     log.child({ component: 'discovery' }),
   );
-  const { configuration } = discovery;
+  const { configuration, onDemand } = discovery;
   const samples = new RequestSamples(options.debugSample);
   const recorder = newRecorder(options, output, samples);
   const actionCounts = new ActionCounts();
-  const dataPath = assembleDataPath({ options, settings, configuration, sessions, recorder, actionCounts });
+  const dataPath = assembleDataPath({
+    options,
+    settings,
+    configuration,
+    onDemand,
+    sessions,
+    recorder,
+    actionCounts,
+  });
   const { inbound, outbound, app, mirrors, passthrough } = dataPath;
   const drain = new Drain(inbound, outbound, {
     graceMs: options.drainGraceMs,
@@ -255,6 +263,7 @@ function adminSources(shown: Shown, onDrain: () => void): AdminSources {
     configurationKept: () => client.guard.keptCount,
     configurationAgeMs: () => shown.clock.nowMs - configuration.lastChangeMs,
     rejections: (type) => client.rejections[type],
+    onDemand: shown.onDemand,
     sessions: () => shown.sessions.size,
     connections: (direction) => listenerOf(direction).connectionCount,
     activeRequests: (direction) => listenerOf(direction).busyCount,

@@ -29,7 +29,9 @@ export class RevisionFollowers {
   serve(call: AwaitCall): void {
     const { revision, timeoutMs } = call.request;
     const visible = visibilityOf(call);
-    const progress = () => progressOf(this.ads, this.store, revision, visible);
+    const unsettled = new Unsettled(this.ads, revision);
+    const progress = () => progressOf(this.ads, this.store, unsettled, visible);
+    const isDone = () => unsettled.size === 0 && replicasAreDone(this.store, revision);
     let pending: NodeJS.Timeout | undefined;
     let checking: NodeJS.Immediate | undefined;
     const report = () => {
@@ -51,19 +53,23 @@ export class RevisionFollowers {
     const last = setTimeout(finish, Math.min(timeoutMs || DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS));
     const check = () => {
       checking = undefined;
-      if (progress().done) finish();
+      if (isDone()) finish();
       else pending ??= setTimeout(report, REPORT_INTERVAL_MS);
     };
-    // One look at all clients serves every answer that has come in meanwhile.
+    // One look serves every answer that has come in meanwhile.
     const onNews = () => {
       checking ??= setImmediate(check);
     };
-    const listening = [this.ads.onProgress(onNews), this.store.presence.onChange(onNews)];
+    const onProgress = (stream: AdsStream) => {
+      unsettled.look(stream);
+      onNews();
+    };
+    const listening = [this.ads.onProgress(onProgress), this.store.presence.onChange(onNews)];
     this.store.on('change', onNews);
     listening.push(() => this.store.off('change', onNews));
     this.finishers.add(finish);
     call.on('cancelled', stop);
-    if (progress().done) finish();
+    if (isDone()) finish();
     else report();
   }
 
@@ -72,19 +78,50 @@ export class RevisionFollowers {
   }
 }
 
+/** The connected clients that have not answered a revision; kept up client by client, since there may be thousands. */
+class Unsettled {
+  private readonly streams = new Set<AdsStream>();
+
+  constructor(
+    private readonly ads: AdsServer,
+    readonly revision: number,
+  ) {
+    for (const stream of ads.streams) this.look(stream);
+  }
+
+  get size(): number {
+    return this.streams.size;
+  }
+
+  /** Something has happened to a client. */
+  look(stream: AdsStream): void {
+    if (!this.ads.isConnected(stream) || stream.settled(this.revision)) this.streams.delete(stream);
+    else this.streams.add(stream);
+  }
+}
+
+/** This control plane serves the revision, and so do the others, whose clients have answered it. */
+function replicasAreDone({ current, presence }: ConfigStore, revision: number): boolean {
+  return (
+    current.revision >= revision &&
+    presence.others.every((other) => other.revision >= revision && other.settled >= other.clients)
+  );
+}
+
 /** Everyone is waited for; why a client refuses is told to who may see its namespace. */
 function progressOf(
   ads: AdsServer,
   store: ConfigStore,
-  revision: number,
+  unsettled: Unsettled,
   visible: Visibility,
 ): AwaitProgress {
   const { streams } = ads;
+  const { revision } = unsettled;
   const { others } = store.presence;
   const own = {
     revision: store.current.revision,
     clients: streams.length,
-    settled: streams.filter((stream) => stream.settled(revision)).length,
+    settled: streams.length - unsettled.size,
   };
   const all = [own, ...others];
   const isThere = (replica: typeof own) => replica.revision >= revision;
@@ -96,7 +133,7 @@ function progressOf(
     connected: sum(all.map(({ clients }) => clients)),
     settled: sum(all.filter(isThere).map(({ settled }) => settled)),
     rejections: rejections.filter((rejection) => rejection.revision >= revision),
-    done: all.every((replica) => isThere(replica) && replica.settled >= replica.clients),
+    done: unsettled.size === 0 && replicasAreDone(store, revision),
   };
 }
 
@@ -106,6 +143,7 @@ function sum(numbers: readonly number[]): number {
 
 /** What a client has refused and still runs in an older form. */
 export function rejectionsOf(stream: AdsStream): RejectionMessage[] {
+  if (!stream.hasRejection) return [];
   return PUSH_ORDER.flatMap((type) => {
     const { rejection } = stream.typeState(type).acks;
     return rejection

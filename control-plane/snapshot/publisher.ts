@@ -47,7 +47,7 @@ export class SnapshotPublisher {
     const from = snapshot.sequence;
     const changed = move();
     if (snapshot.sequence !== from) {
-      changes.add(from, changed, this.options.slowestSequence());
+      changes.add(from, changed, () => this.options.slowestSequence());
       this.options.onPublished();
     }
     this.schedule();

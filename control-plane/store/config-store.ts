@@ -8,7 +8,7 @@ import { type BackupContent, packBackup } from './backup.js';
 import { applyChange, type Cause, type Change, type ConfigState } from './config-state.js';
 import { type Configuration, ConfigurationReader, differingKeys } from './configuration.js';
 import { type Commit, differencesOf, type Edit, meshAfter, newRecords } from './edit.js';
-import { checkTogether, parseAll } from './edit-checks.js';
+import { changesHosts, checkTogether, parseAll } from './edit-checks.js';
 import {
   DeclaredInFileError,
   OvertakenError,
@@ -256,7 +256,8 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     const parsed = parseAll(edit.documents ?? []);
     const deleted = edit.deleted ?? [];
     for (const key of deleted) if (!this.state.services.has(key)) throw this.unknown(key);
-    checkTogether(meshAfter(this.configuration, parsed, deleted), parsed);
+    if (parsed.some((service) => changesHosts(this.serviceBefore(service), service)))
+      checkTogether(meshAfter(this.configuration, parsed, deleted), parsed);
     for (const service of parsed) this.rehearse(service);
     const revision = this.state.revision + 1;
     const put = newRecords(this.state, edit, parsed, revision);
@@ -277,6 +278,10 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     await this.backend.append(change, state);
     this.adopt(state);
     return { revision: change.revision, changed, differences };
+  }
+
+  private serviceBefore(service: MeshService): MeshService | undefined {
+    return this.configuration.services.get(serviceKey(service))?.service;
   }
 
   /** @throws RevisionConflictError */

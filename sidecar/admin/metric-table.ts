@@ -128,6 +128,26 @@ export const SIDECAR_METRICS = {
     labels: ['type'],
     help: 'Responses of the control plane that were refused (NACK).',
   },
+  roost_on_demand_hosts: {
+    type: 'gauge',
+    labels: ['state'],
+    help: 'Hosts held because they were called (--on-demand), by what the control plane has said of them.',
+  },
+  roost_on_demand_waiting_requests: {
+    type: 'gauge',
+    labels: [],
+    help: 'Calls that wait until their host is known.',
+  },
+  roost_on_demand_asked_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Hosts asked for because they were called.',
+  },
+  roost_on_demand_refused_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Calls refused because too many hosts were being asked for.',
+  },
   roost_sessions: { type: 'gauge', labels: [], help: 'Sessions in the session table.' },
   roost_log_lines_dropped_total: {
     type: 'counter',

@@ -11,6 +11,7 @@ import {
   type ResourceKind,
   TYPE_URL,
 } from '../../src/xds/resource-types.js';
+import type { NameChanges } from '../../src/xds/wanted-names.js';
 import { ClientStatus } from './client-status.js';
 import { CONTROL_PLANE_BACK_OFF_MS } from './control-plane-channel.js';
 import type { ControlPlanes } from './control-planes.js';
@@ -109,13 +110,13 @@ export abstract class AdsClient {
     this.held[kind].accept(resources, this.options.nowMs());
   }
 
-  /** Changes which names of a type are wanted. */
-  subscribe(kind: ResourceKind, names: ReadonlySet<string>): void {
-    const { added, dropped } = this.held[kind].want(names);
+  /** Changes which names of a type are wanted. Names may be dropped that were not. */
+  subscribe(kind: ResourceKind, changes: NameChanges): void {
+    const { added, dropped } = this.held[kind].want(changes);
     if (added.length + dropped.length === 0) return;
-    this.status.wanted(kind, names);
+    this.status.wanted(kind, { added, dropped });
     if (this.stream === undefined) return;
-    if (this.heardFromServer) this.held[kind].awaitMissing(this.options.nowMs());
+    if (this.heardFromServer) this.held[kind].awaitMissing(added, this.options.nowMs());
     this.onNames(kind, added, dropped);
   }
 
@@ -155,10 +156,12 @@ export abstract class AdsClient {
     const held = this.held[kind];
     const believed = this.guard.believed(
       kind,
-      gone,
+      gone.filter((name) => held.versions.has(name)),
       entries.map(({ name }) => name),
     );
-    const removed = this.keepsDeleted(kind) ? [] : believed;
+    // What was never here is not there; what was is only gone if it may be.
+    const absent = gone.filter((name) => !held.versions.has(name));
+    const removed = [...absent, ...(this.keepsDeleted(kind) ? [] : believed)];
     const { resources, heartbeats, refused } = readEntries(kind, entries, (name) => held.isWanted(name));
     held.remove(removed);
     held.hear(heartbeats, nowMs());
@@ -248,7 +251,7 @@ export abstract class AdsClient {
       controlPlanes.answered();
       this.options.log.info({ controlPlane: controlPlanes.name }, 'connected to the control plane');
       this.options.consumer.onConnected(true);
-      for (const kind of PUSH_ORDER) this.held[kind].awaitMissing(this.options.nowMs());
+      for (const held of Object.values(this.held)) held.awaitMissing(held.wanted, this.options.nowMs());
     }
     const kind = kindOfTypeUrl(text(response.typeUrl));
     // A type that nobody asked for: the protocol has no answer to it.

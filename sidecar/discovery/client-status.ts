@@ -1,5 +1,6 @@
 import { toTimestamp } from '../../src/xds/client-status-service.js';
 import { type ResourceKind, TYPE_URL } from '../../src/xds/resource-types.js';
+import type { NameChanges } from '../../src/xds/wanted-names.js';
 import type { ReceivedResource, RefusedResource } from './response-entries.js';
 
 /** As `envoy.admin.v3.ClientResourceStatus` has it. */
@@ -21,17 +22,23 @@ const WILDCARD = '*';
  */
 export class ClientStatus {
   private readonly kinds = new Map<ResourceKind, Map<string, ResourceState>>();
-  private readonly explicit = new Map<ResourceKind, ReadonlySet<string>>();
+  private readonly explicit = new Map<ResourceKind, Set<string>>();
 
   /** @param nowMs milliseconds since the epoch */
   constructor(private readonly nowMs: () => number) {}
 
   /** The names that are wanted have changed; what is not wanted any more is forgotten. */
-  wanted(kind: ResourceKind, names: ReadonlySet<string>): void {
-    const states = this.statesOf(kind);
-    this.explicit.set(kind, new Set(names));
-    if (!names.has(WILDCARD)) for (const name of states.keys()) if (!names.has(name)) states.delete(name);
-    for (const name of names) if (name !== WILDCARD) this.stateOf(kind, name);
+  wanted(kind: ResourceKind, { added, dropped }: NameChanges): void {
+    const explicit = this.explicit.get(kind) ?? new Set();
+    this.explicit.set(kind, explicit);
+    for (const name of added) {
+      explicit.add(name);
+      if (name !== WILDCARD) this.stateOf(kind, name);
+    }
+    for (const name of dropped) {
+      explicit.delete(name);
+      if (!explicit.has(WILDCARD)) this.statesOf(kind).delete(name);
+    }
   }
 
   received(

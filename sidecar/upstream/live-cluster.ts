@@ -40,7 +40,10 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   healthCheck: HealthCheckConfig | undefined;
   /** Too few endpoints are usable: checks and ejections do not count. */
   panicking = false;
-  readonly load = new ClusterLoad(() => this.closeOneIdle());
+  readonly load = new ClusterLoad(
+    () => this.closeOneIdle(),
+    () => this.onAwake(this),
+  );
   tls: UpstreamTls | undefined;
   private tlsConfig = '';
   private readonly outliers: OutlierDetector<UpstreamEndpoint>;
@@ -56,6 +59,8 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     private readonly settings: UpstreamSettings,
     private readonly watchReachability: (endpoint: UpstreamEndpoint) => void,
     private readonly log: Logger,
+    /** Time brings something about for it from now on, until it {@link isAtRest}. */
+    private readonly onAwake: (cluster: LiveCluster) => void = () => {},
   ) {
     this.endpoints = EndpointSet.of([], this.loadBalancer, () => UNUSABLE);
     this.unusableSinceMs = settings.nowMs();
@@ -68,6 +73,11 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
 
   get isUsed(): boolean {
     return this.load.total > 0;
+  }
+
+  /** {@link tick} has nothing to do: nobody calls it, and nothing is checked or grows. */
+  get isAtRest(): boolean {
+    return !this.isUsed && this.healthCheck === undefined && this.nextRampMs === Number.POSITIVE_INFINITY;
   }
 
   /** Takes over everything of the cluster but its endpoints. */
@@ -182,6 +192,7 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     this.lastResort = isLost && panicked !== undefined && panicked.usableCount > 0 ? panicked : undefined;
     if (isLost) this.unusableSinceMs ??= nowMs;
     else this.unusableSinceMs = undefined;
+    if (!this.isAtRest) this.onAwake(this);
   }
 
   /** Degraded endpoints keep their sessions, and get new requests where no better one can take them. */

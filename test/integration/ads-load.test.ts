@@ -81,6 +81,8 @@ t.test('a client that never reads is cut off, and nobody else notices', async (t
   const unanswered = clients.find(({ id }) => id === 'deaf')?.types.map(({ unanswered }) => unanswered);
   t.same(unanswered, [0, 0, 0, 1]);
   await closed;
+  const metrics = await (await fetch(`http://${mesh.controlPlane.httpAddress}/metrics`)).text();
+  t.match(metrics, /^roost_control_plane_cut_off_clients_total 1$/m);
   await eventually('it is gone', async () => (await statusOf(mesh)).clients.length === 1);
   await revisions(mesh, 1);
   t.same((await quick.next('route')).names, ['shop/cart']);

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import type { AdsClient } from '../../sidecar/discovery/ads-client.js';
 import { ControlPlanes } from '../../sidecar/discovery/control-planes.js';
 import { DeltaClient } from '../../sidecar/discovery/delta-client.js';
+import { ListenerDemand } from '../../sidecar/discovery/listener-demand.js';
 import { MeshConfiguration } from '../../sidecar/discovery/mesh-configuration.js';
 import { SotwClient } from '../../sidecar/discovery/sotw-client.js';
 import { DEFAULT_LIMITS } from '../../sidecar/http1/limits.js';
@@ -44,7 +45,13 @@ function newSidecar(t: Test, address: ScriptedAdsServer['address'], protocol: 'd
   );
   const configuration: MeshConfiguration = new MeshConfiguration({
     clusters,
-    subscribe: (kind, names) => client.subscribe(kind, names),
+    demand: new ListenerDemand({
+      dependencies: undefined,
+      own: '',
+      onDemand: undefined,
+      subscribe: (changes) => client.subscribe('listener', changes),
+    }),
+    subscribe: (kind, changes) => client.subscribe(kind, changes),
     nowMs: NOW,
     log: silent,
   });

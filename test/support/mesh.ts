@@ -71,6 +71,7 @@ export class TestMesh {
         release: '',
         controlPlanes: [toAddress(this.controlPlane.grpcAddress)],
         xdsMode: 'delta',
+        dependencies: undefined,
         ignoresDeletion: false,
         stateDir: '',
         outbound: FREE,

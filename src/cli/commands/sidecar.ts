@@ -21,6 +21,7 @@ import {
   wholeNumber,
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
+import { DEPENDENCY_FLAGS, dependenciesOf } from './dependency-flags.js';
 import { SIDECAR_SECURITY_FLAGS, securityOf } from './security-flags.js';
 import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
 import { readDiscovery } from './sidecar-discovery.js';
@@ -63,6 +64,7 @@ const FLAGS = {
     default: 'delta',
     parse: oneOf(['delta', 'sotw']),
   },
+  ...DEPENDENCY_FLAGS,
   outbound: {
     name: 'outbound',
     argument: 'HOST:PORT',
@@ -199,6 +201,7 @@ export function addSidecar(program: Command): void {
 function toOptions(flags: Values<typeof FLAGS>) {
   return {
     ...flags,
+    dependencies: dependenciesOf(flags),
     passthrough: flags.unknown === 'passthrough',
     resolve: new Map(flags.resolve),
     drainGraceMs: flags.drainGrace,

@@ -11,6 +11,7 @@ import type { Message } from '../../../../src/xds/descriptors.js';
 import { type ResourceKind, TYPE_URL } from '../../../../src/xds/resource-types.js';
 import { entry, ScriptedAdsServer } from '../../../support/ads-server.js';
 import { eventually } from '../../../support/processes.js';
+import { wanting } from '../../../support/wanted.js';
 
 /** Rules of the xDS protocol that hold for a client of either protocol, over real streams and by a clock of the test's. */
 
@@ -63,7 +64,8 @@ async function start(
     ...options,
   });
   t.teardown(() => client.close());
-  client.subscribe('listener', new Set(['*']));
+  const want = wanting(client);
+  want('listener', '*');
   client.start();
   await server.next('listener');
   let nonce = 0;
@@ -71,7 +73,7 @@ async function start(
     server,
     client,
     taken,
-    want: (kind, ...names) => client.subscribe(kind, new Set(names)),
+    want,
     say: (kind, entries, removed = []) => {
       server.say(kind, `n${++nonce}`, entries, removed);
       return server.answer(kind, `n${nonce}`);

@@ -6,6 +6,7 @@ import { INSECURE } from '../../../../src/access/channel-security.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../../../src/xds/resource-types.js';
 import { garbage, ScriptedAdsServer, wrapped } from '../../../support/ads-server.js';
+import { wanting } from '../../../support/wanted.js';
 
 interface Taken {
   readonly kind: ResourceKind;
@@ -34,7 +35,7 @@ async function start(t: Test) {
     },
   });
   t.teardown(() => client.close());
-  const want = (kind: ResourceKind, ...names: string[]) => client.subscribe(kind, new Set(names));
+  const want = wanting(client);
   want('listener', '*');
   client.start();
   return { server, client, taken, want, hook, first: await server.next('listener') };

@@ -72,7 +72,7 @@ function useRoutes({ virtualHosts }: RouteConfigurationResource): void {
     mintKey: () => 'a'.repeat(22),
   };
   const hosts = virtualHosts.map((host) => compileVirtualHost(host, options));
-  const table = new DomainTable(hosts.map((host, i) => [virtualHosts[i]?.domains ?? [], host]));
+  const table = DomainTable.of(hosts.map((host, i) => [virtualHosts[i]?.domains ?? [], host]));
   table.find('a.test');
   for (const host of hosts) for (const request of REQUESTS) findRoute(host, request, () => 0.5);
 }
