@@ -16,6 +16,7 @@ import { ClientStatus } from './client-status.js';
 import { CONTROL_PLANE_BACK_OFF_MS } from './control-plane-channel.js';
 import type { ControlPlanes } from './control-planes.js';
 import { HeldResources } from './held-resources.js';
+import { PacedAnswers } from './paced-answers.js';
 import { type Entry, type ReceivedResource, type RefusedResource, readEntries } from './response-entries.js';
 import { StoreGuard } from './store-guard.js';
 
@@ -41,6 +42,16 @@ const INVALID_ARGUMENT = 3;
 const CONNECT_TIMEOUT_MS = 5000;
 /** Longest reason sent with a NACK. */
 const MAX_REASON_LENGTH = 4096;
+
+/** What becomes of a response. */
+export interface Verdict {
+  /** What was refused, why, and in which versions; empty: nothing was. */
+  readonly refusal: string;
+  /** What the answer has because of it. */
+  readonly fields: { readonly errorDetail?: object };
+}
+
+const ACCEPTED: Verdict = { refusal: '', fields: {} };
 
 type AdsStream = ClientDuplexStream<object, Message>;
 
@@ -70,6 +81,7 @@ export abstract class AdsClient {
   /** Responses refused (NACK), by type. */
   readonly rejections: Record<ResourceKind, number> = { listener: 0, route: 0, cluster: 0, endpoint: 0 };
   protected readonly held = perKind(() => new HeldResources());
+  protected readonly answers = perKind(() => new PacedAnswers());
   private readonly backOff = new BackOff(CONTROL_PLANE_BACK_OFF_MS.first, CONTROL_PLANE_BACK_OFF_MS.max);
   private stream: AdsStream | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -108,9 +120,10 @@ export abstract class AdsClient {
     this.onNames(kind, added, dropped);
   }
 
-  /** Takes away what the server has been silent about for too long. Called on the coarse clock's tick. */
+  /** Takes away what the server has been silent about for too long, answers what waits. Called on the coarse clock's tick. */
   checkDeadlines(nowMs: number): void {
     for (const kind of PUSH_ORDER) {
+      this.answers[kind].sendWaiting(nowMs);
       const gone = this.held[kind].takeDue(nowMs);
       if (gone.length === 0) continue;
       this.options.log.warn({ type: kind, names: gone }, 'not heard of in time; counts as not there');
@@ -136,13 +149,9 @@ export abstract class AdsClient {
   /**
    * Hands a response to the consumer, and remembers what it accepts.
    *
-   * @returns what to answer it with, nothing where it is accepted
+   * @returns what to answer
    */
-  protected consume(
-    kind: ResourceKind,
-    entries: readonly Entry[],
-    gone: readonly string[],
-  ): { readonly errorDetail?: object } {
+  protected consume(kind: ResourceKind, entries: readonly Entry[], gone: readonly string[]): Verdict {
     const { consumer, nowMs } = this.options;
     const held = this.held[kind];
     const believed = this.guard.believed(
@@ -162,23 +171,26 @@ export abstract class AdsClient {
     const isKept = ({ name }: ReceivedResource) => !bad.has(name) && held.isWanted(name);
     held.accept(resources.filter(isKept), nowMs());
     this.status.received(kind, resources, removed, problems);
-    return problems.length === 0 ? {} : this.refusalOf(kind, problems);
+    return problems.length === 0 ? ACCEPTED : this.refuse(kind, problems, entries);
   }
 
   private keepsDeleted(kind: ResourceKind): boolean {
     return this.options.ignoresDeletion && (kind === 'listener' || kind === 'cluster');
   }
 
-  private refusalOf(
+  private refuse(
     kind: ResourceKind,
     refused: readonly RefusedResource[],
-  ): { readonly errorDetail: object } {
-    const { log } = this.options;
+    entries: readonly Entry[],
+  ): Verdict {
     this.rejections[kind]++;
     const lines = refused.map(({ name, reason }) => `${kind} ${name}: ${reason}`);
-    log.error({ type: kind, problems: lines }, 'rejected a part of the configuration');
+    const versions = entries.map(({ name, version }) => `${name} ${version}`);
+    const refusal = [...lines, ...versions].join('\n');
+    if (!this.answers[kind].isRepeated(refusal))
+      this.options.log.error({ type: kind, problems: lines }, 'rejected a part of the configuration');
     const message = lines.join('\n').slice(0, MAX_REASON_LENGTH);
-    return { errorDetail: { code: INVALID_ARGUMENT, message } };
+    return { refusal, fields: { errorDetail: { code: INVALID_ARGUMENT, message } } };
   }
 
   private open(): void {
@@ -215,7 +227,10 @@ export abstract class AdsClient {
     this.stream = undefined;
     clearTimeout(this.timer);
     stream.cancel();
-    for (const kind of PUSH_ORDER) this.held[kind].stopWaiting();
+    for (const kind of PUSH_ORDER) {
+      this.held[kind].stopWaiting();
+      this.answers[kind].forget();
+    }
     if (this.closed) return;
     const { controlPlanes } = this.options;
     const controlPlane = controlPlanes.name;
@@ -240,7 +255,9 @@ export abstract class AdsClient {
     }
     const kind = kindOfTypeUrl(text(response.typeUrl));
     // A type that nobody asked for: the protocol has no answer to it.
-    if (kind !== undefined) this.receive(kind, response);
+    if (kind === undefined) return;
+    this.answers[kind].sendWaiting();
+    this.receive(kind, response);
   }
 }
 

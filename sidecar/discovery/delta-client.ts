@@ -32,8 +32,10 @@ export class DeltaClient extends AdsClient {
     const version = text(response.systemVersionInfo);
     this.revision = /^\d{1,15}$/.test(version) ? Number(version) : undefined;
     if (this.revision !== undefined) this.guard.saw(this.revision);
-    const answer = this.consume(kind, messages(response.resources).map(readWrapper), removed);
-    this.send(kind, { responseNonce: text(response.nonce), ...answer });
+    const { refusal, fields } = this.consume(kind, messages(response.resources).map(readWrapper), removed);
+    this.answers[kind].answer(refusal, this.options.nowMs(), () =>
+      this.send(kind, { responseNonce: text(response.nonce), ...fields }),
+    );
   }
 
   private sendFirst(kind: ResourceKind): void {

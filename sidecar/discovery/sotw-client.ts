@@ -32,7 +32,8 @@ export class SotwClient extends AdsClient {
   }
 
   protected override onNames(kind: ResourceKind): void {
-    if (this.answering !== kind) this.request(kind);
+    // The request that waits has the names in force, too.
+    if (this.answering !== kind && !this.answers[kind].sendWaiting()) this.request(kind);
   }
 
   protected override receive(kind: ResourceKind, response: Message): void {
@@ -42,19 +43,19 @@ export class SotwClient extends AdsClient {
     const names = new Set(entries.map(({ name }) => name));
     const before = isComplete(kind) ? [...this.held[kind].versions.keys()] : [];
     this.answering = kind;
-    const answer = this.consume(
+    const { refusal, fields } = this.consume(
       kind,
       entries,
       before.filter((name) => !names.has(name)),
     );
     this.answering = undefined;
     state.nonce = text(response.nonce);
-    if (answer.errorDetail === undefined) state.version = version;
-    this.request(kind, answer);
+    if (refusal === '') state.version = version;
+    this.answers[kind].answer(refusal, this.options.nowMs(), () => this.request(kind, fields));
   }
 
   /** An empty list asks for nothing once a name was asked for; before, it would ask for everything. */
-  private request(kind: ResourceKind, answer: object = {}): void {
+  private request(kind: ResourceKind, verdict: object = {}): void {
     const state = this.types[kind];
     const { wanted } = this.held[kind];
     if (!state.requested && wanted.size === 0) return;
@@ -65,7 +66,7 @@ export class SotwClient extends AdsClient {
       resourceNames: wildcardOnly ? [] : [...wanted],
       versionInfo: state.version,
       responseNonce: state.nonce,
-      ...answer,
+      ...verdict,
     });
   }
 }

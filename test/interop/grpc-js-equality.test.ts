@@ -1,9 +1,9 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { Client, credentials } from '@grpc/grpc-js';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { inParallel } from '../support/calls.js';
-import { FastCaller, NamedBackend } from '../support/fast-traffic.js';
-import { loadXds, startGrpcBackend, which } from '../support/grpc-xds.js';
+import { ROUTES_BY_RELEASE, startDualRelease } from '../support/dual-backend.js';
+import { FastCaller } from '../support/fast-traffic.js';
+import { loadXds, which } from '../support/grpc-xds.js';
 import { TestMesh } from '../support/mesh.js';
 import { eventually } from '../support/processes.js';
 import { checkout } from '../support/shop.js';
@@ -15,57 +15,15 @@ import { checkout } from '../support/shop.js';
 
 const KEYS = 1000;
 const users = Array.from({ length: KEYS }, (_, i) => `user-${i}`);
-const HTTP2_PREFACE = 'PRI * HTTP/2';
-
-interface Backend {
-  readonly name: string;
-  readonly address: string;
-}
-
-/** One port that answers HTTP/1.1 and gRPC calls alike with its name. */
-async function startBackend(t: Test, name: string): Promise<Backend> {
-  const http1 = await NamedBackend.start(t, name);
-  const grpc = await startGrpcBackend(t, name);
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.once('data', (first) => {
-      const target = first.toString('latin1').startsWith(HTTP2_PREFACE) ? grpc : http1.address;
-      const upstream = connect(Number(target.split(':')[1]), '127.0.0.1');
-      sockets.add(upstream);
-      upstream.on('error', () => socket.destroy());
-      upstream.write(first);
-      socket.pipe(upstream).pipe(socket);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  return { name, address: `127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
-
-const startRelease = (t: Test, release: string) =>
-  Promise.all([1, 2, 3, 4].map((n) => startBackend(t, `${release}-${n}`)));
-
-/** Routes that name a release, to ask the sidecar where a key would be in each, without moving its session. */
-const byLabel = ['v1', 'v2'].map((version) => ({
-  name: `only-${version}`,
-  match: [{ headers: [{ name: 'x-release', exact: version }] }],
-  split: [{ version, weight: 1 }],
-  pin: false,
-}));
 
 t.test(
   '24: grpc-js-xds and the sidecar agree on the endpoint within a release, through every change',
   async (t) => {
-    const [v1, v2] = [await startRelease(t, 'v1'), await startRelease(t, 'v2')];
+    const [v1, v2] = [await startDualRelease(t, 'v1', 4), await startDualRelease(t, 'v2', 4)];
     const resource = (split: Record<string, number>, weights: Record<string, readonly number[]>) =>
       checkout({
         split,
-        routes: byLabel,
+        routes: ROUTES_BY_RELEASE,
         affinity: { version: 'balanced', endpoint: 'balanced' },
         spec: {
           versions: Object.entries({ v1, v2 }).map(([name, backends]) => ({

@@ -4,7 +4,8 @@ import { roost } from './processes.js';
 
 /** The public gRPC-xDS client as an application uses it, and servers for it to call. */
 
-const METHOD = '/shop.Checkout/Which';
+/** The method that backends have. */
+export const WHICH = '/shop.Checkout/Which';
 const asIs = (bytes: Buffer) => bytes;
 
 /** Metadata that has a server wait before it answers, in milliseconds. */
@@ -14,7 +15,7 @@ export const WAIT = 'x-wait';
 export async function startGrpcBackend(t: Test, name: string): Promise<string> {
   const server = new Server();
   const Which = {
-    path: METHOD,
+    path: WHICH,
     requestStream: false,
     responseStream: false,
     requestSerialize: asIs,
@@ -55,7 +56,7 @@ export function which(client: Client, headers: Readonly<Record<string, string>> 
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   return new Promise((resolve, reject) => {
     const deadline = Date.now() + 10_000;
-    client.makeUnaryRequest(METHOD, asIs, asIs, Buffer.from(''), metadata, { deadline }, (error, value) =>
+    client.makeUnaryRequest(WHICH, asIs, asIs, Buffer.from(''), metadata, { deadline }, (error, value) =>
       error ? reject(error) : resolve(String(value)),
     );
   });

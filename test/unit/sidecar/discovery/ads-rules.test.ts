@@ -260,6 +260,47 @@ inEachProtocol('a NACK has every reason, and what was good before stays', async 
   else t.equal(again.versionInfo, 'n1', 'the version of what was accepted as a whole');
 });
 
+inEachProtocol('a server that repeats what was refused is answered later and later', async (t, protocol) => {
+  const { server, say, want, pass, taken, client } = await start(t, protocol);
+  const bad = () => [listener('a', 'bad'), listener('b')];
+  const answered = () => server.requests.flatMap(({ responseNonce }) => responseNonce || []);
+  const repeat = (nonce: string) => server.say('listener', nonce, bad());
+  const first = await say('listener', bad());
+  t.match(first.errorDetail, { message: 'listener a: is bad' });
+  repeat('again');
+  await eventually('it is taken', () => taken.length === 4);
+  t.equal(client.rejections.listener, 2);
+  pass(499);
+  want('route', 'after');
+  await server.next('route');
+  t.same(answered(), ['n1'], 'no answer within half a second');
+  pass(501);
+  t.match(await server.answer('listener', 'again'), { errorDetail: { message: 'listener a: is bad' } });
+  repeat('and again');
+  await eventually('it is taken', () => taken.length === 6);
+  t.notOk((await say('listener', [listener('a')])).errorDetail, 'what is new is answered at once,');
+  t.same(answered(), ['n1', 'again', 'and again', 'n2'], 'after what waits');
+  t.match(
+    (await say('listener', bad())).errorDetail,
+    { message: 'listener a: is bad' },
+    'and so is its return',
+  );
+});
+
+inEachProtocol('an answer that waits is not held back from a change of names', async (t, protocol) => {
+  const { server, say, want, taken } = await start(t, protocol);
+  want('route', 'r', 's');
+  await server.next('route');
+  await say('route', [route('r', 'bad')]);
+  server.say('route', 'again', [route('r', 'bad')]);
+  await eventually('it is taken', () => taken.length === 2);
+  want('route', 'r');
+  const request = await server.next('route');
+  if (protocol === 'delta')
+    t.same([request.resourceNamesUnsubscribe, request.responseNonce], [['s'], undefined]);
+  else t.match(request, { resourceNames: ['r'], responseNonce: 'again', errorDetail: { code: 3 } });
+});
+
 inEachProtocol('of what was never good, nothing is waited for beyond 15 s', async (t, protocol) => {
   const { server, want, say, taken, pass, statuses } = await start(t, protocol);
   await say('listener', [listener('l')]);
