@@ -1,4 +1,4 @@
-import { usageOf } from '../measure/process-usage.js';
+import { fineCpuMs } from '../measure/process-usage.js';
 import type { RunningProcess } from '../processes.js';
 import type { SpecialFigure } from '../report/results.js';
 
@@ -18,7 +18,7 @@ export function figureMaker<Round>(name: string, rounds: readonly Round[]) {
 
 /** @returns what tells how much CPU each process has used since, in milliseconds */
 export function watchCpu(...processes: readonly RunningProcess[]): () => number[] {
-  const read = () => processes.map(({ pid }) => usageOf(pid).cpuMs);
+  const read = () => processes.map(({ pid }) => fineCpuMs(pid));
   const before = read();
   return () => read().map((cpuMs, i) => cpuMs - (before[i] as number));
 }

@@ -24,7 +24,8 @@ interface Domains {
   readonly suffixes: readonly Pattern[];
   readonly prefixes: readonly Pattern[];
   readonly catchAll: VirtualHost | undefined;
-  readonly hosts: readonly VirtualHost[];
+  /** Of every group. */
+  readonly entries: readonly (readonly DomainEntry[])[];
 }
 
 /**
@@ -47,17 +48,18 @@ export class DomainTable implements RoutingTable {
   static of(entries: Iterable<DomainEntry>, ignoringPort: Iterable<DomainEntry> = []): DomainTable {
     const index = new DomainIndex();
     index.put('', [...entries]);
-    index.put('ignoring the port', [...ignoringPort], true);
+    const portless = [...ignoringPort];
+    if (portless.length > 0) index.put('ignoring the port', portless, true);
     return index.table();
   }
 
   get virtualHosts(): readonly VirtualHost[] {
-    return [...this.domains.hosts, ...this.portless.hosts];
+    return [...this.domains.entries, ...this.portless.entries].flat().map(([, host]) => host);
   }
 
   find(authority: string): VirtualHost | undefined {
     const found = findIn(this.domains, authority);
-    if (found !== undefined || this.portless.hosts.length === 0) return found;
+    if (found !== undefined || this.portless.entries.length === 0) return found;
     return findIn(this.portless, authority.replace(/:\d+$/, ''));
   }
 }
@@ -184,7 +186,7 @@ class Groups {
       suffixes: suffixes.sort(longestFirst),
       prefixes: prefixes.sort(longestFirst),
       catchAll: this.patterns.get('*')?.host,
-      hosts: [...this.groups.values()].flatMap(({ entries }) => entries.map(([, host]) => host)),
+      entries: Array.from(this.groups.values(), ({ entries }) => entries),
     };
   }
 

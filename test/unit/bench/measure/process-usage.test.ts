@@ -1,10 +1,12 @@
 import t from 'tap';
 import { parseBusyMs } from '../../../../bench/measure/machine-load.js';
 import {
+  fineCpuMs,
   type ProcessRow,
   parseProcStat,
   parsePs,
   parsePsTime,
+  parseSchedstat,
   sumTree,
   usageOf,
 } from '../../../../bench/measure/process-usage.js';
@@ -58,4 +60,12 @@ t.test('sees that this very process has used CPU and memory', async (t) => {
 
 t.test('counts every kind of busy time of the machine, and neither idle nor iowait', async (t) => {
   t.equal(parseBusyMs('cpu  1 2 3 1000 1000 4 5 6 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n'), 210);
+});
+
+t.test('time on a CPU, to the nanosecond', async (t) => {
+  t.equal(parseSchedstat('163523791 24917 49\n'), 163_523_791);
+  const before = fineCpuMs(process.pid);
+  for (const began = process.cpuUsage().user; process.cpuUsage().user - began < 20_000; );
+  t.ok(fineCpuMs(process.pid) - before >= 10, 'some of 20 ms at least');
+  t.equal(Number.isFinite(fineCpuMs(2 ** 30)), true, 'nobody');
 });
