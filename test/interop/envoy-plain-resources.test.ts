@@ -1,11 +1,19 @@
 import t, { type Test } from 'tap';
 import { packAny } from '../../src/xds/descriptors.js';
 import { FAULT_TYPE } from '../../src/xds/fault.js';
-import { HTTP_CONNECTION_MANAGER_TYPE, ROUTER_TYPE } from '../../src/xds/listener.js';
 import type { CallOptions } from '../support/calls.js';
 import { ENVOY } from '../support/envoy.js';
 import { eventually } from '../support/processes.js';
 import { CLUSTER_CASES } from '../support/xds/plain-clusters.js';
+import {
+  cluster,
+  FAULT_FILTER,
+  hostOf,
+  listener,
+  RDS,
+  ROUTER,
+  untilEnvoyHas,
+} from '../support/xds/plain-mesh.js';
 import { ROUTE_CASES } from '../support/xds/plain-routes.js';
 import {
   assignmentOf,
@@ -21,31 +29,6 @@ import {
  * resources, are sent the same requests, and do the same with them.
  */
 
-const ADS = { ads: {}, resourceApiVersion: 'V3' };
-const FAULT_FILTER = 'envoy.filters.http.fault';
-const ROUTER = { name: 'envoy.filters.http.router', typedConfig: packAny(ROUTER_TYPE, {}) };
-const httpFilters = [{ name: FAULT_FILTER, typedConfig: packAny(FAULT_TYPE, {}) }, ROUTER];
-const RDS = { rds: { routeConfigName: 'routes', configSource: ADS } };
-
-function listener(manager: object): object {
-  const all = { statPrefix: 'plain', httpFilters, ...manager };
-  const typedConfig = packAny(HTTP_CONNECTION_MANAGER_TYPE, all);
-  return {
-    name: 'outbound',
-    address: { socketAddress: { address: '127.0.0.1', portValue: 0 } },
-    filterChains: [{ filters: [{ name: 'http', typedConfig }] }],
-  };
-}
-
-const cluster = (name: string, more: object = {}) => ({
-  name,
-  connectTimeout: { seconds: 1 },
-  ...('type' in more ? {} : { type: 'EDS', edsClusterConfig: { edsConfig: ADS } }),
-  ...more,
-});
-
-const hostOf = (index: number) => `case-${index}.test`;
-
 /** A cluster and its one endpoint, for each backend, by the backend's name. */
 function clustersFor(backends: readonly Obedient[]) {
   const named = backends.map(({ backend }) => backend);
@@ -57,15 +40,6 @@ function clustersFor(backends: readonly Obedient[]) {
 
 const startNamed = (t: Test, ...names: readonly string[]) =>
   Promise.all(names.map((name) => startObedient(t, name)));
-
-async function untilEnvoyHas(
-  proxies: readonly NamedProxy[],
-  host: string,
-): Promise<[NamedProxy, NamedProxy]> {
-  const [envoy, roost] = proxies as [NamedProxy, NamedProxy];
-  await eventually('envoy has its configuration', async () => (await envoy.call(host)).status === 200);
-  return [envoy, roost];
-}
 
 t.test('routes', { skip: ENVOY.skip }, async (t) => {
   const backends = await startNamed(t, 'one', 'two', 'shadow');
