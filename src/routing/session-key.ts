@@ -41,7 +41,7 @@ export class SessionKeys {
    */
   constructor(
     policies: readonly HashPolicyConfig[],
-    private readonly seed: bigint,
+    readonly seed: bigint,
     private readonly mintKey: () => string,
   ) {
     this.sources = policies.map(({ source }) => source);
