@@ -207,15 +207,16 @@ export class OutboundForwarder implements Forwarder {
    * refused, the release counts as one without usable endpoints.
    */
   private afterRefusal(exchange: Exchange, failure: UpstreamFailure): Step | undefined {
-    const { placement } = this as { placement: Placement };
+    const { placement, host } = this as { placement: Placement; host: VirtualHost };
     const next = placeAgain(placement, this.tried, this.services.context.random);
     if (next !== undefined) return { target: this.targetOn(upstreamOf(next), false) };
     this.refused.push(placement.release);
     const elsewhere = this.place(exchange);
     if ('target' in elsewhere) return elsewhere;
-    // A release with a single endpoint has nothing else to say than what went wrong with that.
-    const alone = placement.release.cluster.endpoints.endpoints.length <= 1;
-    return alone ? undefined : { reply: noEndpoint(this.host as VirtualHost, placement, failure.reason) };
+    // A service with a single endpoint has nothing else to say than what went wrong with that.
+    const alone =
+      host.service.releases.reduce((sum, each) => sum + each.cluster.endpoints.endpoints.length, 0) <= 1;
+    return alone ? undefined : { reply: noEndpoint(host, placement, failure.reason) };
   }
 
   private retry(placement: Placement): Step | undefined {

@@ -216,16 +216,27 @@ t.test('18: all of v2 dead: v1 answers, and its sessions are back when it recove
   t.same(moved(before, await service.callAll(ids)), []);
 });
 
-t.test('19: all of v1 dead: 503, and never v2', async (t) => {
-  const service = await world.service(t, { v1: 2, v2: 2 }, { v1: 100, v2: 0 }, { affinity: persistent });
+t.test('19: all of v1 dead: 503 for everybody, and never v2, unless failover: any', async (t) => {
+  const some = ids.slice(0, 1000);
+  const service = await world.service(t, { v1: 2, v2: 2 }, { v1: 90, v2: 10 }, { affinity: persistent });
+  const before = await service.callAll(some);
+  const call = (users: readonly number[]) => world.caller().all(users.map((i) => service.request(i)));
+  const allRefused = async (users: readonly number[]) => {
+    for (const { status, error, body } of await call(users)) {
+      if (status === 503 && error === 'no-endpoint' && body.startsWith('no usable endpoint')) continue;
+      t.fail(`${status} ${error}: ${body}`);
+      return;
+    }
+  };
   for (const name of ['v1-1', 'v1-2']) await service.backend(name).stop();
-  const answers = await world.caller().all(ids.slice(0, 1000).map((i) => service.request(i)));
-  for (const { status, error, body } of answers) {
-    if (status === 503 && error === 'no-endpoint' && body.startsWith('no usable endpoint')) continue;
-    t.fail(`${status} ${error}: ${body}`);
-    return;
-  }
-  t.equal(service.backend('v2-1').requests + service.backend('v2-2').requests, 0);
+  // Refusals tell that they are gone; v2 is not asked for those either.
+  const asked = () => service.backend('v2-1').requests + service.backend('v2-2').requests;
+  const earlier = asked();
+  await allRefused(some.filter((i) => releaseOf(before[i]) === 'v1'));
+  await allRefused(some);
+  t.equal(asked(), earlier, 'sessions that belong to v2 included');
+  await service.apply({ v1: 90, v2: 10 }, { affinity: { ...persistent, failover: 'any' } });
+  t.equal(share(await service.callAll(some), 'v2'), 1);
 });
 
 t.test(
