@@ -1,10 +1,11 @@
 import { readBaggage } from '../../src/http/baggage.js';
-import { readCookie } from '../../src/http/cookies.js';
+import { findCookie, readCookie } from '../../src/http/cookies.js';
 import { type HeaderName, headerName } from '../../src/http/header-name.js';
 import { traceIdOf } from '../../src/http/trace-context.js';
 import { LANE_MEMBER } from '../../src/routing/decide.js';
+import { parseSessionCookie } from '../../src/routing/pins.js';
 import type { RequestView } from '../../src/routing/request-view.js';
-import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
+import type { CookieConfig, KeySourceConfig } from '../../src/xds/hash-policy.js';
 
 /** What a trace arrived with: its lane, and the session keys that services further on may ask for. */
 export interface TraceEntry {
@@ -83,10 +84,19 @@ function collectKeys(request: RequestView, sources: readonly KeySourceConfig[], 
   for (const source of sources) {
     if (source.kind === 'header') put(headers, source.name, request.header(headerName(source.name)));
     else if (source.kind === 'cookie')
-      put(cookies, source.cookie.name, readCookie(cookieHeader, source.cookie.name));
+      put(
+        cookies,
+        source.cookie.name,
+        findCookie(cookieHeader, source.cookie.name, keyCookie(source.cookie)),
+      );
     else if (source.kind === 'baggage') put(members, source.name, readBaggage(baggage ?? '', source.name));
   }
   return { headers, cookies, baggage: members };
+}
+
+/** Of several cookies of a name, the one that the session goes by. */
+function keyCookie({ opaque }: CookieConfig): (value: string) => string | undefined {
+  return (value) => (opaque || parseSessionCookie(value) !== undefined ? value : undefined);
 }
 
 function put(values: Map<string, string>, name: string, value: string | undefined): void {

@@ -120,6 +120,40 @@ t.test(
   },
 );
 
+t.test('26: a lane is passed on and followed however long the baggage is', async (t) => {
+  const mesh = await TestMesh.start(t);
+  const seen: string[] = [];
+  const note: Handler = (request, response, backend) => {
+    seen.push(String(request.headers.baggage));
+    response.end(backend.name);
+  };
+  const backends = await Promise.all(
+    ['a-v1', 'a-v2', 'b-v1', 'b-v2'].map((name) => Backend.start(t, name, note)),
+  );
+  const versions = (of: string) =>
+    backends
+      .filter(({ name }) => name.startsWith(of))
+      .map(({ address }, i) => ({ name: `v${i + 1}`, address, ...(i === 1 ? { lane: 'canary' } : {}) }));
+  await mesh.apply(
+    service('a', { v1: 100, v2: 0 }, versions('a')),
+    service('b', { v1: 100, v2: 0 }, versions('b')),
+  );
+  const call = caller(
+    t,
+    (await mesh.sidecar({ service: { name: 'edge', namespace: 'shop' } })).addresses.outbound,
+  );
+  const members = Array.from({ length: 1000 }, (_, i) => `member-${i}=x`).join(',');
+  const first = await call('a', { headers: { 'x-user-id': '7', 'x-tester': 'yes', baggage: members } });
+  t.equal(first.body, 'a-v2');
+  t.equal(
+    seen[0],
+    `roost-lane=canary,${members}`,
+    'nothing is lost, and the lane is before what others may cut off',
+  );
+  const onward = await call('b', { headers: { 'x-user-id': '7', baggage: seen[0] as string } });
+  t.equal(onward.body, 'b-v2');
+});
+
 t.test('a session key that the app does not pass on is found by its trace', async (t) => {
   const mesh = await TestMesh.start(t);
   const releases = await Promise.all(['b-v1', 'b-v2'].map((name) => Backend.start(t, name, plain)));

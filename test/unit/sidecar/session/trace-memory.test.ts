@@ -6,6 +6,8 @@ import { plainRequest } from '../../../../src/routing/request-view.js';
 import type { KeySourceConfig } from '../../../../src/xds/hash-policy.js';
 
 const traceparent = (n: number) => `00-${String(n).padStart(32, 'a')}-b7ad6b7169203331-01`;
+/** As a session's key is made. */
+const KEY = 'abcdefghijklmnopqrstuv';
 const SOURCES: KeySourceConfig[] = [
   { kind: 'header', name: 'x-user-id' },
   { kind: 'baggage', name: 'tenant' },
@@ -30,7 +32,7 @@ const arrived = (n: number) =>
     ['traceparent', traceparent(n)],
     ['x-user-id', '7'],
     ['baggage', 'tenant=acme,roost-lane=canary'],
-    ['cookie', 'a=b; sid=xyz'],
+    ['cookie', `a=b; sid=garbage; sid=${KEY}`],
   );
 
 t.test('fills in lane and keys for a call that carries nothing but the trace', async (t) => {
@@ -43,7 +45,7 @@ t.test('fills in lane and keys for a call that carries nothing but the trace', a
   t.equal(traced.header(headerName('x-user-id')), '7');
   t.same(traced.headerValues(headerName('x-user-id')), ['7']);
   t.equal(traced.header(headerName('baggage')), 'tenant=acme,roost-lane=canary');
-  t.equal(traced.header(headerName('cookie')), 'sid=xyz');
+  t.equal(traced.header(headerName('cookie')), `sid=${KEY}`, 'of several the one that is a session');
   t.equal(traced.header(headerName('x-other')), undefined, 'nothing but what some service asks for');
 });
 
