@@ -8,6 +8,7 @@ import {
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
 import type { Http1Limits } from '../http1/limits.js';
 import { ClusterLoad, type LimitName } from './cluster-load.js';
+import { type Dialled, dial } from './dial.js';
 import { HealthRecord } from './health-record.js';
 import { OutlierRecord } from './outlier-record.js';
 import {
@@ -15,6 +16,7 @@ import {
   type UpstreamConnectionOwner,
   type UpstreamUser,
 } from './upstream-connection.js';
+import type { UpstreamTls } from './upstream-tls.js';
 
 /** What all endpoints of a sidecar have in common. */
 export interface UpstreamSettings {
@@ -29,6 +31,8 @@ export interface UpstreamSettings {
 /** Whom an endpoint belongs to: its cluster. */
 export interface EndpointOwner {
   readonly load: ClusterLoad;
+  /** How its connections are made; undefined: in plain text. */
+  readonly tls?: UpstreamTls | undefined;
   /** It has become unreachable, or reachable again; it is about to stop, or was and is no more. */
   onReachability(endpoint: UpstreamEndpoint): void;
   /** An answer of it was an error, or there was none. */
@@ -50,7 +54,7 @@ const AGE_JITTER = 0.1;
  * One address: its connections, how it is doing, and what has been counted. Lives as long as the address is
  * configured, and beyond that until its last exchange is over.
  */
-export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
+export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dialled {
   readonly host: string;
   readonly port: number;
   readonly address: string;
@@ -95,6 +99,10 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   /** What its cluster has in hand, and how much it may. */
   get load(): ClusterLoad {
     return this.owner.load;
+  }
+
+  get tls(): UpstreamTls | undefined {
+    return this.owner.tls;
   }
 
   get connectionCount(): number {
@@ -198,6 +206,12 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     return connection !== undefined;
   }
 
+  /** From now on connections are made in another way: those there are finish their exchanges. */
+  renew(): void {
+    for (const connection of this.connections) connection.expiresAtMs = 0;
+    for (const connection of this.idle.splice(0)) connection.destroy();
+  }
+
   /** The address is not configured any more: exchanges finish, connections go as they become idle. */
   retire(): void {
     this.retired = true;
@@ -269,7 +283,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     this.counters.connects++;
     load.connections++;
     load.pending++;
-    const connection = UpstreamConnection.open(this, this, this.settings.limits);
+    const connection = new UpstreamConnection(dial(this), this, this.settings.limits);
     const ageMs = this.settings.limits.maxUpstreamAgeMs * (1 - AGE_JITTER * Math.random());
     connection.expiresAtMs = this.settings.nowMs() + ageMs;
     this.connections.add(connection);
