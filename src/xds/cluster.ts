@@ -9,7 +9,7 @@ import {
   readPanicThreshold,
   readSlowStart,
 } from './cluster-calm.js';
-import { codec, type Message, unpackAny } from './descriptors.js';
+import { decodeMessage, type Message, unpackAny } from './descriptors.js';
 import { type EndpointConfig, readLocalities } from './endpoint.js';
 import { durationMs, message, messages, Problems, text, wrapped } from './fields.js';
 import { messageNameOf } from './resource-types.js';
@@ -65,7 +65,7 @@ const MIN_DNS_REFRESH_MS = 1000;
 
 /** @throws InvalidXdsError */
 export function decodeCluster(bytes: Uint8Array): ClusterResource {
-  const raw = codec(messageNameOf('cluster')).decode(bytes);
+  const raw = decodeMessage(messageNameOf('cluster'), bytes);
   const name = text(raw.name);
   const problems = new Problems();
   if (name === '') problems.add('name', 'is empty');

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import protobuf from 'protobufjs/light.js';
+import { InvalidXdsError } from './fields.js';
 
 /** Directory of the bundles that the build step wrote. */
 export const PROTO_BUNDLES = join(dirname(fileURLToPath(import.meta.url)), '../../proto');
@@ -56,16 +57,34 @@ function makeCodec(typeName: string, type: protobuf.Type): Codec {
   };
 }
 
+/**
+ * Decodes what a control plane sent.
+ *
+ * @throws InvalidXdsError where the bytes are no such message
+ */
+export function decodeMessage(typeName: string, bytes: Uint8Array): Message {
+  try {
+    return codec(typeName).decode(bytes);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InvalidXdsError('', [`these bytes are no ${typeName}: ${reason}`]);
+  }
+}
+
 /** Packs a message, for a field of type `google.protobuf.Any`. */
 export function packAny(typeName: string, message: object): AnyMessage {
   return { typeUrl: TYPE_URL_PREFIX + typeName, value: codec(typeName).encode(message) };
 }
 
-/** Unpacks an Any of exactly this type; undefined where it holds another. */
+/**
+ * Unpacks an Any of exactly this type; undefined where it holds another.
+ *
+ * @throws InvalidXdsError where it says that it is of this type, and is not
+ */
 export function unpackAny(any: unknown, typeName: string): Message | undefined {
   const { typeUrl, value } = any as Partial<AnyMessage>;
   if (typeUrl !== TYPE_URL_PREFIX + typeName) return undefined;
-  return codec(typeName).decode(value ?? new Uint8Array());
+  return decodeMessage(typeName, value ?? new Uint8Array());
 }
 
 /** Type name of what an Any holds, for messages to people. */

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { Locality } from '../hashing/host-shares.js';
-import { codec, type Message } from './descriptors.js';
+import { decodeMessage, type Message } from './descriptors.js';
 import { formatAddress, message, messages, Problems, text, wrapped } from './fields.js';
 import { messageNameOf } from './resource-types.js';
 
@@ -37,7 +37,7 @@ export interface AssignmentResource {
 
 /** @throws InvalidXdsError */
 export function decodeAssignment(bytes: Uint8Array): AssignmentResource {
-  const raw = codec(messageNameOf('endpoint')).decode(bytes);
+  const raw = decodeMessage(messageNameOf('endpoint'), bytes);
   const name = text(raw.clusterName);
   const problems = new Problems();
   if (name === '') problems.add('cluster_name', 'is empty');

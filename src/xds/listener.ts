@@ -1,4 +1,4 @@
-import { anyTypeName, codec, type Message, unpackAny } from './descriptors.js';
+import { anyTypeName, decodeMessage, type Message, unpackAny } from './descriptors.js';
 import { message, messages, Problems, text } from './fields.js';
 import { messageNameOf } from './resource-types.js';
 import { type RouteConfigurationResource, readRouteConfiguration } from './route.js';
@@ -31,7 +31,7 @@ export interface ListenerResource {
  * @throws InvalidXdsError
  */
 export function decodeListener(bytes: Uint8Array): ListenerResource {
-  const raw = codec(messageNameOf('listener')).decode(bytes);
+  const raw = decodeMessage(messageNameOf('listener'), bytes);
   const name = text(raw.name);
   const problems = new Problems();
   if (name === '') problems.add('name', 'is empty');

@@ -1,5 +1,5 @@
 import { IDEMPOTENT_METHODS } from '../http/methods.js';
-import { codec, type Message } from './descriptors.js';
+import { decodeMessage, type Message } from './descriptors.js';
 import { durationMs, message, messages, Problems, text, wrapped, wrappedBool } from './fields.js';
 import { type HashPolicyConfig, readHashPolicy } from './hash-policy.js';
 import {
@@ -88,7 +88,7 @@ const DEFAULT_BACK_OFF_BASE_MS = 25;
 
 /** @throws InvalidXdsError */
 export function decodeRouteConfiguration(bytes: Uint8Array): RouteConfigurationResource {
-  return readRouteConfiguration(codec(messageNameOf('route')).decode(bytes));
+  return readRouteConfiguration(decodeMessage(messageNameOf('route'), bytes));
 }
 
 /** @throws InvalidXdsError */
