@@ -1,4 +1,5 @@
-import type { RingSize } from '../hashing/ring.js';
+import { DEFAULT_MAGLEV_TABLE_SIZE } from '../hashing/maglev.js';
+import { DEFAULT_RING_SIZE, type RingSize } from '../hashing/ring.js';
 import {
   type HealthCheckConfig,
   type LimitsConfig,
@@ -12,6 +13,7 @@ import {
 import { decodeMessage, type Message, unpackAny } from './descriptors.js';
 import { type EndpointConfig, readLocalities } from './endpoint.js';
 import { durationMs, message, messages, Problems, text, wrapped } from './fields.js';
+import { readRingSize, readTableSize } from './hash-tables.js';
 import { messageNameOf } from './resource-types.js';
 import { readUpstreamTls, type UpstreamTlsConfig } from './upstream-tls.js';
 
@@ -31,15 +33,15 @@ export interface LoadBalancerConfig {
   readonly tableSize: number;
   /** Time over which a new endpoint's share grows to its weight; 0: it has it at once. */
   readonly slowStartMs: number;
-  /** Ring hash and Maglev; undefined: neither is so configured. */
+  /** Undefined: as Envoy has it by default. */
   readonly hashing?: HashingConfig | undefined;
 }
 
-/** What makes consistent hashing differ from Envoy's defaults. */
+/** What makes picking differ from Envoy's defaults. */
 export interface HashingConfig {
   /** Most requests in flight that an endpoint may have, in percent of the average; 0: any number. */
   readonly balanceFactor: number;
-  /** Localities have weights of their own. */
+  /** Localities have weights of their own, for picks by load as well. */
   readonly byLocality: boolean;
   /** Endpoints are hashed by hostname, where they have one. */
   readonly byHostname: boolean;
@@ -121,16 +123,14 @@ const POLICY_TYPES: readonly [string, LoadBalancerKind][] = [
   [`${LB_PACKAGE}.round_robin.v3.RoundRobin`, 'round-robin'],
 ];
 
+/** Localities by their weights; within them, what it has inside. */
+const WRR_LOCALITY = `${LB_PACKAGE}.wrr_locality.v3.WrrLocality`;
+
 /** `load_balancing_policy` wins over `lb_policy`; of its list, the first that is known. */
 function readLoadBalancer(raw: Message, problems: Problems): LoadBalancerConfig {
   const policies = messages(message(raw.loadBalancingPolicy)?.policies);
-  for (const policy of policies) {
-    const typed = message(policy.typedExtensionConfig)?.typedConfig;
-    for (const [typeName, kind] of POLICY_TYPES) {
-      const found = typed === undefined ? undefined : unpackAny(typed, typeName);
-      if (found) return loadBalancer(raw, kind, found, problems);
-    }
-  }
+  const known = readPolicies(raw, policies, problems);
+  if (known !== undefined) return known;
   if (policies.length > 0) problems.add('load_balancing_policy', 'names no policy that is supported');
   switch (raw.lbPolicy ?? 'ROUND_ROBIN') {
     case 'ROUND_ROBIN':
@@ -149,6 +149,26 @@ function readLoadBalancer(raw: Message, problems: Problems): LoadBalancerConfig 
   }
 }
 
+function readPolicies(
+  raw: Message,
+  policies: readonly Message[],
+  problems: Problems,
+): LoadBalancerConfig | undefined {
+  for (const policy of policies) {
+    const typed = message(policy.typedExtensionConfig)?.typedConfig ?? {};
+    const wrapper = unpackAny(typed, WRR_LOCALITY);
+    const inner = messages(message(wrapper?.endpointPickingPolicy)?.policies);
+    const picking = readPolicies(raw, inner, problems);
+    if (picking !== undefined)
+      return { ...picking, hashing: { ...(picking.hashing ?? PLAIN_HASHING), byLocality: true } };
+    for (const [typeName, kind] of POLICY_TYPES) {
+      const found = unpackAny(typed, typeName);
+      if (found) return loadBalancer(raw, kind, found, problems);
+    }
+  }
+  return undefined;
+}
+
 /** Key of our own entry in a cluster's metadata. */
 export const CLUSTER_METADATA_KEY = 'roost';
 
@@ -158,21 +178,19 @@ function loadBalancer(
   config: Message,
   problems: Problems,
 ): LoadBalancerConfig {
-  const size = {
-    min: wrapped(config.minimumRingSize) ?? 1024,
-    max: wrapped(config.maximumRingSize) ?? 8_388_608,
-  };
+  const size = kind === 'ring-hash' ? readRingSize(config, problems) : DEFAULT_RING_SIZE;
   const ours = message(message(message(raw.metadata)?.filterMetadata)?.[CLUSTER_METADATA_KEY]);
   const proportional = message(message(ours?.fields)?.proportionalRing)?.boolValue === true;
   return {
     kind,
     ringSize: proportional ? 'proportional' : size,
-    tableSize: wrapped(config.tableSize) ?? 65_537,
+    tableSize: kind === 'maglev' ? readTableSize(config, problems) : DEFAULT_MAGLEV_TABLE_SIZE,
     slowStartMs: readSlowStart(config),
     ...hashingConfig(raw, config, problems),
   };
 }
 
+const PLAIN_HASHING: HashingConfig = { balanceFactor: 0, byLocality: false, byHostname: false };
 const LEAST_BALANCE_FACTOR = 100;
 
 /** In the cluster with `lb_policy`, in the policy with `load_balancing_policy`. */
@@ -187,7 +205,10 @@ function hashingConfig(
   const factor = wrapped(consistent.hashBalanceFactor) ?? wrapped(policy.hashBalanceFactor) ?? 0;
   if (factor !== 0 && factor < LEAST_BALANCE_FACTOR)
     problems.add('hash_balance_factor', `must be at least ${LEAST_BALANCE_FACTOR}`);
-  const byLocality = message(policy.localityWeightedLbConfig) ?? message(common?.localityWeightedLbConfig);
+  const byLocality =
+    message(policy.localityWeightedLbConfig) ??
+    message(message(policy.localityLbConfig)?.localityWeightedLbConfig) ??
+    message(common?.localityWeightedLbConfig);
   const byHostname = consistent.useHostnameForHashing === true || policy.useHostnameForHashing === true;
   if (factor === 0 && byLocality === undefined && !byHostname) return {};
   return { hashing: { balanceFactor: factor, byLocality: byLocality !== undefined, byHostname } };

@@ -167,6 +167,8 @@ function readSplit(action: Message, path: string, problems: Problems): readonly 
     problems.add(path, 'needs cluster or weighted_clusters');
     return [];
   }
+  if (text(weighted.headerName) !== '')
+    problems.add(`${path}.weighted_clusters.header_name`, 'is not supported; use use_hash_policy');
   const split = messages(weighted.clusters).map((entry) => ({
     cluster: text(entry.name),
     weight: wrapped(entry.weight) ?? 0,

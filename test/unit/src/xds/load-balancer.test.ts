@@ -1,0 +1,106 @@
+import t from 'tap';
+import { decodeCluster, type LoadBalancerConfig } from '../../../../src/xds/cluster.js';
+import { codec, packAny } from '../../../../src/xds/descriptors.js';
+import { InvalidXdsError } from '../../../../src/xds/fields.js';
+import { messageNameOf } from '../../../../src/xds/resource-types.js';
+
+const LB = 'envoy.extensions.load_balancing_policies';
+const policies = (...all: readonly (readonly [typeName: string, config: object])[]) => ({
+  policies: all.map(([typeName, config]) => ({
+    typedExtensionConfig: { name: typeName, typedConfig: packAny(`${LB}.${typeName}`, config) },
+  })),
+});
+
+function read(cluster: object): LoadBalancerConfig {
+  return decodeCluster(codec(messageNameOf('cluster')).encode({ name: 'c', ...cluster })).loadBalancer;
+}
+
+function problemsOf(cluster: object): readonly string[] {
+  try {
+    read(cluster);
+    return [];
+  } catch (error) {
+    if (error instanceof InvalidXdsError) return error.problems;
+    throw error;
+  }
+}
+
+const value = (n: number) => ({ value: n });
+const ring = (ringHashLbConfig: object) => ({ lbPolicy: 'RING_HASH', ringHashLbConfig });
+const maglev = (tableSize: number) => ({
+  lbPolicy: 'MAGLEV',
+  maglevLbConfig: { tableSize: value(tableSize) },
+});
+
+t.test('a ring has the bounds that Envoy allows, and its hash', async (t) => {
+  t.match(read({ lbPolicy: 'RING_HASH' }), { kind: 'ring-hash', ringSize: { min: 1024, max: 8_388_608 } });
+  t.match(read(ring({ minimumRingSize: value(7), maximumRingSize: value(9) })), {
+    ringSize: { min: 7, max: 9 },
+  });
+  t.match(
+    read({ loadBalancingPolicy: policies(['ring_hash.v3.RingHash', { hashFunction: 'DEFAULT_HASH' }]) }),
+    {
+      kind: 'ring-hash',
+    },
+  );
+  for (const [config, problem] of [
+    [{ minimumRingSize: value(10), maximumRingSize: value(9) }, /minimum_ring_size: 10 is above/],
+    [{ minimumRingSize: value(8_388_609) }, /minimum_ring_size: must be at most 8388608/],
+    [{ maximumRingSize: value(2 ** 40) }, /maximum_ring_size: must be at most 8388608/],
+    [{ hashFunction: 'MURMUR_HASH_2' }, /hash_function: MURMUR_HASH_2 is not supported/],
+  ] as const) {
+    t.match(problemsOf(ring(config)).join(), problem);
+    t.match(problemsOf({ loadBalancingPolicy: policies(['ring_hash.v3.RingHash', config]) }).join(), problem);
+  }
+});
+
+t.test('a Maglev table that could not be filled is refused', async (t) => {
+  t.match(read(maglev(5_000_011)), { kind: 'maglev', tableSize: 5_000_011 });
+  for (const size of [0, 1, 4, 65_536, 5_000_013])
+    t.match(problemsOf(maglev(size)).join(), `table_size: ${size} is no prime up to 5000011`);
+});
+
+t.test('bounded load and locality weights, wherever they may be written', async (t) => {
+  const hashing = { balanceFactor: 150, byLocality: true };
+  const consistentHashingLbConfig = { hashBalanceFactor: value(150) };
+  const localityWeightedLbConfig = {};
+  for (const cluster of [
+    { lbPolicy: 'RING_HASH', commonLbConfig: { consistentHashingLbConfig, localityWeightedLbConfig } },
+    {
+      loadBalancingPolicy: policies([
+        'maglev.v3.Maglev',
+        { consistentHashingLbConfig, localityWeightedLbConfig },
+      ]),
+    },
+    {
+      loadBalancingPolicy: policies([
+        'ring_hash.v3.RingHash',
+        { hashBalanceFactor: value(150), localityWeightedLbConfig },
+      ]),
+    },
+  ])
+    t.match(read(cluster).hashing, hashing);
+  const byLocality = { localityLbConfig: { localityWeightedLbConfig } };
+  t.match(read({ loadBalancingPolicy: policies(['round_robin.v3.RoundRobin', byLocality]) }), {
+    kind: 'round-robin',
+    hashing: { balanceFactor: 0, byLocality: true },
+  });
+  const inner = policies(['maglev.v3.Maglev', {}], ['least_request.v3.LeastRequest', {}]);
+  t.match(
+    read({
+      loadBalancingPolicy: policies(['wrr_locality.v3.WrrLocality', { endpointPickingPolicy: inner }]),
+    }),
+    { kind: 'maglev', hashing: { byLocality: true } },
+  );
+  t.match(
+    problemsOf({ loadBalancingPolicy: policies(['wrr_locality.v3.WrrLocality', {}]) }).join(),
+    /names no policy that is supported/,
+  );
+  t.match(
+    problemsOf({
+      lbPolicy: 'MAGLEV',
+      commonLbConfig: { consistentHashingLbConfig: { hashBalanceFactor: value(99) } },
+    }),
+    [/hash_balance_factor: must be at least 100/],
+  );
+});
