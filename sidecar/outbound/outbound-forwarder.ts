@@ -21,7 +21,8 @@ import type { Exchange } from '../proxy/exchange.js';
 import { type Forwarder, NO_TIMEOUTS, type Step, type Target } from '../proxy/forwarder.js';
 import type { Outcome } from '../proxy/outcome.js';
 import type { SessionPins } from '../session/session-pins.js';
-import { TracedRequest, type TraceEntry, type TraceMemory } from '../session/trace-memory.js';
+import { KEYS_MEMBER } from '../session/trace-keys.js';
+import { missingKeys, TracedRequest, type TraceEntry, type TraceMemory } from '../session/trace-memory.js';
 import type { ClusterLoad } from '../upstream/cluster-load.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import { upstreamOf } from '../upstream/live-cluster.js';
@@ -155,15 +156,21 @@ export class OutboundForwarder implements Forwarder {
     };
   }
 
-  /** S8: the lane of the chosen release; without one, the lane that the trace arrived with goes on. */
+  /** S8: the lane goes on, and so do the keys that the trace arrived with and the app left out. */
   private baggageFor(request: RequestView, release: Release | undefined): string | undefined {
     const own = request.header(BAGGAGE);
+    const lane = this.laneFor(own ?? '', release);
+    const withLane = lane === '' ? own : withBaggage(own, LANE_MEMBER, lane);
+    const keys = this.trace && missingKeys(request, this.trace);
+    const all = keys === undefined ? withLane : withBaggage(withLane, KEYS_MEMBER, keys);
+    return all === own ? undefined : all;
+  }
+
+  /** The lane of the chosen release; without one, that which the trace arrived with, unless the request has its own. */
+  private laneFor(own: string, release: Release | undefined): string {
     const chosen = release?.lane ?? '';
-    if (chosen !== '') return withBaggage(own, LANE_MEMBER, chosen);
-    const inherited = this.trace?.lane ?? '';
-    if (inherited === '' || (own !== undefined && readBaggage(own, LANE_MEMBER) !== undefined))
-      return undefined;
-    return withBaggage(own, LANE_MEMBER, inherited);
+    if (chosen !== '' || this.trace === undefined) return chosen;
+    return readBaggage(own, LANE_MEMBER) === undefined ? this.trace.lane : '';
   }
 
   responseLines({ downstream }: Exchange, head: ResponseHead): string {

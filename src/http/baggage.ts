@@ -25,9 +25,11 @@ export function readBaggage(header: string, key: string): string | undefined {
 /**
  * The header with one member set, others kept in order: at its end, or where it is longer than everybody passes on,
  * at its beginning.
+ *
+ * @param value of any bytes; it is percent-encoded
  */
 export function withBaggage(header: string | undefined, key: string, value: string): string {
-  const member = `${key}=${value}`;
+  const member = `${key}=${encodeBaggageValue(value)}`;
   if (header === undefined) return member;
   const others = header
     .split(',')
@@ -40,6 +42,14 @@ export function withBaggage(header: string | undefined, key: string, value: stri
 function nameOf(member: string): string {
   const equals = member.indexOf('=');
   return (equals === -1 ? member : member.slice(0, equals)).trim();
+}
+
+/** A latin-1 byte string as a member's value: what W3C allows as it is, every other byte percent-encoded. */
+export function encodeBaggageValue(value: string): string {
+  return value.replace(
+    /[^!#$&'()*+\-./0-9:<=>?@A-Z[\]^_`a-z{|}~]/g,
+    (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  );
 }
 
 function percentDecode(value: string): string {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { readBaggage, withBaggage } from '../../../../src/http/baggage.js';
+import { encodeBaggageValue, readBaggage, withBaggage } from '../../../../src/http/baggage.js';
 
 t.test('finds a member as W3C writes it', async (t) => {
   for (const [header, value] of [
@@ -54,6 +54,22 @@ t.test('a member is found in a header as long as a head may be, and set in it', 
   t.equal(withBaggage(undefined, 'roost-lane', 'canary'), 'roost-lane=canary');
   t.equal(withBaggage(' ,, ', 'roost-lane', 'canary'), 'roost-lane=canary');
 });
+
+t.test(
+  'a value of any bytes is written so that it is read back, and ends neither its member nor its line',
+  async () => {
+    const bytes = fc.string({ unit: fc.nat(255).map((code) => String.fromCharCode(code)), maxLength: 40 });
+    fc.assert(
+      fc.property(bytes, fc.constantFrom(undefined, 'a=1', 'roost-lane=x,b=2;p'), (value, header) => {
+        const written = withBaggage(header, 'roost-lane', value);
+        return (
+          readBaggage(written, 'roost-lane') === value && /^[\x21-\x7e]*$/.test(encodeBaggageValue(value))
+        );
+      }),
+      { numRuns: 500 },
+    );
+  },
+);
 
 t.test('one pass, however it is made: 64 KB of anything are read in no time', async (t) => {
   const SIZE = 65_536;
