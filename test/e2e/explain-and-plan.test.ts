@@ -116,6 +116,8 @@ t.test('S9: plan says who would move, and --fail-above makes it an answer for pi
   const told = await split();
   t.equal(told.code, 0);
   t.match(told.stdout, '10.0 % of sessions move v1 → v2; 0.0 % change pod within their release');
+  const otherWayRound = await world.run(['plan', 'split', 'checkout.shop', 'v2=20', 'v1=80']);
+  t.equal(otherWayRound.stdout, told.stdout, 'in whatever order');
   t.equal((await split('--fail-above', '10%')).code, 0, 'as much is not more');
   const tooMany = await split('--fail-above', '9.9');
   t.equal(tooMany.code, 1);
