@@ -51,16 +51,7 @@ const ALL_MOVE: Outcome = { ...NOTHING_MOVES, movedRelease: 1, movedEndpoint: 1 
 
 async function planPair(now: CompiledService, then: CompiledService, pair: RoutePair): Promise<RoutePlan> {
   const { old, next, isUnknown } = pair;
-  if (isUnknown) {
-    const side = old === undefined ? 'takes these requests now' : 'would take these requests';
-    return describe(
-      pair,
-      ALL_MOVE,
-      `its conditions do not tell which route ${side}: all sessions are counted`,
-    );
-  }
-  if (old === undefined) return describe(pair, NOTHING_MOVES, 'no route takes these requests now (404)');
-  if (!isSticky(old)) {
+  if (old !== undefined && !isSticky(old)) {
     const note = isSticky(next)
       ? 'sessions begin to stick with this change'
       : 'sessions do not stick here: every request is placed by weight';

@@ -68,11 +68,12 @@ function keyCookie({ opaque }: CookieConfig): (value: string) => string | undefi
   return (value) => (opaque || parseSessionCookie(value) !== undefined ? value : undefined);
 }
 
+/** An empty value is no key, unless there are others beside it. */
 function key(kind: TraceKey['kind'], name: string, values: readonly (string | undefined)[]): TraceKey[] {
-  const present = values.filter((value) => value !== undefined && value !== '');
-  const length = present.reduce((sum, value) => sum + (value as string).length, 0);
-  if (present.length === 0 || length > MAX_VALUE_LENGTH) return [];
-  return [{ kind, name, values: present as string[] }];
+  const present = values.filter((value): value is string => value !== undefined);
+  const length = present.reduce((sum, value) => sum + value.length, 0);
+  const isEmpty = present.length === 0 || (present.length === 1 && length === 0);
+  return isEmpty || length > MAX_VALUE_LENGTH ? [] : [{ kind, name, values: present }];
 }
 
 function isOf({ kind, name }: TraceKey, source: KeySourceConfig): boolean {

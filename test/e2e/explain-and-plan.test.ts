@@ -115,7 +115,7 @@ t.test('S9: plan says who would move, and --fail-above makes it an answer for pi
     world.run(['plan', 'split', 'checkout.shop', 'v1=80', 'v2=20', ...more]);
   const told = await split();
   t.equal(told.code, 0);
-  t.match(told.stdout, '10.0 % of sessions move v1 → v2; 0.0 % change pod within their release');
+  t.match(told.stdout, '10.0 % of sessions move v1 → v2, 0 move back; 0.0 % change pod within their release');
   const otherWayRound = await world.run(['plan', 'split', 'checkout.shop', 'v2=20', 'v1=80']);
   t.equal(otherWayRound.stdout, told.stdout, 'in whatever order');
   t.equal((await split('--fail-above', '10%')).code, 0, 'as much is not more');

@@ -161,13 +161,14 @@ function describeRequests({ route, previousRoute }: RoutePlan): string {
   return `route ${route}, for requests that ${by} takes now`;
 }
 
-/** "5.0 % of sessions move v1 → v2, 0.0 % move back; 0.0 % change pod" */
+/** "5.0 % of sessions move v1 → v2, 0 move back; 0.0 % change pod within their release" */
 function describeMoves({ moves, movedRelease, movedEndpoint, lost }: RoutePlan): string {
   const [first, ...others] = moves.map(
     ({ from, to, share }) => `${percent(share)} of sessions move ${from} → ${to}`,
   );
   const none = movedRelease > 0 ? 'any session may change release' : 'no session changes release';
-  const releases = first === undefined ? none : [first, ...others].join(', ');
+  const back = others.length === 0 ? ['0 move back'] : others;
+  const releases = first === undefined ? none : [first, ...back].join(', ');
   const pods = `${percent(Math.max(0, movedEndpoint - movedRelease))} change pod within their release`;
   return [releases, pods, ...(lost > 0 ? [`${percent(lost)} are lost`] : [])].join('; ');
 }

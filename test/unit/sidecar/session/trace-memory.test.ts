@@ -61,6 +61,7 @@ t.test('a key is the same session as it was, whatever it is made of', async (t) 
     headers: [
       ['traceparent', traceparent(1)],
       ['x-user-id', odd],
+      ['x-user-id', ''],
       ['x-user-id', 'b'],
       ['baggage', 'tenant=%E9%2C%20'],
     ],
@@ -68,7 +69,7 @@ t.test('a key is the same session as it was, whatever it is made of', async (t) 
   memory.remember(first, SOURCES);
   const call = request(['traceparent', traceparent(1)]);
   const traced = new TracedRequest(call, memory.find(call)!);
-  t.same(traced.headerValues(headerName('x-user-id')), [odd, 'b'], 'each of several values by itself');
+  t.same(traced.headerValues(headerName('x-user-id')), [odd, '', 'b'], 'each of several values by itself');
   t.equal(readBaggage(traced.header(headerName('baggage')) ?? '', 'tenant'), '\xe9, ');
   t.equal(queryValue(traced.query, 'uid'), '%20x');
 });
