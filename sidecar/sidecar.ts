@@ -10,6 +10,7 @@ import { formatAddress } from '../src/xds/fields.js';
 import { AccessLog } from './admin/access-log.js';
 import { ActionCounts } from './admin/action-counts.js';
 import { type AdminSources, createAdminServer } from './admin/admin-server.js';
+import { ClientStatusServer, type ClientStatusSource } from './admin/client-status-server.js';
 import { describeClusters } from './admin/describe-clusters.js';
 import { sidecarMetrics } from './admin/metrics.js';
 import { readiness } from './admin/readiness.js';
@@ -39,6 +40,7 @@ export interface SidecarAddresses {
   readonly inbound: string;
   readonly admin: string;
   readonly metrics?: string;
+  readonly csds?: string;
 }
 
 /** A running sidecar. {@link Sidecar.start} is the one place that puts its parts together. */
@@ -98,12 +100,16 @@ interface Parts extends Discovery, DataPath {
   readonly clusters: ClusterRegistry;
   readonly admin: HttpServer;
   readonly publicAdmin: HttpServer;
+  readonly clientStatus: ClientStatusServer | undefined;
 }
 
 /** Starts from the last good configuration on disk, where there is one, before the first request can arrive. */
 async function restore({ lastGood, client, configuration }: Parts): Promise<void> {
   if (lastGood === undefined) return;
-  await lastGood.restore((kind, resources) => client.resume(kind, resources));
+  await lastGood.restore(
+    (kind, resources) => client.resume(kind, resources),
+    (origin) => client.guard.resume(origin),
+  );
   const { restoredMs } = lastGood;
   if (restoredMs !== undefined) configuration.backdate(Date.now() - restoredMs);
 }
@@ -111,16 +117,19 @@ async function restore({ lastGood, client, configuration }: Parts): Promise<void
 /** @throws ListenError */
 async function bind(
   parts: Parts,
-  { outbound, inbound, admin, metrics }: SidecarOptions,
+  { outbound, inbound, admin, metrics, csds }: SidecarOptions,
 ): Promise<SidecarAddresses> {
   const addresses = {
     outbound: await parts.outbound.start(outbound),
     inbound: await parts.inbound.start(inbound),
     admin: await listen(parts.admin, 'administration (--admin)', admin.host, admin.port),
   };
-  if (metrics === undefined) return addresses;
-  const bound = await listen(parts.publicAdmin, 'metrics (--metrics)', metrics.host, metrics.port);
-  return { ...addresses, metrics: bound };
+  const { publicAdmin, clientStatus } = parts;
+  return {
+    ...addresses,
+    ...(metrics && { metrics: await listen(publicAdmin, 'metrics (--metrics)', metrics.host, metrics.port) }),
+    ...(csds && clientStatus && { csds: await clientStatus.start(csds) }),
+  };
 }
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
@@ -137,6 +146,7 @@ function release(parts: Parts): void {
   clusters.close();
   app.retire();
   passthrough?.close();
+  parts.clientStatus?.close();
   for (const server of [parts.admin, parts.publicAdmin]) {
     server.close();
     server.closeAllConnections();
@@ -167,11 +177,19 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     nowMs,
     log.child({ component: 'discovery' }),
   );
-  const { configuration } = discovery;
+  const { configuration, onDemand } = discovery;
   const samples = new RequestSamples(options.debugSample);
   const recorder = newRecorder(options, output, samples);
   const actionCounts = new ActionCounts();
-  const dataPath = assembleDataPath({ options, settings, configuration, sessions, recorder, actionCounts });
+  const dataPath = assembleDataPath({
+    options,
+    settings,
+    configuration,
+    onDemand,
+    sessions,
+    recorder,
+    actionCounts,
+  });
   const { inbound, outbound, app, mirrors, passthrough } = dataPath;
   const drain = new Drain(inbound, outbound, {
     graceMs: options.drainGraceMs,
@@ -179,7 +197,7 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
   });
   const delay = new EventLoopDelay();
   const own = { clock, delay, drain, clusters, sessions, samples, recorder, actionCounts, output };
-  const sources = adminSources(options, { ...discovery, ...dataPath, ...own }, onDrain);
+  const sources = adminSources({ ...discovery, ...dataPath, ...own }, onDrain);
 
   function onTick(now: number): void {
     inbound.checkDeadlines(now);
@@ -188,12 +206,21 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     app.closeIdle(now);
     clusters.tick(now);
     passthrough?.closeIdle(now);
+    discovery.client.checkDeadlines(now);
     configuration.checkDeadlines(now);
     samples.onTick();
   }
 
   const [admin, publicAdmin] = [createAdminServer(sources), createAdminServer(sources)];
-  return { ...discovery, ...dataPath, drain, clock, delay, clusters, admin, publicAdmin };
+  const clientStatus = options.csds && new ClientStatusServer(statusOf(discovery));
+  return { ...discovery, ...dataPath, drain, clock, delay, clusters, admin, publicAdmin, clientStatus };
+}
+
+function statusOf({ node, client }: Discovery): ClientStatusSource {
+  return {
+    id: (node as { readonly id: string }).id,
+    config: () => ({ node, genericXdsConfigs: client.status.messages() }),
+  };
 }
 
 function newRecorder(options: SidecarOptions, output: LogOutput, samples: RequestSamples): RequestRecorder {
@@ -220,8 +247,8 @@ interface Shown extends Discovery, DataPath {
   readonly output: LogOutput;
 }
 
-function adminSources(options: SidecarOptions, shown: Shown, onDrain: () => void): AdminSources {
-  const { configuration, client, lastGood, clusters, drain, samples, node } = shown;
+function adminSources(shown: Shown, onDrain: () => void): AdminSources {
+  const { configuration, client, lastGood, controlPlanes, clusters, drain, samples, node } = shown;
   const figures = new ProcessFigures(shown.delay);
   const listenerOf = (direction: 'inbound' | 'outbound') => shown[direction];
   const metrics = sidecarMetrics({
@@ -233,16 +260,17 @@ function adminSources(options: SidecarOptions, shown: Shown, onDrain: () => void
     controlPlaneConnected: () => configuration.connected,
     configurationFromDisk: () => lastGood?.restoredMs !== undefined,
     configurationRevision: () => client.revision,
+    configurationKept: () => client.guard.keptCount,
     configurationAgeMs: () => shown.clock.nowMs - configuration.lastChangeMs,
     rejections: (type) => client.rejections[type],
+    onDemand: shown.onDemand,
     sessions: () => shown.sessions.size,
     connections: (direction) => listenerOf(direction).connectionCount,
     activeRequests: (direction) => listenerOf(direction).busyCount,
     droppedLogLines: () => shown.output.dropped,
   });
-  const { controlPlane } = options;
   return {
-    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlane }),
+    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlanes }),
     scraper: new Scraper(metrics, () => figures.prepare()),
     samples,
     configDump: () => configuration.dump(),

@@ -1,8 +1,9 @@
 import type { Message } from '../../src/xds/descriptors.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
+import type { ChangedNames } from '../snapshot/changed-names.js';
 import { type SnapshotResource, versionOfAll } from '../snapshot/resource.js';
 import { AdsStream } from './ads-stream.js';
-import { encodeSotwBodies } from './responses.js';
+import { sotwResponses } from './responses.js';
 import { applySotw } from './subscription.js';
 
 /**
@@ -14,14 +15,24 @@ export class SotwStream extends AdsStream {
 
   protected override answer(kind: ResourceKind, request: Message, nonce: string): void {
     const state = this.types[kind];
-    // A request that answers an older response than the newest speaks of a state that is over.
-    if (nonce !== '' && nonce !== state.acks.newestNonce) return;
+    // A request that answers an older response than the newest speaks of a state that is over. A stream's first
+    // request of a type answers nothing, even where a client has kept a nonce.
+    if (state.requested && nonce !== '' && nonce !== state.acks.newestNonce) return;
     const requested = (request.resourceNames ?? []) as readonly string[];
     state.requested = true;
     state.named ||= requested.length > 0;
     const added = applySotw(state.subscription, requested, !state.named && isComplete(kind));
     // That includes a type's first request, even if the client says it has this version: its last stream is gone.
     if (added.length > 0) this.respond(kind, added);
+  }
+
+  /** Every request has the names that are wanted. */
+  protected override asksNothing(): boolean {
+    return false;
+  }
+
+  protected override sendChanged(kind: ResourceKind, changed: ChangedNames): void {
+    this.sendNamed(kind, this.relevant(kind, changed));
   }
 
   protected override sendNamed(kind: ResourceKind, named: readonly string[]): void {
@@ -40,9 +51,13 @@ export class SotwStream extends AdsStream {
     const version = wildcard
       ? this.source.snapshot.typeVersion(kind, this.node.namespace)
       : versionOfAll(everything);
-    for (const body of encodeSotwBodies({ kind, version, resources, complete }))
-      this.send(kind, body.bytes, complete ? 'all' : body.names);
-    this.noteSent(kind, named.includes('*') ? resources.map(({ name }) => name) : named);
+    const { revision } = this.source.snapshot;
+    // Endpoints that leave a cluster, in a response in which another cluster changes, end a process with grpc-js
+    // ("endpoint found in leafWeightMap but not in leafMap").
+    const apart = this.node.agent === 'grpc';
+    const content = { kind, version, revision, resources, complete, apart };
+    for (const message of sotwResponses(content, this.source.nonces)) this.send(kind, message);
+    this.owed = this.owedAfter(kind, named.includes('*') ? resources.map(({ name }) => name) : named);
   }
 
   private everything(kind: ResourceKind): readonly SnapshotResource[] {

@@ -1,12 +1,17 @@
 import type { MeshService } from '../../src/model/mesh-service.js';
+import { DEFAULT_RETRY_BUDGET } from '../../src/xds/cluster-calm.js';
 import { toDuration } from '../../src/xds/fields.js';
 
-/** What keeps a cluster calm, in Envoy's fields: health checks, outlier detection, circuit breakers. */
-export function translateCalm({ spec }: MeshService): object {
+/**
+ * What keeps a cluster calm, in Envoy's fields: health checks, outlier detection, circuit breakers.
+ *
+ * @param mark below 2^24: of the release, for clients that have to see that it is not the one before
+ */
+export function translateCalm({ spec }: MeshService, mark: number): object {
   return {
     ...(spec.outlier ? { outlierDetection: translateOutlier(spec.outlier) } : {}),
     ...(spec.health ? { healthChecks: [translateHealth(spec.health)] } : {}),
-    ...(spec.limits ? { circuitBreakers: translateLimits(spec.limits) } : {}),
+    circuitBreakers: translateLimits(spec.limits ?? {}, mark),
     // Envoy would send requests to endpoints that it knows to be unhealthy once half of them are.
     commonLbConfig: { healthyPanicThreshold: value(panicThreshold(spec)) },
   };
@@ -48,26 +53,22 @@ function translateHealth(health: NonNullable<MeshService['spec']['health']>): ob
   };
 }
 
-/** What is not bounded is written out: Envoy's defaults are bounds. */
+/** What is not bounded is written out, with every cluster: Envoy's defaults are bounds. */
 const UNBOUNDED = 0xffffffff;
 
-function translateLimits(limits: NonNullable<MeshService['spec']['limits']>): object {
+type Limits = NonNullable<MeshService['spec']['limits']>;
+
+function translateLimits(limits: Limits, mark: number): object {
   const { retryBudget, perEndpoint } = limits;
   return {
     thresholds: [
       {
         maxConnections: value(limits.connections ?? UNBOUNDED),
         maxPendingRequests: value(limits.pending ?? UNBOUNDED),
-        maxRequests: value(limits.requests ?? UNBOUNDED),
+        // A little less than no bound is none, and of all fields that make no difference the one that grpc-js reads.
+        maxRequests: value(limits.requests ?? UNBOUNDED - mark),
         ...(limits.retries === undefined ? {} : { maxRetries: value(limits.retries) }),
-        ...(retryBudget
-          ? {
-              retryBudget: {
-                budgetPercent: { value: retryBudget.percent },
-                minRetryConcurrency: value(retryBudget.minimum),
-              },
-            }
-          : {}),
+        ...(limits.retries === undefined || retryBudget ? translateBudget(retryBudget) : {}),
       },
     ],
     ...(perEndpoint
@@ -81,6 +82,11 @@ function translateLimits(limits: NonNullable<MeshService['spec']['limits']>): ob
         }
       : {}),
   };
+}
+
+/** Envoy has a budget only where it is told one; in numbers of retries, its default is 3. */
+function translateBudget({ percent, minimum } = DEFAULT_RETRY_BUDGET): object {
+  return { retryBudget: { budgetPercent: { value: percent }, minRetryConcurrency: value(minimum) } };
 }
 
 function value(number: number): object {

@@ -3,6 +3,7 @@ import { formatAddress } from '../../src/xds/fields.js';
 import type { ActionCounts } from '../admin/action-counts.js';
 import type { RequestRecorder } from '../admin/request-recorder.js';
 import type { MeshConfiguration } from '../discovery/mesh-configuration.js';
+import type { OnDemand } from '../discovery/on-demand.js';
 import { createInboundListener } from '../inbound/inbound-listener.js';
 import type { SidecarOptions } from '../options.js';
 import { Mirrors } from '../outbound/mirrors.js';
@@ -32,6 +33,7 @@ export interface DataPathNeeds {
   readonly options: SidecarOptions;
   readonly settings: UpstreamSettings;
   readonly configuration: MeshConfiguration;
+  readonly onDemand: OnDemand | undefined;
   readonly sessions: SessionTable;
   readonly recorder: RequestRecorder;
   readonly actionCounts: ActionCounts;
@@ -58,7 +60,7 @@ export function assembleDataPath(needs: DataPathNeeds): DataPath {
 }
 
 function outboundListener(
-  { options, settings, configuration, sessions, recorder, actionCounts }: DataPathNeeds,
+  { options, settings, configuration, onDemand, sessions, recorder, actionCounts }: DataPathNeeds,
   traces: TraceMemory,
   passthrough: PassthroughEndpoints | undefined,
   mirrors: Mirrors,
@@ -81,6 +83,8 @@ function outboundListener(
       passthrough,
       actionCounts,
       mirrors,
+      onDemand,
+      noteUse: (host) => configuration.noteUse(host),
       newRequestId: requestIds(),
       onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
     },

@@ -58,8 +58,20 @@ export class ClusterLoad {
   /** Retries that the budget did not allow. */
   retriesRefused = 0;
 
-  /** @param closeOneIdle closes a connection of the cluster that nobody uses; false: there is none */
-  constructor(private readonly closeOneIdle: () => boolean = () => false) {}
+  /**
+   * @param closeOneIdle closes a connection of the cluster that nobody uses; false: there is none
+   * @param onFirstUse something is sent there that never was before
+   */
+  constructor(
+    private readonly closeOneIdle: () => boolean = () => false,
+    private readonly onFirstUse: () => void = () => {},
+  ) {}
+
+  /** An attempt begins. */
+  begin(): void {
+    this.requests++;
+    if (this.total++ === 0) this.onFirstUse();
+  }
 
   /** Counts a refusal. @returns the limit, for the caller to hand on */
   refuse(limit: LimitName): LimitName {

@@ -157,8 +157,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     if (typeof connection === 'string') return connection;
     this.counters.requests++;
     this.activeRequests++;
-    load.requests++;
-    load.total++;
+    load.begin();
     connection.assign(user);
     return connection;
   }

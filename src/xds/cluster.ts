@@ -1,5 +1,4 @@
-import { DEFAULT_MAGLEV_TABLE_SIZE } from '../hashing/maglev.js';
-import { DEFAULT_RING_SIZE, type RingSize } from '../hashing/ring.js';
+import type { RingSize } from '../hashing/ring.js';
 import {
   type HealthCheckConfig,
   type LimitsConfig,
@@ -8,20 +7,32 @@ import {
   readLimits,
   readOutlier,
   readPanicThreshold,
-  readSlowStart,
 } from './cluster-calm.js';
-import { decodeMessage, type Message, unpackAny } from './descriptors.js';
-import { type EndpointConfig, readLocalities } from './endpoint.js';
-import { durationMs, message, messages, Problems, text, wrapped } from './fields.js';
-import { readRingSize, readTableSize } from './hash-tables.js';
-import { messageNameOf } from './resource-types.js';
+import { checkHttpVersion } from './cluster-transport.js';
+import { checkConfigSource } from './config-source.js';
+import { decodeResource } from './decode-resource.js';
+import type { Message } from './descriptors.js';
+import { checkIp, type EndpointConfig, readLocalities } from './endpoint.js';
+import { message, type Problems, readDuration, text } from './fields.js';
+import { readLoadBalancer } from './load-balancer.js';
+import { refuseUnsupported } from './unsupported.js';
 import { readUpstreamTls, type UpstreamTlsConfig } from './upstream-tls.js';
 
 /** Where a cluster's endpoints come from. */
 export type DiscoveryConfig =
   | { readonly kind: 'eds'; readonly serviceName: string }
   | { readonly kind: 'static'; readonly endpoints: readonly EndpointConfig[] }
-  | { readonly kind: 'dns'; readonly endpoints: readonly EndpointConfig[]; readonly refreshMs: number };
+  | {
+      readonly kind: 'dns';
+      readonly endpoints: readonly EndpointConfig[];
+      readonly refreshMs: number;
+      /** One address at a time stands for all that a name has. */
+      readonly logical: boolean;
+      readonly family: AddressFamily;
+    };
+
+/** Which of a name's addresses count; `prefer`: those of the other kind where there are none of this. */
+export type AddressFamily = 'any' | '4' | '6' | 'prefer-4';
 
 export type LoadBalancerKind = 'round-robin' | 'least-request' | 'random' | 'ring-hash' | 'maglev';
 
@@ -67,45 +78,46 @@ const MIN_DNS_REFRESH_MS = 1000;
 
 /** @throws InvalidXdsError */
 export function decodeCluster(bytes: Uint8Array): ClusterResource {
-  const raw = decodeMessage(messageNameOf('cluster'), bytes);
+  return decodeResource('cluster', bytes, readCluster);
+}
+
+function readCluster(raw: Message, problems: Problems): ClusterResource {
+  refuseUnsupported('envoy.config.cluster.v3.Cluster', raw, '', problems);
+  checkHttpVersion(raw, problems);
   const name = text(raw.name);
-  const problems = new Problems();
   if (name === '') problems.add('name', 'is empty');
-  const discovery = readDiscovery(raw, name, problems);
-  const loadBalancer = readLoadBalancer(raw, problems);
-  const healthCheck = readHealthCheck(raw, problems);
-  const tls = readUpstreamTls(raw, problems);
-  problems.throwIfAny(name);
-  return Object.freeze({
+  return {
     name,
-    discovery,
-    loadBalancer,
-    outlier: readOutlier(raw),
-    healthCheck,
-    limits: readLimits(raw),
+    discovery: readDiscovery(raw, name, problems),
+    loadBalancer: readLoadBalancer(raw, problems),
+    outlier: readOutlier(raw, problems),
+    healthCheck: readHealthCheck(raw, problems),
+    limits: readLimits(raw, problems),
     panicThreshold: readPanicThreshold(raw),
-    tls,
-    connectTimeoutMs: durationMs(raw.connectTimeout) ?? DEFAULT_CONNECT_TIMEOUT_MS,
-  });
+    tls: readUpstreamTls(raw, problems),
+    connectTimeoutMs:
+      readDuration(raw.connectTimeout, 'connect_timeout', problems, 1) ?? DEFAULT_CONNECT_TIMEOUT_MS,
+  };
 }
 
 function readDiscovery(raw: Message, name: string, problems: Problems): DiscoveryConfig {
-  const assignment = message(raw.loadAssignment) ?? {};
   switch (raw.type ?? 'STATIC') {
-    case 'EDS':
-      return { kind: 'eds', serviceName: text(message(raw.edsClusterConfig)?.serviceName) || name };
+    case 'EDS': {
+      const eds = message(raw.edsClusterConfig) ?? {};
+      refuseUnsupported(
+        'envoy.config.cluster.v3.Cluster.EdsClusterConfig',
+        eds,
+        'eds_cluster_config',
+        problems,
+      );
+      checkConfigSource(eds.edsConfig, 'eds_cluster_config.eds_config', problems);
+      return { kind: 'eds', serviceName: text(eds.serviceName) || name };
+    }
     case 'STATIC':
-      return {
-        kind: 'static',
-        endpoints: readLocalities(assignment, 'load_assignment.endpoints', problems, () => {}),
-      };
+      return { kind: 'static', endpoints: readEndpoints(raw, checkIp, problems) };
     case 'STRICT_DNS':
     case 'LOGICAL_DNS':
-      return {
-        kind: 'dns',
-        endpoints: readLocalities(assignment, 'load_assignment.endpoints', problems, () => {}),
-        refreshMs: Math.max(MIN_DNS_REFRESH_MS, durationMs(raw.dnsRefreshRate) ?? DEFAULT_DNS_REFRESH_MS),
-      };
+      return readDns(raw, problems);
     default:
       problems.add(
         'type',
@@ -115,101 +127,30 @@ function readDiscovery(raw: Message, name: string, problems: Problems): Discover
   }
 }
 
-const LB_PACKAGE = 'envoy.extensions.load_balancing_policies';
-const POLICY_TYPES: readonly [string, LoadBalancerKind][] = [
-  [`${LB_PACKAGE}.ring_hash.v3.RingHash`, 'ring-hash'],
-  [`${LB_PACKAGE}.maglev.v3.Maglev`, 'maglev'],
-  [`${LB_PACKAGE}.least_request.v3.LeastRequest`, 'least-request'],
-  [`${LB_PACKAGE}.round_robin.v3.RoundRobin`, 'round-robin'],
-];
-
-/** Localities by their weights; within them, what it has inside. */
-const WRR_LOCALITY = `${LB_PACKAGE}.wrr_locality.v3.WrrLocality`;
-
-/** `load_balancing_policy` wins over `lb_policy`; of its list, the first that is known. */
-function readLoadBalancer(raw: Message, problems: Problems): LoadBalancerConfig {
-  const policies = messages(message(raw.loadBalancingPolicy)?.policies);
-  const known = readPolicies(raw, policies, problems);
-  if (known !== undefined) return known;
-  if (policies.length > 0) problems.add('load_balancing_policy', 'names no policy that is supported');
-  switch (raw.lbPolicy ?? 'ROUND_ROBIN') {
-    case 'ROUND_ROBIN':
-      return loadBalancer(raw, 'round-robin', {}, problems);
-    case 'LEAST_REQUEST':
-      return loadBalancer(raw, 'least-request', {}, problems);
-    case 'RANDOM':
-      return loadBalancer(raw, 'random', {}, problems);
-    case 'RING_HASH':
-      return loadBalancer(raw, 'ring-hash', message(raw.ringHashLbConfig) ?? {}, problems);
-    case 'MAGLEV':
-      return loadBalancer(raw, 'maglev', message(raw.maglevLbConfig) ?? {}, problems);
-    default:
-      problems.add('lb_policy', `${String(raw.lbPolicy)} is not supported`);
-      return loadBalancer(raw, 'round-robin', {}, problems);
-  }
+function readEndpoints(raw: Message, checkHost: typeof checkIp, problems: Problems) {
+  const path = 'load_assignment.endpoints';
+  return readLocalities(message(raw.loadAssignment) ?? {}, path, problems, checkHost);
 }
 
-function readPolicies(
-  raw: Message,
-  policies: readonly Message[],
-  problems: Problems,
-): LoadBalancerConfig | undefined {
-  for (const policy of policies) {
-    const typed = message(policy.typedExtensionConfig)?.typedConfig ?? {};
-    const wrapper = unpackAny(typed, WRR_LOCALITY);
-    const inner = messages(message(wrapper?.endpointPickingPolicy)?.policies);
-    const picking = readPolicies(raw, inner, problems);
-    if (picking !== undefined)
-      return { ...picking, hashing: { ...(picking.hashing ?? PLAIN_HASHING), byLocality: true } };
-    for (const [typeName, kind] of POLICY_TYPES) {
-      const found = unpackAny(typed, typeName);
-      if (found) return loadBalancer(raw, kind, found, problems);
-    }
-  }
-  return undefined;
-}
+const FAMILY: Readonly<Record<string, AddressFamily>> = {
+  V4_ONLY: '4',
+  V6_ONLY: '6',
+  V4_PREFERRED: 'prefer-4',
+};
 
-/** Key of our own entry in a cluster's metadata. */
-export const CLUSTER_METADATA_KEY = 'roost';
-
-function loadBalancer(
-  raw: Message,
-  kind: LoadBalancerKind,
-  config: Message,
-  problems: Problems,
-): LoadBalancerConfig {
-  const size = kind === 'ring-hash' ? readRingSize(config, problems) : DEFAULT_RING_SIZE;
-  const ours = message(message(message(raw.metadata)?.filterMetadata)?.[CLUSTER_METADATA_KEY]);
-  const proportional = message(message(ours?.fields)?.proportionalRing)?.boolValue === true;
+function readDns(raw: Message, problems: Problems): DiscoveryConfig {
+  const logical = raw.type === 'LOGICAL_DNS';
+  const endpoints = readEndpoints(raw, () => {}, problems);
+  if (logical && endpoints.length !== 1)
+    problems.add('load_assignment', `has ${endpoints.length} endpoints; of LOGICAL_DNS it must be one`);
   return {
-    kind,
-    ringSize: proportional ? 'proportional' : size,
-    tableSize: kind === 'maglev' ? readTableSize(config, problems) : DEFAULT_MAGLEV_TABLE_SIZE,
-    slowStartMs: readSlowStart(config),
-    ...hashingConfig(raw, config, problems),
+    kind: 'dns',
+    endpoints,
+    refreshMs: Math.max(
+      MIN_DNS_REFRESH_MS,
+      readDuration(raw.dnsRefreshRate, 'dns_refresh_rate', problems) ?? DEFAULT_DNS_REFRESH_MS,
+    ),
+    logical,
+    family: FAMILY[text(raw.dnsLookupFamily)] ?? 'any',
   };
-}
-
-const PLAIN_HASHING: HashingConfig = { balanceFactor: 0, byLocality: false, byHostname: false };
-const LEAST_BALANCE_FACTOR = 100;
-
-/** In the cluster with `lb_policy`, in the policy with `load_balancing_policy`. */
-function hashingConfig(
-  raw: Message,
-  policy: Message,
-  problems: Problems,
-): Pick<LoadBalancerConfig, 'hashing'> {
-  const common = message(raw.commonLbConfig);
-  const consistent =
-    message(policy.consistentHashingLbConfig) ?? message(common?.consistentHashingLbConfig) ?? {};
-  const factor = wrapped(consistent.hashBalanceFactor) ?? wrapped(policy.hashBalanceFactor) ?? 0;
-  if (factor !== 0 && factor < LEAST_BALANCE_FACTOR)
-    problems.add('hash_balance_factor', `must be at least ${LEAST_BALANCE_FACTOR}`);
-  const byLocality =
-    message(policy.localityWeightedLbConfig) ??
-    message(message(policy.localityLbConfig)?.localityWeightedLbConfig) ??
-    message(common?.localityWeightedLbConfig);
-  const byHostname = consistent.useHostnameForHashing === true || policy.useHostnameForHashing === true;
-  if (factor === 0 && byLocality === undefined && !byHostname) return {};
-  return { hashing: { balanceFactor: factor, byLocality: byLocality !== undefined, byHostname } };
 }

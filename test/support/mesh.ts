@@ -69,9 +69,10 @@ export class TestMesh {
       {
         service: { name: 'frontend', namespace: 'shop' },
         release: '',
-        controlPlane: toAddress(this.controlPlane.grpcAddress),
+        controlPlanes: [toAddress(this.controlPlane.grpcAddress)],
         xdsMode: 'delta',
-        nodeId: '',
+        dependencies: undefined,
+        ignoresDeletion: false,
         stateDir: '',
         outbound: FREE,
         inbound: FREE,

@@ -67,7 +67,7 @@ export class HashingWorld {
       endpoint: { [CLUSTER]: this.assignment() },
     });
     const mesh = await TestMesh.start(t);
-    const { addresses } = await mesh.sidecar({ controlPlane: toAddress(server.address) });
+    const { addresses } = await mesh.sidecar({ controlPlanes: [toAddress(server.address)] });
     t.same(server.rejections, []);
     return caller(t, addresses.outbound);
   }

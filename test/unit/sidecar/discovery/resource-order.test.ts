@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { type EncodedResource, translateService } from '../../../../control-plane/translate/service.js';
+import { ListenerDemand } from '../../../../sidecar/discovery/listener-demand.js';
 import { MeshConfiguration } from '../../../../sidecar/discovery/mesh-configuration.js';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
 import { SessionPins } from '../../../../sidecar/session/session-pins.js';
@@ -145,7 +146,9 @@ class Sidecar {
       async () => [],
       log,
     );
-    this.configuration = new MeshConfiguration({ clusters, subscribe() {}, nowMs: () => 0, log });
+    const rest = { subscribe() {}, nowMs: () => 0, log };
+    const demand = new ListenerDemand({ dependencies: undefined, own: '', onDemand: undefined, ...rest });
+    this.configuration = new MeshConfiguration({ clusters, demand, ...rest });
   }
 
   take({ kind, resources, removed }: Delivery): void {

@@ -26,39 +26,6 @@ function problemsOf(cluster: object): readonly string[] {
 }
 
 const value = (n: number) => ({ value: n });
-const ring = (ringHashLbConfig: object) => ({ lbPolicy: 'RING_HASH', ringHashLbConfig });
-const maglev = (tableSize: number) => ({
-  lbPolicy: 'MAGLEV',
-  maglevLbConfig: { tableSize: value(tableSize) },
-});
-
-t.test('a ring has the bounds that Envoy allows, and its hash', async (t) => {
-  t.match(read({ lbPolicy: 'RING_HASH' }), { kind: 'ring-hash', ringSize: { min: 1024, max: 8_388_608 } });
-  t.match(read(ring({ minimumRingSize: value(7), maximumRingSize: value(9) })), {
-    ringSize: { min: 7, max: 9 },
-  });
-  t.match(
-    read({ loadBalancingPolicy: policies(['ring_hash.v3.RingHash', { hashFunction: 'DEFAULT_HASH' }]) }),
-    {
-      kind: 'ring-hash',
-    },
-  );
-  for (const [config, problem] of [
-    [{ minimumRingSize: value(10), maximumRingSize: value(9) }, /minimum_ring_size: 10 is above/],
-    [{ minimumRingSize: value(8_388_609) }, /minimum_ring_size: must be at most 8388608/],
-    [{ maximumRingSize: value(2 ** 40) }, /maximum_ring_size: must be at most 8388608/],
-    [{ hashFunction: 'MURMUR_HASH_2' }, /hash_function: MURMUR_HASH_2 is not supported/],
-  ] as const) {
-    t.match(problemsOf(ring(config)).join(), problem);
-    t.match(problemsOf({ loadBalancingPolicy: policies(['ring_hash.v3.RingHash', config]) }).join(), problem);
-  }
-});
-
-t.test('a Maglev table that could not be filled is refused', async (t) => {
-  t.match(read(maglev(5_000_011)), { kind: 'maglev', tableSize: 5_000_011 });
-  for (const size of [0, 1, 4, 65_536, 5_000_013])
-    t.match(problemsOf(maglev(size)).join(), `table_size: ${size} is no prime up to 5000011`);
-});
 
 t.test('bounded load and locality weights, wherever they may be written', async (t) => {
   const hashing = { balanceFactor: 150, byLocality: true };
