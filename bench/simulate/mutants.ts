@@ -76,6 +76,15 @@ export const MUTANTS: Readonly<Record<string, { readonly breaks: string; readonl
     breaks: 'S4.5: 503 where stable has no usable endpoint, unless failover: any',
     decide: withAffinity({ failoverAny: true }),
   },
+  'canary-without-stable': {
+    breaks: 'S4.5, case 19: a split without its stable release is down as a whole',
+    decide: (host, route, ...rest) => {
+      const placed = place(host, route, ...rest);
+      if (placed.endpoint !== undefined) return placed;
+      const other = withAffinity({ failoverAny: true })(host, route, ...rest);
+      return other.endpoint === undefined || other.failedOverFrom ? placed : other;
+    },
+  },
   'lanes-ignored': { breaks: 'S8: lanes', decide: withAffinity({ followLanes: false }) },
   'session-first': {
     breaks: 'S4.3: precedence split',

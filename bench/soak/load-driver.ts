@@ -1,15 +1,9 @@
 import { seededRandom, userId } from '../load/request-pool.js';
+import { Aftermath } from './aftermath.js';
 import type { Fault } from './faults.js';
 import { outcomeOf } from './outcomes.js';
 import type { Pod } from './pods.js';
-import {
-  drawFault,
-  drawKind,
-  PLAIN_KINDS,
-  REQUEST_KINDS,
-  type RequestKind,
-  requestText,
-} from './request-kinds.js';
+import { drawFault, drawKind, PLAIN_KINDS, type RequestKind, requestText } from './request-kinds.js';
 import { Session } from './session.js';
 import { type Ending, SoakConnection } from './soak-connection.js';
 import { Tally } from './tally.js';
@@ -29,7 +23,9 @@ const CLOSED_LOOP_WIDTH = 64;
 /** Sends the mix through the sidecar, and counts and judges what comes back. */
 export class LoadDriver {
   tally = new Tally();
-  underWay = 0;
+  /** When each request under way was sent, the oldest first. */
+  private readonly sent = new Set<{ readonly atMs: number }>();
+  private readonly aftermath = new Aftermath<Session>();
   private readonly random: () => number;
   private readonly sessions: readonly Session[];
   private readonly idle: SoakConnection[] = [];
@@ -50,6 +46,10 @@ export class LoadDriver {
     );
   }
 
+  get underWay(): number {
+    return this.sent.size;
+  }
+
   /** Every client sends its next request when it has an answer. @returns requests a second */
   async saturate(seconds: number): Promise<number> {
     const startedAt = performance.now();
@@ -68,9 +68,9 @@ export class LoadDriver {
   }
 
   /** Everything counted from here on; requests at times of their own, answered or not (Poisson arrivals). */
-  start(rate: number): void {
+  start(rate: number, kinds: readonly RequestKind[]): void {
     this.tally = new Tally();
-    this.kinds = REQUEST_KINDS;
+    this.kinds = kinds;
     this.faults = true;
     this.nextDueMs = performance.now();
     this.timer = setInterval(() => this.sendDue(1000 / rate), TICK_MS);
@@ -89,6 +89,7 @@ export class LoadDriver {
 
   private sendDue(meanGapMs: number): void {
     const nowMs = performance.now();
+    this.wakeResting(nowMs);
     while (this.nextDueMs <= nowMs) {
       this.nextDueMs -= Math.log(1 - this.random()) * meanGapMs;
       if (this.underWay < MOST_UNDER_WAY) this.send(() => {});
@@ -100,16 +101,22 @@ export class LoadDriver {
     const kind = drawKind(this.kinds, this.random);
     const fault = this.faults ? drawFault(this.random) : undefined;
     const session = this.freeSession();
+    if (session === undefined) {
+      this.tally.notSent++;
+      return;
+    }
     if (session.byCookie && this.random() < FORGETFUL) session.forget();
     const leaveAfterMs = kind.client === 'aborting' ? this.random() * LONGEST_STAY_MS : undefined;
     session.busy = true;
-    this.underWay++;
     const connection = this.connectionFor(kind);
     const sentAtMs = performance.now();
+    const sent = { atMs: sentAtMs };
+    this.sent.add(sent);
     const text = requestText(kind, session.field, fault);
     connection.send(text, { slow: kind.client === 'slow', leaveAfterMs }, (ending) => {
-      this.underWay--;
+      this.sent.delete(sent);
       session.busy = false;
+      if (ending === 'left') this.leaveAlone(session, sentAtMs);
       this.finish({ kind, ending, session, sentAtMs, fault, connection });
       this.keep(connection, kind);
       onOver();
@@ -122,6 +129,7 @@ export class LoadDriver {
     const outcome = outcomeOf({ kind, ending, response, sentAtMs, fault }, this.pods);
     this.tally.count(kind, outcome);
     if (outcome.is === 'failed' && outcome.how !== 'lost') this.note(`${outcome.how}: ${outcome.cause}`);
+    if (outcome.is === 'left') return;
     if (outcome.is !== 'answered') {
       session.unanswered(sentAtMs, this.pods);
       return;
@@ -135,15 +143,39 @@ export class LoadDriver {
       this.note(`${judgement}: ${kind.name}, session ${session.field}, answered by ${servedBy}`);
   }
 
+  /**
+   * What a request does to its session's pin after its client has left, nobody is told; no other request of the
+   * session's may come between. A cookie's pin moves with an answer only, which the client does not take.
+   */
+  private leaveAlone(session: Session, sentAtMs: number): void {
+    if (session.byCookie) {
+      session.unanswered(sentAtMs, this.pods);
+      return;
+    }
+    session.busy = true;
+    this.aftermath.add(session, sentAtMs, performance.now());
+  }
+
+  private wakeResting(nowMs: number): void {
+    const [oldest] = this.sent;
+    for (const { session, sentAtMs } of this.aftermath.over(oldest?.atMs ?? nowMs)) {
+      session.busy = false;
+      session.unanswered(sentAtMs, this.pods);
+    }
+  }
+
   private note(text: string): void {
     this.tally.note(`${new Date().toISOString()} ${text}`);
   }
 
-  private freeSession(): Session {
+  private freeSession(): Session | undefined {
     const { sessions } = this;
-    let at = Math.floor(this.random() * sessions.length);
-    while (sessions[at]?.busy) at = (at + 1) % sessions.length;
-    return sessions[at] as Session;
+    const from = Math.floor(this.random() * sessions.length);
+    for (let i = 0; i < sessions.length; i++) {
+      const session = sessions[(from + i) % sessions.length] as Session;
+      if (!session.busy) return session;
+    }
+    return undefined;
   }
 
   private connectionFor({ newConnection }: RequestKind): SoakConnection {

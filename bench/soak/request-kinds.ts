@@ -53,6 +53,16 @@ export const REQUEST_KINDS: readonly RequestKind[] = [
   kind('small GET, client leaves', 1, { client: 'aborting', newConnection: true }),
 ];
 
+/** The mix with as many requests, in percent, whose clients leave; the others keep their shares among themselves. */
+export function mixWithLeaving(percent: number): RequestKind[] {
+  const leaving = REQUEST_KINDS.filter(({ client }) => client === 'aborting');
+  const sum = leaving.reduce((shares, { share }) => shares + share, 0);
+  return REQUEST_KINDS.map((each) => {
+    const factor = each.client === 'aborting' ? percent / sum : (100 - percent) / (100 - sum);
+    return { ...each, share: each.share * factor };
+  });
+}
+
 /** What a saturation measurement sends: everything but the clients that would have it wait for them. */
 export const PLAIN_KINDS = REQUEST_KINDS.filter(({ client }) => client === 'plain');
 

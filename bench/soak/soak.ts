@@ -11,6 +11,7 @@ import { LoadDriver } from './load-driver.js';
 import { SHARE_OF_SATURATION, type SoakOptions } from './options.js';
 import { type Pod, startPods } from './pods.js';
 import { judge, type SoakReport } from './report.js';
+import { mixWithLeaving } from './request-kinds.js';
 import { Sampler, STALL_SECONDS } from './sampler.js';
 import { SoakService } from './service.js';
 import { askSidecar, loopDelaysBetween } from './sidecar-figures.js';
@@ -62,7 +63,7 @@ async function run(world: World, options: SoakOptions, say: Say): Promise<SoakRe
   const sampler = await Sampler.start(mesh.admin, pods);
   const changesBefore = service.changes;
   const startedAt = performance.now();
-  driver.start(rate);
+  driver.start(rate, mixWithLeaving(options.leaving));
   const disturber = new Disturber({ pods, service, cores: placement.loadCores, seed: options.seed });
   const progress = setInterval(() => say(progressLine(world, sampler, disturber)), PROGRESS_MS);
   try {

@@ -143,7 +143,7 @@ export class ConfigApi {
     );
   }
 
-  private plan(request: PlanRequest): object {
+  private plan(request: PlanRequest): Promise<object> {
     const { store, load } = this.parts;
     const document = request.document
       ? (fromStruct(request.document) as unknown as MeshServiceInput)

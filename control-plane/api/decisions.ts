@@ -29,14 +29,14 @@ export function explain(service: MeshService, request: ExplainRequest, context: 
 }
 
 /** Plans a change, and counts the pins that sidecars hold now against it. */
-export function plan(
+export async function plan(
   key: ServiceKey,
   before: MeshService | undefined,
   after: MeshService,
   context: TranslateContext,
   load: LoadStore,
-): object {
-  const routes = planChange(before, after, context);
+): Promise<object> {
+  const routes = await planChange(before, after, context);
   const pins = before === undefined ? [] : livePins(before, load);
   return {
     key,

@@ -2,7 +2,7 @@ import { xxh64 } from '../../src/hashing/xxh64.js';
 import { type DecisionContext, type Placement, place } from '../../src/routing/decide.js';
 import type { EndpointSet } from '../../src/routing/endpoint-set.js';
 import type { Pin } from '../../src/routing/pins.js';
-import { plainRequest } from '../../src/routing/request-view.js';
+import type { RequestView } from '../../src/routing/request-view.js';
 import type { SessionKey } from '../../src/routing/session-key.js';
 import type { Affinity, Release, Route, VirtualHost } from '../../src/routing/table.js';
 
@@ -18,30 +18,44 @@ export interface Piece {
   readonly share: number;
 }
 
+export interface SessionSpace {
+  readonly pieces: readonly Piece[];
+  /** Else the pieces are a sample: half a point at 4 sigma. */
+  readonly isExact: boolean;
+}
+
 const HASHES = 2n ** 64n;
-/** Sessions decided where two ways of hashing meet, whose pieces would be too many: 0.1 points at 4 sigma. */
+/** Sessions decided where two ways of hashing meet, or rings are so large that the pieces would be more. */
 const SAMPLES = 200_000;
 
 /** Cuts the space by the slots and the hash tables of these routes. */
-export function cutSessionSpace(routes: readonly Route[]): {
-  readonly pieces: readonly Piece[];
-  readonly exact: boolean;
-} {
+export function cutSessionSpace(routes: readonly Route[]): SessionSpace {
   const total = Math.max(...routes.map(({ split }) => split.total));
   const slotRuns = runs(
     routes.flatMap(({ split }) => split.ends),
     total,
   );
-  const kinds = new Set(hashedSets(routes).map(({ loadBalancer }) => loadBalancer.kind));
-  if (!kinds.has('maglev')) return { pieces: cutByRing(routes, slotRuns, total), exact: true };
-  const sizes = new Set(hashedSets(routes).map(({ loadBalancer }) => loadBalancer.tableSize));
+  const sets = hashedSets(routes);
+  const kinds = new Set(sets.map(({ loadBalancer }) => loadBalancer.kind));
+  if (!kinds.has('maglev')) {
+    const entries = sets.reduce((sum, set) => sum + set.ring().size, 0);
+    if (entries * slotRuns.length > SAMPLES) return sampleSessionSpace();
+    return { pieces: cutByRing(routes, slotRuns, total), isExact: true };
+  }
+  const sizes = new Set(sets.map(({ loadBalancer }) => loadBalancer.tableSize));
   const [size] = sizes;
   if (kinds.size === 1 && sizes.size === 1)
-    return { pieces: cutByMaglev(size as number, slotRuns, total), exact: true };
-  return {
-    pieces: Array.from({ length: SAMPLES }, (_, i) => ({ hash: xxh64(`sample ${i}`), share: 1 / SAMPLES })),
-    exact: false,
-  };
+    return { pieces: cutByMaglev(size as number, slotRuns, total), isExact: true };
+  return sampleSessionSpace();
+}
+
+/** @param purpose of two purposes, the sessions have nothing to do with each other */
+export function sampleSessionSpace(purpose = 'sample'): SessionSpace {
+  const pieces = Array.from({ length: SAMPLES }, (_, i) => ({
+    hash: xxh64(`${purpose} ${i}`),
+    share: 1 / SAMPLES,
+  }));
+  return { pieces, isExact: false };
 }
 
 /** The endpoint sets whose endpoints are picked by hash. */
@@ -110,15 +124,23 @@ function arcsOf(boundaries: readonly bigint[]): { start: bigint; length: bigint 
     .filter(({ length }) => length > 0n);
 }
 
-/** Decides the session of one hash on a route. Undefined: nothing it may go to has an endpoint. */
+/** A session as it comes to a decision. */
+export interface Session {
+  readonly hash: bigint;
+  readonly pin: Pin | undefined;
+  /** In [0, 1): what chance says where it decides. */
+  readonly chance: number;
+}
+
+/** Decides one session's request on a route. Undefined: nothing it may go to has an endpoint. */
 export function placeSession(
   host: VirtualHost,
   route: Route,
-  hash: bigint,
-  pin: Pin | undefined,
+  request: RequestView,
+  { hash, pin, chance }: Session,
 ): Placement | undefined {
-  const context: DecisionContext = { nowMs: 0, random: () => 0.5, findPin: () => pin };
-  const placed = place(host, withHash(route, hash), plainRequest({}), context);
+  const context: DecisionContext = { nowMs: 0, random: () => chance, findPin: () => pin };
+  const placed = place(host, withHash(route, hash), request, context);
   return placed.endpoint === undefined ? undefined : placed;
 }
 
@@ -130,9 +152,7 @@ function withHash(route: Route, hash: bigint): Route {
   return { ...route, affinity: { ...route.affinity, keys } };
 }
 
-/** The pin that a session has after this placement, if it had `before`. */
-export function pinAfter(placement: Placement, before: Pin | undefined): Pin | undefined {
-  const { affinity } = placement.route;
-  if (placement.pinTo === undefined || affinity === undefined) return before;
-  return affinity.digests.pin(placement.pinTo, placement.endpoint.address);
+/** The pin that a session without one has after this placement. */
+export function pinAfter({ route: { affinity }, pinTo, endpoint }: Placement): Pin | undefined {
+  return pinTo && affinity?.digests.pin(pinTo, endpoint.address);
 }

@@ -80,8 +80,10 @@ export class Snapshot {
     );
     for (const [key, after] of translated) {
       const before = this.services.get(key);
-      if (before) this.remove(key, before);
+      if (before) this.remove(before);
+      // A service that is replaced keeps its place, which is where its hosts are in lists of all.
       if (after) this.add(key, after);
+      else this.services.delete(key);
       collectChanges(before, after, names);
       this.keepDropped(before, nowMs);
     }
@@ -212,8 +214,7 @@ export class Snapshot {
     for (const host of serviceAuthorities(resources.service, '')) this.serviceByHost.set(host, resources);
   }
 
-  private remove(key: ServiceKey, resources: ServiceResources): void {
-    this.services.delete(key);
+  private remove(resources: ServiceResources): void {
     for (const kind of ['cluster', 'endpoint'] as const) {
       for (const resource of resources.shared.get(kind) ?? []) this.byName[kind].delete(resource.name);
     }

@@ -27,7 +27,8 @@ import type { Exchange } from '../proxy/exchange.js';
 import { type Forwarder, NO_TIMEOUTS, type Step, type Target } from '../proxy/forwarder.js';
 import type { Outcome } from '../proxy/outcome.js';
 import type { SessionPins } from '../session/session-pins.js';
-import { TracedRequest, type TraceEntry, type TraceMemory } from '../session/trace-memory.js';
+import { KEYS_MEMBER } from '../session/trace-keys.js';
+import { missingKeys, TracedRequest, type TraceEntry, type TraceMemory } from '../session/trace-memory.js';
 import type { ClusterLoad } from '../upstream/cluster-load.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import { upstreamOf } from '../upstream/live-cluster.js';
@@ -186,15 +187,21 @@ export class OutboundForwarder implements Forwarder {
     return changesWith(this.route?.actions, this.placement?.release)?.request;
   }
 
-  /** S8: the lane of the chosen release; without one, the lane that the trace arrived with goes on. */
+  /** S8: the lane goes on, and so do the keys that the trace arrived with and the app left out. */
   private baggageFor(request: RequestView, release: Release | undefined): string | undefined {
     const own = request.header(BAGGAGE);
+    const lane = this.laneFor(own ?? '', release);
+    const withLane = lane === '' ? own : withBaggage(own, LANE_MEMBER, lane);
+    const keys = this.trace && missingKeys(request, this.trace);
+    const all = keys === undefined ? withLane : withBaggage(withLane, KEYS_MEMBER, keys);
+    return all === own ? undefined : all;
+  }
+
+  /** The lane of the chosen release; without one, that which the trace arrived with, unless the request has its own. */
+  private laneFor(own: string, release: Release | undefined): string {
     const chosen = release?.lane ?? '';
-    if (chosen !== '') return withBaggage(own, LANE_MEMBER, chosen);
-    const inherited = this.trace?.lane ?? '';
-    if (inherited === '' || (own !== undefined && readBaggage(own, LANE_MEMBER) !== undefined))
-      return undefined;
-    return withBaggage(own, LANE_MEMBER, inherited);
+    if (chosen !== '' || this.trace === undefined) return chosen;
+    return readBaggage(own, LANE_MEMBER) === undefined ? this.trace.lane : '';
   }
 
   responseLines({ downstream }: Exchange, head: ResponseHead): string {
@@ -239,15 +246,16 @@ export class OutboundForwarder implements Forwarder {
    * refused, the release counts as one without usable endpoints.
    */
   private afterRefusal(exchange: Exchange, failure: UpstreamFailure): Step | undefined {
-    const { placement } = this as { placement: Placement };
+    const { placement, host } = this as { placement: Placement; host: VirtualHost };
     const next = placeAgain(placement, this.tried, this.services.context.random);
     if (next !== undefined) return { target: this.targetOn(upstreamOf(next), false) };
     this.refused.push(placement.release);
     const elsewhere = this.place(exchange);
     if ('target' in elsewhere) return elsewhere;
-    // A release with a single endpoint has nothing else to say than what went wrong with that.
-    const alone = placement.release.cluster.endpoints.endpoints.length <= 1;
-    return alone ? undefined : { reply: noEndpoint(this.host as VirtualHost, placement, failure.reason) };
+    // A service with a single endpoint has nothing else to say than what went wrong with that.
+    const alone =
+      host.service.releases.reduce((sum, each) => sum + each.cluster.endpoints.endpoints.length, 0) <= 1;
+    return alone ? undefined : { reply: noEndpoint(host, placement, failure.reason) };
   }
 
   private retry(placement: Placement): Step | undefined {

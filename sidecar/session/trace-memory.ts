@@ -1,27 +1,23 @@
-import { readBaggage } from '../../src/http/baggage.js';
+import { encodeBaggageValue, readBaggage } from '../../src/http/baggage.js';
 import { readCookie } from '../../src/http/cookies.js';
 import { type HeaderName, headerName } from '../../src/http/header-name.js';
 import { traceIdOf } from '../../src/http/trace-context.js';
 import { LANE_MEMBER } from '../../src/routing/decide.js';
-import type { RequestView } from '../../src/routing/request-view.js';
+import { queryValue, type RequestView } from '../../src/routing/request-view.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
+import { collectKeys, formatKeys, MAX_VALUE_LENGTH, type TraceKey } from './trace-keys.js';
 
 /** What a trace arrived with: its lane, and the session keys that services further on may ask for. */
 export interface TraceEntry {
   /** Empty: none. */
   readonly lane: string;
-  /** Header values by lower-case name. */
-  readonly headers: ReadonlyMap<string, string>;
-  readonly cookies: ReadonlyMap<string, string>;
-  readonly baggage: ReadonlyMap<string, string>;
+  readonly keys: readonly TraceKey[];
   readonly expiresAtMs: number;
 }
 
 const KEEP_MS = 60_000;
 /** Most traces remembered; the oldest give way. */
 const MAX_TRACES = 10_000;
-/** Longest value remembered; a longer key is not carried over. */
-const MAX_VALUE_LENGTH = 512;
 
 const TRACEPARENT = headerName('traceparent');
 const BAGGAGE = headerName('baggage');
@@ -44,15 +40,15 @@ export class TraceMemory {
   remember(request: RequestView, sources: readonly KeySourceConfig[]): void {
     const traceId = traceIdOf(request.header(TRACEPARENT));
     if (traceId === undefined) return;
-    const baggage = request.header(BAGGAGE);
-    const lane = baggage === undefined ? '' : (readBaggage(baggage, LANE_MEMBER) ?? '');
+    const baggage = request.header(BAGGAGE) ?? '';
+    const lane = readBaggage(baggage, LANE_MEMBER) ?? '';
     const keys = collectKeys(request, sources, baggage);
-    if (lane === '' && keys.headers.size + keys.cookies.size + keys.baggage.size === 0) return;
+    if (lane === '' && keys.length === 0) return;
     this.forgetExpired();
     this.entries.delete(traceId);
     this.entries.set(traceId, {
       lane: lane.slice(0, MAX_VALUE_LENGTH),
-      ...keys,
+      keys,
       expiresAtMs: this.nowMs() + KEEP_MS,
     });
   }
@@ -75,24 +71,6 @@ export class TraceMemory {
   }
 }
 
-function collectKeys(request: RequestView, sources: readonly KeySourceConfig[], baggage: string | undefined) {
-  const headers = new Map<string, string>();
-  const cookies = new Map<string, string>();
-  const members = new Map<string, string>();
-  const cookieHeader = request.header(COOKIE) ?? '';
-  for (const source of sources) {
-    if (source.kind === 'header') put(headers, source.name, request.header(headerName(source.name)));
-    else if (source.kind === 'cookie')
-      put(cookies, source.cookie.name, readCookie(cookieHeader, source.cookie.name));
-    else if (source.kind === 'baggage') put(members, source.name, readBaggage(baggage ?? '', source.name));
-  }
-  return { headers, cookies, baggage: members };
-}
-
-function put(values: Map<string, string>, name: string, value: string | undefined): void {
-  if (value !== undefined && value !== '' && value.length <= MAX_VALUE_LENGTH) values.set(name, value);
-}
-
 /**
  * A request as its session sees it: what the app left out is filled in from what its trace arrived with. What the
  * request says itself goes first.
@@ -109,48 +87,61 @@ export class TracedRequest implements RequestView {
   ) {
     this.method = request.method;
     this.path = request.path;
-    this.query = request.query;
+    this.query = withMissing(request.query, this.pairs('query'), '&', queryValue) ?? '';
     this.sourceIp = request.sourceIp;
   }
 
   header(name: HeaderName): string | undefined {
     const own = this.request.header(name);
-    if (name.lower === 'baggage') return this.baggage(own);
-    if (name.lower === 'cookie') return this.cookies(own);
-    return own ?? this.entry.headers.get(name.lower);
+    if (name.lower === 'cookie') return withMissing(own, this.pairs('cookie'), '; ', readCookie);
+    if (name.lower !== 'baggage') return own ?? this.valuesOf(name)?.join(',');
+    const { lane } = this.entry;
+    const members = [...this.pairs('baggage'), ...(lane === '' ? [] : [[LANE_MEMBER, lane] as const])];
+    const encoded = members.map(([member, value]) => [member, encodeBaggageValue(value)] as const);
+    return withMissing(own, encoded, ',', readBaggage);
   }
 
   headerValues(name: HeaderName): readonly string[] {
     const own = this.request.headerValues(name);
-    if (own.length > 0) return own;
-    const remembered = this.entry.headers.get(name.lower);
-    return remembered === undefined ? own : [remembered];
+    return own.length > 0 ? own : (this.valuesOf(name) ?? own);
   }
 
-  private baggage(own: string | undefined): string | undefined {
-    const { lane, baggage } = this.entry;
-    const members = [...baggage, ...(lane === '' ? [] : [[LANE_MEMBER, lane] as const])];
-    const missing = members.filter(([name]) => own === undefined || readBaggage(own, name) === undefined);
-    return join(
-      own,
-      missing.map(([name, value]) => `${name}=${encodeURIComponent(value)}`),
-      ',',
-    );
+  private valuesOf({ lower }: HeaderName): readonly string[] | undefined {
+    return this.entry.keys.find(({ kind, name }) => kind === 'header' && name === lower)?.values;
   }
 
-  private cookies(own: string | undefined): string | undefined {
-    const missing = [...this.entry.cookies].filter(
-      ([name]) => own === undefined || readCookie(own, name) === undefined,
-    );
-    return join(
-      own,
-      missing.map(([name, value]) => `${name}=${value}`),
-      '; ',
-    );
+  private pairs(wanted: TraceKey['kind']): (readonly [name: string, value: string])[] {
+    const keys = this.entry.keys.filter(({ kind }) => kind === wanted);
+    return keys.map(({ name, values }) => [name, values[0] as string] as const);
   }
 }
 
-function join(own: string | undefined, added: readonly string[], separator: string): string | undefined {
-  if (added.length === 0) return own;
-  return [...(own === undefined ? [] : [own]), ...added].join(separator);
+/** A list of pairs with those added whose names it has not. */
+function withMissing(
+  own: string | undefined,
+  pairs: readonly (readonly [name: string, value: string])[],
+  separator: string,
+  read: (list: string, name: string) => string | undefined,
+): string | undefined {
+  const missing = pairs.filter(([name]) => own === undefined || read(own, name) === undefined);
+  if (missing.length === 0) return own;
+  return [...(own ? [own] : []), ...missing.map((pair) => pair.join('='))].join(separator);
+}
+
+/** The keys that a request leaves out of what its trace arrived with, as {@link KEYS_MEMBER} carries them on. */
+export function missingKeys(request: RequestView, { keys }: TraceEntry): string | undefined {
+  return formatKeys(keys.filter((key) => !hasKey(request, key)));
+}
+
+function hasKey(request: RequestView, { kind, name }: TraceKey): boolean {
+  switch (kind) {
+    case 'header':
+      return request.header(headerName(name)) !== undefined;
+    case 'cookie':
+      return readCookie(request.header(COOKIE) ?? '', name) !== undefined;
+    case 'baggage':
+      return readBaggage(request.header(BAGGAGE) ?? '', name) !== undefined;
+    case 'query':
+      return queryValue(request.query, name) !== undefined;
+  }
 }

@@ -51,8 +51,7 @@ export interface Ring {
 }
 
 /**
- * Builds the ring. The hosts' order decides which of two equal hashes comes first, so callers pass them
- * in one canonical order.
+ * Builds the ring. The hosts' order decides which of two equal hashes comes first, and whom rounding favours.
  *
  * @throws RangeError when there is no host.
  */

@@ -16,7 +16,10 @@ export class OperationError extends Error {
   }
 }
 
-/** Replaces the split of one route. Releases that are not listed are evicted. */
+/**
+ * Replaces the split of one route. Releases that are not listed are evicted; those that were listed before keep their
+ * places (S2), whatever order they are given in now: another order would move sessions that no weight moves.
+ */
 export function withSplit(
   document: MeshServiceInput,
   split: SplitInput,
@@ -33,7 +36,18 @@ export function withSplit(
         : `no route is named "${routeName}"; the service has ${names}`,
     );
   }
-  return checked(document, { routes: routes.map((route, i) => (i === index ? { ...route, split } : route)) });
+  const ordered = inPlace(split, routes[index]?.split ?? []);
+  const changed = routes.map((route, i) => (i === index ? { ...route, split: ordered } : route));
+  return checked(document, { routes: changed });
+}
+
+/** New ones come last, in the order in which they are given. */
+function inPlace(split: SplitInput, before: SplitInput): SplitInput {
+  const placeOf = ({ version }: SplitInput[number]) => {
+    const place = before.findIndex((entry) => entry.version === version);
+    return place === -1 ? before.length : place;
+  };
+  return [...split].sort((a, b) => placeOf(a) - placeOf(b));
 }
 
 /** Makes a release `stable` and the only one of every split that weighs releases or takes all requests. */

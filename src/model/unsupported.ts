@@ -1,22 +1,34 @@
 import type { Problem } from './problems.js';
 
+interface Unsupported {
+  readonly path: string;
+  /** Undefined: every value. */
+  readonly values?: readonly unknown[];
+  readonly instead?: string;
+}
+
 /**
  * Fields that the resource has and nothing implements yet. They are refused by name: an ignored field would
  * promise what no sidecar does.
  */
-const UNSUPPORTED: readonly { readonly path: string; readonly values?: readonly unknown[] }[] = [
+const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'spec.protocol', values: ['http2', 'grpc', 'tcp'] },
   { path: 'spec.versions[].selector' },
-  { path: 'spec.affinity.key[].source', values: ['identity'] },
+  {
+    path: 'spec.affinity.key[].source',
+    values: ['identity'],
+    instead:
+      'it takes mutual TLS between pods to tell callers apart; use ip, or a header that says who calls',
+  },
 ];
 
 export function findUnsupported(input: unknown): Problem[] {
-  return UNSUPPORTED.flatMap(({ path, values }) =>
+  return UNSUPPORTED.flatMap(({ path, values, instead }) =>
     collect(input, path.split('.'), [])
       .filter(({ value }) => value !== undefined && (values === undefined || values.includes(value)))
       .map(({ path: at, value }) => ({
         path: at,
-        message: `${values ? `${JSON.stringify(value)} ` : ''}is not implemented yet`,
+        message: `${values ? `${JSON.stringify(value)} ` : ''}is not implemented yet${instead ? `: ${instead}` : ''}`,
       })),
   );
 }

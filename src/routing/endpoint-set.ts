@@ -3,6 +3,7 @@ import { buildMaglev, type Maglev } from '../hashing/maglev.js';
 import { buildRing, proportionalRingSize, type Ring } from '../hashing/ring.js';
 import type { LoadBalancerConfig } from '../xds/cluster.js';
 import type { EndpointConfig } from '../xds/endpoint.js';
+import { localityWeights } from './locality-weights.js';
 import type { PinDigests } from './pins.js';
 
 /** An endpoint as a decision sees it. The data path's own class implements it. */
@@ -37,11 +38,16 @@ export class EndpointSet {
     weightOf: (endpoint: Endpoint) => number,
   ) {
     this.usable = Uint32Array.from(endpoints.keys()).filter((i) => usability[i] === USABLE);
+    const byLocality =
+      tables.config.hashing?.byLocality === true
+        ? localityWeights(endpoints, (i) => usability[i] === USABLE, weightOf)
+        : undefined;
+    const loadWeightOf = byLocality ?? weightOf;
     this.weightEnds = new Float64Array(this.usable.length);
     let sum = 0;
     let isEven = true;
     this.usable.forEach((index, i) => {
-      const weight = weightOf(this.at(index));
+      const weight = loadWeightOf(this.at(index));
       sum += weight;
       this.weightEnds[i] = sum;
       isEven &&= weight === this.weightEnds[0];
@@ -50,7 +56,7 @@ export class EndpointSet {
   }
 
   /**
-   * @param endpoints in canonical order
+   * @param endpoints as the control plane lists them
    * @param weightOf for picks by load, where it differs from the configured weight that hashing goes by
    */
   static of(

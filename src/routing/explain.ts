@@ -61,7 +61,7 @@ export function explainDecision(
     ...explainSession(route, session),
   };
   if (placed.endpoint === undefined)
-    return { ...base, outcome: 'no-endpoint', release: explainMissing(placed) };
+    return { ...base, outcome: 'no-endpoint', release: explainMissing(host, placed) };
   return { ...base, outcome: 'forward', ...explainPlacement(host, placed) };
 }
 
@@ -182,9 +182,11 @@ function describeNewPin({ pinTo, release, endpoint }: Placement): string {
     : `${release.name}, endpoint ${endpoint.address}`;
 }
 
-function explainMissing({ release }: NoEndpoint) {
-  return {
-    name: release.name,
-    why: 'it would be right, but neither it nor the stable release has a usable endpoint',
-  };
+function explainMissing(host: VirtualHost, { release }: NoEndpoint) {
+  const { stable } = host.service;
+  const why =
+    release.cluster.endpoints.usableCount > 0
+      ? `it would be right, but the stable release, ${stable?.name}, has no usable endpoint`
+      : 'it would be right, but neither it nor the stable release has a usable endpoint';
+  return { name: release.name, why };
 }

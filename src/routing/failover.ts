@@ -1,11 +1,12 @@
 import { xxh64 } from '../hashing/xxh64.js';
-import { type EndpointSet, PINNED_ONLY } from './endpoint-set.js';
+import { type EndpointSet, PINNED_ONLY, UNUSABLE } from './endpoint-set.js';
 import { keepsEndpoint, pinnedIn } from './hold.js';
 import type { ChosenRelease, Question, Target } from './question.js';
 import type { Release, Split } from './table.js';
 
 /** S4 rule 5: the chosen release if it can serve the request, else where that goes instead. */
 export function failOver(wanted: ChosenRelease, question: Question): Target | undefined {
+  if (isSplitDown(wanted, question)) return undefined;
   if (serves(wanted.release, wanted.pinned, question)) return wanted;
   const { host, route } = question;
   const { stable } = host.service;
@@ -13,6 +14,22 @@ export function failOver(wanted: ChosenRelease, question: Question): Target | un
   if (target) return target;
   const chosen = route.affinity?.failoverAny ? chooseAny(question) : undefined;
   return (chosen && targetOn(chosen, question)) ?? lastResort(wanted, question);
+}
+
+/**
+ * S4 rule 5, case 19: a split without its stable release is down as a whole, unless `failover: any`. A release that
+ * a route or a lane names outright is no matter of the split.
+ */
+function isSplitDown({ release, reason }: ChosenRelease, { host, route }: Question): boolean {
+  const { stable } = host.service;
+  if (stable === undefined || release === stable || reason === 'named' || reason === 'lane') return false;
+  return isDown(stable) && slotsOf(route.split, stable) > 0 && route.affinity?.failoverAny !== true;
+}
+
+/** Not one of its endpoints may be used, not even by its pinned sessions, and there is no panic. */
+function isDown({ cluster: { endpoints, lastResort } }: Release): boolean {
+  if (endpoints.usableCount > 0 || lastResort !== undefined) return false;
+  return endpoints.endpoints.every((_, i) => endpoints.usabilityAt(i) === UNUSABLE);
 }
 
 /** Nowhere to go. In a panic nobody's checks count: the session stays where it belongs, or else goes to `stable`. */
@@ -61,5 +78,5 @@ function chooseAny(question: Question): Release | undefined {
 
 function slotsOf({ releases, ends }: Split, release: Release): number {
   const index = releases.indexOf(release);
-  return (ends[index] as number) - (ends[index - 1] ?? 0);
+  return index === -1 ? 0 : (ends[index] as number) - (ends[index - 1] ?? 0);
 }

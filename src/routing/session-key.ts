@@ -1,6 +1,6 @@
 import { combineHashes, xxh64, xxh64OfHeader } from '../hashing/xxh64.js';
 import { readBaggage } from '../http/baggage.js';
-import { readCookie } from '../http/cookies.js';
+import { findCookie, readCookie } from '../http/cookies.js';
 import { headerName } from '../http/header-name.js';
 import type { CookieConfig, HashPolicyConfig, KeySourceConfig } from '../xds/hash-policy.js';
 import { formatSessionCookie, type Pin, parseSessionCookie } from './pins.js';
@@ -41,7 +41,7 @@ export class SessionKeys {
    */
   constructor(
     policies: readonly HashPolicyConfig[],
-    private readonly seed: bigint,
+    readonly seed: bigint,
     private readonly mintKey: () => string,
   ) {
     this.sources = policies.map(({ source }) => source);
@@ -135,10 +135,13 @@ function readSessionCookie(
   seed: bigint,
 ): SessionKey | undefined {
   const header = request.header(COOKIE);
-  const value = header === undefined ? undefined : readCookie(header, config.name);
-  if (value === undefined || value === '') return undefined;
-  if (config.opaque) return { hash: xxh64(value, seed), source, cookie: undefined };
-  const session = parseSessionCookie(value);
+  if (header === undefined) return undefined;
+  if (config.opaque) {
+    const value = readCookie(header, config.name);
+    return value ? { hash: xxh64(value, seed), source, cookie: undefined } : undefined;
+  }
+  // A client may have another of the name, for another path or domain, that no answer of ours can replace.
+  const session = findCookie(header, config.name, parseSessionCookie);
   return session && { hash: xxh64(session.key, seed), source, cookie: { config, ...session, minted: false } };
 }
 

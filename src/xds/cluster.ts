@@ -44,15 +44,15 @@ export interface LoadBalancerConfig {
   readonly tableSize: number;
   /** Time over which a new endpoint's share grows to its weight; 0: it has it at once. */
   readonly slowStartMs: number;
-  /** Ring hash and Maglev; undefined: neither is so configured. */
+  /** Undefined: as Envoy has it by default. */
   readonly hashing?: HashingConfig | undefined;
 }
 
-/** What makes consistent hashing differ from Envoy's defaults. */
+/** What makes picking differ from Envoy's defaults. */
 export interface HashingConfig {
   /** Most requests in flight that an endpoint may have, in percent of the average; 0: any number. */
   readonly balanceFactor: number;
-  /** Localities have weights of their own. */
+  /** Localities have weights of their own, for picks by load as well. */
   readonly byLocality: boolean;
   /** Endpoints are hashed by hostname, where they have one. */
   readonly byHostname: boolean;

@@ -35,7 +35,7 @@ export interface EndpointHashing {
 
 export interface AssignmentResource {
   readonly name: string;
-  /** In one canonical order, so that every reader builds the same ring. */
+  /** As they are listed: what Envoy makes of them can depend on their order. */
   readonly endpoints: readonly EndpointConfig[];
 }
 
@@ -77,12 +77,12 @@ export function readLocalities(
       seen.set(endpoint.address, endpoint);
     });
   });
-  return Object.freeze([...seen.values()].sort(inCanonicalOrder));
+  return Object.freeze([...seen.values()]);
 }
 
 /**
- * By zone, then by address. Envoy and gRPC keep the order that they are sent, and a ring of weighted endpoints can
- * depend on it by an entry (its arithmetic rounds), so our control plane sends this order and our sidecar restores it.
+ * By zone, then by address: the order in which our control plane lists endpoints, whatever the operator's is. A ring
+ * of weighted endpoints can depend on it by an entry (its arithmetic rounds), and where bounded load goes does.
  */
 export function inCanonicalOrder(
   a: { readonly zone: string; readonly address: string },

@@ -22,6 +22,7 @@ const GRPC_ONLY = 'for gRPC requests, which a sidecar does not carry yet';
 const OWN_CONNECTIONS = 'how connections are kept is the sidecar’s own';
 const OWN_BUFFERS = 'the sidecar’s own bounds hold';
 const ALL_UPGRADES = 'every upgrade is carried';
+const NO_ZONES = 'there is no cluster of one’s own to compare zones with';
 const RING_SIZES = {
   minimum_ring_size: 'up to `maximum_ring_size`',
   maximum_ring_size: 'up to 8,388,608',
@@ -153,7 +154,8 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
     only: {
       type: '`EDS`, `STATIC`, `STRICT_DNS`, `LOGICAL_DNS`',
       lb_policy: '`ROUND_ROBIN`, `LEAST_REQUEST`, `RANDOM`, `RING_HASH`, `MAGLEV`',
-      load_balancing_policy: 'the first of round robin, least request, ring hash and Maglev that it lists',
+      load_balancing_policy:
+        'the first of round robin, least request, ring hash, Maglev, and locality around one of these, that it lists',
       transport_socket: '`raw_buffer`, `tls`',
       typed_extension_protocol_options: '`HttpProtocolOptions` that lead to HTTP/1.1',
       health_checks: 'one',
@@ -185,7 +187,7 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
   'envoy.config.cluster.v3.Cluster.CommonLbConfig': {
     honoured: 'healthy_panic_threshold locality_weighted_lb_config consistent_hashing_lb_config',
     ignored: {
-      'there is no cluster of one’s own to compare zones with': 'zone_aware_lb_config',
+      [NO_ZONES]: 'zone_aware_lb_config',
       'changes are taken over as they come': 'update_merge_window',
       'draining endpoints keep their sessions, unhealthy ones do not': 'override_host_status',
     },
@@ -202,10 +204,19 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
   },
   'envoy.config.cluster.v3.Cluster.MaglevLbConfig': { honoured: 'table_size', only: TABLE_SIZES },
   'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest': {
-    honoured: 'choice_count slow_start_config',
+    honoured: 'choice_count slow_start_config locality_lb_config',
     only: { choice_count: '2' },
   },
-  'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin': { honoured: 'slow_start_config' },
+  'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin': {
+    honoured: 'slow_start_config locality_lb_config',
+  },
+  'envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality': {
+    honoured: 'endpoint_picking_policy',
+  },
+  'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig': {
+    honoured: 'locality_weighted_lb_config',
+    ignored: { [NO_ZONES]: 'zone_aware_lb_config' },
+  },
   'envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig': { honoured: 'slow_start_window' },
   'envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash': {
     honoured:
@@ -297,8 +308,8 @@ const ENDPOINTS: Readonly<Record<string, FieldSupport>> = {
   'envoy.config.endpoint.v3.ClusterLoadAssignment.Policy': {
     honoured: '',
     ignored: {
-      'there is one priority, which nothing spills over from':
-        'overprovisioning_factor weighted_priority_health',
+      'there is one priority, which nothing spills over from': 'weighted_priority_health',
+      'a locality makes up for what it has lost by 1.4 times, the default': 'overprovisioning_factor',
     },
   },
   'envoy.config.endpoint.v3.LocalityLbEndpoints': {

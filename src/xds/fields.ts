@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, SocketAddress } from 'node:net';
 import { programSizeBound, regexProblem } from '../model/regular-expression.js';
 import type { Message } from './descriptors.js';
 
@@ -108,7 +108,11 @@ export function toDuration(ms: number): { seconds: number; nanos: number } {
   return { seconds, nanos: Math.round((ms - seconds * 1000) * 1e6) };
 }
 
-/** `10.0.0.1:80`, `[fd00::1]:80`: Envoy's default host key, and how endpoints are named everywhere. */
+/**
+ * `10.0.0.1:80`, `[fd00::1]:80`: Envoy's default host key, and how endpoints are named everywhere. Of the spellings of
+ * an IPv6 address, the canonical one.
+ */
 export function formatAddress(host: string, port: number): string {
-  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+  if (isIP(host) !== 6) return `${host}:${port}`;
+  return `[${new SocketAddress({ address: host, family: 'ipv6' }).address}]:${port}`;
 }

@@ -1,6 +1,6 @@
 import { DEFAULT_MAGLEV_TABLE_SIZE } from '../hashing/maglev.js';
 import { DEFAULT_RING_SIZE, type RingSize } from '../hashing/ring.js';
-import type { LoadBalancerConfig, LoadBalancerKind } from './cluster.js';
+import type { HashingConfig, LoadBalancerConfig, LoadBalancerKind } from './cluster.js';
 import { readSlowStart } from './cluster-calm.js';
 import { type Message, unpackAny } from './descriptors.js';
 import { message, messages, type Problems, text, wrapped } from './fields.js';
@@ -19,6 +19,8 @@ const LEGACY_CONFIG: Readonly<Record<string, readonly [LoadBalancerKind, type: s
   MAGLEV: ['maglev', 'MaglevLbConfig'],
   RANDOM: ['random', ''],
 };
+const WRR_LOCALITY = `${LB_PACKAGE}.wrr_locality.v3.WrrLocality`;
+const LOCALITY_LB = `${LB_PACKAGE}.common.v3.LocalityLbConfig`;
 const POLICY_TYPES: readonly [string, LoadBalancerKind][] = [
   [`${LB_PACKAGE}.ring_hash.v3.RingHash`, 'ring-hash'],
   [`${LB_PACKAGE}.maglev.v3.Maglev`, 'maglev'],
@@ -29,17 +31,41 @@ const POLICY_TYPES: readonly [string, LoadBalancerKind][] = [
 /** `load_balancing_policy` wins over `lb_policy`; of its list, the first that is known. */
 export function readLoadBalancer(raw: Message, problems: Problems): LoadBalancerConfig {
   const policies = messages(message(raw.loadBalancingPolicy)?.policies);
+  const known = readPolicies(raw, policies, problems);
+  if (known !== undefined) return known;
+  if (policies.length > 0) problems.add('load_balancing_policy', 'names no policy that is supported');
+  return readLegacyBalancer(raw, problems);
+}
+
+function readPolicies(
+  raw: Message,
+  policies: readonly Message[],
+  problems: Problems,
+): LoadBalancerConfig | undefined {
   for (const policy of policies) {
-    const typed = message(policy.typedExtensionConfig)?.typedConfig;
+    const typed = message(policy.typedExtensionConfig)?.typedConfig ?? {};
+    const byLocality = readWrrLocality(raw, unpackAny(typed, WRR_LOCALITY), problems);
+    if (byLocality !== undefined) return byLocality;
     for (const [typeName, kind] of POLICY_TYPES) {
-      const found = typed === undefined ? undefined : unpackAny(typed, typeName);
+      const found = unpackAny(typed, typeName);
       if (found === undefined) continue;
       refuseUnsupported(typeName, found, 'load_balancing_policy', problems);
       return loadBalancer(raw, kind, found, 'load_balancing_policy', problems);
     }
   }
-  if (policies.length > 0) problems.add('load_balancing_policy', 'names no policy that is supported');
-  return readLegacyBalancer(raw, problems);
+  return undefined;
+}
+
+/** Localities by their weights; within them, what the policy has inside. */
+function readWrrLocality(
+  raw: Message,
+  policy: Message | undefined,
+  problems: Problems,
+): LoadBalancerConfig | undefined {
+  if (policy === undefined) return undefined;
+  refuseUnsupported(WRR_LOCALITY, policy, 'load_balancing_policy', problems);
+  const inner = readPolicies(raw, messages(message(policy.endpointPickingPolicy)?.policies), problems);
+  return inner && { ...inner, hashing: { ...(inner.hashing ?? PLAIN_HASHING), byLocality: true } };
 }
 
 function readLegacyBalancer(raw: Message, problems: Problems): LoadBalancerConfig {
@@ -84,6 +110,7 @@ function checkChoices(config: Message, path: string, problems: Problems): void {
     problems.add(`${path}.hash_function`, 'MURMUR_HASH_2 is not supported; use XX_HASH');
 }
 
+const PLAIN_HASHING: HashingConfig = { balanceFactor: 0, byLocality: false, byHostname: false };
 const LEAST_BALANCE_FACTOR = 100;
 
 const COMMON_LB_TYPE = 'envoy.config.cluster.v3.Cluster.CommonLbConfig';
@@ -101,7 +128,12 @@ function hashingConfig(
   const factor = wrapped(consistent.hashBalanceFactor) ?? wrapped(policy.hashBalanceFactor) ?? 0;
   if (factor !== 0 && factor < LEAST_BALANCE_FACTOR)
     problems.add('hash_balance_factor', `must be at least ${LEAST_BALANCE_FACTOR}`);
-  const byLocality = message(policy.localityWeightedLbConfig) ?? message(common?.localityWeightedLbConfig);
+  const locality = message(policy.localityLbConfig) ?? {};
+  refuseUnsupported(LOCALITY_LB, locality, 'load_balancing_policy.locality_lb_config', problems);
+  const byLocality =
+    message(policy.localityWeightedLbConfig) ??
+    message(locality.localityWeightedLbConfig) ??
+    message(common?.localityWeightedLbConfig);
   const byHostname = consistent.useHostnameForHashing === true || policy.useHostnameForHashing === true;
   if (factor === 0 && byLocality === undefined && !byHostname) return {};
   return { hashing: { balanceFactor: factor, byLocality: byLocality !== undefined, byHostname } };

@@ -130,20 +130,28 @@ t.test('a cookie that is none of ours counts as absent and is replaced', async (
   }
 });
 
-t.test('a session is found among 10,000 cookies; of several of its name the first counts', async (t) => {
-  const { value, backend } = await newSession('cookie', 'v2');
-  const many = numbers(10_000)
-    .map(() => 'a=b;')
-    .join('');
-  for (const cookie of [`${many}sid=${value}`, `sid=${value};${many}`, `sid=${value}; sid=garbage`])
-    t.match(await withCookie('cookie', cookie), { status: 200, body: backend, setCookie: undefined });
-  const second = await withCookie('cookie', `sid=garbage; sid=${value}`);
-  t.match(second, { status: 200, setCookie: /^sid=/ });
-  for (const separator of [';;;;', '; =; ;=;', '; sid; ', '; SID=x; ']) {
-    const answer = await withCookie('cookie', `a=b${separator}sid=${value}`);
-    t.match(answer, { status: 200, body: backend, setCookie: undefined }, separator);
-  }
-});
+t.test(
+  'a session is found among 10,000 cookies; of several of its name the first that is one counts',
+  async (t) => {
+    const { value, backend } = await newSession('cookie', 'v2');
+    const many = numbers(10_000)
+      .map(() => 'a=b;')
+      .join('');
+    const other = await newSession('cookie', 'v1');
+    for (const cookie of [
+      `${many}sid=${value}`,
+      `sid=${value};${many}`,
+      `sid=${value}; sid=garbage`,
+      `sid=garbage; sid=; sid="; sid=${value}`,
+      `sid=${value}; sid=${other.value}`,
+    ])
+      t.match(await withCookie('cookie', cookie), { status: 200, body: backend, setCookie: undefined });
+    for (const separator of [';;;;', '; =; ;=;', '; sid; ', '; SID=x; ']) {
+      const answer = await withCookie('cookie', `a=b${separator}sid=${value}`);
+      t.match(answer, { status: 200, body: backend, setCookie: undefined }, separator);
+    }
+  },
+);
 
 t.test("another service's pin holds nothing, not even where releases and pods are the same", async (t) => {
   for (const n of numbers(20)) {
@@ -186,36 +194,29 @@ function turnBit(pin: string, bit: number): string {
   return bytes.toString('base64url');
 }
 
-t.test(
-  'baggage: one member is found among many; what is longer than W3C asks for counts as absent',
-  async (t) => {
-    const baggage = (...values: readonly string[]): FastRequest => ({
-      host: 'baggage.shop',
-      headers: values.map((value) => ['baggage', value]),
-    });
-    const plain = await sticks(t, baggage('user=ann'));
-    const members = numbers(1500).map((n) => `m${n}=1`);
-    for (const same of [
-      baggage(`${members.slice(0, 800).join()},user=ann`),
-      baggage('user=ann;secret;ttl=1,user=bob'),
-      baggage('other=1', 'user=ann'),
-      baggage(',,=,;=;,user = ann ,='),
-      baggage('user=%61nn'),
-    ])
-      t.equal(await sticks(t, same), plain, 'one session');
-    for (const value of ['user=%', 'user=%zz', 'user=%4', `user=${BYTES}`, 'user=%ff%fe%00%0d%0a', 'user==='])
-      await sticks(t, baggage(value));
-    const absent = [
-      baggage(`${numbers(10_000).join('=,')},user=ann`),
-      baggage(`user=ann,pad=${'x'.repeat(8192)}`),
-      baggage(...numbers(80).map(() => `user=${'x'.repeat(200)}`)),
-      baggage('user=;a=b'),
-      baggage('user'),
-      baggage(','.repeat(8000)),
-    ];
-    for (const request of absent) await spreads(t, request);
-  },
-);
+t.test('baggage: one member is found among many, in a header as long as a head may be', async (t) => {
+  const baggage = (...values: readonly string[]): FastRequest => ({
+    host: 'baggage.shop',
+    headers: values.map((value) => ['baggage', value]),
+  });
+  const plain = await sticks(t, baggage('user=ann'));
+  const members = numbers(1500).map((n) => `m${n}=1`);
+  for (const same of [
+    baggage(`${members.slice(0, 800).join()},user=ann`),
+    baggage('user=ann;secret;ttl=1,user=bob'),
+    baggage('other=1', 'user=ann'),
+    baggage(',,=,;=;,user = ann ,='),
+    baggage('user=%61nn'),
+    baggage(`${numbers(10_000).join('=,')},user=ann`),
+    baggage(`user=ann,pad=${'x'.repeat(8192)}`),
+  ])
+    t.equal(await sticks(t, same), plain, 'one session');
+  for (const value of ['user=%', 'user=%zz', 'user=%4', `user=${BYTES}`, 'user=%ff%fe%00%0d%0a', 'user==='])
+    await sticks(t, baggage(value));
+  await sticks(t, baggage(...numbers(80).map(() => `user=${'x'.repeat(200)}`)));
+  const absent = [baggage('user=;a=b'), baggage('user'), baggage(','.repeat(8000))];
+  for (const request of absent) await spreads(t, request);
+});
 
 t.test('a lane that no release carries changes nothing', async (t) => {
   for (const lane of ['', '%', BYTES, 'x'.repeat(8000), '__proto__', 'constructor', '\u00ff'.repeat(100)]) {

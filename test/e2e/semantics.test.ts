@@ -158,7 +158,8 @@ t.test('14, 15: a sixth pod takes its share under balanced, and nobody under per
     const changed = moved(before, after);
     if (endpoint === 'persistent') t.same(changed, []);
     else {
-      t.ok(Math.abs(changed.length / SESSIONS - 1 / 6) < 0.03, `${changed.length} sessions moved`);
+      // Ports are what comes: 3 points are 3 standard deviations of a pod's share (ADR 3), and this is 4 of them.
+      t.ok(Math.abs(changed.length / SESSIONS - 1 / 6) < 0.04, `${changed.length} sessions moved`);
       t.ok(
         changed.every((i) => after[i] === 'extra-1'),
         'all of them to the new pod',
@@ -173,14 +174,15 @@ t.test(
     const service = await world.service(t, { v1: 5 }, { v1: 1 }, { affinity: persistent });
     const before = await service.callAll(ids);
     await service.backend('v1-3').stop();
-    // The first calls find out; what they find holds for all that follow.
-    await service.callAll(ids);
+    // The first calls find out, and none of them fails.
     const during = await service.callAll(ids);
     t.same(
       moved(before, during),
       ids.filter((i) => before[i] === 'v1-3'),
+      'who finds out moves, and nobody else',
     );
-    t.same(moved(during, await service.callAll(ids)), [], 'once');
+    for (let call = 1; call <= 3; call++)
+      t.same(moved(during, await service.callAll(ids)), [], `once: call ${call} after that`);
     await service.backend('v1-3').listen();
     await eventually('the pod is readmitted', async () => {
       const fresh = await service.callAll(Array.from({ length: 50 }, (_, i) => `probe-${Date.now()}-${i}`));
@@ -216,16 +218,27 @@ t.test('18: all of v2 dead: v1 answers, and its sessions are back when it recove
   t.same(moved(before, await service.callAll(ids)), []);
 });
 
-t.test('19: all of v1 dead: 503, and never v2', async (t) => {
-  const service = await world.service(t, { v1: 2, v2: 2 }, { v1: 100, v2: 0 }, { affinity: persistent });
+t.test('19: all of v1 dead: 503 for everybody, and never v2, unless failover: any', async (t) => {
+  const some = ids.slice(0, 1000);
+  const service = await world.service(t, { v1: 2, v2: 2 }, { v1: 90, v2: 10 }, { affinity: persistent });
+  const before = await service.callAll(some);
+  const call = (users: readonly number[]) => world.caller().all(users.map((i) => service.request(i)));
+  const allRefused = async (users: readonly number[]) => {
+    for (const { status, error, body } of await call(users)) {
+      if (status === 503 && error === 'no-endpoint' && body.startsWith('no usable endpoint')) continue;
+      t.fail(`${status} ${error}: ${body}`);
+      return;
+    }
+  };
   for (const name of ['v1-1', 'v1-2']) await service.backend(name).stop();
-  const answers = await world.caller().all(ids.slice(0, 1000).map((i) => service.request(i)));
-  for (const { status, error, body } of answers) {
-    if (status === 503 && error === 'no-endpoint' && body.startsWith('no usable endpoint')) continue;
-    t.fail(`${status} ${error}: ${body}`);
-    return;
-  }
-  t.equal(service.backend('v2-1').requests + service.backend('v2-2').requests, 0);
+  // Refusals tell that they are gone; v2 is not asked for those either.
+  const asked = () => service.backend('v2-1').requests + service.backend('v2-2').requests;
+  const earlier = asked();
+  await allRefused(some.filter((i) => releaseOf(before[i]) === 'v1'));
+  await allRefused(some);
+  t.equal(asked(), earlier, 'sessions that belong to v2 included');
+  await service.apply({ v1: 90, v2: 10 }, { affinity: { ...persistent, failover: 'any' } });
+  t.equal(share(await service.callAll(some), 'v2'), 1);
 });
 
 t.test(
@@ -236,10 +249,11 @@ t.test(
     const caller = world.caller();
     const first = await caller.all(ids.map(() => ({ host: service.host })));
     t.ok(
-      first.every(({ setCookie }) => setCookie?.startsWith('sid=')),
+      first.every(({ setCookies }) => setCookies.length === 1 && setCookies[0]?.startsWith('sid=')),
       'every first reply sets one cookie',
     );
-    t.ok(Math.abs(share(first.map(bodyOf), 'v2') - 0.3) < 0.015);
+    // 4.4 standard deviations.
+    t.ok(Math.abs(share(first.map(bodyOf), 'v2') - 0.3) < 0.02);
     const cookies = first.map(({ setCookie }) => setCookie?.split(';')[0] ?? '');
     t.equal(
       new Set(cookies.map((cookie) => cookie.slice(0, 26))).size,
@@ -256,7 +270,7 @@ t.test(
         `the same release and pod, through sidecar ${sidecar + 1}`,
       );
       t.ok(
-        again.every(({ setCookie }) => setCookie === undefined),
+        again.every(({ setCookies }) => setCookies.length === 0),
         'and no Set-Cookie',
       );
     }
@@ -272,22 +286,58 @@ t.test(
       'A'.repeat(8192),
       `"${'"'.repeat(50)}`,
     ]) {
-      const { status, setCookie } = await service.call({
+      const { status, setCookies } = await service.call({
         host: service.host,
         headers: [['cookie', `sid=${garbage}`]],
       });
       t.equal(status, 200, garbage.slice(0, 20));
-      t.match(setCookie, /^sid=[\w-]{22}\.[\w-]{16};/, 'replaced');
+      t.equal(setCookies.length, 1);
+      t.match(setCookies[0], /^sid=[\w-]{22}\.[\w-]{16};/, 'replaced');
     }
   },
 );
 
 t.test('22: no key and no cookie to make one of: the split holds, nothing sticks', async (t) => {
   const service = await world.service(t, { v1: 1, v2: 1 }, { v1: 90, v2: 10 }, { affinity: persistent });
-  const answers = await world.caller().all(ids.map(() => ({ host: service.host })));
-  t.ok(Math.abs(share(answers.map(bodyOf), 'v2') - 0.1) < 0.012, `share ${share(answers.map(bodyOf), 'v2')}`);
-  t.ok(answers.every(({ setCookie }) => setCookie === undefined));
+  // So many that one point is 6.7 standard deviations.
+  const answers = await world
+    .caller()
+    .all(Array.from({ length: 4 * SESSIONS }, () => ({ host: service.host })));
+  const places = answers.map(bodyOf);
+  t.ok(Math.abs(share(places, 'v2') - 0.1) < 0.01, `share ${share(places, 'v2')}`);
+  t.ok(answers.every(({ setCookies }) => setCookies.length === 0));
+  // By turns: 90 % after v1 and 10 % after v2, whoever was called before.
+  const after = (release: string) => places.filter((_, i) => i > 0 && releaseOf(places[i - 1]) === release);
+  t.ok(Math.abs(share(after('v2'), 'v2') - 0.1) < 0.03, 'what comes after v2 is v2 as seldom');
 });
+
+t.test(
+  "S7: an app that sets the session's cookie itself is left alone; what else it sets is its own",
+  async (t) => {
+    const affinity = { ...persistent, key: [{ cookie: { name: 'sid', ttl: '1h' } }] };
+    const service = await world.service(t, { v1: 1, v2: 1 }, { v1: 50, v2: 50 }, { affinity });
+    const pods = [...service.backends.values()].flat();
+    const cookiesOf = async (headers: readonly (readonly [string, string])[] = []) =>
+      (await service.call({ host: service.host, headers })).setCookies;
+    for (const own of ['sid=mine; Path=/; HttpOnly', 'sid=; Max-Age=0', 'sid=x']) {
+      for (const pod of pods) pod.cookies = ['theme=dark', own];
+      t.same(await cookiesOf(), ['theme=dark', own], own);
+      t.same(await cookiesOf([['cookie', 'sid=garbage']]), ['theme=dark', own]);
+    }
+    const others = ['theme=dark; Path=/', 'sid2=x', 'xsid=sid=x', 'SID=x'];
+    for (const pod of pods) pod.cookies = others;
+    const [ours = '', ...rest] = (await cookiesOf()).toSorted(
+      (a, b) => Number(b.startsWith('sid=')) - Number(a.startsWith('sid=')),
+    );
+    t.match(ours, /^sid=[\w-]{22}\.[\w-]{16}; Path=\/; Max-Age=3600; SameSite=Lax; HttpOnly$/);
+    t.same(rest, others);
+    t.same(
+      await cookiesOf([['cookie', ours.split(';')[0] ?? '']]),
+      others,
+      'and none of ours once the client has it',
+    );
+  },
+);
 
 t.test('23: a salt draws another sample of the same users, and each sticks', async (t) => {
   const plain = await world.service(t, { v1: 1, v2: 1 }, { v1: 90, v2: 10 }, { affinity: balanced });

@@ -1,4 +1,4 @@
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import t, { type Test } from 'tap';
 import type { Sidecar } from '../../sidecar/sidecar.js';
 import { Backend, type Handler } from '../support/backend.js';
@@ -119,6 +119,100 @@ t.test(
     );
   },
 );
+
+t.test('26: a lane is passed on and followed however long the baggage is', async (t) => {
+  const mesh = await TestMesh.start(t);
+  const seen: string[] = [];
+  const note: Handler = (request, response, backend) => {
+    seen.push(String(request.headers.baggage));
+    response.end(backend.name);
+  };
+  const backends = await Promise.all(
+    ['a-v1', 'a-v2', 'b-v1', 'b-v2'].map((name) => Backend.start(t, name, note)),
+  );
+  const versions = (of: string) =>
+    backends
+      .filter(({ name }) => name.startsWith(of))
+      .map(({ address }, i) => ({ name: `v${i + 1}`, address, ...(i === 1 ? { lane: 'canary' } : {}) }));
+  await mesh.apply(
+    service('a', { v1: 100, v2: 0 }, versions('a')),
+    service('b', { v1: 100, v2: 0 }, versions('b')),
+  );
+  const call = caller(
+    t,
+    (await mesh.sidecar({ service: { name: 'edge', namespace: 'shop' } })).addresses.outbound,
+  );
+  const members = Array.from({ length: 1000 }, (_, i) => `member-${i}=x`).join(',');
+  const first = await call('a', { headers: { 'x-user-id': '7', 'x-tester': 'yes', baggage: members } });
+  t.equal(first.body, 'a-v2');
+  t.equal(
+    seen[0],
+    `roost-lane=canary,${members}`,
+    'nothing is lost, and the lane is before what others may cut off',
+  );
+  const onward = await call('b', { headers: { 'x-user-id': '7', baggage: seen[0] as string } });
+  t.equal(onward.body, 'b-v2');
+});
+
+t.test('26: lane and session go past two apps in a row that pass on nothing but traceparent', async (t) => {
+  const mesh = await TestMesh.start(t);
+  const seen: string[] = [];
+  const last: Handler = (request, response, backend) => {
+    seen.push(JSON.stringify(request.headers));
+    response.end(backend.name);
+  };
+  const ends = await Promise.all(['c-v1', 'c-v2'].map((name) => Backend.start(t, name, last)));
+  const b = await pod(t, mesh, 'b-v1', (sidecar) => relay('c', sidecar));
+  const a = await pod(t, mesh, 'a-v1', (sidecar) => relay('b', sidecar));
+  await mesh.apply(
+    service('a', { v1: 1 }, [{ name: 'v1', address: a }]),
+    service('b', { v1: 1 }, [{ name: 'v1', address: b }]),
+    service(
+      'c',
+      { v1: 50, v2: 50 },
+      ends.map(({ address }, i) => ({ name: `v${i + 1}`, address })),
+    ),
+  );
+  const edge = await mesh.sidecar({ service: { name: 'edge', namespace: 'shop' } });
+  const call = caller(t, edge.addresses.outbound);
+  const places = new Set<string>();
+  for (let user = 0; user < 20; user++) {
+    const headers = (n: number) => ({
+      'x-user-id': `user-${user}`,
+      traceparent: `00-${String(user * 100 + n).padStart(32, '2')}-b7ad6b7169203331-01`,
+    });
+    const direct = (await call('c', { headers: headers(0) })).body;
+    places.add(direct);
+    for (let n = 1; n < 4; n++)
+      t.equal((await call('a', { headers: headers(n) })).body, `a-v1 > b-v1 > ${direct}`, `user ${user}`);
+  }
+  t.equal(places.size, 2);
+  t.notMatch(seen.at(-1), '"x-user-id"', 'the apps are told of no header that was not sent to them');
+});
+
+t.test('26: a lane of any bytes ends no line of the request that carries it on', async (t) => {
+  const mesh = await TestMesh.start(t);
+  const seen: IncomingHttpHeaders[] = [];
+  const end = await Backend.start(t, 'b-v1', (request, response) => {
+    seen.push(request.headers);
+    response.end('b-v1');
+  });
+  const front = await pod(t, mesh, 'a-v1', (sidecar) => relay('b', sidecar));
+  await mesh.apply(
+    service('a', { v1: 1 }, [{ name: 'v1', address: front }]),
+    service('b', { v1: 1 }, [{ name: 'v1', address: end.address }]),
+  );
+  const call = caller(
+    t,
+    (await mesh.sidecar({ service: { name: 'edge', namespace: 'shop' } })).addresses.outbound,
+  );
+  const { body } = await call('a', {
+    headers: { traceparent: TRACEPARENT, baggage: 'roost-lane=x%0D%0AEvil:%20yes' },
+  });
+  t.equal(body, 'a-v1 > b-v1');
+  t.match(seen[0], { baggage: 'roost-lane=x%0D%0AEvil:%20yes' });
+  t.equal(seen[0]?.evil, undefined);
+});
 
 t.test('a session key that the app does not pass on is found by its trace', async (t) => {
   const mesh = await TestMesh.start(t);

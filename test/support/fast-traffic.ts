@@ -13,6 +13,8 @@ export class NamedBackend {
   requests = 0;
   /** Statuses to answer with before going back to 200. */
   readonly failing: number[] = [];
+  /** Values of `Set-Cookie`, each a field of its own in every response. */
+  cookies: readonly string[] = [];
   port = 0;
   private server: Server | undefined;
   private readonly sockets = new Set<Socket>();
@@ -62,7 +64,10 @@ export class NamedBackend {
         text = text.slice(end + END_OF_HEAD.length);
         this.requests++;
         const status = this.failing.shift() ?? 200;
-        socket.write(`HTTP/1.1 ${status} X\r\nContent-Length: ${this.name.length}\r\n\r\n${this.name}`);
+        const cookies = this.cookies.map((value) => `Set-Cookie: ${value}\r\n`).join('');
+        socket.write(
+          `HTTP/1.1 ${status} X\r\n${cookies}Content-Length: ${this.name.length}\r\n\r\n${this.name}`,
+        );
       }
     });
   }
@@ -92,7 +97,9 @@ export interface FastAnswer {
   readonly status: number;
   /** Body: the backend's name, or an error's text. */
   readonly body: string;
+  /** Of several, the first. */
   readonly setCookie: string | undefined;
+  readonly setCookies: readonly string[];
   readonly error: string | undefined;
 }
 
@@ -171,10 +178,12 @@ class FastConnection {
     const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
     const total = end + END_OF_HEAD.length + length;
     if (this.text.length < total) return;
+    const setCookies = [...head.matchAll(/\r\nset-cookie: ([^\r]*)/gi)].map(([, value]) => value as string);
     const answer: FastAnswer = {
       status: Number(head.slice(9, 12)),
       body: this.text.slice(end + END_OF_HEAD.length, total).trimEnd(),
-      setCookie: /set-cookie: ([^\r]*)/i.exec(head)?.[1],
+      setCookie: setCookies[0],
+      setCookies,
       error: /x-roost-error: ([^\r]*)/i.exec(head)?.[1],
     };
     this.text = this.text.slice(total);

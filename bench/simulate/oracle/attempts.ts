@@ -44,7 +44,7 @@ export function follow(situation: Situation, outcome: Outcome, hashing: Consiste
     if (release === undefined) {
       wanted = chanceAsClaimed(wanted, attempt, situation);
       if (tried.length === 0) first = wanted;
-      targets = wanted.release ? targetsOf(wanted.release, situation, without) : [];
+      targets = targetsOf(wanted, situation, without);
       release = targets.find(({ name }) => name === attempt.release);
       if (release === undefined)
         return { problem: `${attempt.release}, not ${names(targets)} (${wanted.rule})` };
@@ -111,7 +111,10 @@ function checkNowhere(
 ): string | undefined {
   if (release !== undefined) return `gave up with pods of ${release.name} left`;
   const candidates = wanted.release === undefined ? open(situation.route.split) : [wanted.release];
-  const dead = candidates.filter((candidate) => targetsOf(candidate, situation, without).length === 0);
+  const { rule } = wanted;
+  const dead = candidates.filter(
+    (each) => targetsOf({ rule, release: each }, situation, without).length === 0,
+  );
   if (dead.length > 0) return undefined;
   const somewhere = candidates.filter((candidate) => serves(candidate, situation, without));
   return `no answer, with usable pods in ${names(somewhere.length > 0 ? somewhere : candidates)}`;

@@ -1,3 +1,4 @@
+import { UNUSABLE } from '../../../src/routing/endpoint-set.js';
 import type { Held } from './memory.js';
 import { ownerOf, type ReadRelease, type ReadSplit } from './reading.js';
 import { isNamed, isUsable, leadsTo, podIndex, type Situation, serves } from './situation.js';
@@ -47,16 +48,25 @@ function releaseInLane({ read, route, lane }: Situation): ReadRelease | undefine
   return route.split.releases.find(inLane) ?? read.releases.find(inLane);
 }
 
-/** S4.5: where a request may go that wants this release. Empty: nowhere, 503. */
+/** S4.5: where a request may go. Empty: nowhere, 503. */
 export function targetsOf(
-  wanted: ReadRelease,
+  { rule, release: wanted }: Wanted,
   situation: Situation,
   without: readonly ReadRelease[],
 ): readonly ReadRelease[] {
   const { read, route } = situation;
+  if (wanted === undefined || isSplitDown(rule, wanted, situation)) return [];
   if (serves(wanted, situation, without)) return [wanted];
   if (serves(read.stable, situation, without)) return [read.stable];
   return read.affinity.failover === 'any' ? anyOf(route.split, situation, without) : [];
+}
+
+/** Case 19: where the split weighs a stable release that is dead, what the split decides is 503. */
+function isSplitDown(rule: Rule, wanted: ReadRelease, { read, route, sees }: Situation): boolean {
+  const bySplit = rule === 'held' || rule === 'slot' || rule === 'random';
+  if (!bySplit || wanted === read.stable || read.affinity.failover === 'any') return false;
+  if (!open(route.split).includes(read.stable)) return false;
+  return sees(read.stable).view.states.every((state) => state === UNUSABLE);
 }
 
 /** S4.5 `failover: any` with S2: a drained release gets nobody new while another serves. */

@@ -9,12 +9,16 @@ import { parseSplit } from './release.js';
 import { CLIENT_FLAGS, DRAIN_FLAG, OUTPUT_FLAG, withClient } from './shared.js';
 
 interface RoutePlan {
+  /** Empty: no route would take these requests. */
   readonly route: string;
+  /** Empty: no route takes them now. */
+  readonly previousRoute: string;
   readonly sticky: boolean;
   readonly shares: readonly { readonly release: string; readonly before: number; readonly after: number }[];
   readonly moves: readonly { readonly from: string; readonly to: string; readonly share: number }[];
   readonly movedRelease: number;
   readonly movedEndpoint: number;
+  readonly lost: number;
   readonly livePins: number;
   readonly movedPins: number;
   readonly note: string;
@@ -31,7 +35,7 @@ const PLAN_FLAGS = {
   failAbove: {
     name: 'fail-above',
     argument: 'PERCENT',
-    help: 'exit with 1 if a larger share of the sessions of any route would move, to another release or pod',
+    help: 'exit with 1 if a larger share of the sessions of any route would move to another release or pod, or be lost',
     parse: percentage,
   },
   ...CLIENT_FLAGS,
@@ -67,7 +71,9 @@ export function addPlan(program: Command): void {
     .summary('show what a change would move, before it moves it')
     .description(
       'Shows the share of sessions that a change would move, from which release to which, and the share that would ' +
-        'change pod. Shares are exact: every session of the hash space is decided, by the decision that sidecars make.',
+        'change pod, for the requests of each route as routes are now and as they will be, whatever they are called. ' +
+        'Shares are exact unless it says otherwise: every session of the hash space is decided, by the decision that ' +
+        'sidecars make.',
     )
     .addHelpText(
       'after',
@@ -120,12 +126,12 @@ async function showPlans(requests: readonly object[], flags: Values<typeof PLAN_
   const worst = Math.max(
     0,
     ...plans.flatMap(({ routes }) =>
-      routes.map(({ movedRelease, movedEndpoint }) => Math.max(movedRelease, movedEndpoint)),
+      routes.map(({ movedRelease, movedEndpoint, lost }) => Math.max(movedRelease, movedEndpoint) + lost),
     ),
   );
   if (flags.failAbove !== undefined && worst > flags.failAbove + 1e-9) {
     throw new CommandError(
-      `${percent(worst)} of the sessions of a route would move, more than --fail-above ${percent(flags.failAbove)}`,
+      `${percent(worst)} of the sessions of a route would move or be lost, more than --fail-above ${percent(flags.failAbove)}`,
     );
   }
 }
@@ -139,7 +145,7 @@ function describePlan({ key, isNew, unchanged, routes }: PlanResponse): string {
 function describeRoute(plan: RoutePlan): string {
   const rows = plan.shares.map(({ release, before, after }) => [release, percent(before), percent(after)]);
   const table = formatTable(['RELEASE', 'NEW SESSIONS NOW', 'THEN'], rows);
-  const lines = [`route ${plan.route}`, indent(table), ''];
+  const lines = [describeRequests(plan), indent(table), ''];
   if (plan.sticky) lines.push(`  ${describeMoves(plan)}`);
   if (plan.livePins > 0)
     lines.push(`  of ${plan.livePins} sessions pinned in sidecars now, ${plan.movedPins} would move`);
@@ -147,13 +153,24 @@ function describeRoute(plan: RoutePlan): string {
   return lines.join('\n').trimEnd();
 }
 
-/** "5.0 % of sessions move v1 → v2, 0.0 % move back; 0.0 % change pod" */
-function describeMoves({ moves, movedRelease, movedEndpoint }: RoutePlan): string {
+/** "route beta, for requests that route default takes now" */
+function describeRequests({ route, previousRoute }: RoutePlan): string {
+  if (route === '') return `route ${previousRoute}, for requests that no route would take`;
+  if (route === previousRoute) return `route ${route}`;
+  const by = previousRoute === '' ? 'no route' : `route ${previousRoute}`;
+  return `route ${route}, for requests that ${by} takes now`;
+}
+
+/** "5.0 % of sessions move v1 → v2, 0 move back; 0.0 % change pod within their release" */
+function describeMoves({ moves, movedRelease, movedEndpoint, lost }: RoutePlan): string {
   const [first, ...others] = moves.map(
     ({ from, to, share }) => `${percent(share)} of sessions move ${from} → ${to}`,
   );
-  const releases = first === undefined ? 'no session changes release' : [first, ...others].join(', ');
-  return `${releases}; ${percent(Math.max(0, movedEndpoint - movedRelease))} change pod within their release`;
+  const none = movedRelease > 0 ? 'any session may change release' : 'no session changes release';
+  const back = others.length === 0 ? ['0 move back'] : others;
+  const releases = first === undefined ? none : [first, ...back].join(', ');
+  const pods = `${percent(Math.max(0, movedEndpoint - movedRelease))} change pod within their release`;
+  return [releases, pods, ...(lost > 0 ? [`${percent(lost)} are lost`] : [])].join('; ');
 }
 
 function percent(share: number): string {

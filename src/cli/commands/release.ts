@@ -34,7 +34,7 @@ export function addSplit(program: Command): void {
     .summary('set the weights of a split')
     .description(
       'Sets the weights of a route. A version with weight 0 keeps its sessions and gets no new ones; one that is ' +
-        'not listed loses them at once.',
+        'not listed loses them at once. The order does not matter: versions keep their places in the split.',
     )
     .addHelpText('after', '\nExample:\n  roost split checkout.shop v1=90 v2=10');
   addFlags(command, SPLIT_FLAGS).action(async (name: string, entries: string[]) => {

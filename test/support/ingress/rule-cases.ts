@@ -83,7 +83,7 @@ export const RULE_CASES: readonly IngressCase[] = [
     there: '503',
     here: {
       answer: 'canary',
-      why: 'a release that was asked for by name and is healthy answers (S4.1); only sessions of the dead release fail',
+      why: 'a release that was asked for by name and is healthy answers (S4.1); what the split decides is 503',
     },
     async run(world, t) {
       await world.apply(pair(BY_HEADER), { ...ONE_EACH, p: ['p-1', 'p-2'] });

@@ -55,10 +55,12 @@ const checkWith = (fields: Fields) =>
   clusterWith({ healthChecks: [{ timeout: { seconds: 1 }, interval: { seconds: 1 }, ...fields }] });
 
 const LB = 'envoy.extensions.load_balancing_policies';
-const policyWith = (type: string) => (fields: Fields) => {
+const policiesOf = (type: string, fields: Fields) => {
   const typedExtensionConfig = { name: type, typedConfig: packAny(`${LB}.${type}`, fields) };
-  return clusterWith({ loadBalancingPolicy: { policies: [{ typedExtensionConfig }] } });
+  return { policies: [{ typedExtensionConfig }] };
 };
+const policyWith = (type: string) => (fields: Fields) =>
+  clusterWith({ loadBalancingPolicy: policiesOf(type, fields) });
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const optionsWith = (fields: Fields) =>
@@ -175,6 +177,13 @@ export const CARRIERS: Readonly<Record<string, (fields: Fields) => Carried>> = {
   [`${LB}.round_robin.v3.RoundRobin`]: policyWith('round_robin.v3.RoundRobin'),
   [`${LB}.ring_hash.v3.RingHash`]: policyWith('ring_hash.v3.RingHash'),
   [`${LB}.maglev.v3.Maglev`]: policyWith('maglev.v3.Maglev'),
+  [`${LB}.wrr_locality.v3.WrrLocality`]: (fields) =>
+    policyWith('wrr_locality.v3.WrrLocality')({
+      endpointPickingPolicy: policiesOf('round_robin.v3.RoundRobin', {}),
+      ...fields,
+    }),
+  [`${LB}.common.v3.LocalityLbConfig`]: (fields) =>
+    policyWith('round_robin.v3.RoundRobin')({ localityLbConfig: fields }),
   [`${LB}.common.v3.SlowStartConfig`]: (fields) =>
     policyWith('round_robin.v3.RoundRobin')({ slowStartConfig: fields }),
   [`${LB}.common.v3.ConsistentHashingLbConfig`]: (fields) =>

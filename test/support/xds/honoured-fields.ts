@@ -49,6 +49,7 @@ const largerRing = {
   without: { minimumRingSize: { value: 1 } },
   fields: { minimumRingSize: { value: 1 }, maximumRingSize: { value: 7 } },
 };
+const byLocality = { fields: { localityLbConfig: { localityWeightedLbConfig: {} } } };
 const hashing = { fields: { consistentHashingLbConfig: { hashBalanceFactor: { value: 150 } } } };
 
 /** Where it takes more than any value to show that a field is honoured: fields that make a difference, and to what. */
@@ -241,6 +242,11 @@ export const HONOURED: Readonly<Record<string, { readonly fields: Fields; readon
   [`${CLUSTER}.Cluster.RoundRobinLbConfig.slow_start_config`]: slowStart,
   [`${LB}.least_request.v3.LeastRequest.slow_start_config`]: slowStart,
   [`${LB}.round_robin.v3.RoundRobin.slow_start_config`]: slowStart,
+  [`${LB}.least_request.v3.LeastRequest.locality_lb_config`]: byLocality,
+  [`${LB}.round_robin.v3.RoundRobin.locality_lb_config`]: byLocality,
+  [`${LB}.wrr_locality.v3.WrrLocality.endpoint_picking_policy`]: {
+    fields: { endpointPickingPolicy: policies('maglev.v3.Maglev') },
+  },
   [`${CLUSTER}.Cluster.RingHashLbConfig.maximum_ring_size`]: largerRing,
   [`${LB}.ring_hash.v3.RingHash.maximum_ring_size`]: largerRing,
   [`${LB}.ring_hash.v3.RingHash.hash_balance_factor`]: { fields: { hashBalanceFactor: { value: 150 } } },

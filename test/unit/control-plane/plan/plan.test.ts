@@ -9,9 +9,13 @@ const context = { pinSecret: secret, incarnation: () => '' };
 const balanced = { version: 'balanced', endpoint: 'balanced' };
 const persistent = { version: 'persistent', endpoint: 'persistent' };
 
+function planAll(before: ShopOptions, after: ShopOptions) {
+  return planChange(parseMeshService(checkout(before)), parseMeshService(checkout(after)), context);
+}
+
 /** The plan of the default route. */
-function plan(before: ShopOptions, after: ShopOptions) {
-  const routes = planChange(parseMeshService(checkout(before)), parseMeshService(checkout(after)), context);
+async function plan(before: ShopOptions, after: ShopOptions) {
+  const routes = await planAll(before, after);
   const found = routes.find(({ route }) => route === 'default');
   if (found === undefined) throw new Error('no default route');
   return found;
@@ -20,7 +24,7 @@ function plan(before: ShopOptions, after: ShopOptions) {
 const round = (share: number) => Math.round(share * 1e9) / 1e9;
 
 t.test('a weight change under balanced moves exactly what it moves, one way', async (t) => {
-  const up = plan(
+  const up = await plan(
     { affinity: balanced, split: { v1: 90, v2: 10 } },
     { affinity: balanced, split: { v1: 85, v2: 15 } },
   );
@@ -28,7 +32,7 @@ t.test('a weight change under balanced moves exactly what it moves, one way', as
     up.moves.map((move) => ({ ...move, share: round(move.share) })),
     [{ from: 'v1', to: 'v2', share: 0.05 }],
   );
-  const down = plan(
+  const down = await plan(
     { affinity: balanced, split: { v1: 85, v2: 15 } },
     { affinity: balanced, split: { v1: 90, v2: 10 } },
   );
@@ -38,15 +42,15 @@ t.test('a weight change under balanced moves exactly what it moves, one way', as
 
 t.test('a weight change under persistent moves nobody, an eviction all that were there', async (t) => {
   t.equal(
-    plan({ affinity: persistent }, { affinity: persistent, split: { v1: 50, v2: 50 } }).movedRelease,
+    (await plan({ affinity: persistent }, { affinity: persistent, split: { v1: 50, v2: 50 } })).movedRelease,
     0,
   );
   t.equal(
-    plan({ affinity: persistent }, { affinity: persistent, split: { v1: 100, v2: 0 } }).movedRelease,
+    (await plan({ affinity: persistent }, { affinity: persistent, split: { v1: 100, v2: 0 } })).movedRelease,
     0,
     'a drain',
   );
-  const evicted = plan({ affinity: persistent }, { affinity: persistent, split: { v1: 1 } });
+  const evicted = await plan({ affinity: persistent }, { affinity: persistent, split: { v1: 1 } });
   t.equal(round(evicted.movedRelease), 0.1);
   t.same(
     evicted.pins
@@ -59,10 +63,15 @@ t.test('a weight change under persistent moves nobody, an eviction all that were
 
 t.test('new pods: balanced gives them their share, persistent nothing', async (t) => {
   const pods = (v1: number) => ({ split: { v1: 1 }, pods: { v1 } });
-  const moved = plan({ affinity: balanced, ...pods(5) }, { affinity: balanced, ...pods(6) }).movedEndpoint;
+  const moved = (await plan({ affinity: balanced, ...pods(5) }, { affinity: balanced, ...pods(6) }))
+    .movedEndpoint;
   t.ok(Math.abs(moved - 1 / 6) < 0.03, `${moved}`);
-  t.equal(plan({ affinity: persistent, ...pods(5) }, { affinity: persistent, ...pods(6) }).movedEndpoint, 0);
-  const lost = plan({ affinity: persistent, ...pods(5) }, { affinity: persistent, ...pods(4) }).movedEndpoint;
+  t.equal(
+    (await plan({ affinity: persistent, ...pods(5) }, { affinity: persistent, ...pods(6) })).movedEndpoint,
+    0,
+  );
+  const lost = (await plan({ affinity: persistent, ...pods(5) }, { affinity: persistent, ...pods(4) }))
+    .movedEndpoint;
   t.ok(Math.abs(lost - 1 / 5) < 0.03, `${lost}`);
 });
 
@@ -87,7 +96,7 @@ t.test('what is planned is what happens: the same change made on 20,000 sessions
     ],
   ];
   for (const [before, after] of changes) {
-    const planned = plan(before, after);
+    const planned = await plan(before, after);
     const table = new MeshTable(secret);
     const places = (options: ShopOptions) => {
       table.apply(checkout(options));
@@ -119,7 +128,7 @@ t.test('pods that change roles keep their sessions', async (t) => {
       ],
     },
   });
-  const promoted = plan(shop(podsOf('v1', 2), podsOf('v2', 2)), shop(podsOf('v2', 2), podsOf('v3', 2)));
+  const promoted = await plan(shop(podsOf('v1', 2), podsOf('v2', 2)), shop(podsOf('v2', 2), podsOf('v3', 2)));
   t.equal(promoted.movedRelease, 0);
   t.equal(
     round(promoted.movedEndpoint),
@@ -129,9 +138,12 @@ t.test('pods that change roles keep their sessions', async (t) => {
 });
 
 t.test('says so where sessions do not stick, and where a route is new', async (t) => {
-  t.match(plan({ split: { v1: 1 } }, { split: { v1: 50, v2: 50 } }), { sticky: false, note: /do not stick/ });
+  t.match(await plan({ split: { v1: 1 } }, { split: { v1: 50, v2: 50 } }), {
+    sticky: false,
+    note: /do not stick/,
+  });
   const after = parseMeshService(checkout({ affinity: balanced, routes: [labelled('v2')] }));
-  const [qa] = planChange(parseMeshService(checkout({ affinity: balanced })), after, context);
-  t.match(qa, { route: 'qa', note: /is new/ });
-  t.match(planChange(undefined, after, context)[0], { note: /is new/ });
+  const [qa] = await planChange(parseMeshService(checkout({ affinity: balanced })), after, context);
+  t.match(qa, { route: 'qa', previousRoute: 'default', sticky: true });
+  t.match((await planChange(undefined, after, context))[0], { note: /is new/ });
 });

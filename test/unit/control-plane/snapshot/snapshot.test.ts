@@ -161,3 +161,17 @@ t.test('the version of a kind is the version of its content', async (t) => {
   t.not(one.snapshot.typeVersion('route', 'shop'), one.snapshot.typeVersion('route', 'other'));
   t.equal(one.snapshot.typeVersion('cluster', 'shop'), one.snapshot.typeVersion('cluster', 'other'));
 });
+
+t.test('what is applied again keeps its place among the routes of all', async (t) => {
+  const mesh = new Harness();
+  mesh.apply(meshService('cart.shop'));
+  mesh.apply(meshService('pay.shop'));
+  const version = () => mesh.snapshot.get('route', 'outbound', 'shop')?.version;
+  const before = version();
+  t.same(named(mesh.apply(meshService('cart.shop'))), {});
+  t.equal(version(), before);
+  t.same(named(mesh.apply(meshService('cart.shop', { v1: 1 }, { loadBalancer: 'maglev' }))), {
+    cluster: 'shop/cart/v1',
+  });
+  t.equal(version(), before);
+});

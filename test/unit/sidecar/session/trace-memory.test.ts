@@ -1,14 +1,20 @@
+import fc from 'fast-check';
 import t from 'tap';
-import { TracedRequest, TraceMemory } from '../../../../sidecar/session/trace-memory.js';
+import { formatKeys, parseKeys } from '../../../../sidecar/session/trace-keys.js';
+import { missingKeys, TracedRequest, TraceMemory } from '../../../../sidecar/session/trace-memory.js';
+import { readBaggage } from '../../../../src/http/baggage.js';
 import { headerName } from '../../../../src/http/header-name.js';
 import { traceIdOf } from '../../../../src/http/trace-context.js';
-import { plainRequest } from '../../../../src/routing/request-view.js';
+import { plainRequest, queryValue, type RequestView } from '../../../../src/routing/request-view.js';
 import type { KeySourceConfig } from '../../../../src/xds/hash-policy.js';
 
 const traceparent = (n: number) => `00-${String(n).padStart(32, 'a')}-b7ad6b7169203331-01`;
+/** As a session's key is made. */
+const KEY = 'abcdefghijklmnopqrstuv';
 const SOURCES: KeySourceConfig[] = [
   { kind: 'header', name: 'x-user-id' },
   { kind: 'baggage', name: 'tenant' },
+  { kind: 'query', name: 'uid' },
   {
     kind: 'cookie',
     cookie: {
@@ -30,7 +36,7 @@ const arrived = (n: number) =>
     ['traceparent', traceparent(n)],
     ['x-user-id', '7'],
     ['baggage', 'tenant=acme,roost-lane=canary'],
-    ['cookie', 'a=b; sid=xyz'],
+    ['cookie', `a=b; sid=garbage; sid=${KEY}`],
   );
 
 t.test('fills in lane and keys for a call that carries nothing but the trace', async (t) => {
@@ -43,8 +49,92 @@ t.test('fills in lane and keys for a call that carries nothing but the trace', a
   t.equal(traced.header(headerName('x-user-id')), '7');
   t.same(traced.headerValues(headerName('x-user-id')), ['7']);
   t.equal(traced.header(headerName('baggage')), 'tenant=acme,roost-lane=canary');
-  t.equal(traced.header(headerName('cookie')), 'sid=xyz');
+  t.equal(traced.header(headerName('cookie')), `sid=${KEY}`, 'of several the one that is a session');
   t.equal(traced.header(headerName('x-other')), undefined, 'nothing but what some service asks for');
+});
+
+t.test('a key is the same session as it was, whatever it is made of', async (t) => {
+  const memory = new TraceMemory(() => 0);
+  const odd = '\xe9 "\u00ff;,=%20';
+  const first = plainRequest({
+    path: '/?a=1&uid=%20x',
+    headers: [
+      ['traceparent', traceparent(1)],
+      ['x-user-id', odd],
+      ['x-user-id', ''],
+      ['x-user-id', 'b'],
+      ['baggage', 'tenant=%E9%2C%20'],
+    ],
+  });
+  memory.remember(first, SOURCES);
+  const call = request(['traceparent', traceparent(1)]);
+  const traced = new TracedRequest(call, memory.find(call)!);
+  t.same(traced.headerValues(headerName('x-user-id')), [odd, '', 'b'], 'each of several values by itself');
+  t.equal(readBaggage(traced.header(headerName('baggage')) ?? '', 'tenant'), '\xe9, ');
+  t.equal(queryValue(traced.query, 'uid'), '%20x');
+});
+
+t.test('keys go on past any number of apps that pass on nothing but the trace', async (t) => {
+  const own = request(['traceparent', traceparent(1)]);
+  let arriving: RequestView = arrived(1);
+  for (let hop = 0; hop < 3; hop++) {
+    const memory = new TraceMemory(() => 0);
+    memory.remember(arriving, SOURCES);
+    const entry = memory.find(own)!;
+    const keys = missingKeys(own, entry);
+    t.type(keys, 'string');
+    arriving = request(['traceparent', traceparent(1)], ['baggage', `roost-keys=${keys}`]);
+    t.equal(new TracedRequest(own, entry).header(headerName('x-user-id')), '7', `hop ${hop}`);
+    t.equal(new TracedRequest(own, entry).header(headerName('cookie')), `sid=${KEY}`);
+  }
+  const memory = new TraceMemory(() => 0);
+  memory.remember(
+    request(['traceparent', traceparent(1)], ['x-user-id', '8'], ['baggage', `roost-keys=${carried('7')}`]),
+    SOURCES,
+  );
+  const traced = new TracedRequest(own, memory.find(own)!);
+  t.equal(traced.header(headerName('x-user-id')), '8', 'what the request has itself goes first');
+  t.equal(
+    missingKeys(arrived(1), memory.find(own)!),
+    undefined,
+    'an app that passes its key on needs nothing',
+  );
+});
+
+const carried = (user: string) => formatKeys([{ kind: 'header', name: 'x-user-id', values: [user] }]);
+
+t.test('what is no list of keys is none', async (t) => {
+  const encode = (json: unknown) => Buffer.from(JSON.stringify(json)).toString('base64url');
+  for (const text of [
+    '',
+    '!!!',
+    'A'.repeat(5000),
+    encode(null),
+    encode({}),
+    encode([1, null, {}, [], ['header'], ['header', 'x-user-id'], ['method', 'x', 'y'], ['header', '', 'x']]),
+    encode([
+      ['header', 'x-user-id', 'a\r\nEvil: 1'],
+      ['header', 'x-user-id', '\u0100'],
+      ['header', 'x', 7],
+    ]),
+    encode([['header', 'x-user-id', 'x'.repeat(513)]]),
+  ])
+    t.same(parseKeys(text), [], text.slice(0, 20));
+  t.same(parseKeys(encode([['header', 'x', 'a'], 'junk'])), [{ kind: 'header', name: 'x', values: ['a'] }]);
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.json().map((json) => Buffer.from(json).toString('base64url')),
+      ),
+      (text) => {
+        parseKeys(text);
+      },
+    ),
+  );
+  const memory = new TraceMemory(() => 0);
+  memory.remember(request(['traceparent', traceparent(1)], ['baggage', `roost-keys=${carried('7')}`]), []);
+  t.equal(memory.size, 0, 'keys that no service asks for are not kept');
 });
 
 t.test('what the call says itself goes first', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { UNUSABLE, USABLE } from '../../../../src/routing/endpoint-set.js';
+import { PINNED_ONLY, UNUSABLE, USABLE } from '../../../../src/routing/endpoint-set.js';
 import { MeshTable } from '../../../support/mesh-table.js';
 import { checkout, labelled, labelledUser, podsOf, user } from '../../../support/shop.js';
 
@@ -300,15 +300,38 @@ t.test(
   },
 );
 
-t.test('19: all of v1 dead: nobody is sent to v2, unless failover: any', async (t) => {
+t.test('19: all of v1 dead: nobody is served, not even by v2, unless failover: any', async (t) => {
+  for (const affinity of [persistent, balanced]) {
+    const table = new MeshTable();
+    table.apply(checkout({ affinity, routes: [labelled('v2')] }));
+    const before = callAll(table);
+    const kill = () => {
+      for (const { address } of podsOf('v1', 2)) table.setUsability(address, UNUSABLE);
+    };
+    kill();
+    t.ok(callAll(table).every((place) => place.endsWith(' none')));
+    t.match(table.where('checkout'), / none$/, 'nor without a key');
+    t.equal(
+      releaseOf(table.where('checkout', { headers: labelledUser('qa') })),
+      'v2',
+      'but who asks for v2 by name',
+    );
+    table.apply(checkout({ affinity: { ...affinity, failover: 'any' } }));
+    t.equal(share(callAll(table), 'v2'), 1);
+    table.apply(checkout({ affinity, split: { v1: 0, v2: 100 } }));
+    t.ok(share(callAll(table), 'v2') > 0.05, 'a split that has drained v1 does not depend on it');
+    table.apply(checkout({ affinity, routes: [labelled('v2')] }));
+    for (const { address } of podsOf('v1', 2)) table.setUsability(address, USABLE);
+    if (affinity === balanced) t.same(callAll(table), before, 'and all are back when v1 is');
+  }
+});
+
+t.test('19: a stable release that is all draining is not dead', async (t) => {
   const table = new MeshTable();
   table.apply(checkout({ affinity: persistent }));
-  for (const { address } of podsOf('v1', 2)) table.setUsability(address, UNUSABLE);
-  const places = callAll(table);
-  t.ok(places.every((place) => place === 'v1 none' || releaseOf(place) === 'v2'));
-  t.ok(Math.abs(share(places, 'v2') - 0.1) < 0.01, 'only the sessions that belong there');
-  table.apply(checkout({ affinity: { ...persistent, failover: 'any' } }));
-  t.equal(share(callAll(table), 'v2'), 1);
+  const before = callAll(table);
+  for (const { address } of podsOf('v1', 2)) table.setUsability(address, PINNED_ONLY);
+  t.same(callAll(table), before);
 });
 
 t.test('22: without a key there is no stickiness, and the split holds', async (t) => {

@@ -1,0 +1,46 @@
+import t from 'tap';
+import { OperationError, withAbort, withPromotion, withSplit } from '../../../../src/model/operations.js';
+import type { MeshServiceInput } from '../../../../src/model/schema.js';
+import { checkout, labelled } from '../../../support/shop.js';
+
+const three = { v1: 1, v2: 1, v3: 1 };
+const document = (split: Record<string, number>, routes: object[] = []) =>
+  checkout({ split, routes, pods: three }) as unknown as MeshServiceInput;
+const splitOf = ({ spec }: MeshServiceInput, route = -1) =>
+  (spec.routes?.at(route)?.split ?? []).map(({ version, weight }) => `${version}=${weight}`).join(' ');
+const entries = (split: Record<string, number>) =>
+  Object.entries(split).map(([version, weight]) => ({ version, weight }));
+
+t.test(
+  'a split keeps the places of the releases that it had: another order would move sessions',
+  async (t) => {
+    const before = document({ v1: 90, v2: 10 });
+    t.equal(splitOf(withSplit(before, entries({ v2: 20, v1: 80 }))), 'v1=80 v2=20');
+    t.equal(
+      splitOf(withSplit(before, entries({ v3: 5, v2: 20, v1: 75 }))),
+      'v1=75 v2=20 v3=5',
+      'new ones come last',
+    );
+    t.equal(splitOf(withSplit(before, entries({ v3: 1, v2: 1 }))), 'v2=1 v3=1');
+    t.equal(splitOf(withSplit(before, entries({ v3: 1 }))), 'v3=1');
+    const labelledFirst = document({ v1: 90, v2: 10 }, [labelled('v2')]);
+    t.equal(splitOf(withSplit(labelledFirst, entries({ v2: 1, v1: 1 }), 'default')), 'v1=1 v2=1');
+    t.equal(splitOf(withSplit(labelledFirst, entries({ v2: 1 }), 'qa'), 0), 'v2=1', 'of the named route');
+  },
+);
+
+t.test('what the service does not allow is refused by name', async (t) => {
+  const before = document({ v1: 90, v2: 10 });
+  t.throws(() => withSplit(before, entries({ v9: 1 })), { message: /"v9" is no version of this service/ });
+  t.throws(() => withSplit(before, entries({ v1: 1 }), 'nowhere'), OperationError);
+  t.throws(() => withPromotion(before, 'v9'), OperationError);
+});
+
+t.test('promotion and abort leave labels alone', async (t) => {
+  const before = document({ v1: 90, v2: 10 }, [labelled('v2')]);
+  const promoted = withPromotion(before, 'v2');
+  t.equal(promoted.spec.stable, 'v2');
+  t.same([splitOf(promoted, 0), splitOf(promoted)], ['v2=1', 'v2=1']);
+  t.equal(splitOf(withAbort(before, false)), 'v1=1');
+  t.same([splitOf(withAbort(before, true), 0), splitOf(withAbort(before, true))], ['v2=1', 'v1=1 v2=0']);
+});
