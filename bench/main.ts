@@ -17,6 +17,7 @@ import { textTable } from './report/text-table.js';
 import { measureAffinity } from './special/affinity.js';
 import { measureMemory } from './special/memory.js';
 import { profileSidecar } from './special/profile.js';
+import { measureWorkers } from './special/workers.js';
 
 const ROOT = new URL('../../', import.meta.url);
 const RESULTS = 'bench/results';
@@ -81,6 +82,8 @@ async function measureSpecial(bench: Bench): Promise<SpecialFigure[]> {
   const figures: SpecialFigure[] = [];
   if (wanted('memory')) figures.push(...(await measureMemory(bench)));
   if (wanted('affinity')) figures.push(...(await measureAffinity(bench)));
+  // Only where it is asked for: it takes minutes, and on most machines has too few cores to tell.
+  if (command === 'workers') figures.push(...(await measureWorkers(bench)));
   if (wanted('micro')) {
     bench.progress.step('micro: decision, session table, ring');
     figures.push(...(await measureMicro(bench.processes, bench.placement.proxyCores)));

@@ -31,6 +31,8 @@ export interface SidecarOptions {
   readonly ignoresDeletion: boolean;
   /** Folder that keeps the last good configuration; empty: it is not kept. */
   readonly stateDir: string;
+  /** Threads that carry requests, the main one included. */
+  readonly workers: number;
   /** What a gRPC bootstrap says of who this is; the rest is made from service, release and host. */
   readonly node?: BootstrapNode;
   readonly outbound: SocketAddress;

@@ -1,38 +1,27 @@
 import type { Server as HttpServer } from 'node:http';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { listen } from '../src/lifecycle/listen.js';
-import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
 import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
-import { ProcessFigures } from '../src/telemetry/process-metrics.js';
-import { Scraper } from '../src/telemetry/scrape.js';
 import { formatAddress } from '../src/xds/fields.js';
-import { AccessLog } from './admin/access-log.js';
-import { ActionCounts } from './admin/action-counts.js';
-import { type AdminSources, createAdminServer } from './admin/admin-server.js';
+import { createAdminServer } from './admin/admin-server.js';
 import { ClientStatusServer, type ClientStatusSource } from './admin/client-status-server.js';
-import { describeClusters } from './admin/describe-clusters.js';
-import { sidecarMetrics } from './admin/metrics.js';
-import { readiness } from './admin/readiness.js';
-import { RequestRecorder } from './admin/request-recorder.js';
-import { RequestSamples } from './admin/request-samples.js';
-import { assembleDataPath, type DataPath } from './assembly/data-path.js';
+import { adminSources } from './assembly/administration.js';
 import { assembleDiscovery, type Discovery } from './assembly/discovery.js';
+import { ownState } from './assembly/thread-state.js';
+import { assembleUpstreams, type Upstreams } from './assembly/upstreams.js';
+import {
+  assembleWorkerParts,
+  releaseWorkerParts,
+  TICK_MS,
+  tickWorkerParts,
+  upstreamSettings,
+  type WorkerParts,
+} from './assembly/worker-parts.js';
 import { Drain } from './drain.js';
 import type { SidecarOptions } from './options.js';
-import { SessionTable } from './session/session-table.js';
-import { ClusterRegistry } from './upstream/cluster-registry.js';
-import { resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
-import { HealthChecker } from './upstream/health-checker.js';
-import { probeHealth } from './upstream/health-probe.js';
-import { ReachabilityProber } from './upstream/reachability-prober.js';
-import type { UpstreamSettings } from './upstream/upstream-endpoint.js';
-
-/** Deadlines are kept to within this. */
-const TICK_MS = 50;
-/** Idle upstream connections are closed before the 5 s after which Node servers close theirs. */
-const UPSTREAM_IDLE_MS = 4000;
-const CONNECT_FAILURES_TO_EJECT = 3;
+import { countPins } from './session/pin-census.js';
+import type { OtherWorkers } from './workers/other-workers.js';
 
 /** Where a sidecar listens; `metrics` only where it was asked for. */
 export interface SidecarAddresses {
@@ -55,15 +44,15 @@ export class Sidecar {
    * Starts everything or nothing.
    *
    * @param output where the access log goes
-   * @throws ListenError, OperatorError where a file of credentials cannot be used
+   * @throws ListenError, OperatorError where a file of credentials cannot be used, or workers cannot be had
    */
   static async start(options: SidecarOptions, log: Logger, output: LogOutput): Promise<Sidecar> {
-    const parts = assemble(options, log, output, () => sidecar?.drain());
+    const others = await otherWorkers(options);
+    const parts = assemble({ options, log, output, others, onDrain: () => sidecar?.drain() });
     let sidecar: Sidecar | undefined;
     parts.configuration.start();
-    await restore(parts);
-    const addresses = await bind(parts, options).catch((error: unknown) => {
-      release(parts);
+    const addresses = await prepare(parts, options, log).catch(async (error: unknown) => {
+      await release(parts);
       throw error;
     });
     parts.client.start();
@@ -87,23 +76,33 @@ export class Sidecar {
   async stop(): Promise<void> {
     this.drain();
     await this.parts.drain.finish();
+    await this.parts.others?.finish(this.log);
     await this.parts.lastGood?.close();
-    release(this.parts);
+    await release(this.parts);
     this.log.info('sidecar has stopped');
   }
 }
 
-interface Parts extends Discovery, DataPath {
+interface Parts extends Discovery, WorkerParts, Upstreams {
+  readonly clusters: Upstreams['clusters'];
   readonly drain: Drain;
   readonly clock: CoarseClock;
-  readonly delay: EventLoopDelay;
-  readonly clusters: ClusterRegistry;
   readonly admin: HttpServer;
   readonly publicAdmin: HttpServer;
   readonly clientStatus: ClientStatusServer | undefined;
+  /** Undefined: this thread is the only one. */
+  readonly others: OtherWorkers | undefined;
 }
 
-/** Starts from the last good configuration on disk, where there is one, before the first request can arrive. */
+/** Starts the other workers, takes what is on disk before the first request can arrive, and listens. */
+async function prepare(parts: Parts, options: SidecarOptions, log: Logger): Promise<SidecarAddresses> {
+  const { others, clusters, configuration, onDemand, output } = parts;
+  await others?.start({ clusters, configuration, onDemand, output, log });
+  await restore(parts);
+  return bind(parts, options);
+}
+
+/** Starts from the last good configuration on disk, where there is one. */
 async function restore({ lastGood, client, configuration }: Parts): Promise<void> {
   if (lastGood === undefined) return;
   await lastGood.restore(
@@ -115,13 +114,16 @@ async function restore({ lastGood, client, configuration }: Parts): Promise<void
 }
 
 /** @throws ListenError */
-async function bind(
-  parts: Parts,
-  { outbound, inbound, admin, metrics, csds }: SidecarOptions,
-): Promise<SidecarAddresses> {
+async function bind(parts: Parts, options: SidecarOptions): Promise<SidecarAddresses> {
+  const { others } = parts;
+  const { admin, metrics, csds } = options;
+  const start = (direction: 'outbound' | 'inbound') => {
+    const [own, wanted] = [parts[direction], options[direction]];
+    return others === undefined ? own.start(wanted) : others.bind(own, wanted, direction);
+  };
   const addresses = {
-    outbound: await parts.outbound.start(outbound),
-    inbound: await parts.inbound.start(inbound),
+    outbound: await start('outbound'),
+    inbound: await start('inbound'),
     admin: await listen(parts.admin, 'administration (--admin)', admin.host, admin.port),
   };
   const { publicAdmin, clientStatus } = parts;
@@ -133,149 +135,89 @@ async function bind(
 }
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
-function release(parts: Parts): void {
+async function release(parts: Parts): Promise<void> {
   parts.drain.cancel();
-  const { inbound, outbound, clock, delay, client, reporter, clusters, app, passthrough, mirrors } = parts;
-  inbound.destroy();
-  outbound.destroy();
-  mirrors.close();
+  const { clock, client, reporter, prober, checker } = parts;
   clock.stop();
-  delay.stop();
   client.close();
   reporter.close();
-  clusters.close();
-  app.retire();
-  passthrough?.close();
+  prober.close();
+  checker.close();
+  releaseWorkerParts(parts);
   parts.clientStatus?.close();
   for (const server of [parts.admin, parts.publicAdmin]) {
     server.close();
     server.closeAllConnections();
   }
+  await parts.others?.close();
 }
 
-function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDrain: () => void): Parts {
-  const clock = new CoarseClock(TICK_MS, (nowMs) => onTick(nowMs));
-  const nowMs = () => clock.nowMs;
-  const settings: UpstreamSettings = {
-    limits: options.limits,
-    idleTimeoutMs: UPSTREAM_IDLE_MS,
-    connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
-    nowMs,
-  };
-  const clusters = new ClusterRegistry(
-    settings,
-    new ReachabilityProber(),
-    new HealthChecker(probeHealth),
-    resolveWithOverrides(options.resolve, resolveBySystem),
-    log.child({ component: 'upstream' }),
-  );
-  const sessions = new SessionTable(options.sessionTableSize, clock.nowMs);
-  const discovery = assembleDiscovery(
-    options,
-    clusters,
-    sessions,
-    nowMs,
-    log.child({ component: 'discovery' }),
-  );
-  const { configuration, onDemand } = discovery;
-  const samples = new RequestSamples(options.debugSample);
-  const recorder = newRecorder(options, output, samples);
-  const actionCounts = new ActionCounts();
-  const dataPath = assembleDataPath({
-    options,
-    settings,
-    configuration,
-    onDemand,
-    sessions,
-    recorder,
-    actionCounts,
-  });
-  const { inbound, outbound, app, mirrors, passthrough } = dataPath;
-  const drain = new Drain(inbound, outbound, {
-    graceMs: options.drainGraceMs,
-    timeoutMs: options.drainTimeoutMs,
-  });
-  const delay = new EventLoopDelay();
-  const own = { clock, delay, drain, clusters, sessions, samples, recorder, actionCounts, output };
-  const sources = adminSources({ ...discovery, ...dataPath, ...own }, onDrain);
+/** Loaded only where there are to be any: with one worker, nothing is shared with anybody. */
+async function otherWorkers(options: SidecarOptions): Promise<OtherWorkers | undefined> {
+  if (options.workers === 1) return undefined;
+  const { OtherWorkers } = await import('./workers/other-workers.js');
+  return new OtherWorkers(options);
+}
 
-  function onTick(now: number): void {
-    inbound.checkDeadlines(now);
-    outbound.checkDeadlines(now);
-    mirrors.checkDeadlines(now);
-    app.closeIdle(now);
-    clusters.tick(now);
-    passthrough?.closeIdle(now);
+interface Assembly {
+  readonly options: SidecarOptions;
+  readonly log: Logger;
+  readonly output: LogOutput;
+  readonly others: OtherWorkers | undefined;
+  onDrain(): void;
+}
+
+function assemble({ options, log, output, others, onDrain }: Assembly): Parts {
+  const clock = new CoarseClock(TICK_MS);
+  const nowMs = () => clock.nowMs;
+  const settings = upstreamSettings(options, nowMs);
+  const state = others?.state ?? ownState(options.sessionTableSize, clock.nowMs);
+  const { sessions, counts } = state;
+  const ofUpstream = log.child({ component: 'upstream' });
+  const upstreams = assembleUpstreams({ options, settings, counts, others, log: ofUpstream });
+  const { clusters, checker } = upstreams;
+  const ofDiscovery = log.child({ component: 'discovery' });
+  const discovery = assembleDiscovery({ options, clusters, others, nowMs, collectLoad, log: ofDiscovery });
+  const { configuration, onDemand } = discovery;
+  const worker = assembleWorkerParts({
+    ...{ number: 1, options, settings, state, clusters, output, onDemand },
+    table: () => configuration.table,
+    noteUse: (host) => {
+      const routes = configuration.routesOf(host);
+      if (routes !== undefined) configuration.noteUse(routes);
+    },
+  });
+  const { inbound, outbound } = worker;
+  const drain = new Drain(
+    others?.listener(inbound, 'inbound') ?? inbound,
+    others?.listener(outbound, 'outbound') ?? outbound,
+    { graceMs: options.drainGraceMs, timeoutMs: options.drainTimeoutMs },
+  );
+  const shown = { ...discovery, ...worker, sessions, drain, others, nowMs };
+  const sources = adminSources(shown, onDrain);
+
+  clock.onTick = (now) => {
+    tickWorkerParts(worker, now);
+    clusters.tick(now, checker);
     discovery.client.checkDeadlines(now);
-    configuration.checkDeadlines(now);
-    samples.onTick();
+    const overdue = configuration.checkDeadlines(now);
+    if (overdue.length > 0) others?.onOverdue(overdue);
+  };
+
+  async function collectLoad() {
+    const own = worker.ledger.take(await countPins(sessions, configuration.table, clock.nowMs));
+    return others?.load(own) ?? own;
   }
 
   const [admin, publicAdmin] = [createAdminServer(sources), createAdminServer(sources)];
   const clientStatus = options.csds && new ClientStatusServer(statusOf(discovery));
-  return { ...discovery, ...dataPath, drain, clock, delay, clusters, admin, publicAdmin, clientStatus };
+  const servers = { admin, publicAdmin, clientStatus };
+  return { ...discovery, ...worker, ...upstreams, ...servers, drain, clock, others };
 }
 
 function statusOf({ node, client }: Discovery): ClientStatusSource {
   return {
     id: (node as { readonly id: string }).id,
     config: () => ({ node, genericXdsConfigs: client.status.messages() }),
-  };
-}
-
-function newRecorder(options: SidecarOptions, output: LogOutput, samples: RequestSamples): RequestRecorder {
-  const service = `${options.service.name}.${options.service.namespace}`;
-  return new RequestRecorder({
-    service,
-    release: options.release,
-    level: options.accessLog,
-    accessLog: new AccessLog(output.bulk, service),
-    samples,
-  });
-}
-
-/** What the administration shows. */
-interface Shown extends Discovery, DataPath {
-  readonly clock: CoarseClock;
-  readonly delay: EventLoopDelay;
-  readonly drain: Drain;
-  readonly clusters: ClusterRegistry;
-  readonly sessions: SessionTable;
-  readonly samples: RequestSamples;
-  readonly recorder: RequestRecorder;
-  readonly actionCounts: ActionCounts;
-  readonly output: LogOutput;
-}
-
-function adminSources(shown: Shown, onDrain: () => void): AdminSources {
-  const { configuration, client, lastGood, controlPlanes, clusters, drain, samples, node } = shown;
-  const figures = new ProcessFigures(shown.delay);
-  const listenerOf = (direction: 'inbound' | 'outbound') => shown[direction];
-  const metrics = sidecarMetrics({
-    recorder: shown.recorder,
-    actionCounts: shown.actionCounts,
-    clusters,
-    process: figures,
-    ready: () => configuration.table !== undefined,
-    controlPlaneConnected: () => configuration.connected,
-    configurationFromDisk: () => lastGood?.restoredMs !== undefined,
-    configurationRevision: () => client.revision,
-    configurationKept: () => client.guard.keptCount,
-    configurationAgeMs: () => shown.clock.nowMs - configuration.lastChangeMs,
-    rejections: (type) => client.rejections[type],
-    onDemand: shown.onDemand,
-    sessions: () => shown.sessions.size,
-    connections: (direction) => listenerOf(direction).connectionCount,
-    activeRequests: (direction) => listenerOf(direction).busyCount,
-    droppedLogLines: () => shown.output.dropped,
-  });
-  return {
-    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlanes }),
-    scraper: new Scraper(metrics, () => figures.prepare()),
-    samples,
-    configDump: () => configuration.dump(),
-    clientStatus: () => ({ config: [{ node, genericXdsConfigs: client.status.list() }] }),
-    clusters: () => describeClusters(clusters),
-    drain: onDrain,
   };
 }

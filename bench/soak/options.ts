@@ -7,6 +7,8 @@ export interface SoakOptions {
   readonly seed: number;
   /** Percent of requests whose clients leave before they have the response. */
   readonly leaving: number;
+  /** Of the sidecar. */
+  readonly workers: number;
   /** How long saturation is measured. */
   readonly saturationSeconds: number;
   /** A stall of the event loop is reported, and no reason to fail. */
@@ -35,6 +37,7 @@ the sidecar's event loop (docs/soak.md). Exits 1 if a promise is broken.
   --saturation N   seconds for which saturation is measured (10)
   --seed N         the same seed: the same requests and the same faults, as far as processes let them (1)
   --leaving N      percent of requests whose clients leave before they have the response (2)
+  --workers N      workers of the sidecar (1)
   --allow-stalls   report stalls of the event loop over 100 ms, do not fail for them: for a busy machine
   --json FILE      write the report, with every sample, to a file
   -o json          the report as JSON on standard output
@@ -52,6 +55,7 @@ const FLAGS = {
   saturation: { ...text, default: '10' },
   seed: { ...text, default: '1' },
   leaving: { ...text, default: '2' },
+  workers: { ...text, default: '1' },
   'allow-stalls': { type: 'boolean', default: false },
   json: text,
   output: { ...text, short: 'o' },
@@ -75,6 +79,7 @@ export function readOptions(args: readonly string[]): SoakOptions {
     saturationSeconds: number('saturation', values.saturation, 1, 600),
     seed: Math.floor(number('seed', values.seed, 0, 2 ** 31)),
     leaving: number('leaving', values.leaving, 0, 90),
+    workers: Math.floor(number('workers', values.workers, 1, 64)),
     allowStalls: values['allow-stalls'],
     jsonFile: values.json,
     json: values.output === 'json',

@@ -1,4 +1,5 @@
 import { USABLE } from '../../src/routing/endpoint-set.js';
+import type { EventLoopDelay } from '../../src/telemetry/event-loop-delay.js';
 import {
   type BoundMetric,
   bindMetrics,
@@ -21,10 +22,27 @@ import type { RequestSeries } from './request-statistics.js';
 type Direction = 'inbound' | 'outbound';
 const DIRECTIONS: readonly Direction[] = ['inbound', 'outbound'];
 
-export interface MetricSources {
+/** What a worker counts by itself. */
+export interface WorkerSources {
+  /** From 1, which is the main thread. */
+  readonly number: number;
   readonly recorder: RequestRecorder;
   readonly actionCounts: ActionCounts;
   readonly clusters: ClusterRegistry;
+  readonly delay: EventLoopDelay;
+  readonly inbound: RequestSource;
+  readonly outbound: RequestSource;
+  readonly output: { readonly dropped: number };
+}
+
+interface RequestSource {
+  readonly connectionCount: number;
+  readonly busyCount: number;
+  readonly requests: number;
+}
+
+/** What is one for all workers. */
+export interface MetricSources extends WorkerSources {
   readonly process: ProcessFigures;
   ready(): boolean;
   controlPlaneConnected(): boolean;
@@ -38,22 +56,20 @@ export interface MetricSources {
   /** Undefined: hosts are not asked for when they are called. */
   readonly onDemand: OnDemand | undefined;
   sessions(): number;
-  connections(direction: Direction): number;
-  activeRequests(direction: Direction): number;
-  droppedLogLines(): number;
 }
 
-/** The sidecar's metrics. */
-export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
-  const { recorder, clusters } = sources;
-  const { requests, ownAnswers } = recorder;
+/** Metrics whose value is the sum of what all workers have. */
+export function workerMetrics(sources: WorkerSources) {
+  const { clusters, delay, output, inbound, outbound } = sources;
+  const worker = labelText({ worker: String(sources.number) });
+  const { requests, ownAnswers } = sources.recorder;
   const perSeries = (render: (series: RequestSeries, name: string) => string): Collector =>
     function* (name) {
       for (const series of requests.all) yield render(series, name);
     };
-  const endpoints = (read: (endpoint: UpstreamEndpoint) => number) => perEndpoint(clusters, read);
-  const counter = (key: keyof UpstreamEndpoint['counters']) => endpoints(({ counters }) => counters[key]);
-  return bindMetrics(SIDECAR_METRICS, {
+  const counter = (key: keyof UpstreamEndpoint['counters']) =>
+    perEndpoint(clusters, ({ counters }) => counters[key]);
+  return {
     roost_requests_total: perSeries(countsByCode),
     roost_request_duration_seconds: perSeries(({ durations, labels }, name) =>
       durations.samples(name, labels),
@@ -69,17 +85,42 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
       for (const { labels, count } of sources.actionCounts.all)
         yield sample(name, labelText({ ...labels }), count);
     },
-    roost_active_requests: perDirection((direction) => sources.activeRequests(direction)),
-    roost_downstream_connections: perDirection((direction) => sources.connections(direction)),
+    roost_active_requests: perDirection((direction) => sources[direction].busyCount),
+    roost_downstream_connections: perDirection((direction) => sources[direction].connectionCount),
     roost_upstream_requests_total: counter('requests'),
     roost_upstream_connects_total: counter('connects'),
     roost_upstream_connect_failures_total: counter('connectFailures'),
     roost_upstream_resets_total: counter('resets'),
     roost_upstream_errors_total: counter('failures'),
+    roost_upstream_idle_connections: perEndpoint(clusters, ({ idleCount }) => idleCount),
+    roost_cluster_shed_total: perCluster(clusters, ({ load }, name, labels) =>
+      Object.entries(load.shed)
+        .map(([limit, count]) => sample(name, `${labels},limit="${limit}"`, count))
+        .join(''),
+    ),
+    roost_cluster_retries_refused_total: perCluster(
+      clusters,
+      oneValue(({ load }) => load.retriesRefused),
+    ),
+    roost_event_loop_delay_seconds: (name) => [delay.histogram.samples(name, '')],
+    roost_log_lines_dropped_total: single(() => output.dropped),
+    roost_worker_requests_total: (name) => [sample(name, worker, inbound.requests + outbound.requests)],
+    roost_worker_connections: (name) => [
+      sample(name, worker, inbound.connectionCount + outbound.connectionCount),
+    ],
+  } as const satisfies Readonly<Record<string, Collector>>;
+}
+
+/** The sidecar's metrics. */
+export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
+  const { clusters } = sources;
+  const endpoints = (read: (endpoint: UpstreamEndpoint) => number) => perEndpoint(clusters, read);
+  return bindMetrics(SIDECAR_METRICS, {
+    ...sources.process.collectors,
+    ...workerMetrics(sources),
     roost_upstream_ejections_total: endpoints(({ outlier }) => outlier.ejections),
     roost_upstream_check_failures_total: endpoints(({ health }) => health.failures),
     roost_upstream_connections: endpoints(({ connectionCount }) => connectionCount),
-    roost_upstream_idle_connections: endpoints(({ idleCount }) => idleCount),
     roost_upstream_active_requests: endpoints(({ activeRequests }) => activeRequests),
     roost_upstream_ejected: endpoints(({ isEjected }) => Number(isEjected)),
     roost_upstream_usable: endpoints(({ usability }) => Number(usability === USABLE)),
@@ -98,15 +139,6 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
     roost_cluster_pending_requests: perCluster(
       clusters,
       oneValue(({ load }) => load.pending),
-    ),
-    roost_cluster_shed_total: perCluster(clusters, ({ load }, name, labels) =>
-      Object.entries(load.shed)
-        .map(([limit, count]) => sample(name, `${labels},limit="${limit}"`, count))
-        .join(''),
-    ),
-    roost_cluster_retries_refused_total: perCluster(
-      clusters,
-      oneValue(({ load }) => load.retriesRefused),
     ),
     roost_configured_clusters: single(() => clusters.size),
     roost_configured_endpoints: single(() => clusters.endpointCount),
@@ -129,8 +161,6 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
     roost_on_demand_asked_total: ifThere(sources.onDemand, ({ asked }) => asked),
     roost_on_demand_refused_total: ifThere(sources.onDemand, ({ refused }) => refused),
     roost_sessions: single(() => sources.sessions()),
-    roost_log_lines_dropped_total: single(() => sources.droppedLogLines()),
-    ...sources.process.collectors,
   });
 }
 
@@ -157,7 +187,7 @@ function perEndpoint(clusters: ClusterRegistry, read: (endpoint: UpstreamEndpoin
   return function* (name) {
     for (const { name: cluster, upstreams } of clusters.clusters) {
       for (const endpoint of upstreams) {
-        if (!isUsed(endpoint)) continue;
+        if (!endpoint.isUsed) continue;
         yield sample(name, labelText({ cluster, endpoint: endpoint.address }), read(endpoint));
       }
     }
@@ -177,8 +207,4 @@ function perCluster(clusters: ClusterRegistry, render: RenderCluster): Collector
 
 function oneValue(read: (cluster: LiveCluster) => number): RenderCluster {
   return (cluster, name, labels) => sample(name, labels, read(cluster));
-}
-
-function isUsed({ counters }: UpstreamEndpoint): boolean {
-  return counters.requests > 0;
 }

@@ -1,14 +1,14 @@
 import { INSECURE, openChannelSecurity } from '../../src/access/channel-security.js';
 import type { Logger } from '../../src/telemetry/logger.js';
+import type { ClusterLoad } from '../../src/xds/load-report.js';
 import { listenerName } from '../../src/xds/resource-names.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import type { NameChanges } from '../../src/xds/wanted-names.js';
-import type { AdsClient, AdsClientOptions } from '../discovery/ads-client.js';
+import type { AdsClient, AdsClientOptions, ResourceConsumer } from '../discovery/ads-client.js';
 import { ControlPlanes } from '../discovery/control-planes.js';
 import { DeltaClient } from '../discovery/delta-client.js';
 import { LastGood } from '../discovery/last-good.js';
 import { ListenerDemand } from '../discovery/listener-demand.js';
-import { LoadLedger } from '../discovery/load-ledger.js';
 import { LoadReporter } from '../discovery/load-reporter.js';
 import { MeshConfiguration } from '../discovery/mesh-configuration.js';
 import { nodeOf } from '../discovery/node.js';
@@ -16,9 +16,8 @@ import { OnDemand } from '../discovery/on-demand.js';
 import { SotwClient } from '../discovery/sotw-client.js';
 import type { Origin } from '../discovery/store-guard.js';
 import type { SidecarOptions } from '../options.js';
-import { countPins } from '../session/pin-census.js';
-import type { SessionTable } from '../session/session-table.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
+import type { OtherWorkers } from '../workers/other-workers.js';
 
 /** What talks to the control plane. */
 export interface Discovery {
@@ -34,42 +33,52 @@ export interface Discovery {
   readonly node: object;
 }
 
-export function assembleDiscovery(
-  options: SidecarOptions,
-  clusters: ClusterRegistry,
-  sessions: SessionTable,
-  nowMs: () => number,
-  log: Logger,
-): Discovery {
+/** What talks to the control plane needs of the rest. */
+export interface DiscoveryNeeds {
+  readonly options: SidecarOptions;
+  readonly clusters: ClusterRegistry;
+  readonly others: OtherWorkers | undefined;
+  nowMs(): number;
+  /** What there is to report of the load since the last time. */
+  collectLoad(): Promise<readonly ClusterLoad[]>;
+  readonly log: Logger;
+}
+
+export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
+  const { options, clusters, others, log } = needs;
+  const nowMs = () => needs.nowMs();
   const subscribe = (kind: ResourceKind, changes: NameChanges) => {
     client.subscribe(kind, changes);
     lastGood?.wanted(kind, changes);
   };
   const demand = listenerDemand(options, {
     subscribe: (changes) => subscribe('listener', changes),
-    forget: (listeners) => configuration.forget(listeners),
+    forget: (listeners) => {
+      configuration.forget(listeners);
+      others?.onForgotten(listeners);
+    },
     lastUsedMs: (listener) => configuration.lastUsedMs(listener),
     connected: () => configuration.connected,
     nowMs,
   });
   const configuration: MeshConfiguration = new MeshConfiguration({ clusters, demand, subscribe, nowMs, log });
-  const lastGood = newLastGood(options, configuration, () => client.guard.origin, log);
+  const consumer = others?.consumer(configuration, demand) ?? configuration;
+  const lastGood = newLastGood({ options, consumer, configuration, origin: () => client.guard.origin, log });
   const node = nodeOf(options);
   const controlPlanes = newControlPlanes(options, log);
   const client: AdsClient = newAdsClient(options.xdsMode, {
     controlPlanes,
     node,
-    consumer: lastGood ?? configuration,
+    consumer: lastGood ?? consumer,
     ignoresDeletion: options.ignoresDeletion,
     nowMs,
     log,
   });
-  const ledger = new LoadLedger(clusters);
   const reporter = new LoadReporter({
     controlPlanes,
     node,
     waiting: () => configuration.waiting,
-    collect: async () => ledger.take(await countPins(sessions, configuration.table, nowMs())),
+    collect: () => needs.collectLoad(),
     log,
   });
   return { configuration, onDemand: demand.onDemand, lastGood, client, reporter, controlPlanes, node };
@@ -106,17 +115,21 @@ function newControlPlanes({ controlPlanes, security }: SidecarOptions, log: Logg
   );
 }
 
-function newLastGood(
-  { stateDir, service }: SidecarOptions,
-  configuration: MeshConfiguration,
-  origin: () => Origin,
-  log: Logger,
-): LastGood | undefined {
+interface LastGoodNeeds {
+  readonly options: SidecarOptions;
+  readonly consumer: ResourceConsumer;
+  readonly configuration: MeshConfiguration;
+  origin(): Origin;
+  readonly log: Logger;
+}
+
+function newLastGood({ options, consumer, configuration, origin, log }: LastGoodNeeds): LastGood | undefined {
+  const { stateDir, service } = options;
   if (stateDir === '') return undefined;
   return new LastGood({
     directory: stateDir,
     service: `${service.name}.${service.namespace}`,
-    consumer: configuration,
+    consumer,
     onStored: (listeners) => configuration.resume(listeners),
     origin,
     isSettled: () => configuration.isSettled,

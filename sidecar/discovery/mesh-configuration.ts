@@ -11,18 +11,28 @@ import { decodeRouteConfiguration, type RouteConfigurationResource } from '../..
 import { type NameChanges, WantedNames } from '../../src/xds/wanted-names.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import type { ResourceConsumer } from './ads-client.js';
-import type { ListenerDemand } from './listener-demand.js';
 import type { ReceivedResource, RefusedResource } from './response-entries.js';
 import { RouteSets } from './route-sets.js';
 
+/** Which listeners are asked for, and whether the server has said all that there is to say of them. */
+export interface Demand {
+  readonly isAnswered: boolean;
+  start(): void;
+  resume(listeners: readonly string[]): void;
+  wants(listener: string): boolean;
+  onListener(name: string, isThere: boolean): void;
+  onResponse(refused: readonly string[]): void;
+  onTable(find: (host: string) => boolean): void;
+  tick(nowMs: number): void;
+}
+
 export interface MeshConfigurationOptions {
   readonly clusters: ClusterRegistry;
-  /** Which listeners are asked for. */
-  readonly demand: ListenerDemand;
+  readonly demand: Demand;
   /** Changes what is asked for. */
   subscribe(kind: ResourceKind, changes: NameChanges): void;
   nowMs(): number;
-  readonly log: Logger;
+  readonly log: Pick<Logger, 'info'>;
 }
 
 /**
@@ -129,15 +139,32 @@ export class MeshConfiguration implements ResourceConsumer {
     this.update();
   }
 
-  /** Gives up waiting for names that the server is silent about. Called now and then. */
-  checkDeadlines(nowMs: number): void {
+  /**
+   * Gives up waiting for names that the server is silent about. Called now and then.
+   *
+   * @returns the route configurations that do not wait any longer
+   */
+  checkDeadlines(nowMs: number): readonly string[] {
     this.options.demand.tick(nowMs);
-    if (this.routes.isOverdue(nowMs)) this.update(nowMs);
+    const overdue = this.routes.overdue(nowMs);
+    if (overdue.length > 0) this.stopWaiting(overdue);
+    return overdue;
   }
 
-  /** Something is sent by way of a virtual host. */
-  noteUse(host: VirtualHost): void {
-    this.routes.noteUse(host);
+  /** Puts route configurations in force without what they name and is not there. */
+  stopWaiting(routes: readonly string[]): void {
+    this.routes.stopWaiting(routes);
+    this.update();
+  }
+
+  /** The route configuration that a virtual host is of; undefined: of none that there is. */
+  routesOf(host: VirtualHost): string | undefined {
+    return this.routes.nameOf(host);
+  }
+
+  /** Something is sent by way of a route configuration. */
+  noteUse(routes: string): void {
+    this.routes.noteUse(routes);
   }
 
   /** When something was last sent by way of a listener; 0: never. */
@@ -244,10 +271,10 @@ export class MeshConfiguration implements ResourceConsumer {
   }
 
   /** Brings subscriptions and table up to date with what has been accepted. */
-  private update(nowMs = this.options.nowMs()): void {
+  private update(): void {
     const { clusters, demand } = this.options;
     this.subscribe('route', this.routeNames.takeChanges());
-    const changed = this.routes.activate(nowMs);
+    const changed = this.routes.activate();
     const named = this.routes.clusters.takeChanges();
     clusters.keep(named.added);
     const publishes = this.current === undefined ? this.isComplete() : changed;

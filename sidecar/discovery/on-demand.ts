@@ -33,6 +33,18 @@ export type Lookup =
   /** Too much is being asked for. */
   | { readonly kind: 'refused'; readonly why: string };
 
+/** Whoever knows what becomes of calls to hosts that are not in the table. */
+export interface HostDemand {
+  /**
+   * A call to a host that is not in the table.
+   *
+   * @param resume called once, when more is known of the host, unless the wait is cancelled before
+   */
+  lookUp(authority: string, resume: () => void): Lookup;
+  /** A call has waited, and its host is still not in the table: others do not wait any more. */
+  waitedInVain(authority: string): Lookup;
+}
+
 /** Calls that wait at once, over all hosts; more are refused. */
 const MAX_WAITING = 1000;
 /** Hosts asked for that were not asked for before: whoever makes up names floods no control plane. */
@@ -61,7 +73,7 @@ interface Entry {
  * first call to it, which waits for a bounded time; what is not called any more is given up. The table of names is
  * bounded, as is how fast it changes: unknown names give way to new ones, known ones only when they are idle.
  */
-export class OnDemand {
+export class OnDemand implements HostDemand {
   /** Calls refused because too much was being asked for. */
   refused = 0;
   /** Names asked for, ever. */
@@ -101,11 +113,6 @@ export class OnDemand {
     return added;
   }
 
-  /**
-   * A call to a host that is not in the table.
-   *
-   * @param resume called once, when more is known of the host, unless the wait is cancelled before
-   */
   lookUp(authority: string, resume: () => void): Lookup {
     const name = authority.toLowerCase();
     if (!mayBeServiceHost(name)) return { kind: 'unknown' };
@@ -121,7 +128,6 @@ export class OnDemand {
     return { kind: 'wait', waitMs: this.options.limits.waitMs, cancel: this.wait(entry, resume) };
   }
 
-  /** A call has waited, and its host is still not in the table: others do not wait any more. */
   waitedInVain(authority: string): Lookup {
     const entry = this.entries.get(authority.toLowerCase());
     if (entry === undefined) return { kind: 'unknown' };

@@ -21,9 +21,12 @@ interface Version {
 
 /** A route configuration on its way into force. */
 interface RouteSet {
+  readonly name: string;
   /** The newest accepted version. */
   pending: Version | undefined;
   pendingSinceMs: number;
+  /** What it names and is not there is not waited for any longer. */
+  overdue: boolean;
   /** What is in force. */
   active: Version | undefined;
   /** When something was last sent by way of it; 0: never, or nobody asks. */
@@ -76,10 +79,11 @@ export class RouteSets {
   }
 
   accept(name: string, resource: RouteConfigurationResource): void {
-    const set = this.sets.get(name) ?? newRouteSet();
+    const set = this.sets.get(name) ?? newRouteSet(name);
     const before = set.pending;
     set.pending = { resource, clusters: clustersOf(resource) };
     set.pendingSinceMs = this.options.nowMs();
+    set.overdue = false;
     for (const cluster of set.pending.clusters) this.clusters.add(cluster);
     for (const cluster of before?.clusters ?? []) this.clusters.release(cluster);
     this.sets.set(name, set);
@@ -98,13 +102,13 @@ export class RouteSets {
     this.changed ||= set.active !== undefined;
   }
 
-  /** Puts in force what has all it needs, or has waited for too long. @returns whether the table has changed */
-  activate(nowMs: number): boolean {
+  /** Puts in force what has all it needs, or does not wait any longer. @returns whether the table has changed */
+  activate(): boolean {
     for (const name of this.pending) {
       const set = this.sets.get(name) as RouteSet;
       const version = set.pending as Version;
       const missing = version.clusters.some((cluster) => !this.options.isResolved(cluster));
-      if (missing && nowMs - set.pendingSinceMs < MISSING_AFTER_MS) continue;
+      if (missing && !set.overdue) continue;
       for (const cluster of set.active?.clusters ?? []) this.clusters.release(cluster);
       set.active = version;
       set.pending = undefined;
@@ -114,16 +118,30 @@ export class RouteSets {
     return this.changed;
   }
 
-  /** There are some that have waited for so long that they come into force without what they wait for. */
-  isOverdue(nowMs: number): boolean {
+  /** Those that have waited for so long that they are to come into force without what they wait for. */
+  overdue(nowMs: number): string[] {
+    const names: string[] = [];
     for (const name of this.pending)
-      if (nowMs - (this.sets.get(name) as RouteSet).pendingSinceMs >= MISSING_AFTER_MS) return true;
-    return false;
+      if (nowMs - (this.sets.get(name) as RouteSet).pendingSinceMs >= MISSING_AFTER_MS) names.push(name);
+    return names;
   }
 
-  /** Something is sent by way of a virtual host. */
-  noteUse(host: VirtualHost): void {
-    const set = this.setOf.get(host);
+  /** What these name and is not there, is not waited for. */
+  stopWaiting(names: readonly string[]): void {
+    for (const name of names) {
+      const set = this.sets.get(name);
+      if (set !== undefined) set.overdue = true;
+    }
+  }
+
+  /** Of which a virtual host in force is, or was. */
+  nameOf(host: VirtualHost): string | undefined {
+    return this.setOf.get(host)?.name;
+  }
+
+  /** Something is sent by way of it. */
+  noteUse(name: string): void {
+    const set = this.sets.get(name);
     if (set !== undefined) set.lastUsedMs = this.options.nowMs();
   }
 
@@ -150,8 +168,8 @@ export class RouteSets {
   }
 }
 
-function newRouteSet(): RouteSet {
-  return { pending: undefined, pendingSinceMs: 0, active: undefined, lastUsedMs: 0 };
+function newRouteSet(name: string): RouteSet {
+  return { name, pending: undefined, pendingSinceMs: 0, overdue: false, active: undefined, lastUsedMs: 0 };
 }
 
 function clustersOf({ virtualHosts }: RouteConfigurationResource): string[] {

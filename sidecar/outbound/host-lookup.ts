@@ -1,5 +1,5 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
-import type { OnDemand } from '../discovery/on-demand.js';
+import type { HostDemand } from '../discovery/on-demand.js';
 
 /** What a call to a host that is not in the table has to do: wait, or be answered so. */
 export type LookupStep = { readonly waitMs: number } | { readonly reply: LocalReply };
@@ -8,7 +8,7 @@ export type LookupStep = { readonly waitMs: number } | { readonly reply: LocalRe
 export class HostLookup {
   private endWait: (() => void) | undefined;
 
-  constructor(private readonly onDemand: OnDemand) {}
+  constructor(private readonly onDemand: HostDemand) {}
 
   /**
    * @param resume called once during the wait, if more is known of the host before it is over

@@ -20,7 +20,7 @@ import type { RequestView } from '../../src/routing/request-view.js';
 import type { Release, Route, RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import type { ActionCounts } from '../admin/action-counts.js';
-import type { OnDemand } from '../discovery/on-demand.js';
+import type { HostDemand } from '../discovery/on-demand.js';
 import { forwardedRequestHead, type RequestEdits } from '../http1/forwarded-head.js';
 import type { ResponseHead } from '../http1/response-head.js';
 import type { Exchange } from '../proxy/exchange.js';
@@ -28,7 +28,8 @@ import { type Forwarder, NO_TIMEOUTS, type Step, type Target } from '../proxy/fo
 import type { Outcome } from '../proxy/outcome.js';
 import type { SessionPins } from '../session/session-pins.js';
 import { KEYS_MEMBER } from '../session/trace-keys.js';
-import { missingKeys, TracedRequest, type TraceEntry, type TraceMemory } from '../session/trace-memory.js';
+import { missingKeys, TracedRequest, type TraceMemory } from '../session/trace-memory.js';
+import type { TraceEntry } from '../session/trace-store.js';
 import type { ClusterLoad } from '../upstream/cluster-load.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import { upstreamOf } from '../upstream/live-cluster.js';
@@ -50,7 +51,7 @@ export interface OutboundServices {
   readonly actionCounts: ActionCounts;
   readonly mirrors: Mirrors;
   /** Where hosts are looked up that are not in the table; undefined: nowhere, the table has all there are. */
-  readonly onDemand: OnDemand | undefined;
+  readonly onDemand: HostDemand | undefined;
   /** Something is sent by way of a virtual host; only told where there is {@link onDemand}. */
   noteUse(host: VirtualHost): void;
   /** Where requests for hosts that nobody declared go, where their destination is known; undefined: nowhere. */

@@ -1,18 +1,25 @@
 import type { Cluster } from '../../src/routing/table.js';
-import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterResource, DiscoveryConfig } from '../../src/xds/cluster.js';
 import type { AssignmentResource, EndpointConfig } from '../../src/xds/endpoint.js';
 import { type NameChanges, WantedNames } from '../../src/xds/wanted-names.js';
-import { DnsRefresher, type Resolve } from './dns-refresher.js';
+import type { DnsConfig } from './dns-refresher.js';
 import type { HealthChecker } from './health-checker.js';
-import { LiveCluster } from './live-cluster.js';
-import type { ReachabilityProber } from './reachability-prober.js';
-import type { UpstreamSettings } from './upstream-endpoint.js';
+import type { LiveCluster } from './live-cluster.js';
+
+/** Makes a cluster. @param onAwake time brings something about for it from now on, until it is at rest */
+export type NewCluster = (name: string, onAwake: (cluster: LiveCluster) => void) => LiveCluster;
+
+/** Follows what a cluster's names resolve to, and says so whenever it is something else; never before it returns. */
+export type FollowNames = (
+  cluster: string,
+  config: DnsConfig,
+  onEndpoints: (found: readonly EndpointConfig[]) => void,
+) => { close(): void };
 
 interface Entry {
   readonly live: LiveCluster;
   discovery: DiscoveryConfig | undefined;
-  dns: DnsRefresher | undefined;
+  dns: { close(): void } | undefined;
   /** The cluster's configuration has come, or the server has said that there is none. */
   configured: boolean;
   /** The endpoints have come. */
@@ -37,11 +44,8 @@ export class ClusterRegistry {
   onResolved: () => void = () => {};
 
   constructor(
-    private readonly settings: UpstreamSettings,
-    private readonly prober: ReachabilityProber,
-    private readonly checker: HealthChecker,
-    private readonly resolve: Resolve,
-    private readonly log: Logger,
+    private readonly newCluster: NewCluster,
+    private readonly followNames: FollowNames,
   ) {}
 
   get size(): number {
@@ -57,6 +61,11 @@ export class ClusterRegistry {
   /** Every cluster by name, with what it has in hand and what it has refused. */
   get clusters(): LiveCluster[] {
     return [...this.entries.values()].map(({ live }) => live);
+  }
+
+  /** The cluster of a name, where there is one. */
+  find(name: string): LiveCluster | undefined {
+    return this.entries.get(name)?.live;
   }
 
   /** The cluster of a name, known yet or not: one object for as long as anything refers to it. */
@@ -146,20 +155,22 @@ export class ClusterRegistry {
     return clusters;
   }
 
-  /** What time alone brings about. Called on the coarse clock's tick. */
-  tick(nowMs: number): void {
+  /**
+   * What time alone brings about. Called on the coarse clock's tick.
+   *
+   * @param checker in the thread that checks
+   */
+  tick(nowMs: number, checker?: HealthChecker): void {
     for (const live of this.awake) {
       for (const endpoint of live.upstreams) endpoint.tick(nowMs);
       live.tick(nowMs);
-      this.checker.tick(live, nowMs);
+      checker?.tick(live, nowMs);
       if (live.isAtRest) this.awake.delete(live);
     }
   }
 
   /** Stops looking for endpoints and closes idle connections; those in use go with their exchanges. */
   close(): void {
-    this.prober.close();
-    this.checker.close();
     for (const { dns, live } of this.entries.values()) {
       dns?.close();
       live.retire();
@@ -169,13 +180,7 @@ export class ClusterRegistry {
   private entry(name: string): Entry {
     const known = this.entries.get(name);
     if (known) return known;
-    const live = new LiveCluster(
-      name,
-      this.settings,
-      (endpoint) => this.prober.watch(endpoint),
-      this.log,
-      (cluster) => this.awake.add(cluster),
-    );
+    const live = this.newCluster(name, (cluster) => this.awake.add(cluster));
     const made = { live, discovery: undefined, dns: undefined, configured: false, assigned: false };
     const entry: Entry = { ...made, claimed: false };
     this.entries.set(name, entry);
@@ -187,7 +192,7 @@ export class ClusterRegistry {
       entry.live.setEndpoints(discovery.endpoints);
       entry.assigned = true;
     } else if (discovery.kind === 'eds') this.useAssignment(entry, discovery.serviceName);
-    else entry.dns = this.refresher(name, entry, discovery);
+    else this.useNames(name, entry, discovery);
   }
 
   private stopDiscovery(entry: Entry): void {
@@ -209,7 +214,7 @@ export class ClusterRegistry {
     if (known !== undefined) entry.live.setEndpoints(known.endpoints);
   }
 
-  private refresher(name: string, entry: Entry, discovery: DiscoveryConfig & { kind: 'dns' }): DnsRefresher {
+  private useNames(name: string, entry: Entry, discovery: DnsConfig): void {
     entry.assigned = false;
     const take = (found: readonly EndpointConfig[]) => {
       entry.live.setEndpoints(found);
@@ -217,6 +222,6 @@ export class ClusterRegistry {
       entry.assigned = true;
       this.onResolved();
     };
-    return new DnsRefresher(name, discovery, this.resolve, take, this.log);
+    entry.dns = this.followNames(name, discovery, take);
   }
 }

@@ -4,15 +4,17 @@
  */
 export class CoarseClock {
   nowMs: number;
+  /** Called after every tick with the time. */
+  onTick: (nowMs: number) => void = () => {};
   private readonly timer: NodeJS.Timeout;
 
-  /** @param onTick called after every tick with the time */
+  /** @param aheadMs by how much it is ahead of this thread's `performance.now()`, which starts anew in each */
   constructor(
-    private readonly tickMs: number,
-    private readonly onTick: (nowMs: number) => void,
+    tickMs: number,
+    private readonly aheadMs = 0,
   ) {
-    this.nowMs = Math.floor(performance.now());
-    this.timer = setInterval(() => this.tick(), this.tickMs);
+    this.nowMs = this.read();
+    this.timer = setInterval(() => this.tick(), tickMs);
   }
 
   stop(): void {
@@ -20,7 +22,11 @@ export class CoarseClock {
   }
 
   private tick(): void {
-    this.nowMs = Math.floor(performance.now());
+    this.nowMs = this.read();
     this.onTick(this.nowMs);
+  }
+
+  private read(): number {
+    return Math.floor(performance.now() + this.aheadMs);
   }
 }

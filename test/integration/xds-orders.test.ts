@@ -7,15 +7,12 @@ import { DeltaClient } from '../../sidecar/discovery/delta-client.js';
 import { ListenerDemand } from '../../sidecar/discovery/listener-demand.js';
 import { MeshConfiguration } from '../../sidecar/discovery/mesh-configuration.js';
 import { SotwClient } from '../../sidecar/discovery/sotw-client.js';
-import { DEFAULT_LIMITS } from '../../sidecar/http1/limits.js';
-import { ClusterRegistry } from '../../sidecar/upstream/cluster-registry.js';
-import { HealthChecker } from '../../sidecar/upstream/health-checker.js';
-import { ReachabilityProber } from '../../sidecar/upstream/reachability-prober.js';
 import { INSECURE } from '../../src/access/channel-security.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import type { Message } from '../../src/xds/descriptors.js';
 import { kindOfTypeUrl, type ResourceKind } from '../../src/xds/resource-types.js';
 import { entry, ScriptedAdsServer } from '../support/ads-server.js';
+import { quietRegistry } from '../support/cluster-registry.js';
 import { eventually } from '../support/processes.js';
 import {
   expectedTable,
@@ -35,14 +32,7 @@ const silent = createLogger('test', 'silent');
 const NOW = () => 0;
 
 function newSidecar(t: Test, address: ScriptedAdsServer['address'], protocol: 'delta' | 'sotw') {
-  const settings = { limits: DEFAULT_LIMITS, idleTimeoutMs: 4000, connectFailuresToEject: 3, nowMs: NOW };
-  const clusters = new ClusterRegistry(
-    settings,
-    new ReachabilityProber(),
-    new HealthChecker(async () => undefined),
-    async () => [],
-    silent,
-  );
+  const clusters = quietRegistry(NOW);
   const configuration: MeshConfiguration = new MeshConfiguration({
     clusters,
     demand: new ListenerDemand({

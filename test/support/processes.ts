@@ -8,6 +8,12 @@ export const ROOST = fileURLToPath(new URL('../../src/cli/main.js', import.meta.
 
 const START_TIMEOUT_MS = 90_000;
 
+/**
+ * Workers that sidecars of tests have, unless a test says otherwise: `ROOST_TEST_WORKERS=2 npx tap dist/test/e2e` runs
+ * the same tests against another number.
+ */
+export const WORKERS = Number(process.env.ROOST_TEST_WORKERS ?? 1);
+
 /** A finished command. */
 export interface Finished {
   readonly code: number | null;
@@ -136,7 +142,8 @@ export async function startSidecar(
   env: NodeJS.ProcessEnv = {},
 ): Promise<StartedSidecar> {
   const ports = ['--outbound', '--inbound', '--admin'].flatMap((flag) => ifAbsent(args, flag, '127.0.0.1:0'));
-  const started = RoostProcess.start(t, ['sidecar', ...ports, ...args], env);
+  const workers = ifAbsent(args, '--workers', String(WORKERS));
+  const started = RoostProcess.start(t, ['sidecar', ...ports, ...workers, ...args], env);
   const { outbound, inbound, admin, csds } = (await started.logged('sidecar is listening')) as Record<
     'outbound' | 'inbound' | 'admin' | 'csds',
     string

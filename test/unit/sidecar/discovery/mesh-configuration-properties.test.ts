@@ -4,14 +4,12 @@ import { translateService } from '../../../../control-plane/translate/service.js
 import { ListenerDemand } from '../../../../sidecar/discovery/listener-demand.js';
 import { MeshConfiguration } from '../../../../sidecar/discovery/mesh-configuration.js';
 import type { ReceivedResource } from '../../../../sidecar/discovery/response-entries.js';
-import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
-import { ClusterRegistry } from '../../../../sidecar/upstream/cluster-registry.js';
-import { HealthChecker } from '../../../../sidecar/upstream/health-checker.js';
-import { ReachabilityProber } from '../../../../sidecar/upstream/reachability-prober.js';
+import type { ClusterRegistry } from '../../../../sidecar/upstream/cluster-registry.js';
 import { parseMeshService } from '../../../../src/model/mesh-service.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import { PUSH_ORDER, type ResourceKind } from '../../../../src/xds/resource-types.js';
 import type { NameChanges } from '../../../../src/xds/wanted-names.js';
+import { quietRegistry } from '../../../support/cluster-registry.js';
 import { meshService } from '../../../support/shop.js';
 
 type Resources = Record<ResourceKind, Map<string, ReceivedResource>>;
@@ -47,9 +45,7 @@ class World {
   constructor() {
     const log = createLogger('test', 'silent');
     const nowMs = () => 0;
-    const settings = { limits: DEFAULT_LIMITS, idleTimeoutMs: 4000, connectFailuresToEject: 3, nowMs };
-    const checker = new HealthChecker(async () => undefined);
-    this.clusters = new ClusterRegistry(settings, new ReachabilityProber(), checker, async () => [], log);
+    this.clusters = quietRegistry(nowMs);
     const subscribe = (kind: ResourceKind, { added, dropped }: NameChanges) => {
       for (const name of added) {
         if (this.wanted[kind].has(name)) this.problems.push(`${kind} ${name} is asked for twice`);

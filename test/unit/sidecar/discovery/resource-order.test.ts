@@ -3,17 +3,14 @@ import t from 'tap';
 import { type EncodedResource, translateService } from '../../../../control-plane/translate/service.js';
 import { ListenerDemand } from '../../../../sidecar/discovery/listener-demand.js';
 import { MeshConfiguration } from '../../../../sidecar/discovery/mesh-configuration.js';
-import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
 import { SessionPins } from '../../../../sidecar/session/session-pins.js';
 import { SessionTable } from '../../../../sidecar/session/session-table.js';
-import { ClusterRegistry } from '../../../../sidecar/upstream/cluster-registry.js';
-import type { HealthChecker } from '../../../../sidecar/upstream/health-checker.js';
-import type { ReachabilityProber } from '../../../../sidecar/upstream/reachability-prober.js';
 import { parseMeshService } from '../../../../src/model/mesh-service.js';
 import { findRoute, place } from '../../../../src/routing/decide.js';
 import { plainRequest } from '../../../../src/routing/request-view.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../../../src/xds/resource-types.js';
+import { quietRegistry } from '../../../support/cluster-registry.js';
 import { user } from '../../../support/shop.js';
 
 /**
@@ -132,20 +129,7 @@ class Sidecar {
 
   constructor() {
     const log = createLogger('test', 'silent');
-    const settings = {
-      limits: DEFAULT_LIMITS,
-      idleTimeoutMs: 4000,
-      connectFailuresToEject: 3,
-      nowMs: () => 0,
-    };
-    const idle = { watch() {}, close() {}, tick() {} };
-    const clusters = new ClusterRegistry(
-      settings,
-      idle as unknown as ReachabilityProber,
-      idle as unknown as HealthChecker,
-      async () => [],
-      log,
-    );
+    const clusters = quietRegistry(() => 0);
     const rest = { subscribe() {}, nowMs: () => 0, log };
     const demand = new ListenerDemand({ dependencies: undefined, own: '', onDemand: undefined, ...rest });
     this.configuration = new MeshConfiguration({ clusters, demand, ...rest });

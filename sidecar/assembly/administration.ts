@@ -1,0 +1,53 @@
+import { ProcessFigures } from '../../src/telemetry/process-metrics.js';
+import { Scraper } from '../../src/telemetry/scrape.js';
+import type { AdminSources } from '../admin/admin-server.js';
+import { describeClusters } from '../admin/describe-clusters.js';
+import { sidecarMetrics } from '../admin/metrics.js';
+import { readiness } from '../admin/readiness.js';
+import type { Drain } from '../drain.js';
+import type { SessionTable } from '../session/session-table.js';
+import type { OtherWorkers } from '../workers/other-workers.js';
+import type { Discovery } from './discovery.js';
+import type { WorkerParts } from './worker-parts.js';
+
+/** What the administration shows. */
+export interface Shown extends Discovery, WorkerParts {
+  readonly sessions: SessionTable;
+  readonly drain: Drain;
+  readonly others: OtherWorkers | undefined;
+  nowMs(): number;
+}
+
+export function adminSources(shown: Shown, onDrain: () => void): AdminSources {
+  const { configuration, client, lastGood, controlPlanes, clusters, drain, samples, others, node } = shown;
+  return {
+    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlanes }),
+    scraper: newScraper(shown),
+    samples: (count) => others?.samples(count, samples.latest(count)) ?? samples.latest(count),
+    configDump: () => configuration.dump(),
+    clientStatus: () => ({ config: [{ node, genericXdsConfigs: client.status.list() }] }),
+    clusters: async () => describeClusters(clusters, (await others?.clusters()) ?? []),
+    drain: onDrain,
+  };
+}
+
+function newScraper(shown: Shown): Scraper {
+  const { configuration, client, lastGood, others } = shown;
+  const figures = new ProcessFigures(shown.delay);
+  const metrics = sidecarMetrics({
+    ...shown,
+    process: figures,
+    ready: () => configuration.table !== undefined,
+    controlPlaneConnected: () => configuration.connected,
+    configurationFromDisk: () => lastGood?.restoredMs !== undefined,
+    configurationRevision: () => client.revision,
+    configurationKept: () => client.guard.keptCount,
+    configurationAgeMs: () => shown.nowMs() - configuration.lastChangeMs,
+    rejections: (type) => client.rejections[type],
+    sessions: () => shown.sessions.size,
+  });
+  return new Scraper(metrics, async () => {
+    await figures.prepare();
+    return others?.metrics(metrics);
+  });
+}
