@@ -17,14 +17,11 @@ import { RequestRecorder } from './admin/request-recorder.js';
 import { RequestSamples } from './admin/request-samples.js';
 import { assembleDataPath, type DataPath } from './assembly/data-path.js';
 import { assembleDiscovery, type Discovery } from './assembly/discovery.js';
+import { assembleUpstreams, type Upstreams } from './assembly/upstreams.js';
 import { Drain } from './drain.js';
 import type { SidecarOptions } from './options.js';
 import { SessionTable } from './session/session-table.js';
-import { ClusterRegistry } from './upstream/cluster-registry.js';
-import { resolveBySystem, resolveWithOverrides } from './upstream/dns-refresher.js';
-import { HealthChecker } from './upstream/health-checker.js';
-import { probeHealth } from './upstream/health-probe.js';
-import { ReachabilityProber } from './upstream/reachability-prober.js';
+import type { ClusterRegistry } from './upstream/cluster-registry.js';
 import type { UpstreamSettings } from './upstream/upstream-endpoint.js';
 
 /** Deadlines are kept to within this. */
@@ -91,11 +88,10 @@ export class Sidecar {
   }
 }
 
-interface Parts extends Discovery, DataPath {
+interface Parts extends Discovery, DataPath, Upstreams {
   readonly drain: Drain;
   readonly clock: CoarseClock;
   readonly delay: EventLoopDelay;
-  readonly clusters: ClusterRegistry;
   readonly admin: HttpServer;
   readonly publicAdmin: HttpServer;
 }
@@ -126,7 +122,8 @@ async function bind(
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
 function release(parts: Parts): void {
   parts.drain.cancel();
-  const { inbound, outbound, clock, delay, client, reporter, clusters, app, passthrough, mirrors } = parts;
+  const { inbound, outbound, clock, delay, client, reporter, app, passthrough, mirrors } = parts;
+  const { clusters, prober, checker } = parts;
   inbound.destroy();
   outbound.destroy();
   mirrors.close();
@@ -134,6 +131,8 @@ function release(parts: Parts): void {
   delay.stop();
   client.close();
   reporter.close();
+  prober.close();
+  checker.close();
   clusters.close();
   app.retire();
   passthrough?.close();
@@ -152,13 +151,8 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
     nowMs,
   };
-  const clusters = new ClusterRegistry(
-    settings,
-    new ReachabilityProber(),
-    new HealthChecker(probeHealth),
-    resolveWithOverrides(options.resolve, resolveBySystem),
-    log.child({ component: 'upstream' }),
-  );
+  const upstreams = assembleUpstreams(options, settings, log.child({ component: 'upstream' }));
+  const { clusters, checker } = upstreams;
   const sessions = new SessionTable(options.sessionTableSize, clock.nowMs);
   const discovery = assembleDiscovery(
     options,
@@ -186,14 +180,14 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     outbound.checkDeadlines(now);
     mirrors.checkDeadlines(now);
     app.closeIdle(now);
-    clusters.tick(now);
+    clusters.tick(now, checker);
     passthrough?.closeIdle(now);
     configuration.checkDeadlines(now);
     samples.onTick();
   }
 
   const [admin, publicAdmin] = [createAdminServer(sources), createAdminServer(sources)];
-  return { ...discovery, ...dataPath, drain, clock, delay, clusters, admin, publicAdmin };
+  return { ...discovery, ...dataPath, ...upstreams, drain, clock, delay, admin, publicAdmin };
 }
 
 function newRecorder(options: SidecarOptions, output: LogOutput, samples: RequestSamples): RequestRecorder {

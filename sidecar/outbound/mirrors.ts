@@ -6,8 +6,6 @@ import { upstreamOf } from '../upstream/live-cluster.js';
 import type { UpstreamConnection, UpstreamUser } from '../upstream/upstream-connection.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 
-/** Most copies under way to one cluster; beyond that, requests are not copied. */
-export const MAX_COPIES_PER_CLUSTER = 100;
 /** Where the route sets no limit. */
 const DEFAULT_TIMEOUT_MS = 15_000;
 
@@ -32,7 +30,7 @@ export interface Copy {
  * request that they are copies of: no deadline, no back-pressure, no failure.
  */
 export class Mirrors {
-  private readonly underWay = new Map<Cluster, Set<MirroredRequest>>();
+  private readonly underWay = new Set<MirroredRequest>();
 
   constructor(
     private readonly nowMs: () => number,
@@ -41,33 +39,27 @@ export class Mirrors {
 
   send(copy: Copy): void {
     const { cluster } = copy;
-    const others = this.underWay.get(cluster) ?? new Set();
-    const endpoint =
-      others.size < MAX_COPIES_PER_CLUSTER
-        ? pickEndpoint(cluster.endpoints, undefined, [], this.random)
-        : undefined;
-    if (endpoint === undefined) {
+    const picked = pickEndpoint(cluster.endpoints, undefined, [], this.random);
+    const endpoint = picked && upstreamOf(picked);
+    if (!endpoint?.load.takeCopy()) {
       copy.onResult('mirror-skipped');
       return;
     }
-    const finished = (mirrored: MirroredRequest) => {
-      others.delete(mirrored);
-      if (others.size === 0) this.underWay.delete(cluster);
-    };
-    const mirrored = new MirroredRequest(copy, upstreamOf(endpoint), this.nowMs(), finished);
-    others.add(mirrored);
-    this.underWay.set(cluster, others);
+    const mirrored = new MirroredRequest(copy, endpoint, this.nowMs(), (finished) => {
+      this.underWay.delete(finished);
+      endpoint.load.giveBackCopy();
+    });
+    this.underWay.add(mirrored);
     mirrored.start();
   }
 
   checkDeadlines(nowMs: number): void {
-    for (const requests of this.underWay.values())
-      for (const request of requests) request.checkDeadlines(nowMs);
+    for (const request of this.underWay) request.checkDeadlines(nowMs);
   }
 
   /** Gives up whatever is under way. */
   close(): void {
-    for (const requests of this.underWay.values()) for (const request of requests) request.giveUp('closed');
+    for (const request of this.underWay) request.giveUp('closed');
   }
 }
 

@@ -7,9 +7,13 @@ import type { RequestHead } from '../http1/request-head.js';
 import type { ResponseHead } from '../http1/response-head.js';
 import { isReset, type UpstreamFailure } from '../upstream/failure.js';
 import type { UpstreamConnection, UpstreamUser } from '../upstream/upstream-connection.js';
+import { ROOM_IS_MADE } from '../upstream/upstream-endpoint.js';
 import type { Forwarder, Step, Target } from './forwarder.js';
 import type { Outcome } from './outcome.js';
 import { ReplayBuffer } from './replay-buffer.js';
+
+/** Longest that an exchange waits for another worker to close a connection that nobody uses. */
+const ROOM_WAIT_MS = 500;
 
 /** What every exchange of a listener shares. */
 export interface ExchangeSettings {
@@ -62,6 +66,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   /** What comes after the wait; undefined: the attempt that is due. */
   private afterWait: (() => Step) | undefined;
   private lastActivityMs: number;
+  /** How long it waits for room for a connection; 0: it has not had to. */
+  private roomUntilMs = 0;
 
   constructor(
     readonly downstream: DownstreamConnection,
@@ -172,7 +178,12 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private send(target: Target): void {
     const { endpoint } = target;
     const nowMs = this.settings.nowMs();
-    const upstream = endpoint.acquire(this, target.fresh);
+    const patient = this.roomUntilMs === 0 || nowMs < this.roomUntilMs;
+    const upstream = endpoint.acquire(this, target.fresh, patient);
+    if (upstream === ROOM_IS_MADE) {
+      this.waitForRoom(nowMs);
+      return;
+    }
     if (typeof upstream === 'string') {
       const failure = {
         kind: 'overloaded',
@@ -191,6 +202,12 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     if (this.downstream.flushesSoon) return;
     upstream.writer.flush();
     if (!upstream.writer.congested) this.downstream.resume();
+  }
+
+  /** Another worker is closing a connection: the same attempt again on the next tick. */
+  private waitForRoom(nowMs: number): void {
+    if (this.roomUntilMs === 0) this.roomUntilMs = nowMs + ROOM_WAIT_MS;
+    this.wait(1, undefined);
   }
 
   /** The same for every attempt, but where another release has another lane. */

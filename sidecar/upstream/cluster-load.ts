@@ -1,4 +1,5 @@
 import type { LimitsConfig } from '../../src/xds/cluster-calm.js';
+import { type ClusterCounts, OwnClusterCounts } from './cluster-counts.js';
 
 const NONE = Number.POSITIVE_INFINITY;
 
@@ -31,23 +32,18 @@ const LIMIT_WORDS: Readonly<Record<LimitName, string>> = {
   perEndpointRequests: 'requests in flight at the endpoint',
 };
 
+/** Most copies of requests under way to one cluster; beyond that, requests are not copied. */
+export const MAX_COPIES = 100;
+
 /**
- * What a cluster's endpoints have in hand together, and how much they may. Plain numbers that every request
- * touches: nothing is ever queued here, what is over a limit is refused at once.
+ * What a cluster's endpoints have in hand together, and how much they may: every request comes by here. Nothing is
+ * ever queued, what is over a limit is refused at once.
  */
 export class ClusterLoad {
   limits = UNLIMITED;
-  /** Attempts in flight. */
-  requests = 0;
-  /** Attempts ever. */
+  /** Attempts that this thread has made. */
   total = 0;
-  /** Connections open, those being made included. */
-  connections = 0;
-  /** Attempts whose connection is being made. */
-  pending = 0;
-  /** Requests whose last attempt was a retry and is not answered yet. */
-  retries = 0;
-  /** Attempts refused, by the limit that they met. */
+  /** Attempts that this thread has refused, by the limit that they met. */
   readonly shed: Record<LimitName, number> = {
     connections: 0,
     pending: 0,
@@ -55,11 +51,39 @@ export class ClusterLoad {
     perEndpointConnections: 0,
     perEndpointRequests: 0,
   };
-  /** Retries that the budget did not allow. */
+  /** Retries that the budget did not allow, in this thread. */
   retriesRefused = 0;
 
-  /** @param closeOneIdle closes a connection of the cluster that nobody uses; false: there is none */
-  constructor(private readonly closeOneIdle: () => boolean = () => false) {}
+  /** @param closeOneIdle closes a connection of the cluster that nobody uses; false: this thread has none */
+  constructor(
+    private readonly counts: ClusterCounts = new OwnClusterCounts(),
+    private readonly closeOneIdle: () => boolean = () => false,
+  ) {}
+
+  /** Attempts in flight. */
+  get requests(): number {
+    return this.counts.requests.taken;
+  }
+
+  /** Connections open, those being made included. */
+  get connections(): number {
+    return this.counts.connections.taken;
+  }
+
+  /** Attempts whose connection is being made. */
+  get pending(): number {
+    return this.counts.pending.taken;
+  }
+
+  /** Requests whose last attempt was a retry and is not answered yet. */
+  get retries(): number {
+    return this.counts.retries.taken;
+  }
+
+  /** Something has been sent there. */
+  get isUsed(): boolean {
+    return this.counts.isUsed;
+  }
 
   /** Counts a refusal. @returns the limit, for the caller to hand on */
   refuse(limit: LimitName): LimitName {
@@ -67,9 +91,47 @@ export class ClusterLoad {
     return limit;
   }
 
-  /** One more connection may be opened, if need be in place of one that nobody uses. */
-  hasRoomForConnection(): boolean {
-    return this.connections < this.limits.connections || this.closeOneIdle();
+  takeRequest(): boolean {
+    return this.counts.requests.take(this.limits.requests);
+  }
+
+  giveBackRequest(): void {
+    this.counts.requests.giveBack();
+  }
+
+  /** An attempt has what it needs, and is on its way. */
+  countAttempt(): void {
+    if (this.total++ === 0) this.counts.use();
+  }
+
+  /** A connection that is to be made: it takes a place among the open ones and one among those being made. */
+  takePending(): boolean {
+    return this.counts.pending.take(this.limits.pending);
+  }
+
+  /** It is made, or will not be. */
+  giveBackPending(): void {
+    this.counts.pending.giveBack();
+  }
+
+  /** Takes a place for a connection, if need be in place of one that nobody uses. */
+  takeConnection(): boolean {
+    while (!this.counts.connections.take(this.limits.connections)) {
+      if (!this.closeOneIdle()) return false;
+    }
+    return true;
+  }
+
+  giveBackConnection(): void {
+    this.counts.connections.giveBack();
+  }
+
+  takeCopy(): boolean {
+    return this.counts.copies.take(MAX_COPIES);
+  }
+
+  giveBackCopy(): void {
+    this.counts.copies.giveBack();
   }
 
   /**
@@ -79,16 +141,13 @@ export class ClusterLoad {
   startRetry(): boolean {
     const { retries, retryBudgetPercent, retryBudgetMinimum } = this.limits;
     const budget = Math.max(retryBudgetMinimum, Math.floor((this.requests * retryBudgetPercent) / 100));
-    if (this.retries >= Math.min(retries, budget)) {
-      this.retriesRefused++;
-      return false;
-    }
-    this.retries++;
-    return true;
+    if (this.counts.retries.take(Math.min(retries, budget))) return true;
+    this.retriesRefused++;
+    return false;
   }
 
   endRetry(): void {
-    this.retries--;
+    this.counts.retries.giveBack();
   }
 
   /** `100 requests in flight, the limit`. */

@@ -1,17 +1,21 @@
 import type { Cluster } from '../../src/routing/table.js';
-import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterResource, DiscoveryConfig } from '../../src/xds/cluster.js';
 import type { AssignmentResource, EndpointConfig } from '../../src/xds/endpoint.js';
-import { DnsRefresher, type Resolve } from './dns-refresher.js';
+import type { DnsConfig } from './dns-refresher.js';
 import type { HealthChecker } from './health-checker.js';
-import { LiveCluster } from './live-cluster.js';
-import type { ReachabilityProber } from './reachability-prober.js';
-import type { UpstreamSettings } from './upstream-endpoint.js';
+import type { LiveCluster } from './live-cluster.js';
+
+/** Follows what a cluster's names resolve to, and says so whenever it is something else; never before it returns. */
+export type FollowNames = (
+  cluster: string,
+  config: DnsConfig,
+  onEndpoints: (found: readonly EndpointConfig[]) => void,
+) => { close(): void };
 
 interface Entry {
   readonly live: LiveCluster;
   discovery: DiscoveryConfig | undefined;
-  dns: DnsRefresher | undefined;
+  dns: { close(): void } | undefined;
   /** The cluster's configuration has come, or the server has said that there is none. */
   configured: boolean;
   /** The endpoints have come. */
@@ -27,11 +31,8 @@ export class ClusterRegistry {
   onResolved: () => void = () => {};
 
   constructor(
-    private readonly settings: UpstreamSettings,
-    private readonly prober: ReachabilityProber,
-    private readonly checker: HealthChecker,
-    private readonly resolve: Resolve,
-    private readonly log: Logger,
+    private readonly newCluster: (name: string) => LiveCluster,
+    private readonly followNames: FollowNames,
   ) {}
 
   get size(): number {
@@ -47,6 +48,11 @@ export class ClusterRegistry {
   /** Every cluster by name, with what it has in hand and what it has refused. */
   get clusters(): LiveCluster[] {
     return [...this.entries.values()].map(({ live }) => live);
+  }
+
+  /** The cluster of a name, where there is one. */
+  find(name: string): LiveCluster | undefined {
+    return this.entries.get(name)?.live;
   }
 
   /** The cluster of a name, known yet or not: one object for as long as anything refers to it. */
@@ -85,7 +91,7 @@ export class ClusterRegistry {
         entry.assigned = true;
         this.onResolved();
       };
-      entry.dns = new DnsRefresher(config.name, discovery, this.resolve, take, this.log);
+      entry.dns = this.followNames(config.name, discovery, take);
     }
   }
 
@@ -135,19 +141,21 @@ export class ClusterRegistry {
     for (const name of this.assignments.keys()) if (!needed.has(name)) this.assignments.delete(name);
   }
 
-  /** What time alone brings about. Called on the coarse clock's tick. */
-  tick(nowMs: number): void {
+  /**
+   * What time alone brings about. Called on the coarse clock's tick.
+   *
+   * @param checker in the thread that checks
+   */
+  tick(nowMs: number, checker?: HealthChecker): void {
     for (const { live } of this.entries.values()) {
       for (const endpoint of live.upstreams) endpoint.tick(nowMs);
       live.tick(nowMs);
-      this.checker.tick(live, nowMs);
+      checker?.tick(live, nowMs);
     }
   }
 
   /** Stops looking for endpoints and closes idle connections; those in use go with their exchanges. */
   close(): void {
-    this.prober.close();
-    this.checker.close();
     for (const { dns, live } of this.entries.values()) {
       dns?.close();
       live.retire();
@@ -157,7 +165,7 @@ export class ClusterRegistry {
   private entry(name: string): Entry {
     const known = this.entries.get(name);
     if (known) return known;
-    const live = new LiveCluster(name, this.settings, (endpoint) => this.prober.watch(endpoint), this.log);
+    const live = this.newCluster(name);
     const made: Entry = { live, discovery: undefined, dns: undefined, configured: false, assigned: false };
     this.entries.set(name, made);
     return made;

@@ -4,7 +4,8 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterResource, LoadBalancerConfig } from '../../src/xds/cluster.js';
 import type { HealthCheckConfig } from '../../src/xds/cluster-calm.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
-import { ClusterLoad } from './cluster-load.js';
+import { ClusterLoad, type LimitName } from './cluster-load.js';
+import type { CountsSource } from './counts-source.js';
 import type { CheckedCluster } from './health-checker.js';
 import { OutlierDetector } from './outlier-detector.js';
 import { slowStartShare } from './slow-start.js';
@@ -20,6 +21,18 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 2000;
 /** Growing weights are brought up to date this often. */
 const RAMP_STEP_MS = 250;
 
+/** What all clusters of a sidecar have in common. */
+export interface ClusterSettings extends UpstreamSettings {
+  readonly counts: CountsSource;
+  /** Something about an endpoint has changed that it is picked by, besides its configuration. */
+  onCondition(cluster: LiveCluster, endpoint: UpstreamEndpoint): void;
+  /**
+   * Asks the other workers to close a connection that nobody uses: to this address, or without one, to any endpoint of
+   * the cluster. Undefined: there are no others.
+   */
+  readonly askForRoom: ((cluster: string, address: string | undefined) => void) | undefined;
+}
+
 /**
  * A cluster that configuration names: its endpoints as they are now, and their connections, which outlive every
  * change of configuration that keeps the address.
@@ -31,8 +44,8 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   healthCheck: HealthCheckConfig | undefined;
   /** Too few endpoints are usable: checks and ejections do not count. */
   panicking = false;
-  readonly load = new ClusterLoad(() => this.closeOneIdle());
-  private readonly outliers: OutlierDetector<UpstreamEndpoint>;
+  readonly load: ClusterLoad;
+  protected readonly outliers: OutlierDetector<UpstreamEndpoint>;
   private byAddress = new Map<string, UpstreamEndpoint>();
   private loadBalancer = DEFAULT_LOAD_BALANCER;
   private connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS;
@@ -42,10 +55,10 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
 
   constructor(
     readonly name: string,
-    private readonly settings: UpstreamSettings,
-    private readonly watchReachability: (endpoint: UpstreamEndpoint) => void,
-    private readonly log: Logger,
+    protected readonly settings: ClusterSettings,
+    private readonly log: Pick<Logger, 'info'>,
   ) {
+    this.load = new ClusterLoad(settings.counts.forCluster(name), () => this.closeOneIdle());
     this.endpoints = EndpointSet.of([], this.loadBalancer, () => UNUSABLE);
     this.unusableSinceMs = settings.nowMs();
     this.outliers = new OutlierDetector((endpoint, why) => this.onEjection(endpoint, why), settings.nowMs);
@@ -56,7 +69,12 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   }
 
   get isUsed(): boolean {
-    return this.load.total > 0;
+    return this.load.isUsed;
+  }
+
+  /** The endpoint that has this address now. */
+  find(address: string): UpstreamEndpoint | undefined {
+    return this.byAddress.get(address);
   }
 
   /** Takes over everything of the cluster but its endpoints. */
@@ -92,16 +110,59 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   /** Called on the coarse clock's tick. */
   tick(nowMs: number): void {
     this.outliers.tick();
+    this.ramp(nowMs);
+  }
+
+  /** Brings weights that grow up to date. */
+  protected ramp(nowMs: number): void {
     if (nowMs >= this.nextRampMs) this.publish(this.endpoints);
   }
 
-  onReachability(endpoint: UpstreamEndpoint): void {
+  onUnreachable(endpoint: UpstreamEndpoint): void {
+    endpoint.isUnreachable = true;
     this.onHealthChanged(endpoint);
-    this.watchReachability(endpoint);
+  }
+
+  onReached(endpoint: UpstreamEndpoint): void {
+    endpoint.isUnreachable = false;
+    this.onHealthChanged(endpoint);
+  }
+
+  onLeaving(endpoint: UpstreamEndpoint): void {
+    const known = endpoint.isLeaving;
+    endpoint.leaves();
+    if (!known) this.onHealthChanged(endpoint);
+  }
+
+  onStaying(endpoint: UpstreamEndpoint): void {
+    this.onHealthChanged(endpoint);
   }
 
   onError(endpoint: UpstreamEndpoint): void {
     this.outliers.failed(endpoint);
+  }
+
+  /** Other workers have seen so many errors of it in a row. */
+  onErrorsInARow(endpoint: UpstreamEndpoint, errors: number): void {
+    this.outliers.judge(endpoint, errors);
+  }
+
+  makeRoom(endpoint: UpstreamEndpoint, limit: LimitName): boolean {
+    const { askForRoom } = this.settings;
+    if (askForRoom === undefined || !this.hasIdle(endpoint, limit)) return false;
+    askForRoom(this.name, limit === 'perEndpointConnections' ? endpoint.address : undefined);
+    return true;
+  }
+
+  /** Another worker needs a connection, to this address or to any: closes one that nobody uses, if there is no room. */
+  giveRoom(address: string | undefined): void {
+    const { limits, connections } = this.load;
+    if (address === undefined) {
+      if (connections >= limits.connections) this.closeOneIdle();
+      return;
+    }
+    const endpoint = this.find(address);
+    if (endpoint && endpoint.connectionCount >= limits.perEndpointConnections) endpoint.closeOneIdle();
   }
 
   onChecked(endpoint: UpstreamEndpoint, failure: string | undefined): void {
@@ -121,14 +182,18 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     this.onHealthChanged(endpoint);
   }
 
-  private onHealthChanged(endpoint: UpstreamEndpoint): void {
+  protected onHealthChanged(endpoint: UpstreamEndpoint): void {
     if (endpoint.usability === USABLE) endpoint.usableSinceMs = this.settings.nowMs();
     this.publish(this.endpoints);
+    this.settings.onCondition(this, endpoint);
   }
 
   private endpointFor(config: EndpointConfig): UpstreamEndpoint {
     const known = this.byAddress.get(config.address);
-    if (known === undefined) return new UpstreamEndpoint(config, this.connectTimeoutMs, this.settings, this);
+    if (known === undefined) {
+      const counts = this.settings.counts.forEndpoint(this.name, config.address);
+      return new UpstreamEndpoint(config, this.connectTimeoutMs, this.settings, this, counts);
+    }
     known.weight = config.weight;
     known.zone = config.zone;
     known.status = config.status;
@@ -176,6 +241,12 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
       if (forMs < slowStartMs) this.nextRampMs = nowMs + RAMP_STEP_MS;
       return endpoint.weight * slowStartShare(forMs, slowStartMs);
     };
+  }
+
+  /** Every request in flight has one connection: what there is beyond that is idle, in one worker or another. */
+  private hasIdle(endpoint: UpstreamEndpoint, limit: LimitName): boolean {
+    if (limit === 'perEndpointConnections') return endpoint.connectionCount > endpoint.activeRequests;
+    return limit === 'connections' && this.load.connections > this.load.requests;
   }
 
   /** Makes room for a connection to an endpoint that has none free, where another has one too many. */

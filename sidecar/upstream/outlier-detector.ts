@@ -47,13 +47,19 @@ export class OutlierDetector<S extends Suspect> {
 
   /** An endpoint's answer was an error. Called as it happens. */
   failed(endpoint: S): void {
-    const { outlier } = endpoint;
-    outlier.errors++;
-    outlier.errorsInARow++;
+    this.judge(endpoint, endpoint.outlier.answers.failed());
+  }
+
+  /** Errors in a row that make an endpoint's ejection due; Infinity: none do. */
+  get errorsToEject(): number {
+    return this.config?.consecutiveErrors || Number.POSITIVE_INFINITY;
+  }
+
+  /** An endpoint has made so many errors in a row. */
+  judge(endpoint: S, errorsInARow: number): void {
     const { config } = this;
-    if (config === undefined || config.consecutiveErrors === 0) return;
-    if (outlier.errorsInARow >= config.consecutiveErrors)
-      this.eject(endpoint, config, `${outlier.errorsInARow} errors in a row`);
+    if (config === undefined || errorsInARow < this.errorsToEject) return;
+    this.eject(endpoint, config, `${errorsInARow} errors in a row`);
   }
 
   /** Readmits who has been out long enough, and ends the interval if it is over. Called on the coarse clock's tick. */
@@ -75,7 +81,7 @@ export class OutlierDetector<S extends Suspect> {
       const forMs = Math.min(config.baseEjectionMs * outlier.multiplier, config.maxEjectionMs);
       if (nowMs - outlier.ejectedAtMs < forMs) continue;
       outlier.ejectedAtMs = undefined;
-      outlier.errorsInARow = 0;
+      outlier.answers.endRow();
       this.ejected--;
       this.onChange(endpoint, `ejected for ${forMs} ms`);
     }
@@ -91,11 +97,13 @@ export class OutlierDetector<S extends Suspect> {
 
   private ejectBySuccessRate(config: OutlierConfig, rule: SuccessRateConfig): void {
     const judged = this.endpoints.filter(
-      ({ outlier }) =>
-        outlier.ejectedAtMs === undefined && outlier.successes + outlier.errors >= rule.requestVolume,
+      ({ outlier: { ejectedAtMs, answers } }) =>
+        ejectedAtMs === undefined && answers.successes + answers.errors >= rule.requestVolume,
     );
     if (judged.length === 0 || judged.length < rule.minimumHosts) return;
-    const rates = judged.map(({ outlier }) => outlier.successes / (outlier.successes + outlier.errors));
+    const rates = judged.map(
+      ({ outlier: { answers } }) => answers.successes / (answers.successes + answers.errors),
+    );
     const bound = successRateBound(rates, rule.stdevFactor);
     judged.forEach((endpoint, i) => {
       const rate = rates[i] as number;

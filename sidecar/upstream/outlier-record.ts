@@ -1,10 +1,7 @@
-/** How one endpoint has answered lately, in plain numbers that every request touches. */
+import { type AnswerCounts, OwnEndpointCounts } from './endpoint-counts.js';
+
+/** What outlier detection has found of one endpoint. */
 export class OutlierRecord {
-  /** Since the last answer that was none. */
-  errorsInARow = 0;
-  /** Answers of this interval. */
-  successes = 0;
-  errors = 0;
   /** When it was ejected, on the coarse clock; undefined: it is not. */
   ejectedAtMs: number | undefined;
   /** By what the base ejection time is multiplied: one more with each ejection, one less with each good interval. */
@@ -14,20 +11,16 @@ export class OutlierRecord {
   /** Ejections ever. */
   ejections = 0;
 
-  succeeded(): void {
-    this.errorsInARow = 0;
-    this.successes++;
-  }
+  constructor(readonly answers: AnswerCounts = new OwnEndpointCounts()) {}
 
   startInterval(): void {
-    this.successes = 0;
-    this.errors = 0;
+    this.answers.startInterval();
     this.wasOut = this.ejectedAtMs !== undefined;
   }
 
   /** As if it had never answered; what has been counted stays. */
   forget(): void {
-    this.errorsInARow = 0;
+    this.answers.endRow();
     this.ejectedAtMs = undefined;
     this.multiplier = 0;
     this.startInterval();

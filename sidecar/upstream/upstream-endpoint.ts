@@ -8,6 +8,7 @@ import {
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
 import type { Http1Limits } from '../http1/limits.js';
 import { ClusterLoad, type LimitName } from './cluster-load.js';
+import { type EndpointCounts, OwnEndpointCounts } from './endpoint-counts.js';
 import { HealthRecord } from './health-record.js';
 import { OutlierRecord } from './outlier-record.js';
 import {
@@ -26,22 +27,53 @@ export interface UpstreamSettings {
   nowMs(): number;
 }
 
-/** Whom an endpoint belongs to: its cluster. */
+/** Whom an endpoint belongs to: its cluster, which decides what follows from what it is told. */
 export interface EndpointOwner {
   readonly load: ClusterLoad;
-  /** It has become unreachable, or reachable again; it is about to stop, or was and is no more. */
-  onReachability(endpoint: UpstreamEndpoint): void;
+  /** So many connections in a row were refused that nobody seems to listen there. */
+  onUnreachable(endpoint: UpstreamEndpoint): void;
+  /** A connection was made to an endpoint that counts as unreachable. */
+  onReached(endpoint: UpstreamEndpoint): void;
+  /** It has said that it is about to stop. */
+  onLeaving(endpoint: UpstreamEndpoint): void;
+  /** It had said so, and is there still. */
+  onStaying(endpoint: UpstreamEndpoint): void;
   /** An answer of it was an error, or there was none. */
   onError(endpoint: UpstreamEndpoint): void;
+  /**
+   * A limit on connections is met, for a request that could have one.
+   *
+   * @returns whether another worker has a connection that nobody uses, which it is going to close
+   */
+  makeRoom(endpoint: UpstreamEndpoint, limit: LimitName): boolean;
 }
+
+/** There is no room for a connection, but another worker is about to close one: to be asked again in a moment. */
+export const ROOM_IS_MADE = 'room-is-made';
 
 /** For endpoints outside of clusters: no limits, and nobody who would judge them. */
 export function unwatched(): EndpointOwner {
-  return { load: new ClusterLoad(), onReachability() {}, onError() {} };
+  return {
+    load: new ClusterLoad(),
+    onUnreachable() {},
+    onReached() {},
+    onLeaving() {},
+    onStaying() {},
+    onError() {},
+    makeRoom: () => false,
+  };
 }
 
 /** Longer than a sidecar that stops goes on taking connections, unless it is told otherwise. */
 const LEAVING_MS = 8000;
+
+/** What there is to know of an endpoint besides its configuration, and speaks against picking it. */
+export interface EndpointCondition {
+  readonly unreachable: boolean;
+  readonly leaving: boolean;
+  readonly ejected: boolean;
+  readonly failingChecks: boolean;
+}
 
 /** By how much of their age connections differ, so that those opened together do not all end together. */
 const AGE_JITTER = 0.1;
@@ -58,20 +90,19 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   zone: string;
   status: EndpointConfig['status'];
   hashing: EndpointConfig['hashing'];
-  activeRequests = 0;
   /** Since when it takes requests, on the coarse clock; its share grows from then on where the cluster starts slowly. */
   usableSinceMs: number;
 
   readonly counters = { requests: 0, connects: 0, connectFailures: 0, resets: 0, failures: 0 };
   /** Attempts that were answered, and what became of them; for load reports. An attempt the client left counts as neither. */
   readonly traffic = { succeeded: 0, failed: 0, latencySumMs: 0 };
-  readonly outlier = new OutlierRecord();
+  readonly outlier: OutlierRecord;
   readonly health = new HealthRecord();
+  /** Connections are refused; its owner's to say. */
+  isUnreachable = false;
   /** Last in, first out: the most recently used connection is the least likely to have been closed. */
   private readonly idle: UpstreamConnection[] = [];
   private readonly connections = new Set<UpstreamConnection>();
-  private refusedInARow = 0;
-  private unreachable = false;
   private retired = false;
   /** 0: it has not said that it is about to stop, or that was a while ago. */
   private leavingUntilMs = 0;
@@ -81,7 +112,9 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     public connectTimeoutMs: number,
     private readonly settings: UpstreamSettings,
     private readonly owner: EndpointOwner,
+    private readonly counts: EndpointCounts = new OwnEndpointCounts(),
   ) {
+    this.outlier = new OutlierRecord(counts);
     this.host = config.host;
     this.port = config.port;
     this.address = config.address;
@@ -97,10 +130,26 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     return this.owner.load;
   }
 
-  get connectionCount(): number {
-    return this.connections.size;
+  /** Attempts in flight. */
+  get activeRequests(): number {
+    return this.counts.requests;
   }
 
+  get connectionCount(): number {
+    return this.counts.connections;
+  }
+
+  /** It has been sent something. */
+  get isUsed(): boolean {
+    return this.counts.isUsed;
+  }
+
+  /** Connections refused in a row. */
+  get refusals(): number {
+    return this.counts.refusals;
+  }
+
+  /** Connections of this thread that nobody uses. */
   get idleCount(): number {
     return this.idle.length;
   }
@@ -108,10 +157,6 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   /** The address is not configured any more. */
   get isRetired(): boolean {
     return this.retired;
-  }
-
-  get isUnreachable(): boolean {
-    return this.unreachable;
   }
 
   /** It has said that it is about to stop: better to call another, if there is one. */
@@ -131,34 +176,57 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
 
   /** The same when checks and ejections do not count. That nothing listens there does, and that it is on its way out. */
   get usabilityInPanic(): Usability {
-    if (this.unreachable) return UNUSABLE;
+    if (this.isUnreachable) return UNUSABLE;
     return this.status === 'draining' || this.isLeaving ? PINNED_ONLY : USABLE;
+  }
+
+  get condition(): EndpointCondition {
+    const { isUnreachable: unreachable, isLeaving: leaving, isEjected: ejected, health } = this;
+    return { unreachable, leaving, ejected, failingChecks: health.failing };
+  }
+
+  /** Takes over what another thread has found, until that finds something else. */
+  set condition({ unreachable, leaving, ejected, failingChecks }: EndpointCondition) {
+    this.isUnreachable = unreachable;
+    this.leavingUntilMs = leaving ? Number.POSITIVE_INFINITY : 0;
+    this.outlier.ejectedAtMs = ejected ? this.settings.nowMs() : undefined;
+    this.health.failing = failingChecks;
   }
 
   /**
    * A connection for one exchange, given back by {@link release}: the idle one used last, or a new one.
    *
    * @param fresh a new one in any case: a pooled one was just found dead
+   * @param patient may be told that {@link ROOM_IS_MADE}
    * @returns a limit, where one is met
    */
-  acquire(user: UpstreamUser, fresh: boolean): UpstreamConnection | LimitName {
+  acquire(
+    user: UpstreamUser,
+    fresh: boolean,
+    patient = false,
+  ): UpstreamConnection | LimitName | typeof ROOM_IS_MADE {
     const { load } = this.owner;
-    if (load.requests >= load.limits.requests) return load.refuse('requests');
-    if (this.activeRequests >= load.limits.perEndpointRequests) return load.refuse('perEndpointRequests');
+    if (!load.takeRequest()) return load.refuse('requests');
+    if (!this.counts.takeRequest(load.limits.perEndpointRequests)) {
+      load.giveBackRequest();
+      return load.refuse('perEndpointRequests');
+    }
     const connection = (fresh ? undefined : this.takeIdle()) ?? this.open();
-    if (typeof connection === 'string') return connection;
-    this.counters.requests++;
-    this.activeRequests++;
-    load.requests++;
-    load.total++;
+    if (typeof connection === 'string') {
+      this.release();
+      if (patient && this.owner.makeRoom(this, connection)) return ROOM_IS_MADE;
+      return load.refuse(connection);
+    }
+    if (this.counters.requests++ === 0) this.counts.use();
+    load.countAttempt();
     connection.assign(user);
     return connection;
   }
 
   /** The exchange that had a connection is over, or has failed. */
   release(): void {
-    this.activeRequests--;
-    this.owner.load.requests--;
+    this.counts.giveBackRequest();
+    this.owner.load.giveBackRequest();
   }
 
   /** What time alone brings about. */
@@ -166,13 +234,16 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     this.closeIdle(nowMs);
     if (this.leavingUntilMs === 0 || nowMs < this.leavingUntilMs) return;
     this.stays();
-    this.owner.onReachability(this);
+    this.owner.onStaying(this);
   }
 
   onLeaving(): void {
-    const known = this.isLeaving;
+    this.owner.onLeaving(this);
+  }
+
+  /** It has said that it is about to stop. */
+  leaves(): void {
     this.leavingUntilMs = this.settings.nowMs() + LEAVING_MS;
-    if (!known) this.owner.onReachability(this);
   }
 
   /** Whatever it has said is so long ago that it need not be true any more, or there is nobody else. */
@@ -205,16 +276,15 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   }
 
   onConnected(): void {
-    this.owner.load.pending--;
+    this.owner.load.giveBackPending();
     this.reached();
   }
 
   onConnectFailed(_connection: UpstreamConnection, _reason: string): void {
     this.counters.connectFailures++;
-    this.refusedInARow++;
-    if (this.unreachable || this.refusedInARow < this.settings.connectFailuresToEject) return;
-    this.unreachable = true;
-    this.owner.onReachability(this);
+    const refusals = this.counts.refused();
+    if (this.isUnreachable || refusals < this.settings.connectFailuresToEject) return;
+    this.owner.onUnreachable(this);
   }
 
   onIdle(connection: UpstreamConnection): void {
@@ -229,7 +299,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
 
   onResult(good: boolean): void {
     if (good) {
-      this.outlier.succeeded();
+      this.counts.succeeded();
       return;
     }
     this.counters.failures++;
@@ -238,8 +308,9 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
 
   onClosed(connection: UpstreamConnection): void {
     const { load } = this.owner;
-    load.connections--;
-    if (!connection.isConnected) load.pending--;
+    load.giveBackConnection();
+    this.counts.giveBackConnection();
+    if (!connection.isConnected) load.giveBackPending();
     this.connections.delete(connection);
     const at = this.idle.indexOf(connection);
     if (at !== -1) this.idle.splice(at, 1);
@@ -247,10 +318,8 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
 
   /** A connection was made: whatever was wrong with the address is over. */
   reached(): void {
-    this.refusedInARow = 0;
-    if (!this.unreachable) return;
-    this.unreachable = false;
-    this.owner.onReachability(this);
+    this.counts.connected();
+    if (this.isUnreachable) this.owner.onReached(this);
   }
 
   private takeIdle(): UpstreamConnection | undefined {
@@ -261,18 +330,27 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   }
 
   private open(): UpstreamConnection | LimitName {
-    const { load } = this.owner;
-    if (load.pending >= load.limits.pending) return load.refuse('pending');
-    if (this.connections.size >= load.limits.perEndpointConnections)
-      return load.refuse('perEndpointConnections');
-    if (!load.hasRoomForConnection()) return load.refuse('connections');
+    const met = this.takePlaceForConnection();
+    if (met !== undefined) return met;
     this.counters.connects++;
-    load.connections++;
-    load.pending++;
     const connection = UpstreamConnection.open(this, this, this.settings.limits);
     const ageMs = this.settings.limits.maxUpstreamAgeMs * (1 - AGE_JITTER * Math.random());
     connection.expiresAtMs = this.settings.nowMs() + ageMs;
     this.connections.add(connection);
     return connection;
+  }
+
+  /** @returns the limit that is met; undefined: the connection may be made */
+  private takePlaceForConnection(): LimitName | undefined {
+    const { load } = this.owner;
+    if (!load.takePending()) return 'pending';
+    if (!this.counts.takeConnection(load.limits.perEndpointConnections)) {
+      load.giveBackPending();
+      return 'perEndpointConnections';
+    }
+    if (load.takeConnection()) return undefined;
+    load.giveBackPending();
+    this.counts.giveBackConnection();
+    return 'connections';
   }
 }

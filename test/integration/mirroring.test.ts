@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
-import { MAX_COPIES_PER_CLUSTER } from '../../sidecar/outbound/mirrors.js';
 import type { Sidecar } from '../../sidecar/sidecar.js';
+import { MAX_COPIES } from '../../sidecar/upstream/cluster-load.js';
 import { FastCaller } from '../support/fast-traffic.js';
 import { newService } from '../support/http1/paths.js';
 import { fieldOf, type PlainMessage } from '../support/http1/plain-message.js';
@@ -111,10 +111,10 @@ t.test('a mirror that does not answer holds up nothing, and is not sent more tha
   const { host, main, counts } = await world(t);
   main.answerAll(() => reply('ok'));
   const caller = new FastCaller(t, sidecar.addresses.outbound);
-  const total = 3 * MAX_COPIES_PER_CLUSTER;
+  const total = 3 * MAX_COPIES;
   const answers = await caller.all(Array.from({ length: total }, () => ({ host })));
   t.ok(answers.every(({ status }) => status === 200));
-  t.same(await counts(), { 'mirror-skipped': total - MAX_COPIES_PER_CLUSTER });
+  t.same(await counts(), { 'mirror-skipped': total - MAX_COPIES });
 });
 
 t.test('a mirror that reads nothing, or is gone, holds up nothing', async (t) => {

@@ -13,7 +13,7 @@ t.test('retries: a share of the requests in flight, and always a few', async (t)
   ] as const) {
     const load = new ClusterLoad();
     load.limits = { ...UNLIMITED, retryBudgetPercent: percent, retryBudgetMinimum: minimum };
-    load.requests = inFlight;
+    for (let i = 0; i < inFlight; i++) load.takeRequest();
     let allowed = 0;
     while (allowed < 1000 && load.startRetry()) allowed++;
     t.equal(allowed, expected, `${percent} % of ${inFlight}, at least ${minimum}`);
@@ -39,14 +39,17 @@ t.test('retries: a fixed bound holds whatever the budget allows', async (t) => {
 
 t.test('an idle connection makes room for a new one; without one there is none', async (t) => {
   let idle = 1;
-  const load = new ClusterLoad(() => idle-- > 0);
+  const load: ClusterLoad = new ClusterLoad(undefined, () => {
+    if (idle-- <= 0) return false;
+    load.giveBackConnection();
+    return true;
+  });
   load.limits = { ...UNLIMITED, connections: 2 };
-  load.connections = 1;
-  t.ok(load.hasRoomForConnection());
-  t.equal(idle, 1, 'nothing was closed for it');
-  load.connections = 2;
-  t.ok(load.hasRoomForConnection());
-  t.notOk(load.hasRoomForConnection());
+  t.strictSame([load.takeConnection(), load.takeConnection()], [true, true]);
+  t.equal(idle, 1, 'nothing was closed for them');
+  t.ok(load.takeConnection());
+  t.equal(load.connections, 2, 'in place of the idle one');
+  t.notOk(load.takeConnection());
 });
 
 t.test('names the limit that was met', async (t) => {

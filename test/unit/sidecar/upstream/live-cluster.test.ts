@@ -1,6 +1,7 @@
 import t from 'tap';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
 import { UNLIMITED } from '../../../../sidecar/upstream/cluster-load.js';
+import { OWN_COUNTS } from '../../../../sidecar/upstream/counts-source.js';
 import { LiveCluster } from '../../../../sidecar/upstream/live-cluster.js';
 import type { UpstreamConnection } from '../../../../sidecar/upstream/upstream-connection.js';
 import type { UpstreamEndpoint } from '../../../../sidecar/upstream/upstream-endpoint.js';
@@ -50,9 +51,14 @@ class Fixture {
       idleTimeoutMs: 4000,
       connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
       nowMs: () => this.nowMs,
+      counts: OWN_COUNTS,
+      onCondition: (_cluster: LiveCluster, endpoint: UpstreamEndpoint) => {
+        if (endpoint.isUnreachable) this.watched.push(endpoint);
+      },
+      askForRoom: undefined,
     };
     const log = createLogger('test', 'silent');
-    this.cluster = new LiveCluster(CONFIG.name, settings, (endpoint) => this.watched.push(endpoint), log);
+    this.cluster = new LiveCluster(CONFIG.name, settings, log);
     this.cluster.configure({ ...CONFIG, ...config });
     this.setEndpoints(count);
   }

@@ -64,7 +64,7 @@ class Cluster {
 t.test('errors in a row eject at once; a good answer between them starts the count anew', async (t) => {
   const cluster = new Cluster(4);
   cluster.fail(0, 2);
-  cluster.at(0).outlier.succeeded();
+  cluster.at(0).outlier.answers.succeeded();
   cluster.fail(0, 2);
   t.equal(cluster.ejected, '');
   cluster.fail(0, 1);
@@ -141,10 +141,8 @@ t.test('an ejected endpoint that leaves makes room; one that has left is not eje
   cluster.fail(0, 3);
   cluster.fail(1, 3);
   t.equal(cluster.at(1).outlier.ejectedAtMs, cluster.nowMs);
-  cluster.detector.failed({
-    name: 'stranger',
-    outlier: Object.assign(new OutlierRecord(), { errorsInARow: 9 }),
-  });
+  const stranger = { name: 'stranger', outlier: new OutlierRecord() };
+  for (let n = 0; n < 9; n++) cluster.detector.failed(stranger);
   t.strictSame(cluster.events, ['-e0', '-e1']);
 });
 
@@ -167,7 +165,7 @@ t.test(
     const rule = { minimumHosts: 5, requestVolume: 10, stdevFactor: 1.9 };
     const answer = (cluster: Cluster, i: number, good: number, bad: number) => {
       for (let n = 0; n < bad; n++) cluster.detector.failed(cluster.at(i));
-      for (let n = 0; n < good; n++) cluster.at(i).outlier.succeeded();
+      for (let n = 0; n < good; n++) cluster.at(i).outlier.answers.succeeded();
     };
     const run = (counts: readonly (readonly [number, number])[]) => {
       const cluster = new Cluster(counts.length, { consecutiveErrors: 0, successRate: rule });
@@ -190,7 +188,7 @@ t.test('success rate: each interval counts on its own, and the ejected are not j
   const cluster = new Cluster(3, { consecutiveErrors: 0, maxEjectionPercent: 100, successRate: rule });
   const all = (i: number, good: boolean) => {
     for (let n = 0; n < 10; n++)
-      good ? cluster.at(i).outlier.succeeded() : cluster.detector.failed(cluster.at(i));
+      good ? cluster.at(i).outlier.answers.succeeded() : cluster.detector.failed(cluster.at(i));
   };
   for (const i of [0, 1]) all(i, true);
   all(2, false);
@@ -199,6 +197,6 @@ t.test('success rate: each interval counts on its own, and the ejected are not j
   for (const i of [0, 1]) all(i, true);
   all(2, false);
   cluster.pass(1000);
-  t.equal(cluster.at(0).outlier.successes, 0, 'counted anew');
+  t.equal(cluster.at(0).outlier.answers.successes, 0, 'counted anew');
   t.equal(cluster.at(2).outlier.ejections, 1);
 });

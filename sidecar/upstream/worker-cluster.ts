@@ -1,0 +1,71 @@
+import { type ClusterSettings, LiveCluster } from './live-cluster.js';
+import type { EndpointCondition, UpstreamEndpoint } from './upstream-endpoint.js';
+
+/** What a worker has seen of an endpoint, for the main thread to judge. */
+export interface Sighting {
+  readonly cluster: string;
+  readonly address: string;
+  readonly what: 'unreachable' | 'reached' | 'leaving' | 'errors';
+  /** In a row, in all workers. */
+  readonly errors: number;
+}
+
+/** An endpoint that goes on saying that it is about to stop is reported this often. */
+const LEAVING_AGAIN_MS = 1000;
+
+const NO_LOG = { info() {} };
+
+/**
+ * A cluster as a worker has it: what happens here is told to the main thread, and an endpoint's condition changes here
+ * when it changes there, in all workers with the same step of the configuration.
+ */
+export class WorkerCluster extends LiveCluster {
+  private readonly leavingToldMs = new WeakMap<UpstreamEndpoint, number>();
+
+  constructor(
+    name: string,
+    settings: ClusterSettings,
+    private readonly report: (sighting: Sighting) => void,
+  ) {
+    super(name, settings, NO_LOG);
+  }
+
+  /** The main thread has found something out. */
+  setCondition(address: string, condition: EndpointCondition): void {
+    const endpoint = this.find(address);
+    if (endpoint === undefined) return;
+    endpoint.condition = condition;
+    this.onHealthChanged(endpoint);
+  }
+
+  override onUnreachable(endpoint: UpstreamEndpoint): void {
+    this.tell(endpoint, 'unreachable');
+  }
+
+  override onReached(endpoint: UpstreamEndpoint): void {
+    this.tell(endpoint, 'reached');
+  }
+
+  override onLeaving(endpoint: UpstreamEndpoint): void {
+    const nowMs = this.settings.nowMs();
+    const toldMs = this.leavingToldMs.get(endpoint) ?? Number.NEGATIVE_INFINITY;
+    if (nowMs - toldMs < LEAVING_AGAIN_MS) return;
+    this.leavingToldMs.set(endpoint, nowMs);
+    this.tell(endpoint, 'leaving');
+  }
+
+  /** Told once for every so many, as the main thread may have a reason not to eject. */
+  override onError(endpoint: UpstreamEndpoint): void {
+    const errors = endpoint.outlier.answers.failed();
+    if (errors % this.outliers.errorsToEject === 0) this.tell(endpoint, 'errors', errors);
+  }
+
+  override tick(nowMs: number): void {
+    this.ramp(nowMs);
+  }
+
+  /** Of one that the configuration has dropped, nobody needs to know; another may have its address by now. */
+  private tell({ address, isRetired }: UpstreamEndpoint, what: Sighting['what'], errors = 0): void {
+    if (!isRetired) this.report({ cluster: this.name, address, what, errors });
+  }
+}
