@@ -182,7 +182,8 @@ function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDra
     app.closeIdle(now);
     clusters.tick(now, checker);
     passthrough?.closeIdle(now);
-    configuration.checkDeadlines(now);
+    const overdue = configuration.overdue(now);
+    if (overdue.length > 0) configuration.stopWaiting(overdue);
     samples.onTick();
   }
 

@@ -13,6 +13,7 @@ import { requestIds } from '../proxy/request-ids.js';
 import { SessionPins } from '../session/session-pins.js';
 import type { SessionTable } from '../session/session-table.js';
 import { TraceMemory } from '../session/trace-memory.js';
+import { OwnTraces } from '../session/trace-store.js';
 import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../upstream/upstream-endpoint.js';
 
 /** How long the local app may take to accept a connection. */
@@ -39,7 +40,7 @@ export interface DataPathNeeds {
 
 export function assembleDataPath(needs: DataPathNeeds): DataPath {
   const { options, settings } = needs;
-  const traces = new TraceMemory(settings.nowMs);
+  const traces = new TraceMemory(new OwnTraces(), settings.nowMs);
   const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
   const mirrors = new Mirrors(settings.nowMs, Math.random);
   const app = new UpstreamEndpoint(

@@ -34,6 +34,8 @@ interface RouteSet {
   /** The newest accepted version. */
   pending: RouteConfigurationResource | undefined;
   pendingSinceMs: number;
+  /** What it names and is not there is not waited for any longer. */
+  overdue: boolean;
   /** What is in force. */
   active:
     | { readonly resource: RouteConfigurationResource; readonly hosts: readonly VirtualHost[] }
@@ -131,12 +133,22 @@ export class MeshConfiguration implements ResourceConsumer {
     return problems;
   }
 
-  /** Gives up waiting for names that the server is silent about. Called now and then. */
-  checkDeadlines(nowMs: number): void {
-    const overdue = [...this.routeSets.values()].filter(
-      ({ pending, pendingSinceMs }) => pending !== undefined && nowMs - pendingSinceMs >= MISSING_AFTER_MS,
-    );
-    if (overdue.length > 0) this.update(nowMs);
+  /** Route configurations that have waited for longer than anything is waited for. */
+  overdue(nowMs: number): string[] {
+    const names: string[] = [];
+    for (const [name, { pending, pendingSinceMs, overdue }] of this.routeSets) {
+      if (pending !== undefined && !overdue && nowMs - pendingSinceMs >= MISSING_AFTER_MS) names.push(name);
+    }
+    return names;
+  }
+
+  /** Puts route configurations in force without what they name and is not there: the server is silent about it. */
+  stopWaiting(routes: readonly string[]): void {
+    for (const name of routes) {
+      const set = this.routeSets.get(name);
+      if (set !== undefined) set.overdue = true;
+    }
+    this.update();
   }
 
   private accept(kind: ResourceKind, { name, bytes }: ReceivedResource): void {
@@ -177,10 +189,9 @@ export class MeshConfiguration implements ResourceConsumer {
   }
 
   private acceptRoutes(name: string, resource: RouteConfigurationResource): void {
-    const set = this.routeSets.get(name) ?? { pending: undefined, pendingSinceMs: 0, active: undefined };
-    set.pending = resource;
-    set.pendingSinceMs = this.options.nowMs();
-    this.routeSets.set(name, set);
+    const { active } = this.routeSets.get(name) ?? { active: undefined };
+    const pendingSinceMs = this.options.nowMs();
+    this.routeSets.set(name, { pending: resource, pendingSinceMs, overdue: false, active });
   }
 
   private remove(kind: ResourceKind, name: string): void {
@@ -203,7 +214,7 @@ export class MeshConfiguration implements ResourceConsumer {
   }
 
   /** Brings subscriptions and table up to date with what has been accepted. */
-  private update(nowMs = this.options.nowMs()): void {
+  private update(): void {
     this.takeInlineRoutes();
     const routeNames = new Set(
       [...this.listeners.values()].flatMap(({ routeConfigNames }) => routeConfigNames),
@@ -216,7 +227,7 @@ export class MeshConfiguration implements ResourceConsumer {
     this.options.subscribe('route', routeNames);
     this.options.subscribe('cluster', this.clusterNames());
     this.options.subscribe('endpoint', this.options.clusters.assignmentNames());
-    const activated = this.activate(nowMs);
+    const activated = this.activate();
     const complete =
       this.listenersSeen && [...routeNames].every((name) => this.routeSets.get(name)?.active !== undefined);
     if (this.current === undefined ? complete : activated || dropped.length > 0) this.publish();
@@ -240,14 +251,14 @@ export class MeshConfiguration implements ResourceConsumer {
   }
 
   /** Puts every route configuration in force that has all it needs. @returns whether there was one */
-  private activate(nowMs: number): boolean {
+  private activate(): boolean {
     const { clusters } = this.options;
     let any = false;
     for (const set of this.routeSets.values()) {
       const { pending } = set;
       if (pending === undefined) continue;
       const missing = clustersOf(pending).some((name) => !clusters.isResolved(name));
-      if (missing && nowMs - set.pendingSinceMs < MISSING_AFTER_MS) continue;
+      if (missing && !set.overdue) continue;
       const options = {
         cluster: (name: string) => clusters.get(name),
         mintKey: () => randomBytes(16).toString('base64url'),

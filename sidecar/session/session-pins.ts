@@ -17,7 +17,14 @@ export class SessionPins {
 
   /** The pin of a session that has no cookie. */
   find(affinity: Affinity, hash: bigint): Pin | undefined {
-    return this.table.find(this.keyOf(affinity, hash), affinity.ttlMs, this.nowMs());
+    const { table } = this;
+    const key = this.keyOf(affinity, hash);
+    table.lock(key);
+    try {
+      return table.find(key, affinity.ttlMs, this.nowMs());
+    } finally {
+      table.unlock(key);
+    }
   }
 
   /**
@@ -47,11 +54,17 @@ export class SessionPins {
    * @param came the pin that the request was placed with
    */
   private keepInTable(affinity: Affinity, hash: bigint, pin: Pin, came: Pin | undefined): void {
+    const { table } = this;
     const [key, nowMs] = [this.keyOf(affinity, hash), this.nowMs()];
-    const present = this.table.find(key, affinity.ttlMs, nowMs);
-    const pinnedSince = present !== undefined && present.endpoint !== came?.endpoint;
-    if (pinnedSince && present.release === pin.release && present.label === pin.label) return;
-    this.table.set(key, pin, nowMs);
+    table.lock(key);
+    try {
+      const present = table.find(key, affinity.ttlMs, nowMs);
+      const pinnedSince = present !== undefined && present.endpoint !== came?.endpoint;
+      if (pinnedSince && present.release === pin.release && present.label === pin.label) return;
+      table.set(key, pin, nowMs);
+    } finally {
+      table.unlock(key);
+    }
   }
 
   private keyOf(affinity: Affinity, hash: bigint): bigint {

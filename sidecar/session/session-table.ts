@@ -8,40 +8,81 @@ import type { Pin } from '../../src/routing/pins.js';
  * Each hash has one bucket of {@link WAYS} entries. In a full bucket the one used longest ago gives way: least
  * recently used within the bucket, which for a table that is not crowded is as good as overall.
  */
-const WAYS = 16;
+export const WAYS = 16;
 const LABEL = 1;
 const USED = 2;
 /** Slots for each session of the capacity: at 3, one bucket in 30,000 is full before the table is. */
 const HEADROOM = 3;
 
+/** What a session table keeps its entries in, one place of each array for each slot. */
+export interface SessionSlots {
+  readonly highs: Uint32Array;
+  readonly lows: Uint32Array;
+  readonly releases: Float64Array;
+  readonly endpoints: Float64Array;
+  /** Seconds since the table's epoch. */
+  readonly lastUsed: Uint32Array;
+  readonly flags: Uint8Array;
+}
+
+/**
+ * Empty slots.
+ *
+ * @param capacity sessions that fit at least
+ * @param Memory what they are made of
+ */
+export function sessionSlots(
+  capacity: number,
+  Memory: new (bytes: number) => ArrayBuffer | SharedArrayBuffer,
+): SessionSlots {
+  const slots = Math.max(1, Math.ceil((capacity * HEADROOM) / WAYS)) * WAYS;
+  return {
+    highs: new Uint32Array(new Memory(slots * 4)),
+    lows: new Uint32Array(new Memory(slots * 4)),
+    releases: new Float64Array(new Memory(slots * 8)),
+    endpoints: new Float64Array(new Memory(slots * 8)),
+    lastUsed: new Uint32Array(new Memory(slots * 4)),
+    flags: new Uint8Array(new Memory(slots)),
+  };
+}
+
 export class SessionTable {
-  private readonly buckets: number;
+  protected readonly buckets: number;
   private readonly highs: Uint32Array;
   private readonly lows: Uint32Array;
   private readonly releases: Float64Array;
   private readonly endpoints: Float64Array;
-  /** Seconds since {@link epochMs}. */
   private readonly lastUsed: Uint32Array;
   private readonly flags: Uint8Array;
-  private readonly epochMs: number;
   private entries = 0;
 
   /** @param capacity sessions that fit at least */
-  constructor(capacity: number, nowMs: number) {
-    this.buckets = Math.max(1, Math.ceil((capacity * HEADROOM) / WAYS));
-    const slots = this.buckets * WAYS;
-    this.highs = new Uint32Array(slots);
-    this.lows = new Uint32Array(slots);
-    this.releases = new Float64Array(slots);
-    this.endpoints = new Float64Array(slots);
-    this.lastUsed = new Uint32Array(slots);
-    this.flags = new Uint8Array(slots);
-    this.epochMs = nowMs;
+  constructor(
+    capacity: number,
+    private readonly epochMs: number,
+    slots = sessionSlots(capacity, ArrayBuffer),
+  ) {
+    this.highs = slots.highs;
+    this.lows = slots.lows;
+    this.releases = slots.releases;
+    this.endpoints = slots.endpoints;
+    this.lastUsed = slots.lastUsed;
+    this.flags = slots.flags;
+    this.buckets = slots.flags.length / WAYS;
   }
 
   /** Entries in use, expired ones included until something takes their place. */
   get size(): number {
     return this.entries;
+  }
+
+  /** Keeps other threads from a session, from before it is looked up until what follows from that is set. */
+  lock(_hash: bigint): void {}
+
+  unlock(_hash: bigint): void {}
+
+  protected countEntries(more: number): void {
+    this.entries += more;
   }
 
   /** The pin of a session that has been used within `ttlMs`; counts as a use. */
@@ -51,7 +92,7 @@ export class SessionTable {
     const now = this.seconds(nowMs);
     if ((now - (this.lastUsed[slot] as number)) * 1000 > ttlMs) {
       this.flags[slot] = 0;
-      this.entries--;
+      this.countEntries(-1);
       return undefined;
     }
     this.lastUsed[slot] = now;
@@ -87,7 +128,7 @@ export class SessionTable {
     let slot = this.slotOf(high, low);
     if (slot === -1) {
       slot = this.slotToFill(low);
-      if (this.flags[slot] === 0) this.entries++;
+      if (this.flags[slot] === 0) this.countEntries(1);
       this.highs[slot] = high;
       this.lows[slot] = low;
     }
@@ -98,7 +139,7 @@ export class SessionTable {
   }
 
   private slotOf(high: number, low: number): number {
-    const first = this.bucketOf(low);
+    const first = this.bucketOf(low) * WAYS;
     for (let slot = first; slot < first + WAYS; slot++) {
       if (this.lows[slot] === low && this.highs[slot] === high && this.flags[slot] !== 0) return slot;
     }
@@ -107,7 +148,7 @@ export class SessionTable {
 
   /** A free slot of the hash's bucket, or else its least recently used one. */
   private slotToFill(low: number): number {
-    const first = this.bucketOf(low);
+    const first = this.bucketOf(low) * WAYS;
     let oldest = first;
     for (let slot = first; slot < first + WAYS; slot++) {
       if (this.flags[slot] === 0) return slot;
@@ -116,8 +157,8 @@ export class SessionTable {
     return oldest;
   }
 
-  private bucketOf(low: number): number {
-    return (low % this.buckets) * WAYS;
+  protected bucketOf(low: number): number {
+    return low % this.buckets;
   }
 
   private seconds(nowMs: number): number {
@@ -129,6 +170,6 @@ function highHalf(hash: bigint): number {
   return Number(hash >> 32n);
 }
 
-function lowHalf(hash: bigint): number {
+export function lowHalf(hash: bigint): number {
   return Number(hash & 0xffffffffn);
 }

@@ -5,21 +5,8 @@ import { traceIdOf } from '../../src/http/trace-context.js';
 import { LANE_MEMBER } from '../../src/routing/decide.js';
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
+import type { TraceEntry, TraceStore } from './trace-store.js';
 
-/** What a trace arrived with: its lane, and the session keys that services further on may ask for. */
-export interface TraceEntry {
-  /** Empty: none. */
-  readonly lane: string;
-  /** Header values by lower-case name. */
-  readonly headers: ReadonlyMap<string, string>;
-  readonly cookies: ReadonlyMap<string, string>;
-  readonly baggage: ReadonlyMap<string, string>;
-  readonly expiresAtMs: number;
-}
-
-const KEEP_MS = 60_000;
-/** Most traces remembered; the oldest give way. */
-const MAX_TRACES = 10_000;
 /** Longest value remembered; a longer key is not carried over. */
 const MAX_VALUE_LENGTH = 512;
 
@@ -32,13 +19,10 @@ const COOKIE = headerName('cookie');
  * remembers what a trace id arrived with; the outbound side of the same sidecar looks the trace id up.
  */
 export class TraceMemory {
-  private readonly entries = new Map<string, TraceEntry>();
-
-  constructor(private readonly nowMs: () => number) {}
-
-  get size(): number {
-    return this.entries.size;
-  }
+  constructor(
+    private readonly store: TraceStore,
+    private readonly nowMs: () => number,
+  ) {}
 
   /** @param sources every source that some service takes session keys from */
   remember(request: RequestView, sources: readonly KeySourceConfig[]): void {
@@ -48,30 +32,14 @@ export class TraceMemory {
     const lane = baggage === undefined ? '' : (readBaggage(baggage, LANE_MEMBER) ?? '');
     const keys = collectKeys(request, sources, baggage);
     if (lane === '' && keys.headers.size + keys.cookies.size + keys.baggage.size === 0) return;
-    this.forgetExpired();
-    this.entries.delete(traceId);
-    this.entries.set(traceId, {
-      lane: lane.slice(0, MAX_VALUE_LENGTH),
-      ...keys,
-      expiresAtMs: this.nowMs() + KEEP_MS,
-    });
+    this.store.set(traceId, { lane: lane.slice(0, MAX_VALUE_LENGTH), ...keys }, this.nowMs());
   }
 
   /** What the request's trace arrived with, if that is known and less than a minute ago. */
   find(request: RequestView): TraceEntry | undefined {
-    if (this.entries.size === 0) return undefined;
+    if (this.store.isEmpty) return undefined;
     const traceId = traceIdOf(request.header(TRACEPARENT));
-    const entry = traceId === undefined ? undefined : this.entries.get(traceId);
-    return entry !== undefined && entry.expiresAtMs > this.nowMs() ? entry : undefined;
-  }
-
-  /** Entries are in the order in which they expire. */
-  private forgetExpired(): void {
-    const now = this.nowMs();
-    for (const [traceId, { expiresAtMs }] of this.entries) {
-      if (expiresAtMs > now && this.entries.size < MAX_TRACES) return;
-      this.entries.delete(traceId);
-    }
+    return traceId === undefined ? undefined : this.store.get(traceId, this.nowMs());
   }
 }
 

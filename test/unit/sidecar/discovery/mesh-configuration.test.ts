@@ -38,7 +38,7 @@ function start() {
   };
   const pass = (ms: number) => {
     nowMs += ms;
-    configuration.checkDeadlines(nowMs);
+    configuration.stopWaiting(configuration.overdue(nowMs));
   };
   const arrive = (name: string) => {
     resolved.add(name);

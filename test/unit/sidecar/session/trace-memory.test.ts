@@ -1,5 +1,7 @@
 import t from 'tap';
+import { SharedTraces, sharedTraceMemory } from '../../../../sidecar/session/shared-traces.js';
 import { TracedRequest, TraceMemory } from '../../../../sidecar/session/trace-memory.js';
+import { OwnTraces } from '../../../../sidecar/session/trace-store.js';
 import { headerName } from '../../../../src/http/header-name.js';
 import { traceIdOf } from '../../../../src/http/trace-context.js';
 import { plainRequest } from '../../../../src/routing/request-view.js';
@@ -34,21 +36,23 @@ const arrived = (n: number) =>
   );
 
 t.test('fills in lane and keys for a call that carries nothing but the trace', async (t) => {
-  const memory = new TraceMemory(() => 0);
-  memory.remember(arrived(1), SOURCES);
-  const call = request(['traceparent', traceparent(1)]);
-  const entry = memory.find(call);
-  t.ok(entry);
-  const traced = new TracedRequest(call, entry!);
-  t.equal(traced.header(headerName('x-user-id')), '7');
-  t.same(traced.headerValues(headerName('x-user-id')), ['7']);
-  t.equal(traced.header(headerName('baggage')), 'tenant=acme,roost-lane=canary');
-  t.equal(traced.header(headerName('cookie')), 'sid=xyz');
-  t.equal(traced.header(headerName('x-other')), undefined, 'nothing but what some service asks for');
+  for (const store of [new OwnTraces(), new SharedTraces(sharedTraceMemory())]) {
+    const memory = new TraceMemory(store, () => 0);
+    memory.remember(arrived(1), SOURCES);
+    const call = request(['traceparent', traceparent(1)]);
+    const entry = memory.find(call);
+    t.ok(entry);
+    const traced = new TracedRequest(call, entry!);
+    t.equal(traced.header(headerName('x-user-id')), '7');
+    t.same(traced.headerValues(headerName('x-user-id')), ['7']);
+    t.equal(traced.header(headerName('baggage')), 'tenant=acme,roost-lane=canary');
+    t.equal(traced.header(headerName('cookie')), 'sid=xyz');
+    t.equal(traced.header(headerName('x-other')), undefined, 'nothing but what some service asks for');
+  }
 });
 
 t.test('what the call says itself goes first', async (t) => {
-  const memory = new TraceMemory(() => 0);
+  const memory = new TraceMemory(new OwnTraces(), () => 0);
   memory.remember(arrived(1), SOURCES);
   const call = request(
     ['traceparent', traceparent(1)],
@@ -64,12 +68,13 @@ t.test('what the call says itself goes first', async (t) => {
 
 t.test('forgets after a minute, and the oldest first when there are too many', async (t) => {
   let now = 0;
-  const memory = new TraceMemory(() => now);
+  const store = new OwnTraces();
+  const memory = new TraceMemory(store, () => now);
   memory.remember(arrived(1), SOURCES);
   now = 60_001;
   t.equal(memory.find(arrived(1)), undefined);
   for (let n = 0; n < 10_500; n++) memory.remember(arrived(n), SOURCES);
-  t.ok(memory.size <= 10_000, `${memory.size}`);
+  t.ok(store.size <= 10_000, `${store.size}`);
   t.equal(memory.find(arrived(0)), undefined);
   t.ok(memory.find(arrived(10_499)));
 });
@@ -77,12 +82,13 @@ t.test('forgets after a minute, and the oldest first when there are too many', a
 t.test(
   'remembers nothing of traces that bring nothing, that are none, or whose values are too long',
   async (t) => {
-    const memory = new TraceMemory(() => 0);
+    const store = new OwnTraces();
+    const memory = new TraceMemory(store, () => 0);
     memory.remember(request(['traceparent', traceparent(1)], ['x-other', '1']), SOURCES);
     memory.remember(request(['x-user-id', '7']), SOURCES);
     memory.remember(request(['traceparent', 'garbage'], ['x-user-id', '7']), SOURCES);
     memory.remember(request(['traceparent', traceparent(2)], ['x-user-id', 'x'.repeat(513)]), SOURCES);
-    t.equal(memory.size, 0);
+    t.equal(store.size, 0);
   },
 );
 
