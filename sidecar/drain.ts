@@ -1,4 +1,15 @@
-import type { Listener } from './proxy/listener.js';
+import type { ListenerFigures } from './proxy/listener.js';
+
+/** A listener, or those of all workers together, as far as drain has to do with them. */
+export interface DrainedListener {
+  figures(): ListenerFigures | Promise<ListenerFigures>;
+  /** From now on every response is its connection's last, and says so. */
+  announceEnd(): void | Promise<void>;
+  /** Takes no new connections. */
+  refuse(): Promise<void>;
+  /** Ends connections that have no request. */
+  endIdle(): void | Promise<void>;
+}
 
 export interface DrainOptions {
   /**
@@ -29,10 +40,14 @@ const POLL_MS = 20;
 export class Drain {
   private inboundEnded: Promise<void> | undefined;
   private over = false;
+  private giveUp: () => void = () => {};
+  private readonly givenUp = new Promise<void>((resolve) => {
+    this.giveUp = resolve;
+  });
 
   constructor(
-    private readonly inbound: Listener,
-    private readonly outbound: Listener,
+    private readonly inbound: DrainedListener,
+    private readonly outbound: DrainedListener,
     private readonly options: DrainOptions,
   ) {}
 
@@ -48,49 +63,56 @@ export class Drain {
   async finish(): Promise<void> {
     const timer = setTimeout(() => this.cancel(), this.options.timeoutMs);
     this.begin();
-    await this.inboundEnded;
-    await this.end(this.outbound);
+    await Promise.race([this.endAll(), this.givenUp]);
     clearTimeout(timer);
   }
 
   /** Waits for nothing more. */
   cancel(): void {
     this.over = true;
+    this.giveUp();
+  }
+
+  private async endAll(): Promise<void> {
+    await this.inboundEnded;
+    await this.end(this.outbound);
   }
 
   private async endInbound(): Promise<void> {
     const { inbound, options } = this;
-    inbound.announceEnd();
+    await inbound.announceEnd();
+    const { accepted } = await inbound.figures();
     // Nobody who has never called expects to be able to: a mere caller's sidecar keeps nobody waiting.
-    const graceEndsAt = performance.now() + (inbound.accepted === 0 ? 0 : options.graceMs);
+    const graceEndsAt = performance.now() + (accepted === 0 ? 0 : options.graceMs);
     await this.until(() => performance.now() >= graceEndsAt);
     await inbound.refuse();
     await this.untilQuiet(inbound);
-    inbound.endIdle();
+    await inbound.endIdle();
   }
 
-  private async end(listener: Listener): Promise<void> {
+  private async end(listener: DrainedListener): Promise<void> {
     await this.untilQuiet(listener);
-    listener.announceEnd();
+    await listener.announceEnd();
     await listener.refuse();
-    listener.endIdle();
-    await this.until(() => listener.busyCount === 0);
+    await listener.endIdle();
+    await this.until(async () => (await listener.figures()).busy === 0);
   }
 
   /** No connection is left, or nobody has asked for anything for a while. */
-  private async untilQuiet(listener: Listener): Promise<void> {
-    let requests = -1;
+  private async untilQuiet(listener: DrainedListener): Promise<void> {
+    let lastRequests = -1;
     let quietSince = 0;
-    await this.until(() => {
-      if (listener.connectionCount === 0) return true;
+    await this.until(async () => {
+      const { connections, busy, requests } = await listener.figures();
+      if (connections === 0) return true;
       const now = performance.now();
-      if (listener.busyCount > 0 || listener.requests !== requests) quietSince = now;
-      requests = listener.requests;
+      if (busy > 0 || requests !== lastRequests) quietSince = now;
+      lastRequests = requests;
       return now - quietSince >= QUIET_MS;
     });
   }
 
-  private async until(condition: () => boolean): Promise<void> {
-    while (!this.over && !condition()) await new Promise((done) => setTimeout(done, POLL_MS));
+  private async until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    while (!this.over && !(await condition())) await new Promise((done) => setTimeout(done, POLL_MS));
   }
 }

@@ -16,6 +16,8 @@ export interface SidecarOptions {
   readonly xdsMode: 'delta' | 'sotw';
   /** Folder that keeps the last good configuration; empty: it is not kept. */
   readonly stateDir: string;
+  /** Threads that carry requests, the main one included. */
+  readonly workers: number;
   /** Id that servers know this sidecar by; empty: made from its service, release and host. */
   readonly nodeId: string;
   readonly outbound: SocketAddress;

@@ -1,34 +1,29 @@
 import type { Server as HttpServer } from 'node:http';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { listen } from '../src/lifecycle/listen.js';
-import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
 import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
-import { ProcessFigures } from '../src/telemetry/process-metrics.js';
-import { Scraper } from '../src/telemetry/scrape.js';
 import { formatAddress } from '../src/xds/fields.js';
-import { AccessLog } from './admin/access-log.js';
-import { ActionCounts } from './admin/action-counts.js';
-import { type AdminSources, createAdminServer } from './admin/admin-server.js';
-import { describeClusters } from './admin/describe-clusters.js';
-import { sidecarMetrics } from './admin/metrics.js';
-import { readiness } from './admin/readiness.js';
-import { RequestRecorder } from './admin/request-recorder.js';
-import { RequestSamples } from './admin/request-samples.js';
-import { assembleDataPath, type DataPath } from './assembly/data-path.js';
+import { createAdminServer } from './admin/admin-server.js';
+import { adminSources } from './assembly/administration.js';
 import { assembleDiscovery, type Discovery } from './assembly/discovery.js';
 import { assembleUpstreams, type Upstreams } from './assembly/upstreams.js';
+import {
+  assembleWorkerParts,
+  releaseWorkerParts,
+  TICK_MS,
+  tickWorkerParts,
+  upstreamSettings,
+  type WorkerParts,
+} from './assembly/worker-parts.js';
+import { assembleWorkers, type OtherWorkers } from './assembly/workers.js';
+import { mergedLoads } from './discovery/merged-loads.js';
 import { Drain } from './drain.js';
 import type { SidecarOptions } from './options.js';
-import { SessionTable } from './session/session-table.js';
-import type { ClusterRegistry } from './upstream/cluster-registry.js';
-import type { UpstreamSettings } from './upstream/upstream-endpoint.js';
-
-/** Deadlines are kept to within this. */
-const TICK_MS = 50;
-/** Idle upstream connections are closed before the 5 s after which Node servers close theirs. */
-const UPSTREAM_IDLE_MS = 4000;
-const CONNECT_FAILURES_TO_EJECT = 3;
+import { countPins } from './session/pin-census.js';
+import { bindForAll } from './workers/bind-for-all.js';
+import { leadTeam } from './workers/lead-team.js';
+import { TeamListener } from './workers/team-listener.js';
 
 /** Where a sidecar listens; `metrics` only where it was asked for. */
 export interface SidecarAddresses {
@@ -50,15 +45,14 @@ export class Sidecar {
    * Starts everything or nothing.
    *
    * @param output where the access log goes
-   * @throws ListenError, OperatorError where a file of credentials cannot be used
+   * @throws ListenError, OperatorError where a file of credentials cannot be used, or workers cannot be had
    */
   static async start(options: SidecarOptions, log: Logger, output: LogOutput): Promise<Sidecar> {
     const parts = assemble(options, log, output, () => sidecar?.drain());
     let sidecar: Sidecar | undefined;
     parts.configuration.start();
-    await restore(parts);
-    const addresses = await bind(parts, options).catch((error: unknown) => {
-      release(parts);
+    const addresses = await prepare(parts, options, log).catch(async (error: unknown) => {
+      await release(parts);
       throw error;
     });
     parts.client.start();
@@ -82,21 +76,40 @@ export class Sidecar {
   async stop(): Promise<void> {
     this.drain();
     await this.parts.drain.finish();
+    await this.finishWorkers();
     await this.parts.lastGood?.close();
-    release(this.parts);
+    await release(this.parts);
     this.log.info('sidecar has stopped');
+  }
+
+  private async finishWorkers(): Promise<void> {
+    try {
+      await this.parts.others?.team.askSoon('finish');
+    } catch (error) {
+      this.log.warn({ err: error }, 'the last lines of a log may be lost');
+    }
   }
 }
 
-interface Parts extends Discovery, DataPath, Upstreams {
+interface Parts extends Discovery, WorkerParts, Upstreams {
+  readonly clusters: Upstreams['clusters'];
   readonly drain: Drain;
   readonly clock: CoarseClock;
-  readonly delay: EventLoopDelay;
   readonly admin: HttpServer;
   readonly publicAdmin: HttpServer;
+  /** Undefined: this thread is the only one. */
+  readonly others: OtherWorkers | undefined;
 }
 
-/** Starts from the last good configuration on disk, where there is one, before the first request can arrive. */
+/** Starts the other workers, takes what is on disk before the first request can arrive, and listens. */
+async function prepare(parts: Parts, options: SidecarOptions, log: Logger): Promise<SidecarAddresses> {
+  const { others, clusters, output } = parts;
+  if (others !== undefined) await leadTeam(others.team, { clusters, output, log });
+  await restore(parts);
+  return bind(parts, options);
+}
+
+/** Starts from the last good configuration on disk, where there is one. */
 async function restore({ lastGood, client, configuration }: Parts): Promise<void> {
   if (lastGood === undefined) return;
   await lastGood.restore((kind, resources) => client.resume(kind, resources));
@@ -105,13 +118,16 @@ async function restore({ lastGood, client, configuration }: Parts): Promise<void
 }
 
 /** @throws ListenError */
-async function bind(
-  parts: Parts,
-  { outbound, inbound, admin, metrics }: SidecarOptions,
-): Promise<SidecarAddresses> {
+async function bind(parts: Parts, options: SidecarOptions): Promise<SidecarAddresses> {
+  const { others } = parts;
+  const { admin, metrics } = options;
+  const start = (direction: 'outbound' | 'inbound') => {
+    if (others === undefined) return parts[direction].start(options[direction]);
+    return bindForAll(parts[direction], options[direction], direction, others.team);
+  };
   const addresses = {
-    outbound: await parts.outbound.start(outbound),
-    inbound: await parts.inbound.start(inbound),
+    outbound: await start('outbound'),
+    inbound: await start('inbound'),
     admin: await listen(parts.admin, 'administration (--admin)', admin.host, admin.port),
   };
   if (metrics === undefined) return addresses;
@@ -120,129 +136,69 @@ async function bind(
 }
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
-function release(parts: Parts): void {
+async function release(parts: Parts): Promise<void> {
   parts.drain.cancel();
-  const { inbound, outbound, clock, delay, client, reporter, app, passthrough, mirrors } = parts;
-  const { clusters, prober, checker } = parts;
-  inbound.destroy();
-  outbound.destroy();
-  mirrors.close();
+  const { clock, client, reporter, prober, checker } = parts;
   clock.stop();
-  delay.stop();
   client.close();
   reporter.close();
   prober.close();
   checker.close();
-  clusters.close();
-  app.retire();
-  passthrough?.close();
+  releaseWorkerParts(parts);
   for (const server of [parts.admin, parts.publicAdmin]) {
     server.close();
     server.closeAllConnections();
   }
+  await parts.others?.team.close();
 }
 
 function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDrain: () => void): Parts {
   const clock = new CoarseClock(TICK_MS, (nowMs) => onTick(nowMs));
   const nowMs = () => clock.nowMs;
-  const settings: UpstreamSettings = {
-    limits: options.limits,
-    idleTimeoutMs: UPSTREAM_IDLE_MS,
-    connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
-    nowMs,
-  };
-  const upstreams = assembleUpstreams(options, settings, log.child({ component: 'upstream' }));
+  const settings = upstreamSettings(options, nowMs);
+  const workers = assembleWorkers(options, clock.nowMs);
+  const { state, others } = workers;
+  const upstreams = assembleUpstreams(options, settings, workers, log.child({ component: 'upstream' }));
   const { clusters, checker } = upstreams;
-  const sessions = new SessionTable(options.sessionTableSize, clock.nowMs);
-  const discovery = assembleDiscovery(
+  const discovery = assembleDiscovery({
     options,
     clusters,
-    sessions,
+    journal: others?.journal,
     nowMs,
-    log.child({ component: 'discovery' }),
-  );
-  const { configuration } = discovery;
-  const samples = new RequestSamples(options.debugSample);
-  const recorder = newRecorder(options, output, samples);
-  const actionCounts = new ActionCounts();
-  const dataPath = assembleDataPath({ options, settings, configuration, sessions, recorder, actionCounts });
-  const { inbound, outbound, app, mirrors, passthrough } = dataPath;
-  const drain = new Drain(inbound, outbound, {
-    graceMs: options.drainGraceMs,
-    timeoutMs: options.drainTimeoutMs,
+    collectLoad,
+    log: log.child({ component: 'discovery' }),
   });
-  const delay = new EventLoopDelay();
-  const own = { clock, delay, drain, clusters, sessions, samples, recorder, actionCounts, output };
-  const sources = adminSources(options, { ...discovery, ...dataPath, ...own }, onDrain);
+  const { configuration } = discovery;
+  const table = () => configuration.table;
+  const worker = assembleWorkerParts({ options, settings, state, clusters, output, table });
+  const { inbound, outbound } = worker;
+  const drain = new Drain(
+    others === undefined ? inbound : new TeamListener(inbound, others.team, 'inbound'),
+    others === undefined ? outbound : new TeamListener(outbound, others.team, 'outbound'),
+    { graceMs: options.drainGraceMs, timeoutMs: options.drainTimeoutMs },
+  );
+  const { sessions } = state;
+  const sources = adminSources(
+    options,
+    { ...discovery, ...worker, sessions, drain, team: others?.team, nowMs },
+    onDrain,
+  );
 
   function onTick(now: number): void {
-    inbound.checkDeadlines(now);
-    outbound.checkDeadlines(now);
-    mirrors.checkDeadlines(now);
-    app.closeIdle(now);
+    tickWorkerParts(worker, now);
     clusters.tick(now, checker);
-    passthrough?.closeIdle(now);
     const overdue = configuration.overdue(now);
-    if (overdue.length > 0) configuration.stopWaiting(overdue);
-    samples.onTick();
+    if (overdue.length === 0) return;
+    configuration.stopWaiting(overdue);
+    others?.journal.write({ what: 'overdue', routes: overdue });
+  }
+
+  async function collectLoad() {
+    const pins = await countPins(sessions, configuration.table, clock.nowMs);
+    const reports = (await others?.team.ask('load')) ?? [];
+    return mergedLoads([worker.ledger.take(pins), ...reports]);
   }
 
   const [admin, publicAdmin] = [createAdminServer(sources), createAdminServer(sources)];
-  return { ...discovery, ...dataPath, ...upstreams, drain, clock, delay, admin, publicAdmin };
-}
-
-function newRecorder(options: SidecarOptions, output: LogOutput, samples: RequestSamples): RequestRecorder {
-  const service = `${options.service.name}.${options.service.namespace}`;
-  return new RequestRecorder({
-    service,
-    release: options.release,
-    level: options.accessLog,
-    accessLog: new AccessLog(output.bulk, service),
-    samples,
-  });
-}
-
-/** What the administration shows. */
-interface Shown extends Discovery, DataPath {
-  readonly clock: CoarseClock;
-  readonly delay: EventLoopDelay;
-  readonly drain: Drain;
-  readonly clusters: ClusterRegistry;
-  readonly sessions: SessionTable;
-  readonly samples: RequestSamples;
-  readonly recorder: RequestRecorder;
-  readonly actionCounts: ActionCounts;
-  readonly output: LogOutput;
-}
-
-function adminSources(options: SidecarOptions, shown: Shown, onDrain: () => void): AdminSources {
-  const { configuration, client, lastGood, clusters, drain, samples, node } = shown;
-  const figures = new ProcessFigures(shown.delay);
-  const listenerOf = (direction: 'inbound' | 'outbound') => shown[direction];
-  const metrics = sidecarMetrics({
-    recorder: shown.recorder,
-    actionCounts: shown.actionCounts,
-    clusters,
-    process: figures,
-    ready: () => configuration.table !== undefined,
-    controlPlaneConnected: () => configuration.connected,
-    configurationFromDisk: () => lastGood?.restoredMs !== undefined,
-    configurationRevision: () => client.revision,
-    configurationAgeMs: () => shown.clock.nowMs - configuration.lastChangeMs,
-    rejections: (type) => client.rejections[type],
-    sessions: () => shown.sessions.size,
-    connections: (direction) => listenerOf(direction).connectionCount,
-    activeRequests: (direction) => listenerOf(direction).busyCount,
-    droppedLogLines: () => shown.output.dropped,
-  });
-  const { controlPlane } = options;
-  return {
-    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlane }),
-    scraper: new Scraper(metrics, () => figures.prepare()),
-    samples,
-    configDump: () => configuration.dump(),
-    clientStatus: () => ({ config: [{ node, genericXdsConfigs: client.status.list() }] }),
-    clusters: () => describeClusters(clusters),
-    drain: onDrain,
-  };
+  return { ...discovery, ...worker, ...upstreams, drain, clock, admin, publicAdmin, others };
 }

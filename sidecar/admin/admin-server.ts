@@ -2,16 +2,17 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Scraper } from '../../src/telemetry/scrape.js';
 import { formatSamples } from './format-samples.js';
 import type { Readiness } from './readiness.js';
-import { type RequestSamples, SAMPLES_KEPT } from './request-samples.js';
+import { SAMPLES_KEPT, type Sample } from './request-samples.js';
 
 export interface AdminSources {
   readiness(): Readiness;
   readonly scraper: Scraper;
-  readonly samples: RequestSamples;
+  /** The newest requests, the newest first. */
+  samples(count: number): readonly Sample[] | Promise<readonly Sample[]>;
   configDump(): object;
   /** An `envoy.service.status.v3.ClientStatusResponse` in protobuf's JSON form. */
   clientStatus(): object;
-  clusters(): object;
+  clusters(): object | Promise<object>;
   drain(): void;
 }
 
@@ -32,7 +33,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   'GET /metrics': ({ sources, response }) => sources.scraper.answer(response),
   'GET /config_dump': ({ sources, response }) => sendJson(response, sources.configDump()),
   'GET /client_status': ({ sources, response }) => sendJson(response, sources.clientStatus()),
-  'GET /clusters': ({ sources, response }) => sendJson(response, sources.clusters()),
+  'GET /clusters': async ({ sources, response }) => sendJson(response, await sources.clusters()),
   'GET /debug/requests': sendSamples,
   'POST /drain': ({ sources, response }) => {
     sources.drain();
@@ -71,14 +72,14 @@ async function handle(
 const DEFAULT_SAMPLES = 50;
 
 /** The last few requests: JSON, or a table for people with `?format=text` or `Accept: text/plain`. */
-function sendSamples({ sources, query, accepts, response }: AdminCall): void {
+async function sendSamples({ sources, query, accepts, response }: AdminCall): Promise<void> {
   const count = Number(query.get('n') ?? DEFAULT_SAMPLES);
   const format = query.get('format') ?? (accepts.startsWith('text/plain') ? 'text' : 'json');
   if (!Number.isInteger(count) || count < 1 || !['json', 'text'].includes(format)) {
     sendText(response, 400, `?n= takes a whole number from 1 to ${2 * SAMPLES_KEPT}, ?format= json or text`);
     return;
   }
-  const samples = sources.samples.latest(count);
+  const samples = await sources.samples(count);
   if (format === 'text') sendText(response, 200, formatSamples(samples));
   else sendJson(response, { requests: samples });
 }

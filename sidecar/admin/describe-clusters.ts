@@ -1,25 +1,50 @@
 import { USABLE } from '../../src/routing/endpoint-set.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
+import type { LiveCluster } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
+import { type ClusterTallies, summedUp } from './cluster-tallies.js';
 
-/** What `/clusters` shows: every cluster and endpoint, with its health and counts. */
-export function describeClusters(clusters: ClusterRegistry): object {
+/**
+ * What `/clusters` shows: every cluster and endpoint, with its health and counts.
+ *
+ * @param others what the other workers have counted
+ */
+export function describeClusters(clusters: ClusterRegistry, others: readonly ClusterTallies[]): object {
+  return { clusters: clusters.clusters.map((cluster) => describeCluster(cluster, others)) };
+}
+
+function describeCluster(cluster: LiveCluster, others: readonly ClusterTallies[]): object {
+  const { name, panicking, load, upstreams } = cluster;
+  const tallies = others.map((tally) => tally.get(name));
+  const { retriesRefused } = load;
   return {
-    clusters: clusters.clusters.map(({ name, panicking, load, upstreams }) => ({
-      name,
-      panicking,
-      requests: load.requests,
-      connections: load.connections,
-      pending: load.pending,
-      retries: load.retries,
-      retriesRefused: load.retriesRefused,
-      shed: load.shed,
-      endpoints: [...upstreams].map(describeEndpoint),
-    })),
+    name,
+    panicking,
+    requests: load.requests,
+    connections: load.connections,
+    pending: load.pending,
+    retries: load.retries,
+    ...summedUp(
+      { retriesRefused },
+      tallies.map((tally) => tally && { retriesRefused: tally.retriesRefused }),
+    ),
+    shed: summedUp(
+      load.shed,
+      tallies.map((tally) => tally?.shed),
+    ),
+    endpoints: [...upstreams].map((endpoint) =>
+      describeEndpoint(
+        endpoint,
+        tallies.map((tally) => tally?.endpoints.get(endpoint.address)),
+      ),
+    ),
   };
 }
 
-function describeEndpoint(endpoint: UpstreamEndpoint): object {
+function describeEndpoint(
+  endpoint: UpstreamEndpoint,
+  others: readonly (UpstreamEndpoint['counters'] | undefined)[],
+): object {
   const { health, outlier } = endpoint;
   return {
     address: endpoint.address,
@@ -36,6 +61,6 @@ function describeEndpoint(endpoint: UpstreamEndpoint): object {
     ...(endpoint.zone === '' ? {} : { zone: endpoint.zone }),
     activeRequests: endpoint.activeRequests,
     connections: endpoint.connectionCount,
-    ...endpoint.counters,
+    ...summedUp(endpoint.counters, others),
   };
 }

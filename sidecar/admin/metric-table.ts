@@ -101,6 +101,7 @@ export const SIDECAR_METRICS = {
   },
   roost_configured_clusters: { type: 'gauge', labels: [], help: 'Clusters that the configuration names.' },
   roost_configured_endpoints: { type: 'gauge', labels: [], help: 'Endpoints of all clusters.' },
+  roost_workers: { type: 'gauge', labels: [], help: 'Threads that carry requests.' },
   roost_ready: { type: 'gauge', labels: [], help: '1 once a configuration is in force.' },
   roost_control_plane_connected: { type: 'gauge', labels: [], help: '1 while the control plane answers.' },
   roost_configuration_revision: {

@@ -1,4 +1,5 @@
 import { USABLE } from '../../src/routing/endpoint-set.js';
+import type { EventLoopDelay } from '../../src/telemetry/event-loop-delay.js';
 import {
   type BoundMetric,
   bindMetrics,
@@ -20,11 +21,26 @@ import type { RequestSeries } from './request-statistics.js';
 type Direction = 'inbound' | 'outbound';
 const DIRECTIONS: readonly Direction[] = ['inbound', 'outbound'];
 
-export interface MetricSources {
+/** What a worker counts by itself. */
+export interface WorkerSources {
   readonly recorder: RequestRecorder;
   readonly actionCounts: ActionCounts;
   readonly clusters: ClusterRegistry;
+  readonly delay: EventLoopDelay;
+  readonly inbound: ConnectionSource;
+  readonly outbound: ConnectionSource;
+  readonly output: { readonly dropped: number };
+}
+
+interface ConnectionSource {
+  readonly connectionCount: number;
+  readonly busyCount: number;
+}
+
+/** What is one for all workers. */
+export interface MetricSources extends WorkerSources {
   readonly process: ProcessFigures;
+  readonly workers: number;
   ready(): boolean;
   controlPlaneConnected(): boolean;
   /** Undefined: unknown, or no number. */
@@ -33,22 +49,19 @@ export interface MetricSources {
   configurationFromDisk(): boolean;
   rejections(type: ResourceKind): number;
   sessions(): number;
-  connections(direction: Direction): number;
-  activeRequests(direction: Direction): number;
-  droppedLogLines(): number;
 }
 
-/** The sidecar's metrics. */
-export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
-  const { recorder, clusters } = sources;
-  const { requests, ownAnswers } = recorder;
+/** Metrics whose value is the sum of what all workers have. */
+export function workerMetrics(sources: WorkerSources) {
+  const { clusters, delay, output } = sources;
+  const { requests, ownAnswers } = sources.recorder;
   const perSeries = (render: (series: RequestSeries, name: string) => string): Collector =>
     function* (name) {
       for (const series of requests.all) yield render(series, name);
     };
-  const endpoints = (read: (endpoint: UpstreamEndpoint) => number) => perEndpoint(clusters, read);
-  const counter = (key: keyof UpstreamEndpoint['counters']) => endpoints(({ counters }) => counters[key]);
-  return bindMetrics(SIDECAR_METRICS, {
+  const counter = (key: keyof UpstreamEndpoint['counters']) =>
+    perEndpoint(clusters, ({ counters }) => counters[key]);
+  return {
     roost_requests_total: perSeries(countsByCode),
     roost_request_duration_seconds: perSeries(({ durations, labels }, name) =>
       durations.samples(name, labels),
@@ -64,17 +77,38 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
       for (const { labels, count } of sources.actionCounts.all)
         yield sample(name, labelText({ ...labels }), count);
     },
-    roost_active_requests: perDirection((direction) => sources.activeRequests(direction)),
-    roost_downstream_connections: perDirection((direction) => sources.connections(direction)),
+    roost_active_requests: perDirection((direction) => sources[direction].busyCount),
+    roost_downstream_connections: perDirection((direction) => sources[direction].connectionCount),
     roost_upstream_requests_total: counter('requests'),
     roost_upstream_connects_total: counter('connects'),
     roost_upstream_connect_failures_total: counter('connectFailures'),
     roost_upstream_resets_total: counter('resets'),
     roost_upstream_errors_total: counter('failures'),
+    roost_upstream_idle_connections: perEndpoint(clusters, ({ idleCount }) => idleCount),
+    roost_cluster_shed_total: perCluster(clusters, ({ load }, name, labels) =>
+      Object.entries(load.shed)
+        .map(([limit, count]) => sample(name, `${labels},limit="${limit}"`, count))
+        .join(''),
+    ),
+    roost_cluster_retries_refused_total: perCluster(
+      clusters,
+      oneValue(({ load }) => load.retriesRefused),
+    ),
+    roost_event_loop_delay_seconds: (name) => [delay.histogram.samples(name, '')],
+    roost_log_lines_dropped_total: single(() => output.dropped),
+  } as const satisfies Readonly<Record<string, Collector>>;
+}
+
+/** The sidecar's metrics. */
+export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
+  const { clusters } = sources;
+  const endpoints = (read: (endpoint: UpstreamEndpoint) => number) => perEndpoint(clusters, read);
+  return bindMetrics(SIDECAR_METRICS, {
+    ...sources.process.collectors,
+    ...workerMetrics(sources),
     roost_upstream_ejections_total: endpoints(({ outlier }) => outlier.ejections),
     roost_upstream_check_failures_total: endpoints(({ health }) => health.failures),
     roost_upstream_connections: endpoints(({ connectionCount }) => connectionCount),
-    roost_upstream_idle_connections: endpoints(({ idleCount }) => idleCount),
     roost_upstream_active_requests: endpoints(({ activeRequests }) => activeRequests),
     roost_upstream_ejected: endpoints(({ isEjected }) => Number(isEjected)),
     roost_upstream_usable: endpoints(({ usability }) => Number(usability === USABLE)),
@@ -94,17 +128,9 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
       clusters,
       oneValue(({ load }) => load.pending),
     ),
-    roost_cluster_shed_total: perCluster(clusters, ({ load }, name, labels) =>
-      Object.entries(load.shed)
-        .map(([limit, count]) => sample(name, `${labels},limit="${limit}"`, count))
-        .join(''),
-    ),
-    roost_cluster_retries_refused_total: perCluster(
-      clusters,
-      oneValue(({ load }) => load.retriesRefused),
-    ),
     roost_configured_clusters: single(() => clusters.size),
     roost_configured_endpoints: single(() => clusters.endpointCount),
+    roost_workers: single(() => sources.workers),
     roost_ready: single(() => Number(sources.ready())),
     roost_control_plane_connected: single(() => Number(sources.controlPlaneConnected())),
     roost_configuration_revision: (name) => {
@@ -116,8 +142,6 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
     roost_configuration_rejections_total: (name) =>
       PUSH_ORDER.map((type) => sample(name, labelText({ type }), sources.rejections(type))),
     roost_sessions: single(() => sources.sessions()),
-    roost_log_lines_dropped_total: single(() => sources.droppedLogLines()),
-    ...sources.process.collectors,
   });
 }
 
@@ -139,7 +163,7 @@ function perEndpoint(clusters: ClusterRegistry, read: (endpoint: UpstreamEndpoin
   return function* (name) {
     for (const { name: cluster, upstreams } of clusters.clusters) {
       for (const endpoint of upstreams) {
-        if (!isUsed(endpoint)) continue;
+        if (!endpoint.isUsed) continue;
         yield sample(name, labelText({ cluster, endpoint: endpoint.address }), read(endpoint));
       }
     }
@@ -159,8 +183,4 @@ function perCluster(clusters: ClusterRegistry, render: RenderCluster): Collector
 
 function oneValue(read: (cluster: LiveCluster) => number): RenderCluster {
   return (cluster, name, labels) => sample(name, labels, read(cluster));
-}
-
-function isUsed({ counters }: UpstreamEndpoint): boolean {
-  return counters.requests > 0;
 }

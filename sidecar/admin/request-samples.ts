@@ -62,6 +62,13 @@ export class RequestSamples {
   }
 }
 
+/** The newest of several workers' samples, each list with its newest first. */
+export function newestOf(count: number, lists: readonly (readonly Sample[])[]): Sample[] {
+  const all = lists.flat();
+  // ISO 8601 in UTC sorts as text. Sorting keeps the order of those that share a millisecond.
+  return all.sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0)).slice(0, count);
+}
+
 interface Kept {
   readonly sequence: number;
   readonly time: string;

@@ -1,8 +1,8 @@
 import type { SocketAddress } from '../../src/model/formats.js';
+import type { RoutingTable } from '../../src/routing/table.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import type { ActionCounts } from '../admin/action-counts.js';
 import type { RequestRecorder } from '../admin/request-recorder.js';
-import type { MeshConfiguration } from '../discovery/mesh-configuration.js';
 import { createInboundListener } from '../inbound/inbound-listener.js';
 import type { SidecarOptions } from '../options.js';
 import { Mirrors } from '../outbound/mirrors.js';
@@ -13,7 +13,8 @@ import { requestIds } from '../proxy/request-ids.js';
 import { SessionPins } from '../session/session-pins.js';
 import type { SessionTable } from '../session/session-table.js';
 import { TraceMemory } from '../session/trace-memory.js';
-import { OwnTraces } from '../session/trace-store.js';
+import type { TraceStore } from '../session/trace-store.js';
+import type { Places } from '../upstream/places.js';
 import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../upstream/upstream-endpoint.js';
 
 /** How long the local app may take to accept a connection. */
@@ -28,19 +29,26 @@ export interface DataPath {
   readonly mirrors: Mirrors;
 }
 
+/** Of what a sidecar is told, what carries requests has to know. */
+export type DataPathOptions = Pick<SidecarOptions, 'app' | 'limits' | 'passthrough'>;
+
 /** What carries requests needs of the rest. */
 export interface DataPathNeeds {
-  readonly options: SidecarOptions;
+  readonly options: DataPathOptions;
   readonly settings: UpstreamSettings;
-  readonly configuration: MeshConfiguration;
+  /** The routing table of this instant; undefined until the first configuration is in force. */
+  table(): RoutingTable | undefined;
   readonly sessions: SessionTable;
+  readonly traces: TraceStore;
+  /** For clients' connections. */
+  readonly places: { readonly inbound: Places; readonly outbound: Places };
   readonly recorder: RequestRecorder;
   readonly actionCounts: ActionCounts;
 }
 
 export function assembleDataPath(needs: DataPathNeeds): DataPath {
   const { options, settings } = needs;
-  const traces = new TraceMemory(new OwnTraces(), settings.nowMs);
+  const traces = new TraceMemory(needs.traces, settings.nowMs);
   const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
   const mirrors = new Mirrors(settings.nowMs, Math.random);
   const app = new UpstreamEndpoint(
@@ -59,12 +67,13 @@ export function assembleDataPath(needs: DataPathNeeds): DataPath {
 }
 
 function outboundListener(
-  { options, settings, configuration, sessions, recorder, actionCounts }: DataPathNeeds,
+  needs: DataPathNeeds,
   traces: TraceMemory,
   passthrough: PassthroughEndpoints | undefined,
   mirrors: Mirrors,
 ): Listener {
-  const { nowMs } = settings;
+  const { options, sessions, recorder, actionCounts } = needs;
+  const { nowMs } = needs.settings;
   const pins = new SessionPins(sessions, nowMs);
   const context = {
     get nowMs() {
@@ -75,7 +84,7 @@ function outboundListener(
   };
   return createOutboundListener({
     services: {
-      table: () => configuration.table,
+      table: needs.table,
       pins,
       context,
       traces,
@@ -86,6 +95,7 @@ function outboundListener(
       onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
     },
     limits: options.limits,
+    places: needs.places.outbound,
     context,
     nowMs,
     onRefused: (reply, caller) => recorder.refused('outbound', reply, caller),
@@ -93,7 +103,7 @@ function outboundListener(
 }
 
 function inboundListener(
-  { options, settings, configuration, recorder }: DataPathNeeds,
+  { options, settings, table, places, recorder }: DataPathNeeds,
   traces: TraceMemory,
   app: UpstreamEndpoint,
 ): Listener {
@@ -101,10 +111,11 @@ function inboundListener(
     services: {
       app,
       newRequestId: requestIds(),
-      onArrived: (request) => traces.remember(request, configuration.table?.keySources ?? []),
+      onArrived: (request) => traces.remember(request, table()?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),
     },
     limits: options.limits,
+    places: places.inbound,
     nowMs: settings.nowMs,
     onRefused: (reply, caller) => recorder.refused('inbound', reply, caller),
   });

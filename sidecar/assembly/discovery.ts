@@ -1,18 +1,18 @@
 import { INSECURE, openChannelSecurity } from '../../src/access/channel-security.js';
 import type { Logger } from '../../src/telemetry/logger.js';
-import type { AdsClient, AdsClientOptions } from '../discovery/ads-client.js';
+import type { ClusterLoad } from '../../src/xds/load-report.js';
+import type { AdsClient, AdsClientOptions, ResourceConsumer } from '../discovery/ads-client.js';
 import { controlPlaneChannel } from '../discovery/control-plane-channel.js';
 import { DeltaClient } from '../discovery/delta-client.js';
 import { LastGood } from '../discovery/last-good.js';
-import { LoadLedger } from '../discovery/load-ledger.js';
 import { LoadReporter } from '../discovery/load-reporter.js';
 import { MeshConfiguration } from '../discovery/mesh-configuration.js';
 import { nodeOf } from '../discovery/node.js';
 import { SotwClient } from '../discovery/sotw-client.js';
 import type { SidecarOptions } from '../options.js';
-import { countPins } from '../session/pin-census.js';
-import type { SessionTable } from '../session/session-table.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
+import type { Journal } from '../workers/journal.js';
+import { JournaledConsumer } from '../workers/journaled.js';
 
 /** What talks to the control plane. */
 export interface Discovery {
@@ -25,23 +25,31 @@ export interface Discovery {
   readonly node: object;
 }
 
-export function assembleDiscovery(
-  options: SidecarOptions,
-  clusters: ClusterRegistry,
-  sessions: SessionTable,
-  nowMs: () => number,
-  log: Logger,
-): Discovery {
+/** What talks to the control plane needs of the rest. */
+export interface DiscoveryNeeds {
+  readonly options: SidecarOptions;
+  readonly clusters: ClusterRegistry;
+  /** Where there are other workers to be told. */
+  readonly journal: Journal | undefined;
+  nowMs(): number;
+  /** What there is to report of the load since the last time. */
+  collectLoad(): Promise<readonly ClusterLoad[]>;
+  readonly log: Logger;
+}
+
+export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
+  const { options, clusters, journal, log } = needs;
   const configuration: MeshConfiguration = new MeshConfiguration({
     clusters,
     subscribe: (kind, names) => {
       client.subscribe(kind, names);
       lastGood?.wanted(kind, names);
     },
-    nowMs,
+    nowMs: needs.nowMs,
     log,
   });
-  const lastGood = newLastGood(options, configuration, log);
+  const consumer = journal === undefined ? configuration : new JournaledConsumer(configuration, journal);
+  const lastGood = newLastGood(options, consumer, configuration, log);
   const node = nodeOf(options);
   const security =
     options.security &&
@@ -52,15 +60,14 @@ export function assembleDiscovery(
     address: options.controlPlane,
     security: security ?? INSECURE,
     node,
-    consumer: lastGood ?? configuration,
+    consumer: lastGood ?? consumer,
     log,
   });
-  const ledger = new LoadLedger(clusters);
   const reporter = new LoadReporter({
     channel: controlPlaneChannel(options.controlPlane, security ?? INSECURE),
     node,
     waiting: () => configuration.waiting,
-    collect: async () => ledger.take(await countPins(sessions, configuration.table, nowMs())),
+    collect: needs.collectLoad,
     log,
   });
   return { configuration, lastGood, client, reporter, node };
@@ -68,6 +75,7 @@ export function assembleDiscovery(
 
 function newLastGood(
   { stateDir, service }: SidecarOptions,
+  consumer: ResourceConsumer,
   configuration: MeshConfiguration,
   log: Logger,
 ): LastGood | undefined {
@@ -75,7 +83,7 @@ function newLastGood(
   return new LastGood({
     directory: stateDir,
     service: `${service.name}.${service.namespace}`,
-    consumer: configuration,
+    consumer,
     isSettled: () => configuration.isSettled,
     nowMs: Date.now,
     log,

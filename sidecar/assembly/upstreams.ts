@@ -1,13 +1,15 @@
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { SidecarOptions } from '../options.js';
-import { ClusterRegistry } from '../upstream/cluster-registry.js';
-import { OWN_COUNTS } from '../upstream/counts-source.js';
+import { ClusterRegistry, type FollowNames } from '../upstream/cluster-registry.js';
 import { DnsRefresher, resolveBySystem, resolveWithOverrides } from '../upstream/dns-refresher.js';
 import { HealthChecker } from '../upstream/health-checker.js';
 import { probeHealth } from '../upstream/health-probe.js';
 import { LiveCluster } from '../upstream/live-cluster.js';
 import { ReachabilityProber } from '../upstream/reachability-prober.js';
 import type { UpstreamEndpoint, UpstreamSettings } from '../upstream/upstream-endpoint.js';
+import type { Journal } from '../workers/journal.js';
+import { followForAll } from '../workers/journaled.js';
+import type { Workers } from './workers.js';
 
 /** Whom requests are sent to, and whoever finds out how these are. */
 export interface Upstreams {
@@ -19,20 +21,36 @@ export interface Upstreams {
 export function assembleUpstreams(
   options: SidecarOptions,
   settings: UpstreamSettings,
+  { state, others }: Workers,
   log: Logger,
 ): Upstreams {
   const prober = new ReachabilityProber();
-  const checker = new HealthChecker(probeHealth);
-  const resolve = resolveWithOverrides(options.resolve, resolveBySystem);
   const ofClusters = {
     ...settings,
-    counts: OWN_COUNTS,
-    onCondition: (_cluster: LiveCluster, endpoint: UpstreamEndpoint) => prober.watch(endpoint),
-    askForRoom: undefined,
+    counts: state.counts,
+    onCondition(cluster: LiveCluster, endpoint: UpstreamEndpoint) {
+      prober.watch(endpoint);
+      if (others !== undefined) tellOthers(others.journal, cluster, endpoint);
+    },
+    askForRoom:
+      others &&
+      ((cluster: string, address: string | undefined) => others.team.wantRoom({ cluster, address })),
   };
+  const resolve = resolveWithOverrides(options.resolve, resolveBySystem);
+  const follow: FollowNames = (cluster, config, onEndpoints) =>
+    new DnsRefresher(cluster, config, resolve, onEndpoints, log);
   const clusters = new ClusterRegistry(
     (name) => new LiveCluster(name, ofClusters, log),
-    (cluster, config, onEndpoints) => new DnsRefresher(cluster, config, resolve, onEndpoints, log),
+    others === undefined ? follow : followForAll(follow, others.journal),
   );
-  return { clusters, prober, checker };
+  return { clusters, prober, checker: new HealthChecker(probeHealth) };
+}
+
+/** Of one that the configuration has dropped, nobody needs to know; another may have its address by now. */
+function tellOthers(
+  journal: Journal,
+  cluster: LiveCluster,
+  { address, isRetired, condition }: UpstreamEndpoint,
+): void {
+  if (!isRetired) journal.write({ what: 'condition', cluster: cluster.name, address, condition });
 }

@@ -26,7 +26,7 @@ export interface MeshConfigurationOptions {
   /** Changes what is asked for. */
   subscribe(kind: ResourceKind, names: ReadonlySet<string>): void;
   nowMs(): number;
-  readonly log: Logger;
+  readonly log: Pick<Logger, 'info'>;
 }
 
 /** A route configuration on its way into force. */

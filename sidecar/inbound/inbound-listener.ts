@@ -5,21 +5,25 @@ import { localReplyText } from '../http1/local-reply.js';
 import { Exchange } from '../proxy/exchange.js';
 import { ImmediateAnswer } from '../proxy/immediate-answer.js';
 import { Listener } from '../proxy/listener.js';
+import type { Places } from '../upstream/places.js';
 import { InboundForwarder, type InboundServices } from './inbound-forwarder.js';
 
 export interface InboundOptions {
   readonly services: InboundServices;
   readonly limits: Http1Limits;
+  readonly places: Places;
   nowMs(): number;
   onRefused(reply: LocalReply, client: string): void;
 }
 
 /** Where other pods' calls for the local app arrive. */
-export function createInboundListener({ services, limits, nowMs, onRefused }: InboundOptions): Listener {
+export function createInboundListener(options: InboundOptions): Listener {
+  const { services, limits, places, nowMs, onRefused } = options;
   const settings = { limits, nowMs };
   return new Listener({
     what: 'inbound calls (--inbound)',
     limits,
+    places,
     nowMs,
     onRefused,
     onRequest: (connection) => {

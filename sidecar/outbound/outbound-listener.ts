@@ -9,12 +9,14 @@ import type { Http1Limits } from '../http1/limits.js';
 import { Exchange } from '../proxy/exchange.js';
 import { ImmediateAnswer } from '../proxy/immediate-answer.js';
 import { Listener } from '../proxy/listener.js';
+import type { Places } from '../upstream/places.js';
 import { CONNECT_GRANTED, OpaqueTunnel, type TunnelEnd } from './opaque-tunnel.js';
 import { OutboundForwarder, type OutboundServices } from './outbound-forwarder.js';
 
 export interface OutboundOptions {
   readonly services: OutboundServices;
   readonly limits: Http1Limits;
+  readonly places: Places;
   readonly context: DecisionContext;
   nowMs(): number;
   onRefused(reply: LocalReply, client: string): void;
@@ -27,11 +29,12 @@ const CONNECT_TIMEOUT_MS = 5000;
  * through which is looked at like a fresh connection.
  */
 export function createOutboundListener(options: OutboundOptions): Listener {
-  const { services, limits } = options;
+  const { services, limits, places } = options;
   const clock = { nowMs: () => options.nowMs(), connectTimeoutMs: CONNECT_TIMEOUT_MS };
   return new Listener({
     what: 'outbound calls (--outbound)',
     limits,
+    places,
     nowMs: clock.nowMs,
     onRefused: options.onRefused,
     onRequest(connection): DownstreamUser {

@@ -1,15 +1,29 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
-import { listen } from '../../src/lifecycle/listen.js';
+import { listen, type PortSharing } from '../../src/lifecycle/listen.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { DownstreamConnection, type DownstreamUser } from '../http1/downstream-connection.js';
 import type { DownstreamOwner } from '../http1/downstream-owner.js';
 import type { Http1Limits } from '../http1/limits.js';
+import type { Places } from '../upstream/places.js';
+
+/** What a listener has done and has in hand. */
+export interface ListenerFigures {
+  /** Connections taken so far. */
+  readonly accepted: number;
+  /** Requests begun so far. */
+  readonly requests: number;
+  readonly connections: number;
+  /** Requests under way. */
+  readonly busy: number;
+}
 
 export interface ListenerOptions {
   /** For messages: "outbound (--outbound)". */
   readonly what: string;
   readonly limits: Http1Limits;
+  /** One for each connection, of as many as the limits allow. */
+  readonly places: Places;
   nowMs(): number;
   onRequest(connection: DownstreamConnection): DownstreamUser;
   onOpaque(connection: DownstreamConnection): DownstreamUser;
@@ -27,11 +41,11 @@ export class Listener implements DownstreamOwner {
   readonly limits: Http1Limits;
   private readonly server: Server;
   private readonly connections = new Set<DownstreamConnection>();
+  /** Those of them that have no place, and are told so. */
+  private readonly tooMany = new Set<DownstreamConnection>();
   private ending = false;
-  /** Connections taken so far. */
-  accepted = 0;
-  /** Requests begun so far. */
-  requests = 0;
+  private accepted = 0;
+  private requests = 0;
 
   constructor(private readonly options: ListenerOptions) {
     this.limits = options.limits;
@@ -41,6 +55,11 @@ export class Listener implements DownstreamOwner {
     );
     this.server.maxConnections = this.limits.maxConnections + SHED_CONNECTIONS;
     this.server.on('drop', (dropped) => options.onRefused(TOO_MANY, dropped?.remoteAddress ?? ''));
+  }
+
+  /** For messages. */
+  get what(): string {
+    return this.options.what;
   }
 
   get connectionCount(): number {
@@ -54,9 +73,17 @@ export class Listener implements DownstreamOwner {
     return busy;
   }
 
-  /** @returns the address it listens on. @throws ListenError */
-  start({ host, port }: SocketAddress): Promise<string> {
-    return listen(this.server, this.options.what, host, port);
+  figures(): ListenerFigures {
+    const { accepted, requests, connectionCount: connections, busyCount: busy } = this;
+    return { accepted, requests, connections, busy };
+  }
+
+  /**
+   * @param sharing how it shares its port with the listeners of other workers, if there are any
+   * @returns the address it listens on. @throws ListenError
+   */
+  start({ host, port }: SocketAddress, sharing?: PortSharing): Promise<string> {
+    return listen(this.server, this.options.what, host, port, sharing);
   }
 
   nowMs(): number {
@@ -81,6 +108,7 @@ export class Listener implements DownstreamOwner {
 
   onClosed(connection: DownstreamConnection): void {
     this.connections.delete(connection);
+    if (!this.tooMany.delete(connection)) this.options.places.giveBack();
   }
 
   checkDeadlines(nowMs: number): void {
@@ -119,9 +147,11 @@ export class Listener implements DownstreamOwner {
 
   private accept(socket: Socket): void {
     this.accepted++;
-    const isOneTooMany = this.connections.size >= this.limits.maxConnections;
+    const hasPlace = this.options.places.take(this.limits.maxConnections);
     const connection = new DownstreamConnection(socket, this);
     this.connections.add(connection);
-    if (isOneTooMany) connection.refuse(TOO_MANY.code, TOO_MANY.detail);
+    if (hasPlace) return;
+    this.tooMany.add(connection);
+    connection.refuse(TOO_MANY.code, TOO_MANY.detail);
   }
 }

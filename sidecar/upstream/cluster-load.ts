@@ -85,6 +85,11 @@ export class ClusterLoad {
     return this.counts.isUsed;
   }
 
+  /** This thread has refused something. */
+  get hasRefused(): boolean {
+    return this.retriesRefused > 0 || Object.values(this.shed).some((count) => count > 0);
+  }
+
   /** Counts a refusal. @returns the limit, for the caller to hand on */
   refuse(limit: LimitName): LimitName {
     this.shed[limit]++;

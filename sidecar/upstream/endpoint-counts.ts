@@ -31,8 +31,7 @@ export interface EndpointCounts extends AnswerCounts {
   giveBackConnection(): void;
   /** Connections refused since the last that was made. */
   readonly refusals: number;
-  /** @returns refusals, this one included */
-  refused(): number;
+  refused(): void;
   connected(): void;
 }
 
@@ -70,8 +69,8 @@ export class OwnEndpointCounts implements EndpointCounts {
     this.connections--;
   }
 
-  refused(): number {
-    return ++this.refusals;
+  refused(): void {
+    this.refusals++;
   }
 
   connected(): void {
@@ -164,8 +163,8 @@ export class SharedEndpointCounts implements EndpointCounts {
     giveBackPlace(this.cells, this.at + CONNECTIONS);
   }
 
-  refused(): number {
-    return Atomics.add(this.cells, this.at + REFUSALS, 1) + 1;
+  refused(): void {
+    Atomics.add(this.cells, this.at + REFUSALS, 1);
   }
 
   connected(): void {

@@ -144,9 +144,9 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     return this.counts.isUsed;
   }
 
-  /** Connections refused in a row. */
-  get refusals(): number {
-    return this.counts.refusals;
+  /** So many connections in a row have been refused that nobody seems to listen there. */
+  get isRefusing(): boolean {
+    return this.counts.refusals >= this.settings.connectFailuresToEject;
   }
 
   /** Connections of this thread that nobody uses. */
@@ -282,9 +282,8 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
 
   onConnectFailed(_connection: UpstreamConnection, _reason: string): void {
     this.counters.connectFailures++;
-    const refusals = this.counts.refused();
-    if (this.isUnreachable || refusals < this.settings.connectFailuresToEject) return;
-    this.owner.onUnreachable(this);
+    this.counts.refused();
+    if (!this.isUnreachable && this.isRefusing) this.owner.onUnreachable(this);
   }
 
   onIdle(connection: UpstreamConnection): void {

@@ -6,12 +6,16 @@ export class CoarseClock {
   nowMs: number;
   private readonly timer: NodeJS.Timeout;
 
-  /** @param onTick called after every tick with the time */
+  /**
+   * @param onTick called after every tick with the time
+   * @param aheadMs by how much it is ahead of this thread's `performance.now()`, which starts anew in each
+   */
   constructor(
     private readonly tickMs: number,
     private readonly onTick: (nowMs: number) => void,
+    private readonly aheadMs = 0,
   ) {
-    this.nowMs = Math.floor(performance.now());
+    this.nowMs = this.read();
     this.timer = setInterval(() => this.tick(), this.tickMs);
   }
 
@@ -20,7 +24,11 @@ export class CoarseClock {
   }
 
   private tick(): void {
-    this.nowMs = Math.floor(performance.now());
+    this.nowMs = this.read();
     this.onTick(this.nowMs);
+  }
+
+  private read(): number {
+    return Math.floor(performance.now() + this.aheadMs);
   }
 }

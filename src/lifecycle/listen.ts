@@ -17,10 +17,17 @@ const LISTEN_REASONS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'this machine does not have that address',
 };
 
+/** Connections that the kernel keeps until they are taken. */
+const BACKLOG = 4096;
+
+/** How a port is shared with other sockets of this process: by one of its own, or one that has been made already. */
+export type PortSharing = { readonly reusePort: true } | { readonly fd: number };
+
 /**
  * Starts a server on `host:port`; port 0 takes a free one.
  *
  * @param what for messages: "the outbound listener"
+ * @param sharing undefined: the port is to be this server's alone
  * @returns the address it listens on, port filled in
  * @throws ListenError
  */
@@ -29,12 +36,13 @@ export function listen(
   what: string,
   host: string,
   port: number,
-  backlog = 4096,
+  sharing?: PortSharing,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const failed = (error: unknown) => reject(new ListenError(what, formatAddress(host, port), error));
     server.once('error', failed);
-    server.listen({ host, port, backlog }, () => {
+    const where = sharing !== undefined && 'fd' in sharing ? {} : { host, port };
+    server.listen({ ...where, ...sharing, backlog: BACKLOG }, () => {
       server.off('error', failed);
       const bound = server.address() as AddressInfo;
       resolve(formatAddress(bound.address, bound.port));

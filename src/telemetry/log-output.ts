@@ -22,7 +22,13 @@ export class LogOutput {
   /** Whole lines: those collected, and those being written. */
   private collected = '';
   private writing = '';
+  /** How much of each was added here, and not {@link relay}ed. */
+  private ownCollected = 0;
+  private ownWriting = 0;
   private timer: NodeJS.Timeout | undefined;
+  /** Of those collected, what others have to be told when they are taken. */
+  private relayed: (() => void)[] = [];
+  private beingRelayed: (() => void)[] = [];
   private onIdle: (() => void) | undefined;
 
   constructor(private readonly writer: LineWriter) {}
@@ -37,6 +43,16 @@ export class LogOutput {
       this.flush();
     },
   };
+
+  /**
+   * Passes on whole lines that another output has collected, which bounds them: it sends no more before it is told that
+   * these are taken.
+   */
+  relay(lines: string, taken: () => void): void {
+    this.collected += lines;
+    this.relayed.push(taken);
+    this.flush();
+  }
 
   /** Waits until everything is taken, for a bounded time. @returns whether it was */
   async drain(timeoutMs: number): Promise<boolean> {
@@ -55,16 +71,17 @@ export class LogOutput {
   /** What has not been handed on: for a process that ends at once, and can only try. */
   takeRest(): string {
     const rest = this.collected;
-    this.collected = '';
+    this.forgetCollected();
     return rest;
   }
 
   private add(line: string, bound: number): void {
-    if (this.collected.length + this.writing.length + line.length > bound) {
+    if (this.ownCollected + this.ownWriting + line.length > bound) {
       this.dropped++;
       return;
     }
     this.collected += line;
+    this.ownCollected += line.length;
     if (this.collected.length >= COLLECT_CHARS) this.flush();
     else this.timer ??= setTimeout(() => this.flush(), COLLECT_MS);
   }
@@ -74,14 +91,29 @@ export class LogOutput {
     this.timer = undefined;
     if (this.writing !== '' || this.collected === '') return;
     this.writing = this.collected;
-    this.collected = '';
+    this.ownWriting = this.ownCollected;
+    this.beingRelayed = this.relayed;
+    this.forgetCollected();
     this.writer(this.writing, (error) => this.onTaken(error));
+  }
+
+  private forgetCollected(): void {
+    this.collected = '';
+    this.ownCollected = 0;
+    this.relayed = [];
   }
 
   private onTaken(error: Error | null | undefined): void {
     this.writing = '';
-    // The reader is gone: there is nobody to keep anything for.
-    if (error) this.collected = '';
+    this.ownWriting = 0;
+    const taken = this.beingRelayed;
+    this.beingRelayed = [];
+    if (error) {
+      // The reader is gone: there is nobody to keep anything for.
+      taken.push(...this.relayed);
+      this.forgetCollected();
+    }
+    for (const tell of taken) tell();
     this.flush();
     if (this.writing === '') this.onIdle?.();
   }

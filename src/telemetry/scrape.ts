@@ -16,10 +16,10 @@ const MAX_SCRAPES = 8;
 export class Scraper {
   private underWay = 0;
 
-  /** @param prepare finds out what cannot be read at once */
+  /** @param prepare finds out what cannot be read at once; may return what is to be shown in this scrape instead */
   constructor(
-    readonly metrics: readonly BoundMetric[],
-    private readonly prepare: () => Promise<void>,
+    private readonly metrics: readonly BoundMetric[],
+    private readonly prepare: () => Promise<readonly BoundMetric[] | void>,
   ) {}
 
   async answer(response: ServerResponse): Promise<void> {
@@ -30,33 +30,58 @@ export class Scraper {
     this.underWay++;
     const timer = setTimeout(() => response.destroy(), SCRAPE_TIMEOUT_MS).unref();
     try {
-      await this.prepare();
+      const metrics = (await this.prepare()) ?? this.metrics;
       response.writeHead(200, { 'content-type': EXPOSITION_TYPE });
-      await this.writeAll(response);
+      await this.writeAll(metrics, response);
     } finally {
       clearTimeout(timer);
       this.underWay--;
     }
   }
 
-  private async writeAll(response: ServerResponse): Promise<void> {
+  private async writeAll(metrics: readonly BoundMetric[], response: ServerResponse): Promise<void> {
+    const slices = new Slices();
     let text = '';
-    let pieces = 0;
-    let sliceSince = performance.now();
-    for (const piece of expose(this.metrics)) {
+    for (const piece of expose(metrics)) {
       text += piece;
       if (text.length >= WRITE_BYTES) {
         const taken = response.write(text);
         text = '';
         if (!taken && !(await drained(response))) return;
       }
-      if (++pieces % PIECES_PER_LOOK === 0 && performance.now() - sliceSince >= SLICE_MS) {
-        await turn();
+      if (slices.isOver()) {
+        await slices.next();
         if (response.destroyed) return;
-        sliceSince = performance.now();
       }
     }
     response.end(text);
+  }
+}
+
+/** Joins pieces of text, a slice at a time. */
+export async function joinInSlices(pieces: Iterable<string>): Promise<string> {
+  const slices = new Slices();
+  let text = '';
+  for (const piece of pieces) {
+    text += piece;
+    if (slices.isOver()) await slices.next();
+  }
+  return text;
+}
+
+/** Says after which piece other work is due. */
+class Slices {
+  private pieces = 0;
+  private since = performance.now();
+
+  /** Asked after every piece. */
+  isOver(): boolean {
+    return ++this.pieces % PIECES_PER_LOOK === 0 && performance.now() - this.since >= SLICE_MS;
+  }
+
+  async next(): Promise<void> {
+    await turn();
+    this.since = performance.now();
   }
 }
 

@@ -13,7 +13,7 @@ import { ControlPlaneClient } from '../../src/cli/client.js';
 import { type SocketAddress, splitHostPort } from '../../src/model/formats.js';
 import { LogOutput } from '../../src/telemetry/log-output.js';
 import { createLogger } from '../../src/telemetry/logger.js';
-import { eventually } from './processes.js';
+import { eventually, WORKERS } from './processes.js';
 
 const FREE: SocketAddress = { host: '127.0.0.1', port: 0 };
 const silent = createLogger('test', 'silent');
@@ -73,6 +73,7 @@ export class TestMesh {
         xdsMode: 'delta',
         nodeId: '',
         stateDir: '',
+        workers: WORKERS,
         outbound: FREE,
         inbound: FREE,
         app: { host: '127.0.0.1', port: 1 },

@@ -8,6 +8,12 @@ export const ROOST = fileURLToPath(new URL('../../src/cli/main.js', import.meta.
 
 const START_TIMEOUT_MS = 90_000;
 
+/**
+ * Workers that sidecars of tests have, unless a test says otherwise: `ROOST_TEST_WORKERS=2 npx tap dist/test/e2e` runs
+ * the same tests against another number.
+ */
+export const WORKERS = Number(process.env.ROOST_TEST_WORKERS ?? 1);
+
 /** A finished command. */
 export interface Finished {
   readonly code: number | null;
@@ -129,7 +135,8 @@ export interface StartedSidecar {
 /** A sidecar of its own process, on free ports. Returns once it is listening; `/ready` may take longer. */
 export async function startSidecar(t: Test, args: readonly string[]): Promise<StartedSidecar> {
   const ports = ['--outbound', '--inbound', '--admin'].flatMap((flag) => ifAbsent(args, flag, '127.0.0.1:0'));
-  const started = RoostProcess.start(t, ['sidecar', ...ports, ...args]);
+  const workers = ifAbsent(args, '--workers', String(WORKERS));
+  const started = RoostProcess.start(t, ['sidecar', ...ports, ...workers, ...args]);
   const { outbound, inbound, admin } = (await started.logged('sidecar is listening')) as Record<
     'outbound' | 'inbound' | 'admin',
     string

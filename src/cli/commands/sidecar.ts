@@ -110,6 +110,13 @@ const FLAGS = {
     repeatable: true,
     parse: resolveEntry,
   },
+  workers: {
+    name: 'workers',
+    argument: 'N',
+    help: 'threads that carry requests, for more than one core; sessions, limits and figures are those of one sidecar; more than 1 on Linux only',
+    default: '1',
+    parse: wholeNumber(1, 64),
+  },
   sessionTableSize: {
     name: 'session-table-size',
     argument: 'N',

@@ -1,0 +1,109 @@
+import type { RoutingTable } from '../../src/routing/table.js';
+import { EventLoopDelay } from '../../src/telemetry/event-loop-delay.js';
+import type { LogOutput } from '../../src/telemetry/log-output.js';
+import { AccessLog } from '../admin/access-log.js';
+import { ActionCounts } from '../admin/action-counts.js';
+import { RequestRecorder } from '../admin/request-recorder.js';
+import { RequestSamples } from '../admin/request-samples.js';
+import { LoadLedger } from '../discovery/load-ledger.js';
+import type { SidecarOptions } from '../options.js';
+import type { ClusterRegistry } from '../upstream/cluster-registry.js';
+import type { UpstreamSettings } from '../upstream/upstream-endpoint.js';
+import { assembleDataPath, type DataPath, type DataPathOptions } from './data-path.js';
+import type { ThreadState } from './thread-state.js';
+
+/** Deadlines are kept to within this. */
+export const TICK_MS = 50;
+/** Idle upstream connections are closed before the 5 s after which Node servers close theirs. */
+const UPSTREAM_IDLE_MS = 4000;
+const CONNECT_FAILURES_TO_EJECT = 3;
+
+/** Of what a sidecar is told, what whoever records requests has to know. */
+export type RecorderSettings = Pick<SidecarOptions, 'service' | 'release' | 'accessLog' | 'debugSample'>;
+
+/** What each worker has of its own: what carries requests, and what it remembers of them. */
+export interface WorkerParts extends DataPath {
+  readonly clusters: ClusterRegistry;
+  readonly recorder: RequestRecorder;
+  readonly actionCounts: ActionCounts;
+  readonly samples: RequestSamples;
+  readonly ledger: LoadLedger;
+  readonly delay: EventLoopDelay;
+  /** Where its lines of log go. */
+  readonly output: LogOutput;
+}
+
+export interface WorkerNeeds {
+  readonly options: DataPathOptions & RecorderSettings;
+  readonly settings: UpstreamSettings;
+  readonly state: ThreadState;
+  readonly clusters: ClusterRegistry;
+  readonly output: LogOutput;
+  /** The routing table of this instant; undefined until the first configuration is in force. */
+  table(): RoutingTable | undefined;
+}
+
+export function upstreamSettings({ limits }: DataPathOptions, nowMs: () => number): UpstreamSettings {
+  return {
+    limits,
+    idleTimeoutMs: UPSTREAM_IDLE_MS,
+    connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
+    nowMs,
+  };
+}
+
+export function assembleWorkerParts(needs: WorkerNeeds): WorkerParts {
+  const { options, clusters, output } = needs;
+  const samples = new RequestSamples(options.debugSample);
+  const recorder = newRecorder(options, output, samples);
+  const actionCounts = new ActionCounts();
+  const { sessions, traces, places } = needs.state;
+  const dataPath = assembleDataPath({ ...needs, sessions, traces, places, recorder, actionCounts });
+  const ledger = new LoadLedger(clusters);
+  return {
+    ...dataPath,
+    clusters,
+    recorder,
+    actionCounts,
+    samples,
+    ledger,
+    delay: new EventLoopDelay(),
+    output,
+  };
+}
+
+/** What time alone brings about, but for clusters. Called on the coarse clock's tick. */
+export function tickWorkerParts(parts: WorkerParts, nowMs: number): void {
+  parts.inbound.checkDeadlines(nowMs);
+  parts.outbound.checkDeadlines(nowMs);
+  parts.mirrors.checkDeadlines(nowMs);
+  parts.app.closeIdle(nowMs);
+  parts.passthrough?.closeIdle(nowMs);
+  parts.samples.onTick();
+}
+
+/** Lets go of everything at once, started or not. */
+export function releaseWorkerParts(parts: WorkerParts): void {
+  parts.inbound.destroy();
+  parts.outbound.destroy();
+  parts.mirrors.close();
+  parts.delay.stop();
+  parts.clusters.close();
+  parts.app.retire();
+  parts.passthrough?.close();
+}
+
+function newRecorder(
+  { service: { name, namespace }, release, accessLog: level }: RecorderSettings,
+  output: LogOutput,
+  samples: RequestSamples,
+): RequestRecorder {
+  const service = `${name}.${namespace}`;
+  return new RequestRecorder({
+    service,
+    release,
+    level,
+    accessLog: new AccessLog(output.bulk, service),
+    samples,
+  });
+}

@@ -1,0 +1,37 @@
+import type { ResourceKind } from '../../src/xds/resource-types.js';
+import type { ReceivedResource, RefusedResource, ResourceConsumer } from '../discovery/ads-client.js';
+import type { FollowNames } from '../upstream/cluster-registry.js';
+import type { Journal } from './journal.js';
+
+/** A consumer whose other workers take what it takes: the control plane is not told before all of them have it. */
+export class JournaledConsumer implements ResourceConsumer {
+  constructor(
+    private readonly consumer: ResourceConsumer,
+    private readonly journal: Journal,
+  ) {}
+
+  onResources(
+    kind: ResourceKind,
+    resources: readonly ReceivedResource[],
+    removed: readonly string[],
+  ): readonly RefusedResource[] {
+    const refused = this.consumer.onResources(kind, resources, removed);
+    const bad = new Set(refused.map(({ name }) => name));
+    const accepted = resources.filter(({ name }) => !bad.has(name));
+    this.journal.write({ what: 'resources', kind, resources: accepted, removed });
+    return refused;
+  }
+
+  onConnected(connected: boolean): void {
+    this.consumer.onConnected(connected);
+  }
+}
+
+/** Follows names for all workers. */
+export function followForAll(follow: FollowNames, journal: Journal): FollowNames {
+  return (cluster, config, onEndpoints) =>
+    follow(cluster, config, (found) => {
+      onEndpoints(found);
+      journal.write({ what: 'names', cluster, found });
+    });
+}

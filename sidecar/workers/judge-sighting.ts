@@ -1,0 +1,28 @@
+import type { ClusterRegistry } from '../upstream/cluster-registry.js';
+import type { Sighting } from '../upstream/worker-cluster.js';
+
+/**
+ * What the main thread makes of what another worker has seen. What all workers count together is looked at again: it may
+ * have changed while the message was on its way.
+ */
+export function judgeSighting(
+  clusters: ClusterRegistry,
+  { cluster: name, address, what, errors }: Sighting,
+): void {
+  const cluster = clusters.find(name);
+  const endpoint = cluster?.find(address);
+  if (cluster === undefined || endpoint === undefined) return;
+  switch (what) {
+    case 'unreachable':
+      if (!endpoint.isUnreachable && endpoint.isRefusing) cluster.onUnreachable(endpoint);
+      return;
+    case 'reached':
+      if (endpoint.isUnreachable && !endpoint.isRefusing) cluster.onReached(endpoint);
+      return;
+    case 'leaving':
+      cluster.onLeaving(endpoint);
+      return;
+    case 'errors':
+      cluster.onErrorsInARow(endpoint, errors);
+  }
+}

@@ -1,0 +1,72 @@
+import type { PortSharing } from '../../src/lifecycle/listen.js';
+import type { SocketAddress } from '../../src/model/formats.js';
+import type { ClusterLoad } from '../../src/xds/load-report.js';
+import type { ClusterTallies } from '../admin/cluster-tallies.js';
+import type { Sample } from '../admin/request-samples.js';
+import type { MetricTexts } from '../admin/summed-metrics.js';
+import type { DataPathOptions } from '../assembly/data-path.js';
+import type { SharedMemory } from '../assembly/thread-state.js';
+import type { RecorderSettings } from '../assembly/worker-parts.js';
+import type { ListenerFigures } from '../proxy/listener.js';
+import type { Sighting } from '../upstream/worker-cluster.js';
+import type { JournalEnd } from './journal.js';
+
+export type Direction = 'inbound' | 'outbound';
+
+/** What a worker of its own thread is started with. */
+export interface WorkerSetup {
+  readonly options: DataPathOptions & RecorderSettings;
+  readonly memory: SharedMemory;
+  readonly journal: JournalEnd;
+  /** What the main thread's `performance.now()` counts from, as `process.hrtime()` has it, in milliseconds. */
+  readonly clockOriginMs: number;
+}
+
+/** A listener's address, and the worker's own way to it. */
+export interface ListenPlace {
+  readonly address: SocketAddress;
+  readonly sharing: PortSharing;
+}
+
+/** What the main thread asks of the other workers. */
+export interface Questions {
+  listen(direction: Direction, place: ListenPlace): Promise<void>;
+  figures(direction: Direction): ListenerFigures;
+  announceEnd(direction: Direction): void;
+  refuse(direction: Direction): Promise<void>;
+  endIdle(direction: Direction): void;
+  metrics(): Promise<MetricTexts>;
+  clusters(): ClusterTallies;
+  samples(count: number): readonly Sample[];
+  /** What is new since the last time. */
+  load(): readonly ClusterLoad[];
+  /** Cuts off what is left, and hands on the last of the log. */
+  finish(): Promise<void>;
+}
+
+/** A cluster, or one address of it, in which somebody needs a connection that others may have to spare. */
+export interface RoomWanted {
+  readonly cluster: string;
+  readonly address: string | undefined;
+}
+
+export type ToWorker =
+  | {
+      readonly kind: 'question';
+      readonly id: number;
+      readonly question: keyof Questions;
+      readonly args: readonly unknown[];
+    }
+  | { readonly kind: 'room'; readonly wanted: RoomWanted }
+  /** Lines that the worker sent have been written. */
+  | { readonly kind: 'logged' };
+
+export type FromWorker =
+  /** It waits for questions. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'failure'; readonly id: number; readonly error: Error }
+  | { readonly kind: 'sighting'; readonly sighting: Sighting }
+  | { readonly kind: 'room'; readonly wanted: RoomWanted }
+  /** Whole lines of log, for the one who writes. */
+  | { readonly kind: 'log'; readonly text: string };

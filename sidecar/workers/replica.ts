@@ -1,0 +1,89 @@
+import type { EndpointConfig } from '../../src/xds/endpoint.js';
+import { MeshConfiguration } from '../discovery/mesh-configuration.js';
+import { ClusterRegistry } from '../upstream/cluster-registry.js';
+import type { CountsSource } from '../upstream/counts-source.js';
+import type { UpstreamSettings } from '../upstream/upstream-endpoint.js';
+import { type Sighting, WorkerCluster } from '../upstream/worker-cluster.js';
+import type { Change } from './journal.js';
+import type { RoomWanted } from './messages.js';
+
+export interface ReplicaOptions {
+  readonly settings: UpstreamSettings & { readonly counts: CountsSource };
+  onSighting(sighting: Sighting): void;
+  onRoomWanted(wanted: RoomWanted): void;
+}
+
+/**
+ * The main thread's configuration once more, made of the same changes. It asks nobody for anything: not the control
+ * plane, not DNS, not the endpoints.
+ */
+export class Replica {
+  readonly clusters: ClusterRegistry;
+  readonly configuration: MeshConfiguration;
+  /** Takes what a cluster's DNS names resolve to. */
+  private readonly named = new Map<string, (found: readonly EndpointConfig[]) => void>();
+
+  constructor({ settings, onSighting, onRoomWanted }: ReplicaOptions) {
+    const ofClusters = {
+      ...settings,
+      onCondition() {},
+      askForRoom: (cluster: string, address: string | undefined) => onRoomWanted({ cluster, address }),
+    };
+    this.clusters = new ClusterRegistry(
+      (name) => new WorkerCluster(name, ofClusters, onSighting),
+      (cluster, _config, onEndpoints) => this.follow(cluster, onEndpoints),
+    );
+    this.configuration = new MeshConfiguration({
+      clusters: this.clusters,
+      subscribe() {},
+      nowMs: settings.nowMs,
+      log: { info() {} },
+    });
+  }
+
+  make(change: Change): void {
+    switch (change.what) {
+      case 'resources':
+        this.takeResources(change);
+        return;
+      case 'names':
+        this.named.get(change.cluster)?.(change.found);
+        return;
+      case 'overdue':
+        this.configuration.stopWaiting(change.routes);
+        return;
+      case 'condition':
+        this.setCondition(change);
+    }
+  }
+
+  private takeResources({ kind, resources, removed }: Extract<Change, { what: 'resources' }>): void {
+    const asReceived = resources.map(({ name, version, bytes }) => ({
+      name,
+      version,
+      bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
+    }));
+    const [refused] = this.configuration.onResources(kind, asReceived, removed);
+    if (refused !== undefined)
+      throw new Error(
+        `a worker refuses what the main thread has accepted: ${kind} ${refused.name}: ${refused.reason}`,
+      );
+  }
+
+  private setCondition({ cluster, address, condition }: Extract<Change, { what: 'condition' }>): void {
+    const found = this.clusters.find(cluster);
+    if (found instanceof WorkerCluster) found.setCondition(address, condition);
+  }
+
+  private follow(
+    cluster: string,
+    onEndpoints: (found: readonly EndpointConfig[]) => void,
+  ): { close(): void } {
+    this.named.set(cluster, onEndpoints);
+    return {
+      close: () => {
+        if (this.named.get(cluster) === onEndpoints) this.named.delete(cluster);
+      },
+    };
+  }
+}

@@ -1,0 +1,117 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { CoarseClock } from '../../src/lifecycle/coarse-clock.js';
+import { LogOutput } from '../../src/telemetry/log-output.js';
+import { tallyClusters } from '../admin/cluster-tallies.js';
+import { workerMetrics } from '../admin/metrics.js';
+import { collectTexts } from '../admin/summed-metrics.js';
+import { sharedState } from '../assembly/thread-state.js';
+import {
+  assembleWorkerParts,
+  releaseWorkerParts,
+  TICK_MS,
+  tickWorkerParts,
+  upstreamSettings,
+  type WorkerParts,
+} from '../assembly/worker-parts.js';
+import { FoundCounts } from '../upstream/shared-counts.js';
+import { hrtimeMs } from './clock-origin.js';
+import { JournalReader } from './journal-reader.js';
+import type { FromWorker, Questions, ToWorker, WorkerSetup } from './messages.js';
+import { Replica } from './replica.js';
+
+/**
+ * A worker in a thread of its own: the main thread's data path once more, its configuration from the {@link Journal},
+ * what requests leave for others in shared memory, all else by message.
+ */
+
+/** How long the main thread may take for the last lines of log. */
+const LAST_LINES_MS = 500;
+
+function start(setup: WorkerSetup, main: MessagePort): void {
+  const tell = (message: FromWorker) => main.postMessage(message);
+  const clock = new CoarseClock(TICK_MS, onTick, hrtimeMs() - performance.now() - setup.clockOriginMs);
+  const counts = new FoundCounts();
+  const settings = upstreamSettings(setup.options, () => clock.nowMs);
+  const replica = new Replica({
+    settings: { ...settings, counts },
+    onSighting: (sighting) => tell({ kind: 'sighting', sighting }),
+    onRoomWanted: (wanted) => tell({ kind: 'room', wanted }),
+  });
+  const journal = new JournalReader(setup.journal, counts, (change) => replica.make(change));
+  const log = new RelayedLog((text) => tell({ kind: 'log', text }));
+  const parts = assembleWorkerParts({
+    options: setup.options,
+    settings,
+    state: sharedState(setup.memory, counts),
+    clusters: replica.clusters,
+    output: log.output,
+    table: () => {
+      journal.catchUp();
+      return replica.configuration.table;
+    },
+  });
+
+  function onTick(nowMs: number): void {
+    journal.catchUp();
+    replica.clusters.tick(nowMs);
+    tickWorkerParts(parts, nowMs);
+  }
+
+  const finish = async () => {
+    clock.stop();
+    journal.close();
+    releaseWorkerParts(parts);
+    await log.output.drain(LAST_LINES_MS);
+  };
+  const answers: Questions = { ...answersOf(parts), finish };
+  main.on('message', (message: ToWorker) => {
+    if (message.kind === 'question') void answer(message, answers, tell);
+    else if (message.kind === 'logged') log.onTaken();
+    else replica.clusters.find(message.wanted.cluster)?.giveRoom(message.wanted.address);
+  });
+  tell({ kind: 'ready' });
+}
+
+function answersOf(parts: WorkerParts): Omit<Questions, 'finish'> {
+  return {
+    listen: async (direction, { address, sharing }) => void (await parts[direction].start(address, sharing)),
+    figures: (direction) => parts[direction].figures(),
+    announceEnd: (direction) => parts[direction].announceEnd(),
+    refuse: (direction) => parts[direction].refuse(),
+    endIdle: (direction) => parts[direction].endIdle(),
+    metrics: () => collectTexts(workerMetrics(parts)),
+    clusters: () => tallyClusters(parts.clusters),
+    samples: (count) => parts.samples.latest(count),
+    load: () => parts.ledger.take(new Map()),
+  };
+}
+
+async function answer(
+  { id, question, args }: Extract<ToWorker, { kind: 'question' }>,
+  answers: Questions,
+  tell: (message: FromWorker) => void,
+): Promise<void> {
+  try {
+    const give = answers[question] as (...args: unknown[]) => unknown;
+    tell({ kind: 'answer', id, value: await give(...args) });
+  } catch (error) {
+    tell({ kind: 'failure', id, error: error as Error });
+  }
+}
+
+/** The worker's lines on their way to the one who writes; one batch at a time, as a reader takes them. */
+class RelayedLog {
+  private taken: () => void = () => {};
+  readonly output = new LogOutput((text, taken) => {
+    this.taken = taken;
+    this.send(text);
+  });
+
+  constructor(private readonly send: (text: string) => void) {}
+
+  onTaken(): void {
+    this.taken();
+  }
+}
+
+start(workerData as WorkerSetup, parentPort as MessagePort);
