@@ -7,6 +7,7 @@ import { formatAddress } from '../src/xds/fields.js';
 import { createAdminServer } from './admin/admin-server.js';
 import { adminSources } from './assembly/administration.js';
 import { assembleDiscovery, type Discovery } from './assembly/discovery.js';
+import { ownState } from './assembly/thread-state.js';
 import { assembleUpstreams, type Upstreams } from './assembly/upstreams.js';
 import {
   assembleWorkerParts,
@@ -16,14 +17,10 @@ import {
   upstreamSettings,
   type WorkerParts,
 } from './assembly/worker-parts.js';
-import { assembleWorkers, type OtherWorkers } from './assembly/workers.js';
-import { mergedLoads } from './discovery/merged-loads.js';
 import { Drain } from './drain.js';
 import type { SidecarOptions } from './options.js';
 import { countPins } from './session/pin-census.js';
-import { bindForAll } from './workers/bind-for-all.js';
-import { leadTeam } from './workers/lead-team.js';
-import { TeamListener } from './workers/team-listener.js';
+import type { OtherWorkers } from './workers/other-workers.js';
 
 /** Where a sidecar listens; `metrics` only where it was asked for. */
 export interface SidecarAddresses {
@@ -48,7 +45,8 @@ export class Sidecar {
    * @throws ListenError, OperatorError where a file of credentials cannot be used, or workers cannot be had
    */
   static async start(options: SidecarOptions, log: Logger, output: LogOutput): Promise<Sidecar> {
-    const parts = assemble(options, log, output, () => sidecar?.drain());
+    const others = await otherWorkers(options);
+    const parts = assemble({ options, log, output, others, onDrain: () => sidecar?.drain() });
     let sidecar: Sidecar | undefined;
     parts.configuration.start();
     const addresses = await prepare(parts, options, log).catch(async (error: unknown) => {
@@ -76,18 +74,10 @@ export class Sidecar {
   async stop(): Promise<void> {
     this.drain();
     await this.parts.drain.finish();
-    await this.finishWorkers();
+    await this.parts.others?.finish(this.log);
     await this.parts.lastGood?.close();
     await release(this.parts);
     this.log.info('sidecar has stopped');
-  }
-
-  private async finishWorkers(): Promise<void> {
-    try {
-      await this.parts.others?.team.askSoon('finish');
-    } catch (error) {
-      this.log.warn({ err: error }, 'the last lines of a log may be lost');
-    }
   }
 }
 
@@ -104,7 +94,7 @@ interface Parts extends Discovery, WorkerParts, Upstreams {
 /** Starts the other workers, takes what is on disk before the first request can arrive, and listens. */
 async function prepare(parts: Parts, options: SidecarOptions, log: Logger): Promise<SidecarAddresses> {
   const { others, clusters, output } = parts;
-  if (others !== undefined) await leadTeam(others.team, { clusters, output, log });
+  await others?.start({ clusters, output, log });
   await restore(parts);
   return bind(parts, options);
 }
@@ -122,8 +112,8 @@ async function bind(parts: Parts, options: SidecarOptions): Promise<SidecarAddre
   const { others } = parts;
   const { admin, metrics } = options;
   const start = (direction: 'outbound' | 'inbound') => {
-    if (others === undefined) return parts[direction].start(options[direction]);
-    return bindForAll(parts[direction], options[direction], direction, others.team);
+    const [own, wanted] = [parts[direction], options[direction]];
+    return others === undefined ? own.start(wanted) : others.bind(own, wanted, direction);
   };
   const addresses = {
     outbound: await start('outbound'),
@@ -149,54 +139,59 @@ async function release(parts: Parts): Promise<void> {
     server.close();
     server.closeAllConnections();
   }
-  await parts.others?.team.close();
+  await parts.others?.close();
 }
 
-function assemble(options: SidecarOptions, log: Logger, output: LogOutput, onDrain: () => void): Parts {
-  const clock = new CoarseClock(TICK_MS, (nowMs) => onTick(nowMs));
+/** Loaded only where there are to be any: with one worker, nothing is shared with anybody. */
+async function otherWorkers(options: SidecarOptions): Promise<OtherWorkers | undefined> {
+  if (options.workers === 1) return undefined;
+  const { OtherWorkers } = await import('./workers/other-workers.js');
+  return new OtherWorkers(options);
+}
+
+interface Assembly {
+  readonly options: SidecarOptions;
+  readonly log: Logger;
+  readonly output: LogOutput;
+  readonly others: OtherWorkers | undefined;
+  onDrain(): void;
+}
+
+function assemble({ options, log, output, others, onDrain }: Assembly): Parts {
+  const clock = new CoarseClock(TICK_MS);
   const nowMs = () => clock.nowMs;
   const settings = upstreamSettings(options, nowMs);
-  const workers = assembleWorkers(options, clock.nowMs);
-  const { state, others } = workers;
-  const upstreams = assembleUpstreams(options, settings, workers, log.child({ component: 'upstream' }));
+  const state = others?.state ?? ownState(options.sessionTableSize, clock.nowMs);
+  const { sessions, counts } = state;
+  const ofUpstream = log.child({ component: 'upstream' });
+  const upstreams = assembleUpstreams({ options, settings, counts, others, log: ofUpstream });
   const { clusters, checker } = upstreams;
-  const discovery = assembleDiscovery({
-    options,
-    clusters,
-    journal: others?.journal,
-    nowMs,
-    collectLoad,
-    log: log.child({ component: 'discovery' }),
-  });
+  const ofDiscovery = log.child({ component: 'discovery' });
+  const discovery = assembleDiscovery({ options, clusters, others, nowMs, collectLoad, log: ofDiscovery });
   const { configuration } = discovery;
   const table = () => configuration.table;
   const worker = assembleWorkerParts({ options, settings, state, clusters, output, table });
   const { inbound, outbound } = worker;
   const drain = new Drain(
-    others === undefined ? inbound : new TeamListener(inbound, others.team, 'inbound'),
-    others === undefined ? outbound : new TeamListener(outbound, others.team, 'outbound'),
+    others?.listener(inbound, 'inbound') ?? inbound,
+    others?.listener(outbound, 'outbound') ?? outbound,
     { graceMs: options.drainGraceMs, timeoutMs: options.drainTimeoutMs },
   );
-  const { sessions } = state;
-  const sources = adminSources(
-    options,
-    { ...discovery, ...worker, sessions, drain, team: others?.team, nowMs },
-    onDrain,
-  );
+  const shown = { ...discovery, ...worker, sessions, drain, others, nowMs };
+  const sources = adminSources(options, shown, onDrain);
 
-  function onTick(now: number): void {
+  clock.onTick = (now) => {
     tickWorkerParts(worker, now);
     clusters.tick(now, checker);
     const overdue = configuration.overdue(now);
     if (overdue.length === 0) return;
     configuration.stopWaiting(overdue);
-    others?.journal.write({ what: 'overdue', routes: overdue });
-  }
+    others?.onOverdue(overdue);
+  };
 
   async function collectLoad() {
-    const pins = await countPins(sessions, configuration.table, clock.nowMs);
-    const reports = (await others?.team.ask('load')) ?? [];
-    return mergedLoads([worker.ledger.take(pins), ...reports]);
+    const own = worker.ledger.take(await countPins(sessions, configuration.table, clock.nowMs));
+    return others?.load(own) ?? own;
   }
 
   const [admin, publicAdmin] = [createAdminServer(sources), createAdminServer(sources)];

@@ -11,8 +11,7 @@ import { nodeOf } from '../discovery/node.js';
 import { SotwClient } from '../discovery/sotw-client.js';
 import type { SidecarOptions } from '../options.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
-import type { Journal } from '../workers/journal.js';
-import { JournaledConsumer } from '../workers/journaled.js';
+import type { OtherWorkers } from '../workers/other-workers.js';
 
 /** What talks to the control plane. */
 export interface Discovery {
@@ -29,8 +28,7 @@ export interface Discovery {
 export interface DiscoveryNeeds {
   readonly options: SidecarOptions;
   readonly clusters: ClusterRegistry;
-  /** Where there are other workers to be told. */
-  readonly journal: Journal | undefined;
+  readonly others: OtherWorkers | undefined;
   nowMs(): number;
   /** What there is to report of the load since the last time. */
   collectLoad(): Promise<readonly ClusterLoad[]>;
@@ -38,7 +36,7 @@ export interface DiscoveryNeeds {
 }
 
 export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
-  const { options, clusters, journal, log } = needs;
+  const { options, clusters, others, log } = needs;
   const configuration: MeshConfiguration = new MeshConfiguration({
     clusters,
     subscribe: (kind, names) => {
@@ -48,7 +46,7 @@ export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
     nowMs: needs.nowMs,
     log,
   });
-  const consumer = journal === undefined ? configuration : new JournaledConsumer(configuration, journal);
+  const consumer = others?.consumer(configuration) ?? configuration;
   const lastGood = newLastGood(options, consumer, configuration, log);
   const node = nodeOf(options);
   const security =

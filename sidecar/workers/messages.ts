@@ -5,7 +5,7 @@ import type { ClusterTallies } from '../admin/cluster-tallies.js';
 import type { Sample } from '../admin/request-samples.js';
 import type { MetricTexts } from '../admin/summed-metrics.js';
 import type { DataPathOptions } from '../assembly/data-path.js';
-import type { SharedMemory } from '../assembly/thread-state.js';
+import type { SharedMemory } from '../assembly/shared-state.js';
 import type { RecorderSettings } from '../assembly/worker-parts.js';
 import type { ListenerFigures } from '../proxy/listener.js';
 import type { Sighting } from '../upstream/worker-cluster.js';

@@ -4,7 +4,7 @@ import { LogOutput } from '../../src/telemetry/log-output.js';
 import { tallyClusters } from '../admin/cluster-tallies.js';
 import { workerMetrics } from '../admin/metrics.js';
 import { collectTexts } from '../admin/summed-metrics.js';
-import { sharedState } from '../assembly/thread-state.js';
+import { sharedState } from '../assembly/shared-state.js';
 import {
   assembleWorkerParts,
   releaseWorkerParts,
@@ -29,7 +29,7 @@ const LAST_LINES_MS = 500;
 
 function start(setup: WorkerSetup, main: MessagePort): void {
   const tell = (message: FromWorker) => main.postMessage(message);
-  const clock = new CoarseClock(TICK_MS, onTick, hrtimeMs() - performance.now() - setup.clockOriginMs);
+  const clock = new CoarseClock(TICK_MS, hrtimeMs() - performance.now() - setup.clockOriginMs);
   const counts = new FoundCounts();
   const settings = upstreamSettings(setup.options, () => clock.nowMs);
   const replica = new Replica({
@@ -51,11 +51,11 @@ function start(setup: WorkerSetup, main: MessagePort): void {
     },
   });
 
-  function onTick(nowMs: number): void {
+  clock.onTick = (nowMs) => {
     journal.catchUp();
     replica.clusters.tick(nowMs);
     tickWorkerParts(parts, nowMs);
-  }
+  };
 
   const finish = async () => {
     clock.stop();

@@ -4,19 +4,17 @@
  */
 export class CoarseClock {
   nowMs: number;
+  /** Called after every tick with the time. */
+  onTick: (nowMs: number) => void = () => {};
   private readonly timer: NodeJS.Timeout;
 
-  /**
-   * @param onTick called after every tick with the time
-   * @param aheadMs by how much it is ahead of this thread's `performance.now()`, which starts anew in each
-   */
+  /** @param aheadMs by how much it is ahead of this thread's `performance.now()`, which starts anew in each */
   constructor(
-    private readonly tickMs: number,
-    private readonly onTick: (nowMs: number) => void,
+    tickMs: number,
     private readonly aheadMs = 0,
   ) {
     this.nowMs = this.read();
-    this.timer = setInterval(() => this.tick(), this.tickMs);
+    this.timer = setInterval(() => this.tick(), tickMs);
   }
 
   stop(): void {

@@ -1,6 +1,5 @@
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import type { ReceivedResource, RefusedResource, ResourceConsumer } from '../discovery/ads-client.js';
-import type { FollowNames } from '../upstream/cluster-registry.js';
 import type { Journal } from './journal.js';
 
 /** A consumer whose other workers take what it takes: the control plane is not told before all of them have it. */
@@ -25,13 +24,4 @@ export class JournaledConsumer implements ResourceConsumer {
   onConnected(connected: boolean): void {
     this.consumer.onConnected(connected);
   }
-}
-
-/** Follows names for all workers. */
-export function followForAll(follow: FollowNames, journal: Journal): FollowNames {
-  return (cluster, config, onEndpoints) =>
-    follow(cluster, config, (found) => {
-      onEndpoints(found);
-      journal.write({ what: 'names', cluster, found });
-    });
 }

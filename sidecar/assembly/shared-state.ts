@@ -1,0 +1,36 @@
+import { type SharedSessions, SharedSessionTable, sharedSessions } from '../session/shared-session-table.js';
+import { type SharedTraceMemory, SharedTraces, sharedTraceMemory } from '../session/shared-traces.js';
+import { type CellRange, CellSource } from '../shared-memory/cells.js';
+import type { CountsSource } from '../upstream/counts-source.js';
+import { SharedPlaces } from '../upstream/places.js';
+import type { ThreadState } from './thread-state.js';
+
+/** The memory of it all, to be handed to every worker. */
+export interface SharedMemory {
+  readonly sessions: SharedSessions;
+  readonly traces: SharedTraceMemory;
+  readonly inbound: CellRange;
+  readonly outbound: CellRange;
+}
+
+/** @param nowMs on the clock that all workers share */
+export function sharedMemory(sessionTableSize: number, nowMs: number): SharedMemory {
+  const source = new CellSource();
+  return {
+    sessions: sharedSessions(sessionTableSize, nowMs),
+    traces: sharedTraceMemory(),
+    inbound: source.next(),
+    outbound: source.next(),
+  };
+}
+
+/** For one worker of several. */
+export function sharedState(memory: SharedMemory, counts: CountsSource): ThreadState {
+  const { sessions, traces, inbound, outbound } = memory;
+  return {
+    sessions: new SharedSessionTable(sessions),
+    traces: new SharedTraces(traces),
+    places: { inbound: new SharedPlaces(inbound), outbound: new SharedPlaces(outbound) },
+    counts,
+  };
+}

@@ -1,0 +1,173 @@
+import { type SocketAddress, splitHostPort } from '../../src/model/formats.js';
+import type { LogOutput } from '../../src/telemetry/log-output.js';
+import type { Logger } from '../../src/telemetry/logger.js';
+import type { BoundMetric } from '../../src/telemetry/metrics.js';
+import type { ClusterLoad } from '../../src/xds/load-report.js';
+import type { ClusterTallies } from '../admin/cluster-tallies.js';
+import { newestOf, type Sample } from '../admin/request-samples.js';
+import { withOthers } from '../admin/summed-metrics.js';
+import { sharedMemory, sharedState } from '../assembly/shared-state.js';
+import type { ThreadState } from '../assembly/thread-state.js';
+import type { ResourceConsumer } from '../discovery/ads-client.js';
+import { mergedLoads } from '../discovery/merged-loads.js';
+import type { DrainedListener } from '../drain.js';
+import type { SidecarOptions } from '../options.js';
+import type { Listener } from '../proxy/listener.js';
+import type { ClusterRegistry, FollowNames } from '../upstream/cluster-registry.js';
+import type { LiveCluster } from '../upstream/live-cluster.js';
+import { MadeCounts } from '../upstream/shared-counts.js';
+import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
+import { hrtimeMs } from './clock-origin.js';
+import { Journal } from './journal.js';
+import { JournaledConsumer } from './journaled-consumer.js';
+import { judgeSighting } from './judge-sighting.js';
+import type { Direction } from './messages.js';
+import { assertPortsCanBeShared, shareOf, tryPort } from './shared-port.js';
+import { TeamListener } from './team-listener.js';
+import { WorkerTeam } from './worker-team.js';
+
+/** What the others' doings concern in the main thread. */
+export interface Leader {
+  readonly clusters: ClusterRegistry;
+  readonly output: LogOutput;
+  readonly log: Logger;
+}
+
+/** How long whoever reads the log may take for the last of it. */
+const LAST_LINES_MS = 500;
+
+/** The workers besides the main thread, as this has to do with them. Made, and loaded, only where there are any. */
+export class OtherWorkers {
+  /** The main thread's own share of what all workers have. */
+  readonly state: ThreadState;
+  private readonly team: WorkerTeam;
+  private readonly journal: Journal;
+
+  /** @throws OperatorError where connections cannot be spread over several */
+  constructor(options: SidecarOptions) {
+    assertPortsCanBeShared();
+    const memory = sharedMemory(options.sessionTableSize, Math.floor(performance.now()));
+    const counts = new MadeCounts();
+    const inForce = new Int32Array(new SharedArrayBuffer(4));
+    const clockOriginMs = hrtimeMs() - performance.now();
+    const { app, limits, passthrough, service, release, accessLog, debugSample } = options;
+    const forWorkers = { app, limits, passthrough, service, release, accessLog, debugSample };
+    this.team = new WorkerTeam(options.workers, { options: forWorkers, memory, clockOriginMs }, inForce);
+    this.journal = new Journal(this.team.journalPorts, inForce, counts);
+    this.state = sharedState(memory, counts);
+  }
+
+  /** Starts them. @throws OperatorError */
+  start({ clusters, output, log }: Leader): Promise<void> {
+    return this.team.start({
+      onSighting: (sighting) => judgeSighting(clusters, sighting),
+      onRoomWanted: ({ cluster, address }) => clusters.find(cluster)?.giveRoom(address),
+      onLog: (lines, written) => output.relay(lines, written),
+      onLost: (worker, error) => void endWith(worker, error, output, log),
+    });
+  }
+
+  // ---- what they are told ----
+
+  /** A consumer that they take the same as. */
+  consumer(consumer: ResourceConsumer): ResourceConsumer {
+    return new JournaledConsumer(consumer, this.journal);
+  }
+
+  /** What they learn what names resolve to from. */
+  follow(follow: FollowNames): FollowNames {
+    return (cluster, config, onEndpoints) =>
+      follow(cluster, config, (found) => {
+        onEndpoints(found);
+        this.journal.write({ what: 'names', cluster, found });
+      });
+  }
+
+  /** Route configurations have been told not to wait any longer. */
+  onOverdue(routes: readonly string[]): void {
+    this.journal.write({ what: 'overdue', routes });
+  }
+
+  /** Of an endpoint that the configuration has dropped, nobody needs to know; another may have its address by now. */
+  onCondition({ name: cluster }: LiveCluster, { address, isRetired, condition }: UpstreamEndpoint): void {
+    if (!isRetired) this.journal.write({ what: 'condition', cluster, address, condition });
+  }
+
+  askForRoom(cluster: string, address: string | undefined): void {
+    this.team.wantRoom({ cluster, address });
+  }
+
+  // ---- listeners ----
+
+  listener(own: Listener, direction: Direction): DrainedListener {
+    return new TeamListener(own, this.team, direction);
+  }
+
+  /**
+   * Has all workers listen on one address.
+   *
+   * @param own the main thread's listener
+   * @returns the address, port filled in
+   * @throws ListenError, OperatorError
+   */
+  async bind(own: Listener, wanted: SocketAddress, direction: Direction): Promise<string> {
+    const { what } = own;
+    const tried = await tryPort(what, wanted);
+    const bound = await own.start(tried, await shareOf(what, tried));
+    const address = splitHostPort(bound) as SocketAddress;
+    await this.team.askEach('listen', async () => [
+      direction,
+      { address, sharing: await shareOf(what, address) },
+    ]);
+    return bound;
+  }
+
+  // ---- what they have to show; each throws where one does not answer soon: a part is not taken for the whole ----
+
+  async metrics(own: readonly BoundMetric[]): Promise<readonly BoundMetric[]> {
+    return withOthers(own, await this.team.askSoon('metrics'));
+  }
+
+  clusters(): Promise<readonly ClusterTallies[]> {
+    return this.team.askSoon('clusters');
+  }
+
+  async samples(count: number, own: readonly Sample[]): Promise<readonly Sample[]> {
+    return newestOf(count, [own, ...(await this.team.askSoon('samples', count))]);
+  }
+
+  /** What is reported is gone, so this waits for as long as it takes. */
+  async load(own: readonly ClusterLoad[]): Promise<readonly ClusterLoad[]> {
+    return mergedLoads([own, ...(await this.team.ask('load'))]);
+  }
+
+  // ---- the end ----
+
+  /** Has them cut off what is left and hand on the last of their log. */
+  async finish(log: Logger): Promise<void> {
+    try {
+      await this.team.askSoon('finish');
+    } catch (error) {
+      log.warn({ err: error }, 'the last lines of a worker’s log may be lost');
+    }
+  }
+
+  close(): Promise<void> {
+    return this.team.close();
+  }
+}
+
+/**
+ * What a worker had under way is lost, what it held in shared memory will never be given back, and where it held a lock,
+ * others wait for it.
+ */
+async function endWith(
+  worker: number,
+  error: Error | undefined,
+  output: LogOutput,
+  log: Logger,
+): Promise<void> {
+  log.fatal({ worker, err: error }, 'a worker has died, and the sidecar ends with it');
+  await output.drain(LAST_LINES_MS);
+  process.exit(1);
+}
