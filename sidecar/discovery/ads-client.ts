@@ -39,8 +39,7 @@ export interface ResourceConsumer {
   onConnected(connected: boolean): void;
 }
 
-/** The wildcard name: everything of a type. */
-export const WILDCARD = '*';
+export { WILDCARD } from './client-status.js';
 
 /** `google.rpc.Code.INVALID_ARGUMENT` */
 const INVALID_ARGUMENT = 3;

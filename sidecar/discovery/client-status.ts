@@ -12,7 +12,8 @@ interface ResourceState {
   error: { readonly reason: string; readonly version: string; readonly atMs: number } | undefined;
 }
 
-const WILDCARD = '*';
+/** The wildcard name: everything of a type. */
+export const WILDCARD = '*';
 
 /**
  * What this client has asked for, has accepted and has refused, resource by resource: what CSDS

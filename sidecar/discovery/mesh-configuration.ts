@@ -11,12 +11,8 @@ import type { ResourceKind } from '../../src/xds/resource-types.js';
 import { decodeRouteConfiguration, type RouteConfigurationResource } from '../../src/xds/route.js';
 import type { StatefulSessionConfig } from '../../src/xds/stateful-session.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
-import {
-  type ReceivedResource,
-  type RefusedResource,
-  type ResourceConsumer,
-  WILDCARD,
-} from './ads-client.js';
+import type { ReceivedResource, RefusedResource, ResourceConsumer } from './ads-client.js';
+import { WILDCARD } from './client-status.js';
 
 /** How long a name that the server says nothing about is waited for (xDS: 15 s), before it counts as not there. */
 const MISSING_AFTER_MS = 15_000;
