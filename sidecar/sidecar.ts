@@ -170,7 +170,7 @@ function assemble({ options, log, output, others, onDrain }: Assembly): Parts {
   const discovery = assembleDiscovery({ options, clusters, others, nowMs, collectLoad, log: ofDiscovery });
   const { configuration } = discovery;
   const table = () => configuration.table;
-  const worker = assembleWorkerParts({ options, settings, state, clusters, output, table });
+  const worker = assembleWorkerParts({ number: 1, options, settings, state, clusters, output, table });
   const { inbound, outbound } = worker;
   const drain = new Drain(
     others?.listener(inbound, 'inbound') ?? inbound,

@@ -101,7 +101,16 @@ export const SIDECAR_METRICS = {
   },
   roost_configured_clusters: { type: 'gauge', labels: [], help: 'Clusters that the configuration names.' },
   roost_configured_endpoints: { type: 'gauge', labels: [], help: 'Endpoints of all clusters.' },
-  roost_workers: { type: 'gauge', labels: [], help: 'Threads that carry requests.' },
+  roost_worker_requests_total: {
+    type: 'counter',
+    labels: ['worker'],
+    help: 'Requests begun, by the thread that carries them; 1 is the main thread.',
+  },
+  roost_worker_connections: {
+    type: 'gauge',
+    labels: ['worker'],
+    help: 'Client connections open, by the thread that has them.',
+  },
   roost_ready: { type: 'gauge', labels: [], help: '1 once a configuration is in force.' },
   roost_control_plane_connected: { type: 'gauge', labels: [], help: '1 while the control plane answers.' },
   roost_configuration_revision: {

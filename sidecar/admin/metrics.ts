@@ -23,24 +23,26 @@ const DIRECTIONS: readonly Direction[] = ['inbound', 'outbound'];
 
 /** What a worker counts by itself. */
 export interface WorkerSources {
+  /** From 1, which is the main thread. */
+  readonly number: number;
   readonly recorder: RequestRecorder;
   readonly actionCounts: ActionCounts;
   readonly clusters: ClusterRegistry;
   readonly delay: EventLoopDelay;
-  readonly inbound: ConnectionSource;
-  readonly outbound: ConnectionSource;
+  readonly inbound: RequestSource;
+  readonly outbound: RequestSource;
   readonly output: { readonly dropped: number };
 }
 
-interface ConnectionSource {
+interface RequestSource {
   readonly connectionCount: number;
   readonly busyCount: number;
+  readonly requests: number;
 }
 
 /** What is one for all workers. */
 export interface MetricSources extends WorkerSources {
   readonly process: ProcessFigures;
-  readonly workers: number;
   ready(): boolean;
   controlPlaneConnected(): boolean;
   /** Undefined: unknown, or no number. */
@@ -53,7 +55,8 @@ export interface MetricSources extends WorkerSources {
 
 /** Metrics whose value is the sum of what all workers have. */
 export function workerMetrics(sources: WorkerSources) {
-  const { clusters, delay, output } = sources;
+  const { clusters, delay, output, inbound, outbound } = sources;
+  const worker = labelText({ worker: String(sources.number) });
   const { requests, ownAnswers } = sources.recorder;
   const perSeries = (render: (series: RequestSeries, name: string) => string): Collector =>
     function* (name) {
@@ -96,6 +99,10 @@ export function workerMetrics(sources: WorkerSources) {
     ),
     roost_event_loop_delay_seconds: (name) => [delay.histogram.samples(name, '')],
     roost_log_lines_dropped_total: single(() => output.dropped),
+    roost_worker_requests_total: (name) => [sample(name, worker, inbound.requests + outbound.requests)],
+    roost_worker_connections: (name) => [
+      sample(name, worker, inbound.connectionCount + outbound.connectionCount),
+    ],
   } as const satisfies Readonly<Record<string, Collector>>;
 }
 
@@ -130,7 +137,6 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
     ),
     roost_configured_clusters: single(() => clusters.size),
     roost_configured_endpoints: single(() => clusters.endpointCount),
-    roost_workers: single(() => sources.workers),
     roost_ready: single(() => Number(sources.ready())),
     roost_control_plane_connected: single(() => Number(sources.controlPlaneConnected())),
     roost_configuration_revision: (name) => {

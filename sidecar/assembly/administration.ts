@@ -24,7 +24,7 @@ export function adminSources(options: SidecarOptions, shown: Shown, onDrain: () 
   const { controlPlane } = options;
   return {
     readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlane }),
-    scraper: newScraper(options, shown),
+    scraper: newScraper(shown),
     samples: (count) => others?.samples(count, samples.latest(count)) ?? samples.latest(count),
     configDump: () => configuration.dump(),
     clientStatus: () => ({ config: [{ node, genericXdsConfigs: client.status.list() }] }),
@@ -33,13 +33,12 @@ export function adminSources(options: SidecarOptions, shown: Shown, onDrain: () 
   };
 }
 
-function newScraper({ workers }: SidecarOptions, shown: Shown): Scraper {
+function newScraper(shown: Shown): Scraper {
   const { configuration, client, lastGood, others } = shown;
   const figures = new ProcessFigures(shown.delay);
   const metrics = sidecarMetrics({
     ...shown,
     process: figures,
-    workers,
     ready: () => configuration.table !== undefined,
     controlPlaneConnected: () => configuration.connected,
     configurationFromDisk: () => lastGood?.restoredMs !== undefined,

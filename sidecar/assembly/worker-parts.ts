@@ -23,6 +23,8 @@ export type RecorderSettings = Pick<SidecarOptions, 'service' | 'release' | 'acc
 
 /** What each worker has of its own: what carries requests, and what it remembers of them. */
 export interface WorkerParts extends DataPath {
+  /** From 1, which is the main thread. */
+  readonly number: number;
   readonly clusters: ClusterRegistry;
   readonly recorder: RequestRecorder;
   readonly actionCounts: ActionCounts;
@@ -34,6 +36,7 @@ export interface WorkerParts extends DataPath {
 }
 
 export interface WorkerNeeds {
+  readonly number: number;
   readonly options: DataPathOptions & RecorderSettings;
   readonly settings: UpstreamSettings;
   readonly state: ThreadState;
@@ -62,6 +65,7 @@ export function assembleWorkerParts(needs: WorkerNeeds): WorkerParts {
   const ledger = new LoadLedger(clusters);
   return {
     ...dataPath,
+    number: needs.number,
     clusters,
     recorder,
     actionCounts,

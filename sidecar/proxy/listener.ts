@@ -45,7 +45,8 @@ export class Listener implements DownstreamOwner {
   private readonly tooMany = new Set<DownstreamConnection>();
   private ending = false;
   private accepted = 0;
-  private requests = 0;
+  /** Requests begun so far. */
+  requests = 0;
 
   constructor(private readonly options: ListenerOptions) {
     this.limits = options.limits;

@@ -15,6 +15,8 @@ export type Direction = 'inbound' | 'outbound';
 
 /** What a worker of its own thread is started with. */
 export interface WorkerSetup {
+  /** From 2: the main thread is the first. */
+  readonly number: number;
   readonly options: DataPathOptions & RecorderSettings;
   readonly memory: SharedMemory;
   readonly journal: JournalEnd;

@@ -19,8 +19,11 @@ const ANSWER_MS = 1000;
 
 const PROGRAM = new URL('./worker-thread.js', import.meta.url);
 
+/** What all of them are started with. */
+export type CommonSetup = Omit<WorkerSetup, 'number' | 'journal'>;
+
 interface Member {
-  /** 2 and up: the main thread is the first. */
+  /** From 2: the main thread is the first. */
   readonly number: number;
   readonly thread: Worker;
   readonly journal: MessagePort;
@@ -44,7 +47,7 @@ export class WorkerTeam {
    * @param workers all of them, the main thread included
    * @param inForce the journal's cell
    */
-  constructor(workers: number, setup: Omit<WorkerSetup, 'journal'>, inForce: Int32Array) {
+  constructor(workers: number, setup: CommonSetup, inForce: Int32Array) {
     this.members = Array.from({ length: workers - 1 }, (_, i) => newMember(i + 2, setup, inForce));
   }
 
@@ -170,10 +173,10 @@ export class WorkerTeam {
   }
 }
 
-function newMember(number: number, setup: Omit<WorkerSetup, 'journal'>, inForce: Int32Array): Member {
+function newMember(number: number, setup: CommonSetup, inForce: Int32Array): Member {
   const { port1, port2 } = new MessageChannel();
   const end: JournalEnd = { port: port2, inForce };
-  const workerData: WorkerSetup = { ...setup, journal: end };
+  const workerData: WorkerSetup = { ...setup, number, journal: end };
   const thread = new Worker(PROGRAM, { workerData, transferList: [port2], name: `roost worker ${number}` });
   return { number, thread, journal: port1 };
 }

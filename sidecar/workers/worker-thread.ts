@@ -40,6 +40,7 @@ function start(setup: WorkerSetup, main: MessagePort): void {
   const journal = new JournalReader(setup.journal, counts, (change) => replica.make(change));
   const log = new RelayedLog((text) => tell({ kind: 'log', text }));
   const parts = assembleWorkerParts({
+    number: setup.number,
     options: setup.options,
     settings,
     state: sharedState(setup.memory, counts),

@@ -10,7 +10,7 @@ import {
   startBackends,
 } from './fast-traffic.js';
 import { toAddress } from './mesh.js';
-import { eventually, startControlPlane, startSidecar } from './processes.js';
+import { eventually, type StartedSidecar, startControlPlane, startSidecar } from './processes.js';
 import { USER_KEY } from './shop.js';
 
 export const balanced = { key: USER_KEY, version: 'balanced', endpoint: 'balanced' };
@@ -26,22 +26,25 @@ export class CaseWorld {
     /** Where each sidecar takes calls. */
     readonly outbound: readonly string[],
     private readonly callers: readonly FastCaller[],
+    readonly sidecars: readonly StartedSidecar[],
   ) {}
 
-  static async start(t: Test, sidecars: number): Promise<CaseWorld> {
+  /** @param flags for every sidecar */
+  static async start(t: Test, sidecars: number, flags: readonly string[] = []): Promise<CaseWorld> {
     const controlPlane = await startControlPlane(t, ['--log-level', 'info']);
     const client = new ControlPlaneClient(toAddress(controlPlane.grpc));
     t.teardown(() => client.close());
-    const outbound = await Promise.all(
+    const started = await Promise.all(
       Array.from({ length: sidecars }, async (_, i) => {
         const args = ['--service', `caller-${i + 1}.shop`, '--control-plane', controlPlane.grpc];
-        const { admin, outbound } = await startSidecar(t, args);
-        await isReady(admin);
-        return outbound;
+        const sidecar = await startSidecar(t, [...args, ...flags]);
+        await isReady(sidecar.admin);
+        return sidecar;
       }),
     );
+    const outbound = started.map((sidecar) => sidecar.outbound);
     const callers = outbound.map((address) => new FastCaller(t, address));
-    return new CaseWorld(client, controlPlane.grpc, outbound, callers);
+    return new CaseWorld(client, controlPlane.grpc, outbound, callers, started);
   }
 
   /** Who calls through the sidecar of this number, from 0. */
@@ -86,6 +89,8 @@ interface Shape {
   readonly retries?: object;
   /** Each release that has one. */
   readonly lanes?: Readonly<Record<string, string>>;
+  /** Whatever else the service is to have. */
+  readonly spec?: object;
 }
 
 /** One service with its backends, called through the sidecars. */
@@ -125,6 +130,7 @@ export class CaseService {
         routes,
         ...(affinity ? { affinity } : {}),
         ...(stable ? { stable } : {}),
+        ...shape.spec,
       },
     };
     await this.world.change('Apply', { documents: [toStruct(document)] });

@@ -1,0 +1,3 @@
+// The same, of sidecars with two workers.
+process.env.ROOST_TEST_WORKERS = '2';
+await import('../semantics.test.js');
