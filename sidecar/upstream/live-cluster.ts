@@ -256,9 +256,14 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   }
 
   /** Better one that is about to stop than none. */
-  private keepSomebody(): void {
+  protected keepSomebody(): void {
     const all = [...this.upstreams];
-    if (all.every(({ usability }) => usability !== USABLE)) for (const endpoint of all) endpoint.stays();
+    if (all.some(({ usability }) => usability === USABLE)) return;
+    for (const endpoint of all) {
+      if (!endpoint.isLeaving) continue;
+      endpoint.stays();
+      this.settings.onCondition(this, endpoint);
+    }
   }
 }
 

@@ -64,6 +64,8 @@ export class WorkerCluster extends LiveCluster {
     this.ramp(nowMs);
   }
 
+  protected override keepSomebody(): void {}
+
   /** Of one that the configuration has dropped, nobody needs to know; another may have its address by now. */
   private tell({ address, isRetired }: UpstreamEndpoint, what: Sighting['what'], errors = 0): void {
     if (!isRetired) this.report({ cluster: this.name, address, what, errors });

@@ -91,3 +91,31 @@ t.test('a reader that is gone costs nothing', async (t) => {
   t.equal(reader.offered, undefined);
   t.equal(output.takeRest(), '');
 });
+
+t.test('lines of another output are passed on whole, and it is told when they are taken', async (t) => {
+  const reader = new Reader();
+  const { output } = reader;
+  const told: string[] = [];
+  output.bulk.write('own\n');
+  output.relay('a\nb\n', () => told.push('first'));
+  t.equal(reader.offered, 'own\na\nb\n');
+  output.relay('c\n', () => told.push('second'));
+  t.same(told, []);
+  reader.take();
+  t.same(told, ['first']);
+  t.equal(reader.offered, 'c\n');
+  output.relay('d\n', () => told.push('third'));
+  reader.take(new Error('EPIPE'));
+  t.same(told, ['first', 'second', 'third'], 'with nobody left to read, nobody waits');
+});
+
+t.test('what others pass on takes no room from the process’s own lines', async (t) => {
+  const reader = new Reader();
+  const { output } = reader;
+  output.relay('x'.repeat(3 * 1024 * 1024), () => {});
+  output.bulk.write('own\n');
+  output.urgent.write('urgent\n');
+  t.equal(output.dropped, 0);
+  reader.take();
+  t.equal(reader.offered, 'own\nurgent\n');
+});

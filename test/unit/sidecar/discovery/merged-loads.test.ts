@@ -1,0 +1,48 @@
+import t from 'tap';
+import { mergedLoads } from '../../../../sidecar/discovery/merged-loads.js';
+import type { EndpointLoad } from '../../../../src/xds/load-report.js';
+
+const load = (address: string, part: Partial<EndpointLoad>): EndpointLoad => ({
+  address,
+  issued: 0,
+  succeeded: 0,
+  failed: 0,
+  inFlight: 0,
+  latencySumMs: 0,
+  pins: 0,
+  ...part,
+});
+
+t.test('what each worker has counted is added; what they count together is taken once', async (t) => {
+  const merged = mergedLoads([
+    [
+      {
+        cluster: 'v1',
+        endpoints: [
+          load('a', { issued: 3, succeeded: 2, failed: 1, latencySumMs: 30, inFlight: 4, pins: 7 }),
+        ],
+      },
+    ],
+    [
+      {
+        cluster: 'v1',
+        endpoints: [
+          load('a', { issued: 5, succeeded: 5, latencySumMs: 20, inFlight: 4 }),
+          load('b', { issued: 1, inFlight: 1 }),
+        ],
+      },
+      { cluster: 'v2', endpoints: [load('c', { failed: 1 })] },
+    ],
+    [],
+  ]);
+  t.strictSame(merged, [
+    {
+      cluster: 'v1',
+      endpoints: [
+        load('a', { issued: 8, succeeded: 7, failed: 1, latencySumMs: 50, inFlight: 4, pins: 7 }),
+        load('b', { issued: 1, inFlight: 1 }),
+      ],
+    },
+    { cluster: 'v2', endpoints: [load('c', { failed: 1 })] },
+  ]);
+});
