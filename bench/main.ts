@@ -12,11 +12,12 @@ import { formatComparison, legendOf } from './report/comparison-table.js';
 import { evaluateGoals, goalRows } from './report/goals.js';
 import { describeRun, replaceResults } from './report/markdown.js';
 import { formatNumber } from './report/number-format.js';
-import type { RunResult, SpecialFigure } from './report/results.js';
+import { describeGoal, type RunResult, type SpecialFigure } from './report/results.js';
 import { textTable } from './report/text-table.js';
 import { measureAffinity } from './special/affinity.js';
 import { measureMemory } from './special/memory.js';
 import { profileSidecar } from './special/profile.js';
+import { measureWorkers } from './special/workers.js';
 
 const ROOT = new URL('../../', import.meta.url);
 const RESULTS = 'bench/results';
@@ -81,6 +82,8 @@ async function measureSpecial(bench: Bench): Promise<SpecialFigure[]> {
   const figures: SpecialFigure[] = [];
   if (wanted('memory')) figures.push(...(await measureMemory(bench)));
   if (wanted('affinity')) figures.push(...(await measureAffinity(bench)));
+  // Only where it is asked for: it takes minutes, and on most machines has too few cores to tell.
+  if (command === 'workers') figures.push(...(await measureWorkers(bench)));
   if (wanted('micro')) {
     bench.progress.step('micro: decision, session table, ring');
     figures.push(...(await measureMicro(bench.processes, bench.placement.proxyCores)));
@@ -99,12 +102,13 @@ function report(run: RunResult, note: string): void {
 function specialRows(figures: readonly SpecialFigure[]): string[][] {
   return [
     ['', 'measured', 'range', 'goal'],
-    ...figures.map(({ name, unit, values, goal }) => {
+    ...figures.map((figure) => {
+      const { name, unit, values, note = '' } = figure;
       const [min, max] = [Math.min(...values), Math.max(...values)];
       const ascending = [...values].sort((a, b) => a - b);
       const middle = ascending[ascending.length >> 1] as number;
       const range = min === max ? '' : `${formatNumber(min)}–${formatNumber(max)}`;
-      return [name, `${formatNumber(middle)} ${unit}`, range, goal === undefined ? '' : `≤ ${goal} ${unit}`];
+      return [name, `${formatNumber(middle)} ${unit}`, range, describeGoal(figure) || note];
     }),
   ];
 }

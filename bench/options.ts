@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { WORKLOADS } from './workloads.js';
 
-export const COMMANDS = ['compare-proxies', 'memory', 'affinity', 'micro', 'profile'] as const;
+export const COMMANDS = ['compare-proxies', 'memory', 'affinity', 'workers', 'micro', 'profile'] as const;
 export type BenchCommand = (typeof COMMANDS)[number];
 
 export interface BenchOptions {
@@ -53,6 +53,7 @@ Commands
   (none)       the comparison, then memory, affinity and micro, and which goals are met
   memory       resident memory of the sidecar: idle, with 1,000 connections, with 1,000 services
   affinity     what sticky sessions cost, in CPU a request
+  workers      what 2 and 4 workers bring and cost; says what needs more cores than there are
   micro        the decision, the session table and the ring, in this process (also: npm run bench:micro)
   profile      where the sidecar's time goes under the small-GET workload (also: --profile)
 

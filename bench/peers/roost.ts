@@ -20,6 +20,10 @@ export interface RoostOptions {
   readonly config: readonly string[];
   /** For the sidecar's Node, such as `--cpu-prof`. */
   readonly nodeArgs: readonly string[];
+  /** For the sidecar. */
+  readonly flags?: readonly string[];
+  /** Of the service, before the route that all requests take. */
+  readonly routes?: readonly object[];
 }
 
 /** A sidecar with a control plane of its own, both as users run them. */
@@ -45,8 +49,8 @@ export async function startRoost(context: PeerContext, options: RoostOptions): P
   const { folder, backends } = context;
   const file = join(folder, 'checkout.json');
   mkdirSync(folder, { recursive: true });
-  writeFileSync(file, JSON.stringify(checkout(backends, options.affinity)));
-  return startMesh(context, { nodeArgs: options.nodeArgs, config: [file, ...options.config] });
+  writeFileSync(file, JSON.stringify(checkout(backends, options)));
+  return startMesh(context, { ...options, config: [file, ...options.config] });
 }
 
 /** A sidecar, its control plane and their ports, without a word on what they serve. */
@@ -58,7 +62,7 @@ export interface StartedMesh extends StartedRoost {
 
 export async function startMesh(
   context: Omit<PeerContext, 'backends' | 'folder'>,
-  options: Pick<RoostOptions, 'nodeArgs' | 'config'>,
+  options: Pick<RoostOptions, 'nodeArgs' | 'config' | 'flags'>,
 ): Promise<StartedMesh> {
   const { processes } = context;
   const [port, inbound, admin, grpc, http] = (await freePorts(5)) as [number, number, number, number, number];
@@ -70,7 +74,8 @@ export async function startMesh(
   );
   await controlPlane.listening(grpc);
   const addresses = { outbound: port, inbound, admin, 'control-plane': grpc };
-  const flags = Object.entries(addresses).flatMap(([name, p]) => [`--${name}`, `127.0.0.1:${p}`]);
+  const listening = Object.entries(addresses).flatMap(([name, p]) => [`--${name}`, `127.0.0.1:${p}`]);
+  const flags = [...listening, ...(options.flags ?? [])];
   const proxy = processes.start(
     process.execPath,
     [...options.nodeArgs, ROOST, 'sidecar', '--service', 'frontend.shop', ...flags],
@@ -86,7 +91,7 @@ export async function startMesh(
 }
 
 /** Two releases 80/20 by the session's hash, consistent hashing within a release, retries. YAML is a superset of JSON. */
-function checkout(backends: Backends, affinity: AffinityMode): object {
+function checkout(backends: Backends, { affinity, routes = [] }: RoostOptions): object {
   const [name, namespace] = AUTHORITY.split('.');
   const endpoints = (release: 'v1' | 'v2') =>
     podsOf(backends, release).map(({ port }) => ({ address: `127.0.0.1:${port}` }));
@@ -102,6 +107,7 @@ function checkout(backends: Backends, affinity: AffinityMode): object {
         { name: 'v2', endpoints: endpoints('v2') },
       ],
       routes: [
+        ...routes,
         {
           name: 'default',
           split: [

@@ -52,12 +52,12 @@ function cellChanges(before: RunResult, after: RunResult): Change[] {
 }
 
 function specialChanges(before: RunResult, after: RunResult): Change[] {
-  return after.special.flatMap(({ name, unit, values }) => {
+  return after.special.flatMap(({ name, unit, values, moreIsBetter = false }) => {
     const known = before.special.find((figure) => figure.name === name);
     if (known === undefined || known.values.length === 0 || values.length === 0) return [];
     const a = median(known.values);
     const b = median(values);
-    return [{ what: `${name}, ${unit}`, before: a, after: b, verdict: verdictOf(a, b, false) }];
+    return [{ what: `${name}, ${unit}`, before: a, after: b, verdict: verdictOf(a, b, moreIsBetter) }];
   });
 }
 

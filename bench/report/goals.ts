@@ -1,6 +1,6 @@
 import { median } from '../measure/percentiles.js';
 import { formatNumber } from './number-format.js';
-import { type Cell, cellOf, type FigureName, figure, type RunResult } from './results.js';
+import { type Cell, cellOf, describeGoal, type FigureName, figure, type RunResult } from './results.js';
 
 export interface Verdict {
   readonly goal: string;
@@ -24,12 +24,13 @@ export function evaluateGoals(run: RunResult): readonly Verdict[] {
     throughputGoal(run),
     ...run.special
       .filter(({ goal }) => goal !== undefined)
-      .map(({ name, unit, values, goal }) => {
+      .map((figure) => {
+        const { name, unit, values, goal, moreIsBetter } = figure;
         const measured = median(values);
         return {
-          goal: `${name} ≤ ${goal} ${unit}`,
+          goal: `${name} ${describeGoal(figure)}`,
           measured: `${formatNumber(measured)} ${unit}`,
-          met: measured <= (goal as number),
+          met: moreIsBetter ? measured >= (goal as number) : measured <= (goal as number),
         };
       }),
   ];

@@ -3,7 +3,7 @@ import { median } from '../measure/percentiles.js';
 import { comparisonMarkdown, legendOf } from './comparison-table.js';
 import { evaluateGoals, goalRows } from './goals.js';
 import { formatNumber } from './number-format.js';
-import type { RunResult } from './results.js';
+import { describeGoal, type RunResult } from './results.js';
 import { markdownTable } from './text-table.js';
 
 const START =
@@ -24,10 +24,10 @@ export function replaceResults(file: string, run: RunResult, kept: string): void
 
 /** @param kept where the run's figures are, for readers who want all of them */
 export function resultsMarkdown(run: RunResult, kept: string): string {
-  const special = run.special.map(({ name, unit, values, goal }) => [
-    name,
-    `${formatNumber(median(values))} ${unit}`,
-    goal === undefined ? '' : `≤ ${goal} ${unit}`,
+  const special = run.special.map((figure) => [
+    figure.name,
+    `${formatNumber(median(figure.values))} ${figure.unit}`,
+    describeGoal(figure),
   ]);
   return [
     `${describeRun(run)} All figures: \`${kept}\`.`,

@@ -48,8 +48,16 @@ export interface SpecialFigure {
   readonly name: string;
   readonly unit: string;
   readonly values: readonly number[];
-  /** The most that it should be; undefined: for information. */
+  /** The most that it should be, or where more is better, the least; undefined: for information. */
   readonly goal: number | undefined;
+  readonly moreIsBetter?: boolean;
+  /** Why there is no goal to judge it by on this machine. */
+  readonly note?: string;
+}
+
+/** `≤ 55 MB`; empty: for information. */
+export function describeGoal({ goal, unit, moreIsBetter }: SpecialFigure): string {
+  return goal === undefined ? '' : `${moreIsBetter ? '≥' : '≤'} ${goal} ${unit}`;
 }
 
 export interface MachineDescription {
