@@ -95,8 +95,8 @@ class Comparison {
     for (const peer of peers) {
       const version = peer.version();
       const missing = version === undefined ? `missing: ${peer.remedy}` : await this.check(peer);
-      const { name, description, withoutTls = '' } = peer;
-      this.entries.set(name, { name, description, version: version ?? '', missing, withoutTls });
+      const { name, description } = peer;
+      this.entries.set(name, { name, description, version: version ?? '', missing });
       if (missing === '') usable.push(peer);
     }
     return usable;

@@ -42,7 +42,7 @@ export async function measureCell(measurement: Measurement, rate: number): Promi
   const { processes, placement, peer, workload, pool, seconds } = measurement;
   await warmUp(measurement, WARM_UP_SECONDS);
   const saturation = await measureSaturation(measurement);
-  const watch = watchMemory(peer);
+  const watch = watchMemory(measurement);
   const target = targetOf(peer, workload) as LoadTarget;
   const cores = placement.loadCores;
   const open = await openLoop(processes, { workload, target, pool, seconds, cores, rate });
@@ -66,12 +66,12 @@ export async function warmUp(measurement: Measurement, seconds: number): Promise
 }
 
 export async function measureSaturation(measurement: Measurement): Promise<Saturation> {
-  const { peer, workload, seconds } = measurement;
-  const watch = watchMemory(peer);
+  const { workload, seconds } = measurement;
+  const watch = watchMemory(measurement);
   const startedAt = performance.now();
-  const before = usage(peer);
+  const before = usage(measurement);
   const result = await runLoad(measurement, seconds);
-  const cpuMs = usage(peer).cpuMs - before.cpuMs;
+  const cpuMs = usage(measurement).cpuMs - before.cpuMs;
   const elapsedMs = performance.now() - startedAt;
   const short = isShort(result.bytes, result.requests, workload);
   return {
@@ -102,14 +102,17 @@ function runLoad({ processes, placement, peer, workload, pool }: Measurement, se
   });
 }
 
-function usage({ proxy }: StartedPeer): Usage {
+type Subject = Pick<Measurement, 'peer' | 'workload'>;
+
+function usage({ peer, workload }: Subject): Usage {
+  const proxy = (workload.tls ? peer.tlsProxy : undefined) ?? peer.proxy;
   return proxy === undefined ? { cpuMs: 0, endedChildrenMs: 0, residentBytes: 0 } : usageOf(proxy.pid);
 }
 
-function watchMemory(peer: StartedPeer): { stop(): number } {
-  let most = usage(peer).residentBytes;
+function watchMemory(subject: Subject): { stop(): number } {
+  let most = usage(subject).residentBytes;
   const timer = setInterval(() => {
-    most = Math.max(most, usage(peer).residentBytes);
+    most = Math.max(most, usage(subject).residentBytes);
   }, SAMPLE_MS);
   return {
     stop() {

@@ -17,6 +17,8 @@ export interface PeerContext {
 export interface StartedPeer {
   /** Whose process tree is the proxy; undefined: there is none. */
   readonly proxy: RunningProcess | undefined;
+  /** Whose process tree does it with TLS, where that is another. */
+  readonly tlsProxy?: RunningProcess;
   /** Takes requests and calls backends in clear text. */
   readonly port: number;
   /** Takes requests and calls backends over TLS; undefined: it was not asked to, or cannot. */
@@ -29,8 +31,6 @@ export interface Peer {
   readonly name: string;
   /** What it is, for the notes under the table. */
   readonly description: string;
-  /** What it cannot do; undefined: it does TLS to the upstream. */
-  readonly withoutTls?: string;
   /** Version of what is installed; undefined: it is missing. */
   version(): string | undefined;
   /** What to do where it is missing. */

@@ -18,6 +18,8 @@ export interface RoostOptions {
   readonly affinity: AffinityMode;
   /** More for the control plane to serve: folders or files with MeshServices. */
   readonly config: readonly string[];
+  /** It calls backends over TLS. */
+  readonly tls?: boolean;
   /** For the sidecar's Node, such as `--cpu-prof`. */
   readonly nodeArgs: readonly string[];
   /** For the sidecar. */
@@ -34,7 +36,6 @@ export interface StartedRoost extends StartedPeer {
 export const roost: Peer = {
   name: 'roost',
   description: "Roost's sidecar (outbound), configured by its control plane over xDS; Node as it comes",
-  withoutTls: 'not supported yet',
   remedy: '',
   version: () =>
     (
@@ -42,8 +43,23 @@ export const roost: Peer = {
         version: string;
       }
     ).version,
-  start: (context) => startRoost(context, { affinity: 'balanced', config: [], nodeArgs: [] }),
+  start: startBoth,
 };
+
+const AS_IT_COMES: RoostOptions = { affinity: 'balanced', config: [], nodeArgs: [] };
+
+/** Where the run has TLS, a second sidecar does that: requests name the same service in all workloads. */
+async function startBoth(context: PeerContext): Promise<StartedPeer> {
+  const plain = await startRoost(context, AS_IT_COMES);
+  if (context.backends.certificate === undefined) return plain;
+  const folder = join(context.folder, 'tls');
+  const tls = await startRoost({ ...context, folder }, { ...AS_IT_COMES, tls: true });
+  const stop = async () => {
+    await plain.stop();
+    await tls.stop();
+  };
+  return { ...plain, tlsPort: tls.port, tlsProxy: tls.proxy, stop };
+}
 
 export async function startRoost(context: PeerContext, options: RoostOptions): Promise<StartedRoost> {
   const { folder, backends } = context;
@@ -91,10 +107,12 @@ export async function startMesh(
 }
 
 /** Two releases 80/20 by the session's hash, consistent hashing within a release, retries. YAML is a superset of JSON. */
-function checkout(backends: Backends, { affinity, routes = [] }: RoostOptions): object {
+function checkout(backends: Backends, { affinity, tls = false, routes = [] }: RoostOptions): object {
   const [name, namespace] = AUTHORITY.split('.');
   const endpoints = (release: 'v1' | 'v2') =>
-    podsOf(backends, release).map(({ port }) => ({ address: `127.0.0.1:${port}` }));
+    podsOf(backends, release).map(({ port, tlsPort }) => ({
+      address: `127.0.0.1:${tls ? tlsPort : port}`,
+    }));
   const canary = CANARY_SHARE * 100;
   return {
     apiVersion: 'roost.dev/v1alpha1',
@@ -117,6 +135,7 @@ function checkout(backends: Backends, { affinity, routes = [] }: RoostOptions): 
           retries: { attempts: 2, on: ['connect-failure', 'reset', '503'] },
         },
       ],
+      ...(tls ? { tls: { serverName: AUTHORITY, caFile: backends.certificate?.certFile } } : {}),
       ...(affinity === 'none'
         ? {}
         : { affinity: { key: [{ header: KEY_HEADER }], version: affinity, endpoint: affinity } }),

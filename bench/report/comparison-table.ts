@@ -78,14 +78,14 @@ function rowsOf(run: RunResult, workload: string): readonly Row[] {
   const base = cellOf(run, BASE, workload);
   return run.peers.map((peer) => {
     const cell = cellOf(run, peer.name, workload);
-    return { name: peer.name, note: noteOf(peer, cell, workload), values: valuesOf(cell, base) };
+    return { name: peer.name, note: noteOf(peer, cell), values: valuesOf(cell, base) };
   });
 }
 
-function noteOf(peer: PeerEntry, cell: Cell | undefined, workload: string): string {
+function noteOf(peer: PeerEntry, cell: Cell | undefined): string {
   if (peer.missing !== '') return peer.missing;
   if (cell !== undefined) return '';
-  return workloadNamed(workload).tls && peer.withoutTls !== '' ? peer.withoutTls : 'not measured';
+  return 'not measured';
 }
 
 function valuesOf(cell: Cell | undefined, base: Cell | undefined): Row['values'] {

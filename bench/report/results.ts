@@ -39,8 +39,6 @@ export interface PeerEntry {
   readonly version: string;
   /** Why it was not measured at all; empty: it was. */
   readonly missing: string;
-  /** Why it was not measured over TLS; empty: it was, where TLS was asked for. */
-  readonly withoutTls: string;
 }
 
 /** One figure of a special measurement, with its goal. */

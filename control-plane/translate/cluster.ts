@@ -6,6 +6,7 @@ import { packAny } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
 import { translateCalm } from './calm.js';
 import { socketAddress } from './endpoint.js';
+import { translateTls } from './upstream-tls.js';
 
 const CONNECT_TIMEOUT_MS = 2000;
 const DNS_REFRESH_MS = 5000;
@@ -17,6 +18,7 @@ export function translateCluster(clusterName: string, service: MeshService, vers
     ...translateDiscovery(clusterName, version),
     ...translateLoadBalancer(loadBalancerOf(service), service, version),
     ...translateCalm(service),
+    ...translateTls(service.spec.tls),
     connectTimeout: toDuration(service.spec.timeouts?.connect ?? CONNECT_TIMEOUT_MS),
     metadata: {
       filterMetadata: { [CLUSTER_METADATA_KEY]: { fields: { proportionalRing: { boolValue: true } } } },

@@ -11,6 +11,7 @@ import { localReplyText } from './local-reply.js';
 import { RequestHead } from './request-head.js';
 import { looksLikeHttp1 } from './sniff.js';
 import { reset } from './socket-endings.js';
+import { SocketReader } from './socket-reader.js';
 import { SocketWriter } from './socket-writer.js';
 import { forwardedTrailers } from './trailers.js';
 
@@ -18,7 +19,11 @@ import { forwardedTrailers } from './trailers.js';
 export interface DownstreamUser {
   /** Starts: the head is in `connection.request`. */
   onRequestHead(): void;
-  /** A piece of the request's body, with its chunk framing where it has one. */
+  /**
+   * A piece of the request's body, with its chunk framing where it has one.
+   *
+   * @param piece memory that is used again once this returns, as that of {@link onClientTunnelData}
+   */
   onRequestBody(piece: Buffer, start: number, end: number): void;
   /** The request is complete. @param trailers of a chunked body: lines with their ends */
   onRequestEnd(trailers: string): void;
@@ -55,6 +60,7 @@ const LINGER_MS = 2000;
 export class DownstreamConnection {
   readonly request: RequestHead;
   readonly writer: SocketWriter;
+  private readonly reader: SocketReader;
   private state: 'head' | 'exchange' | 'tunnel' | 'discarding' | 'closed' = 'head';
   private user: DownstreamUser | undefined;
   private readonly heads: HeadCollector;
@@ -94,14 +100,13 @@ export class DownstreamConnection {
     this.heads = new HeadCollector(limits.maxHeadBytes, true);
     this.body = new BodyReader(limits.maxTrailerBytes);
     this.bodyRate = new BodyRate(limits.minBodyRate);
-    this.writer = new SocketWriter(socket, false);
+    this.writer = new SocketWriter(socket, () => this.onDrain());
     this.lastActivityMs = owner.nowMs();
-    socket.on('data', (piece: Buffer) => this.consume(piece));
-    socket.on('drain', () => this.onDrain());
     socket.on('end', () => this.onEnd());
     // 'close' follows every error and does what there is to do.
     socket.on('error', () => {});
     socket.on('close', () => this.onClose());
+    this.reader = new SocketReader(socket, (piece) => this.consume(piece));
   }
 
   /** The whole request has been read. */
@@ -124,11 +129,11 @@ export class DownstreamConnection {
   }
 
   pause(): void {
-    this.socket.pause();
+    this.reader.pause();
   }
 
   resume(): void {
-    if (this.held === undefined) this.socket.resume();
+    if (this.held === undefined) this.reader.resume();
   }
 
   /** The response is complete and written. */
@@ -175,7 +180,7 @@ export class DownstreamConnection {
     this.socket.end(() => {
       this.discardUntilMs = this.owner.nowMs() + LINGER_MS;
     });
-    this.socket.resume();
+    this.reader.resume();
   }
 
   /** Half-closes a tunnel: the other side has no more to send. */
@@ -215,7 +220,7 @@ export class DownstreamConnection {
         if (
           !this.requestEnded &&
           !this.responseStarted &&
-          this.bodyRate.isTooSlow(nowMs, this.socket.isPaused())
+          this.bodyRate.isTooSlow(nowMs, this.reader.isPaused)
         )
           this.breakOff(
             'slow-request',
@@ -249,14 +254,14 @@ export class DownstreamConnection {
       switch (this.state) {
         case 'head':
           if (this.writer.congested && !this.heads.pending) {
-            this.hold(piece.subarray(at));
+            this.hold(piece, at);
             return;
           }
           at = this.readHead(piece, at);
           break;
         case 'exchange':
           if (this.requestEnded) {
-            this.hold(piece.subarray(at));
+            this.hold(piece, at);
             return;
           }
           at = this.readBody(piece, at);
@@ -318,9 +323,9 @@ export class DownstreamConnection {
     return end;
   }
 
-  private hold(rest: Buffer): void {
-    this.held = rest;
-    this.socket.pause();
+  private hold(piece: Buffer, start: number): void {
+    this.held = Buffer.from(piece.subarray(start));
+    this.reader.pause();
   }
 
   /** Turns to what was held, and to what comes after it. */
@@ -329,7 +334,7 @@ export class DownstreamConnection {
     // What is written has to go first.
     if (held !== undefined && this.state === 'head' && this.writer.congested) return;
     this.held = undefined;
-    this.socket.resume();
+    this.reader.resume();
     if (held !== undefined) this.consume(held);
     else if (this.clientEnded) this.onLastByte();
   }
@@ -342,7 +347,7 @@ export class DownstreamConnection {
   /** Beyond the bound the rest stays unread: to close now could take the answer away before the client reads it. */
   private discard(bytes: number): void {
     this.discarded += bytes;
-    if (this.discarded > this.owner.limits.maxDiscardBytes) this.socket.pause();
+    if (this.discarded > this.owner.limits.maxDiscardBytes) this.reader.pause();
   }
 
   private onMalformed(error: ProtocolError): void {

@@ -1,24 +1,50 @@
 import type { Socket } from 'node:net';
+import {
+  handleOf,
+  lastWriteIsPending,
+  newWriteRequest,
+  type StreamHandle,
+  type WriteRequest,
+  writeError,
+} from './stream-handle.js';
 
 /** Pieces up to this size are joined with what goes before them: copying them costs less than another write. */
 const JOIN_BYTES = 16_384;
+/** More than this that the kernel has not taken, and whoever produces should pause. */
+const CONGESTED_BYTES = 65_536;
 
 /**
  * Writes to a socket, joining everything small that one event causes into one write. Whoever causes an event
- * calls {@link flush} at its end.
+ * calls {@link flush} at its end. Writes go to the handle as soon as there is one and the stream has nothing left
+ * to write, else to the stream.
  */
 export class SocketWriter {
   private text = '';
+  /** Written to the handle, and not taken by the kernel yet. */
+  private pendingBytes = 0;
+  private needsDrain = false;
+  /** TLS takes one write at a time, and none below its stream before that is done. */
+  private readonly encrypted: boolean;
+  /** A request that was not needed, for the next write. */
+  private spare: WriteRequest | undefined;
 
-  /** @param piecesLast whether pieces stay as they are; else what is not written at once has to be copied */
+  /** @param onDrain the peer takes more again, after it was {@link congested} */
   constructor(
     private readonly socket: Socket,
-    private readonly piecesLast: boolean,
-  ) {}
+    private readonly onDrain: () => void,
+  ) {
+    this.encrypted = 'encrypted' in socket;
+    socket.on('drain', onDrain);
+  }
 
-  /** The peer takes less than it is given: whoever produces should pause until the socket drains. */
+  /** The peer takes less than it is given: whoever produces should pause until it drains. */
   get congested(): boolean {
-    return this.socket.writableNeedDrain;
+    return this.needsDrain || this.socket.writableNeedDrain;
+  }
+
+  /** Everything that was flushed has been taken by the kernel. */
+  get isEmpty(): boolean {
+    return this.pendingBytes === 0 && this.socket.writableLength === 0;
   }
 
   /** @param text latin-1: one character, one byte */
@@ -26,27 +52,73 @@ export class SocketWriter {
     this.text = this.text === '' ? text : this.text + text;
   }
 
+  /** @param piece memory that may be used again once this returns */
   writeRange(piece: Buffer, start: number, end: number): void {
     if (end - start <= JOIN_BYTES && this.text.length <= JOIN_BYTES) {
       this.writeText(piece.toString('latin1', start, end));
       return;
     }
-    const range = piece.subarray(start, end);
-    const bytes = this.piecesLast ? range : Buffer.from(range);
-    if (this.text === '') {
-      this.socket.write(bytes);
-      return;
-    }
-    this.socket.cork();
-    this.flush();
-    this.socket.write(bytes);
-    this.socket.uncork();
+    this.writeBytes(Buffer.from(piece.subarray(start, end)));
   }
 
   flush(): void {
     if (this.text === '') return;
     const { text } = this;
     this.text = '';
-    this.socket.write(text, 'latin1');
+    const handle = this.freeHandle();
+    if (handle === undefined) {
+      this.socket.write(text, 'latin1');
+      return;
+    }
+    const request = this.spare ?? newWriteRequest();
+    this.settle(request, handle.writeLatin1String(request, text), text.length);
+  }
+
+  /** Writes what was collected, and these, in one go. */
+  private writeBytes(bytes: Buffer): void {
+    const { text, socket } = this;
+    const handle = this.freeHandle();
+    if (handle === undefined) {
+      socket.cork();
+      this.flush();
+      socket.write(bytes);
+      socket.uncork();
+      return;
+    }
+    this.text = '';
+    const request = this.spare ?? newWriteRequest();
+    const status =
+      text === ''
+        ? handle.writeBuffer(request, bytes)
+        : handle.writev(request, [text, 'latin1', bytes, 'buffer'], false);
+    if (lastWriteIsPending()) request.buffer = bytes;
+    this.settle(request, status, text.length + bytes.length);
+  }
+
+  /** Undefined while something is on its way through the stream, which must not be overtaken. */
+  private freeHandle(): StreamHandle | undefined {
+    const mayWrite = !this.encrypted && this.socket.writableLength === 0;
+    return mayWrite ? handleOf(this.socket) : undefined;
+  }
+
+  private settle(request: WriteRequest, status: number, bytes: number): void {
+    if (status !== 0) {
+      this.socket.destroy(writeError(status));
+    } else if (lastWriteIsPending()) {
+      this.spare = undefined;
+      this.pendingBytes += bytes;
+      this.needsDrain ||= this.pendingBytes >= CONGESTED_BYTES;
+      request.oncomplete = (result) => this.onWritten(result, bytes);
+    } else this.spare = request;
+  }
+
+  private onWritten(status: number, bytes: number): void {
+    this.pendingBytes -= bytes;
+    if (status < 0) {
+      this.socket.destroy(writeError(status));
+    } else if (this.pendingBytes === 0 && this.needsDrain) {
+      this.needsDrain = false;
+      this.onDrain();
+    }
   }
 }

@@ -4,6 +4,7 @@ import type { SocketAddress } from '../../src/model/formats.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
 import { localReplyText } from '../http1/local-reply.js';
 import { closeWhenTaken, reset } from '../http1/socket-endings.js';
+import { SocketReader } from '../http1/socket-reader.js';
 import { SocketWriter } from '../http1/socket-writer.js';
 
 /** Where a tunnel leads, or why it leads nowhere. */
@@ -16,6 +17,7 @@ export type TunnelEnd = SocketAddress | LocalReply;
  */
 export class OpaqueTunnel implements DownstreamUser {
   private socket: Socket | undefined;
+  private reader: SocketReader | undefined;
   private writer: SocketWriter | undefined;
   private connected = false;
   private readonly startedMs: number;
@@ -37,10 +39,9 @@ export class OpaqueTunnel implements DownstreamUser {
     }
     const socket = connect({ ...this.end, noDelay: true, allowHalfOpen: true });
     this.socket = socket;
-    this.writer = new SocketWriter(socket, true);
+    this.writer = new SocketWriter(socket, () => this.downstream.resume());
+    this.reader = new SocketReader(socket, (piece) => this.onUpstreamData(piece));
     socket.on('connect', () => this.onConnect());
-    socket.on('data', (piece: Buffer) => this.onUpstreamData(piece));
-    socket.on('drain', () => this.downstream.resume());
     socket.on('end', () => this.downstream.endTunnel());
     socket.on('error', (error: NodeJS.ErrnoException) => this.onUpstreamBroken(error.code ?? error.message));
     socket.on('close', () => this.onUpstreamClosed());
@@ -56,7 +57,7 @@ export class OpaqueTunnel implements DownstreamUser {
   }
 
   onDownstreamDrain(): void {
-    this.socket?.resume();
+    this.reader?.resume();
   }
 
   onDownstreamGone(): void {
@@ -93,7 +94,7 @@ export class OpaqueTunnel implements DownstreamUser {
     const { writer } = this.downstream;
     writer.writeRange(piece, 0, piece.length);
     writer.flush();
-    if (writer.congested) this.socket?.pause();
+    if (writer.congested) this.reader?.pause();
   }
 
   /** Both sides have ended the tunnel. */

@@ -16,7 +16,7 @@ export class ReplayBuffer {
     return !this.dropped;
   }
 
-  /** Adds a piece that has gone upstream, too. */
+  /** Adds a copy of a piece that has gone upstream, too. */
   add(piece: Buffer, start: number, end: number): void {
     if (this.dropped) return;
     if (this.bytes + end - start > this.maxBytes) this.release();
@@ -25,7 +25,7 @@ export class ReplayBuffer {
 
   /** Adds a piece whatever its size, because it is nowhere else. The caller reads no more until it is sent. */
   keep(piece: Buffer, start: number, end: number): void {
-    this.pieces.push(piece.subarray(start, end));
+    this.pieces.push(Buffer.from(piece.subarray(start, end)));
     this.bytes += end - start;
   }
 

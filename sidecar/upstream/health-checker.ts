@@ -1,9 +1,9 @@
-import type { SocketAddress } from '../../src/model/formats.js';
 import type { HealthCheckConfig } from '../../src/xds/cluster-calm.js';
+import type { Dialled } from './dial.js';
 import type { HealthRecord } from './health-record.js';
 
 /** An endpoint, as far as active checks look at it. */
-export interface CheckedEndpoint extends SocketAddress {
+export interface CheckedEndpoint extends Dialled {
   readonly health: HealthRecord;
   readonly isRetired: boolean;
 }
@@ -24,7 +24,7 @@ export interface CheckedCluster<E extends CheckedEndpoint = CheckedEndpoint> {
  * @returns undefined where the endpoint is well, else what was wrong
  */
 export type HealthProbe = (
-  endpoint: SocketAddress,
+  endpoint: Dialled,
   config: HealthCheckConfig,
   signal: AbortSignal,
 ) => Promise<string | undefined>;

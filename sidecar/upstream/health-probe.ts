@@ -1,5 +1,5 @@
-import type { SocketAddress } from '../../src/model/formats.js';
 import { formatAddress } from '../../src/xds/fields.js';
+import type { Dialled } from './dial.js';
 import type { HealthProbe } from './health-checker.js';
 import { tryConnect } from './try-connect.js';
 
@@ -13,7 +13,7 @@ export const probeHealth: HealthProbe = (endpoint, config, signal) =>
     : probePath(endpoint, config.path, config.timeoutMs, signal);
 
 function probeConnection(
-  endpoint: SocketAddress,
+  endpoint: Dialled,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<string | undefined> {
@@ -28,15 +28,20 @@ function probeConnection(
 
 /** Each on a connection of its own: what is asked is whether a caller would get through. */
 async function probePath(
-  { host, port }: SocketAddress,
+  { host, port, tls }: Dialled,
   path: string,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   // Loaded by the first check of this kind: most sidecars make none, and it takes several megabytes.
   const { Client } = await import('undici');
-  const client = new Client(`http://${formatAddress(host, port)}`);
+  const address = formatAddress(host, port);
+  let client: InstanceType<typeof Client> | undefined;
   try {
+    client =
+      tls === undefined
+        ? new Client(`http://${address}`)
+        : new Client(`https://${address}`, { connect: tls.optionsFor(address) });
     const headers = { 'user-agent': 'roost-health-check' };
     const { statusCode, body } = await client.request({ method: 'GET', path, headers, reset: true, signal });
     await body.dump({ limit: MAX_BODY_BYTES, signal });
@@ -46,6 +51,6 @@ async function probePath(
     const { code, message } = error as NodeJS.ErrnoException;
     return code ?? message;
   } finally {
-    await client.destroy();
+    await client?.destroy();
   }
 }

@@ -4,12 +4,14 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterResource, LoadBalancerConfig } from '../../src/xds/cluster.js';
 import type { HealthCheckConfig } from '../../src/xds/cluster-calm.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
+import type { UpstreamTlsConfig } from '../../src/xds/upstream-tls.js';
 import { ClusterLoad, type LimitName } from './cluster-load.js';
 import type { CountsSource } from './counts-source.js';
 import type { CheckedCluster } from './health-checker.js';
 import { OutlierDetector } from './outlier-detector.js';
 import { slowStartShare } from './slow-start.js';
 import { type EndpointOwner, UpstreamEndpoint, type UpstreamSettings } from './upstream-endpoint.js';
+import { UpstreamTls } from './upstream-tls.js';
 
 const DEFAULT_LOAD_BALANCER: LoadBalancerConfig = {
   kind: 'least-request',
@@ -45,6 +47,8 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   /** Too few endpoints are usable: checks and ejections do not count. */
   panicking = false;
   readonly load: ClusterLoad;
+  tls: UpstreamTls | undefined;
+  private tlsConfig = '';
   protected readonly outliers: OutlierDetector<UpstreamEndpoint>;
   private byAddress = new Map<string, UpstreamEndpoint>();
   private loadBalancer = DEFAULT_LOAD_BALANCER;
@@ -83,6 +87,7 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     this.connectTimeoutMs = config.connectTimeoutMs;
     this.panicThreshold = config.panicThreshold;
     this.load.limits = config.limits;
+    this.configureTls(config.tls);
     this.healthCheck = config.healthCheck;
     for (const endpoint of this.upstreams) {
       endpoint.connectTimeoutMs = config.connectTimeoutMs;
@@ -90,6 +95,15 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     }
     this.outliers.configure(config.outlier);
     this.publish(EndpointSet.of(this.endpoints.endpoints, this.loadBalancer, () => UNUSABLE));
+  }
+
+  /** Connections made in another way serve no further request. */
+  private configureTls(config: UpstreamTlsConfig | undefined): void {
+    const text = JSON.stringify(config) ?? '';
+    if (text === this.tlsConfig) return;
+    this.tlsConfig = text;
+    this.tls = config && new UpstreamTls(config, this.settings.nowMs);
+    for (const endpoint of this.upstreams) endpoint.renew();
   }
 
   /** Takes over the endpoints. Those that stay keep their connections and their health. */

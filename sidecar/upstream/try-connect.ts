@@ -1,5 +1,4 @@
-import { connect } from 'node:net';
-import type { SocketAddress } from '../../src/model/formats.js';
+import { type Dialled, dial } from './dial.js';
 
 /**
  * Opens a connection and ends it at once.
@@ -8,11 +7,12 @@ import type { SocketAddress } from '../../src/model/formats.js';
  * @returns gives up, telling nothing
  */
 export function tryConnect(
-  { host, port }: SocketAddress,
+  endpoint: Dialled,
   timeoutMs: number,
   done: (failure: string | undefined) => void,
 ): () => void {
-  const socket = connect({ host, port, timeout: timeoutMs });
+  const { socket, ready } = dial(endpoint);
+  socket.setTimeout(timeoutMs);
   let told = false;
   const finish = (failure: string | undefined) => {
     socket.destroy();
@@ -21,7 +21,7 @@ export function tryConnect(
     done(failure);
   };
   socket.unref();
-  socket.once('connect', () => finish(undefined));
+  socket.once(ready, () => finish(undefined));
   socket.once('timeout', () => finish(`no connection within ${timeoutMs} ms`));
   socket.once('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message));
   return () => {

@@ -1,5 +1,4 @@
-import { connect, type Socket } from 'node:net';
-import type { SocketAddress } from '../../src/model/formats.js';
+import type { Socket } from 'node:net';
 import { BodyReader } from '../http1/body-reader.js';
 import { LEAVING } from '../http1/connection-options.js';
 import { ProtocolError } from '../http1/errors.js';
@@ -7,8 +6,10 @@ import { HeadCollector } from '../http1/head-collector.js';
 import type { Http1Limits } from '../http1/limits.js';
 import { ResponseHead } from '../http1/response-head.js';
 import { closeWhenTaken, reset } from '../http1/socket-endings.js';
+import { SocketReader } from '../http1/socket-reader.js';
 import { SocketWriter } from '../http1/socket-writer.js';
 import { forwardedTrailers } from '../http1/trailers.js';
+import type { Dialling } from './dial.js';
 import type { FailureKind, UpstreamFailure } from './failure.js';
 
 /** Statuses from here on are the upstream's errors, as far as its health is concerned. */
@@ -55,12 +56,6 @@ export interface UpstreamConnectionOwner {
   onLeaving(): void;
 }
 
-/** Kernel and Node buffer this much of a connection before `write` says to wait. */
-const SOCKET_BUFFER_BYTES = 65_536;
-
-/** Where every piece is read to: to allocate one for each, and to collect it, costs more than all of its parsing. */
-const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
-
 /**
  * One connection to an upstream, one exchange at a time.
  *
@@ -88,37 +83,22 @@ export class UpstreamConnection {
   /** When it has served long enough, on the sidecar's coarse clock. */
   expiresAtMs = Number.POSITIVE_INFINITY;
   readonly writer: SocketWriter;
+  private readonly reader: SocketReader;
 
-  /** Connects to an address. What the upstream sends is read into one buffer that all connections share. */
-  static open(
-    { host, port }: SocketAddress,
-    owner: UpstreamConnectionOwner,
-    limits: Http1Limits,
-  ): UpstreamConnection {
-    const onread = {
-      buffer: READ_BUFFER,
-      callback: (length: number) => {
-        connection.receive(READ_BUFFER.subarray(0, length));
-        return true;
-      },
-    };
-    const options = { noDelay: true, allowHalfOpen: true, highWaterMark: SOCKET_BUFFER_BYTES };
-    const socket = connect({ host, port, ...options, onread });
-    const connection = new UpstreamConnection(socket, owner, limits);
-    return connection;
-  }
+  private readonly socket: Socket;
 
   constructor(
-    private readonly socket: Socket,
+    { socket, ready }: Dialling,
     private readonly owner: UpstreamConnectionOwner,
     private readonly limits: Http1Limits,
   ) {
+    this.socket = socket;
     this.head = new ResponseHead(limits.maxFields);
     this.heads = new HeadCollector(limits.maxHeadBytes, false);
     this.body = new BodyReader(limits.maxTrailerBytes);
-    this.writer = new SocketWriter(socket, true);
-    socket.on('connect', () => this.onConnect());
-    socket.on('drain', () => this.user?.onUpstreamDrain());
+    this.writer = new SocketWriter(socket, () => this.user?.onUpstreamDrain());
+    this.reader = new SocketReader(socket, (piece) => this.receive(piece));
+    socket.on(ready, () => this.onConnect());
     socket.on('end', () => this.onEnd());
     socket.on('error', (error: NodeJS.ErrnoException) => this.fail(error.code ?? error.message));
     socket.on('close', () => this.onSocketClosed());
@@ -142,11 +122,11 @@ export class UpstreamConnection {
   }
 
   pause(): void {
-    this.socket.pause();
+    this.reader.pause();
   }
 
   resume(): void {
-    this.socket.resume();
+    this.reader.resume();
   }
 
   /** Half-closes a tunnel: our side has no more to send. */
@@ -195,7 +175,7 @@ export class UpstreamConnection {
   }
 
   /** @param piece what has arrived; its memory is used again once this returns */
-  receive(piece: Buffer): void {
+  private receive(piece: Buffer): void {
     const { user } = this;
     if (user === undefined) {
       // RFC 9112 section 9.2: bytes that no request asked for. What follows could be taken for another's answer.
@@ -268,7 +248,7 @@ export class UpstreamConnection {
       !unsolicited &&
       // An early response: the upstream has not taken the request, and need not.
       user.requestComplete &&
-      this.socket.writableLength === 0;
+      this.writer.isEmpty;
     if (this.state === 'open' && this.head.status < ERROR_STATUS) this.owner.onResult(true);
     this.user = undefined;
     this.served++;

@@ -8,6 +8,7 @@ import {
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
 import type { Http1Limits } from '../http1/limits.js';
 import { ClusterLoad, type LimitName } from './cluster-load.js';
+import { type Dialled, dial } from './dial.js';
 import { type EndpointCounts, OwnEndpointCounts } from './endpoint-counts.js';
 import { HealthRecord } from './health-record.js';
 import { OutlierRecord } from './outlier-record.js';
@@ -16,6 +17,7 @@ import {
   type UpstreamConnectionOwner,
   type UpstreamUser,
 } from './upstream-connection.js';
+import type { UpstreamTls } from './upstream-tls.js';
 
 /** What all endpoints of a sidecar have in common. */
 export interface UpstreamSettings {
@@ -30,6 +32,8 @@ export interface UpstreamSettings {
 /** Whom an endpoint belongs to: its cluster, which decides what follows from what it is told. */
 export interface EndpointOwner {
   readonly load: ClusterLoad;
+  /** How its connections are made; undefined: in plain text. */
+  readonly tls?: UpstreamTls | undefined;
   /** So many connections in a row were refused that nobody seems to listen there. */
   onUnreachable(endpoint: UpstreamEndpoint): void;
   /** A connection was made to an endpoint that counts as unreachable. */
@@ -82,7 +86,7 @@ const AGE_JITTER = 0.1;
  * One address: its connections, how it is doing, and what has been counted. Lives as long as the address is
  * configured, and beyond that until its last exchange is over.
  */
-export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
+export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dialled {
   readonly host: string;
   readonly port: number;
   readonly address: string;
@@ -128,6 +132,10 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
   /** What its cluster has in hand, and how much it may. */
   get load(): ClusterLoad {
     return this.owner.load;
+  }
+
+  get tls(): UpstreamTls | undefined {
+    return this.owner.tls;
   }
 
   /** Attempts in flight. */
@@ -269,6 +277,12 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     return connection !== undefined;
   }
 
+  /** From now on connections are made in another way: those there are finish their exchanges. */
+  renew(): void {
+    for (const connection of this.connections) connection.expiresAtMs = 0;
+    for (const connection of this.idle.splice(0)) connection.destroy();
+  }
+
   /** The address is not configured any more: exchanges finish, connections go as they become idle. */
   retire(): void {
     this.retired = true;
@@ -332,7 +346,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner {
     const met = this.takePlaceForConnection();
     if (met !== undefined) return met;
     this.counters.connects++;
-    const connection = UpstreamConnection.open(this, this, this.settings.limits);
+    const connection = new UpstreamConnection(dial(this), this, this.settings.limits);
     const ageMs = this.settings.limits.maxUpstreamAgeMs * (1 - AGE_JITTER * Math.random());
     connection.expiresAtMs = this.settings.nowMs() + ageMs;
     this.connections.add(connection);

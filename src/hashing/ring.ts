@@ -1,6 +1,6 @@
-import { endianness } from 'node:os';
 import { sharesOf, type WeightedHost } from './host-shares.js';
-import { xxh64 } from './xxh64.js';
+import { FIELDS, type SortedHashes, sortByHash } from './sort-by-hash.js';
+import { xxh64Numbered } from './xxh64.js';
 
 /** Bounds on the number of ring entries; Envoy's defaults are 1,024 and 8,388,608. */
 export interface RingSize {
@@ -10,28 +10,29 @@ export interface RingSize {
 
 export const DEFAULT_RING_SIZE: RingSize = { min: 1024, max: 8_388_608 };
 
-/** Entries that one unit of weight gets: many while a release is small, so that shares come out even. */
-const ENTRIES_PER_UNIT = { small: 256, large: 32 };
-/** Up to here a ring stays within the 4,096 entries that gRPC clients cap theirs at. */
-const SMALL_RELEASE_UNITS = 16;
+/**
+ * Entries that one unit of weight gets, by what the heaviest host weighs at most: many, so that shares come out even,
+ * and for no host of ours, whose weights end at 1,000, more than 4,096. Each is a power of two, so that hosts whose weights are powers of two get
+ * exactly theirs whatever Envoy's arithmetic rounds.
+ */
+const ENTRIES_PER_UNIT = [
+  { heaviest: 16, entries: 256 },
+  { heaviest: 256, entries: 16 },
+  { heaviest: Number.POSITIVE_INFINITY, entries: 4 },
+];
 
 /**
  * A ring size in proportion to the hosts' total weight. With Envoy's fixed minimum, every host's number of
  * entries changes whenever one host joins or leaves, and that moves sessions between hosts that were there
  * all along. In proportion, a host keeps exactly its entries, so only sessions of the host that joined or
- * left move. Two exceptions resize the ring: growing past {@link SMALL_RELEASE_UNITS} units (or back), and a
- * change of the weights' greatest common divisor, which is what one unit is.
+ * left move: at any number of hosts, as long as the heaviest stays on its scale ({@link ENTRIES_PER_UNIT}).
  */
 export function proportionalRingSize(hosts: readonly WeightedHost[]): RingSize {
-  const unit = hosts.reduce((divisor, host) => greatestCommonDivisor(divisor, host.weight), 0) || 1;
-  const units = hosts.reduce((sum, host) => sum + host.weight, 0) / unit;
-  const perUnit = units <= SMALL_RELEASE_UNITS ? ENTRIES_PER_UNIT.small : ENTRIES_PER_UNIT.large;
+  const heaviest = hosts.reduce((most, { weight }) => Math.max(most, weight), 0);
+  const perUnit = ENTRIES_PER_UNIT.find((scale) => heaviest <= scale.heaviest)?.entries as number;
+  const units = hosts.reduce((sum, { weight }) => sum + weight, 0);
   const entries = Math.max(1, Math.min(perUnit * units, DEFAULT_RING_SIZE.max));
   return { min: entries, max: entries };
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
 /**
@@ -59,16 +60,24 @@ export function buildRing(hosts: readonly WeightedHost[], size: RingSize = DEFAU
   if (hosts.length === 0) throw new RangeError('a ring needs at least one host');
   const counts = entriesPerHost(hosts, size);
   const total = counts.reduce((sum, n) => sum + n, 0);
-  const hashes = new BigUint64Array(total);
-  const owners = new Uint32Array(total);
+  const hashes = scratchFor(total);
   let at = 0;
-  hosts.forEach((host, index) => {
-    for (let i = 0; i < (counts[index] as number); i++, at++) {
-      hashes[at] = xxh64(`${host.key}_${i}`);
-      owners[at] = index;
-    }
+  hosts.forEach(({ key }, index) => {
+    const count = counts[index] as number;
+    xxh64Numbered(`${key}_`, count, hashes, at);
+    at += count;
   });
-  return sortedRing(hashes, owners);
+  return ringOf(sortByHash(hashes, counts));
+}
+
+/** Fresh memory costs as much as a third of the hashing. Bound: what a ring of 1,000 endpoints takes, 2 MB. */
+const MOST_SCRATCH = 256_000;
+let scratch = new BigUint64Array(0);
+
+function scratchFor(length: number): BigUint64Array {
+  if (length > MOST_SCRATCH) return new BigUint64Array(length);
+  if (length > scratch.length) scratch = new BigUint64Array(length);
+  return scratch.subarray(0, length);
 }
 
 /** How many entries each host gets: Envoy's running-target arithmetic in doubles, rounding included. */
@@ -86,64 +95,26 @@ function entriesPerHost(hosts: readonly WeightedHost[], size: RingSize): number[
   });
 }
 
-function sortedRing(hashes: BigUint64Array, owners: Uint32Array): Ring {
-  // The 64-bit hashes as 32-bit halves: arithmetic on BigInts allocates at every step.
-  const halves = new Uint32Array(hashes.buffer);
-  const order = sortByHash(hashes, halves);
-  const size = order.length;
-  const high = new Uint32Array(size);
-  const low = new Uint32Array(size);
-  const sortedOwners = new Uint32Array(size);
-  for (let at = 0; at < size; at++) {
-    const i = order[at] as number;
-    high[at] = halves[2 * i + HIGH_HALF] as number;
-    low[at] = halves[2 * i + 1 - HIGH_HALF] as number;
-    sortedOwners[at] = owners[i] as number;
-  }
+function ringOf(entries: SortedHashes): Ring {
+  const size = entries.length / FIELDS;
+  const halfAt = (position: number, half: number) => BigInt(entries[position * FIELDS + half] as number);
   return {
     size,
-    find: (hash) => lowerBound(high, low, Number(hash >> 32n), Number(hash & 0xffffffffn)),
-    hostAt: (position) => sortedOwners[position % size] as number,
-    hashAt: (position) => (BigInt(high[position] as number) << 32n) | BigInt(low[position] as number),
+    find: (hash) => lowerBound(entries, Number(hash >> 32n), Number(hash & 0xffffffffn)),
+    hostAt: (position) => entries[(position % size) * FIELDS + 2] as number,
+    hashAt: (position) => (halfAt(position, 0) << 32n) | halfAt(position, 1),
   };
-}
-
-const HIGH_HALF = endianness() === 'LE' ? 1 : 0;
-
-/** Indexes of the hashes in ascending order; equal hashes keep theirs. */
-function sortByHash(hashes: BigUint64Array, halves: Uint32Array): Uint32Array {
-  const compare = (a: number, b: number) => {
-    const [x, y] = [hashes[a] as bigint, hashes[b] as bigint];
-    if (x === y) return a - b;
-    return x < y ? -1 : 1;
-  };
-  // A double holds 32 bits of hash and 21 of index exactly, so that the native sort, many times faster than
-  // one with a comparison function, does nearly all of it.
-  const INDEXES = 2 ** 21;
-  if (hashes.length > INDEXES) return Uint32Array.from(hashes.keys()).sort(compare);
-  const packed = new Float64Array(hashes.length);
-  for (let i = 0; i < packed.length; i++) packed[i] = (halves[2 * i + HIGH_HALF] as number) * INDEXES + i;
-  packed.sort();
-  const order = new Uint32Array(packed.length);
-  for (let at = 0; at < order.length; at++) order[at] = (packed[at] as number) % INDEXES;
-  const highOf = (at: number) => Math.floor((packed[at] as number) / INDEXES);
-  for (let from = 0, to = 1; to <= order.length; to++) {
-    if (to < order.length && highOf(to) === highOf(from)) continue;
-    if (to - from > 1) order.subarray(from, to).sort(compare);
-    from = to;
-  }
-  return order;
 }
 
 /**
  * The first entry at or after a hash. Hashes are spread evenly, so that where it must be is known to within a few
  * entries: searching outwards from there reads two cache lines where halving the whole ring reads ten.
  */
-function lowerBound(high: Uint32Array, low: Uint32Array, hashHigh: number, hashLow: number): number {
-  const size = high.length;
+function lowerBound(entries: SortedHashes, hashHigh: number, hashLow: number): number {
+  const size = entries.length / FIELDS;
   const isBefore = (at: number) => {
-    const h = high[at] as number;
-    return h < hashHigh || (h === hashHigh && (low[at] as number) < hashLow);
+    const high = entries[at * FIELDS] as number;
+    return high < hashHigh || (high === hashHigh && (entries[at * FIELDS + 1] as number) < hashLow);
   };
   let from = 0;
   let to = size;

@@ -53,7 +53,7 @@ export const NO_COUNTERPART: readonly AnnotationRow[] = [
   ),
   none(
     'proxy-ssl-secret proxy-ssl-ciphers proxy-ssl-name proxy-ssl-protocols proxy-ssl-verify proxy-ssl-verify-depth proxy-ssl-server-name',
-    'sidecars speak no TLS to pods yet',
+    "set spec.tls by hand: a Secret's files have to be beside the sidecar",
   ),
   none('configuration-snippet server-snippet stream-snippet', 'nginx directives mean nothing here'),
   none(

@@ -15,6 +15,7 @@ import {
   releaseName,
 } from './scalars.js';
 import { exactlyOne, strict } from './strict-object.js';
+import { tls } from './tls-schema.js';
 
 /**
  * The MeshService resource, once: this schema gives the types, the defaults and the error messages. Parsing
@@ -234,6 +235,7 @@ const spec = strict({
   /** Time over which a new endpoint's share of requests grows to its weight; round-robin and least-request. */
   slowStart: duration.optional(),
   timeouts: timeouts.optional(),
+  tls: tls.optional(),
   loadBalancer: z.enum(['round-robin', 'least-request', 'ring-hash', 'maglev']).optional(),
 });
 

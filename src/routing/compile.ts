@@ -33,7 +33,12 @@ export function compileVirtualHost(config: VirtualHostConfig, options: CompileOp
     releases.set(cluster, made);
     return made;
   };
-  const routes = config.routes.map((route) => compileRoute(route, config, service, releaseOf, options));
+  const affinityOf = affinityOnce((route) => compileAffinity(route, config.policy, service, options));
+  const routes = config.routes.map((route) => {
+    // A redirected request goes nowhere that could be remembered.
+    const affinity = route.redirect ? undefined : affinityOf(route, config.policy);
+    return compileRoute(route, config, affinity, releaseOf, options);
+  });
   return {
     name: config.name,
     service: { ...service, releases: [...releases.values()] },
@@ -57,7 +62,7 @@ function compileService(policy: ServicePolicyConfig, options: CompileOptions): S
 function compileRoute(
   config: RouteConfig,
   host: VirtualHostConfig,
-  service: Service,
+  affinity: Affinity | undefined,
   releaseOf: (cluster: string) => Release,
   options: CompileOptions,
 ): Route {
@@ -65,8 +70,7 @@ function compileRoute(
     name: config.name,
     condition: compileMatch(config.match),
     split: compileSplit(config.split, releaseOf),
-    // A redirected request goes nowhere that could be remembered.
-    affinity: config.redirect ? undefined : compileAffinity(config, host.policy, service, options),
+    affinity,
     stateful: compileStatefulSession(config, host, options),
     pins: config.policy?.noPin !== true,
     timeouts: {
@@ -89,6 +93,19 @@ function compileSplit(
     return total;
   });
   return { releases: entries.map(({ cluster }) => releaseOf(cluster)), ends, total };
+}
+
+/**
+ * One for all routes of a service that keep sessions in the same way: a decision in a large mesh costs what it has
+ * to fetch from memory.
+ */
+function affinityOnce(compile: (route: RouteConfig) => Affinity | undefined) {
+  let shared: { readonly affinity: Affinity | undefined } | undefined;
+  return (route: RouteConfig, policy: ServicePolicyConfig | undefined): Affinity | undefined => {
+    if (policy === undefined || policy.affinity?.scope === 'route') return compile(route);
+    shared ??= { affinity: compile(route) };
+    return shared.affinity;
+  };
 }
 
 function compileAffinity(

@@ -23,8 +23,12 @@ export function compileMatch(config: RouteMatchConfig): Condition | undefined {
   for (const header of config.headers) conditions.push(compileHeader(header));
   for (const query of config.query) conditions.push(compileQuery(query));
   if (config.fraction < 1) conditions.push((_, random) => random() < config.fraction);
-  if (conditions.length <= 1) return conditions[0];
-  return (request, random) => conditions.every((holds) => holds(request, random));
+  return conditions.length === 0 ? undefined : conditions.reduce(both);
+}
+
+/** The plain forms below are what most routes have: each closure less is one less to fetch from memory. */
+function both(first: Condition, second: Condition): Condition {
+  return (request, random) => first(request, random) && second(request, random);
 }
 
 function matchesEveryPath(path: PathMatchConfig): boolean {
@@ -36,23 +40,19 @@ function compilePath(config: PathMatchConfig): Condition {
     const regex = RE2JS.compile(config.pattern);
     return ({ path }) => regex.testExact(path);
   }
-  const fold = config.ignoreCase ? (text: string) => text.toLowerCase() : (text: string) => text;
-  const value = fold(config.value);
-  switch (config.kind) {
-    case 'exact':
-      return ({ path }) => fold(path) === value;
-    case 'prefix':
-      return ({ path }) => fold(path).startsWith(value);
-    case 'segment-prefix':
-      return ({ path }) => {
-        const folded = fold(path);
-        return (
-          folded.startsWith(value) &&
-          (folded.length === value.length || folded.charCodeAt(value.length) === 0x2f)
-        );
-      };
-  }
+  const value = config.ignoreCase ? config.value.toLowerCase() : config.value;
+  const compare = PATH_COMPARISONS[config.kind];
+  if (config.ignoreCase) return ({ path }) => compare(path.toLowerCase(), value);
+  return ({ path }) => compare(path, value);
 }
+
+const PATH_COMPARISONS = {
+  exact: (path: string, wanted: string) => path === wanted,
+  prefix: (path: string, wanted: string) => path.startsWith(wanted),
+  'segment-prefix': (path: string, wanted: string) =>
+    path.startsWith(wanted) && (path.length === wanted.length || path.charCodeAt(wanted.length) === SLASH),
+};
+const SLASH = 0x2f;
 
 /** Pseudo-headers that header conditions may name. */
 const METHOD = ':method';
@@ -60,13 +60,17 @@ const AUTHORITY = ':authority';
 const PATH = ':path';
 
 function compileHeader(config: HeaderMatchConfig): Condition {
+  const { invert, missingAsEmpty, match } = config;
+  if (match.kind === 'exact' && !match.ignoreCase && !invert && !missingAsEmpty && !isPseudo(config.name)) {
+    const [name, wanted] = [headerName(config.name), match.value];
+    return (request) => request.header(name) === wanted;
+  }
   const read = headerReader(config.name);
-  const { invert, missingAsEmpty } = config;
-  if (config.match.kind === 'present') {
-    const wanted = config.match.present !== invert;
+  if (match.kind === 'present') {
+    const wanted = match.present !== invert;
     return (request) => (read(request) !== undefined) === wanted;
   }
-  const matches = compileText(config.match);
+  const matches = compileText(match);
   return (request) => {
     const value = read(request) ?? (missingAsEmpty ? '' : undefined);
     // Envoy: a condition on the value of a header that is not there does not hold, inverted or not.
@@ -75,6 +79,7 @@ function compileHeader(config: HeaderMatchConfig): Condition {
 }
 
 const HOST = headerName('host');
+const isPseudo = (name: string) => name.startsWith(':');
 
 function headerReader(name: string): (request: RequestView) => string | undefined {
   if (name === METHOD) return (request) => request.method;

@@ -19,8 +19,14 @@ const PATH = -2;
 /** Paths are hashed no further than this; longer prefixes are no guards. */
 const LONGEST_PREFIX = 256;
 
+/** Headers that are looked at, in the order in which routes ask for them; the routes of others have no guard. */
+const MOST_HEADERS = 64;
+
 /** Hashes of the present path's first 0, 1, 2 … characters. One decision at a time: shared by all. */
 const prefixHashes = new Int32Array(LONGEST_PREFIX + 1).fill(HASH_SEED, 0, 1);
+/** Of the present values of the headers that are looked at, likewise. */
+const headerHashes = new Int32Array(MOST_HEADERS);
+const headerLengths = new Int32Array(MOST_HEADERS);
 
 /**
  * Finds the first route whose condition holds, leaving out unseen those whose conditions cannot hold. Of every
@@ -28,17 +34,11 @@ const prefixHashes = new Int32Array(LONGEST_PREFIX + 1).fill(HASH_SEED, 0, 1);
  * many services the conditions themselves are in no processor cache, and fetching them is nearly all of the cost.
  */
 export class RouteGuards {
-  private readonly headerHashes: Int32Array;
-  private readonly headerLengths: Int32Array;
-
   private constructor(
     private readonly packed: Int32Array,
     private readonly headers: readonly HeaderName[],
     private readonly longestPrefix: number,
-  ) {
-    this.headerHashes = new Int32Array(headers.length);
-    this.headerLengths = new Int32Array(headers.length);
-  }
+  ) {}
 
   /** @returns undefined where it would not pay */
   static of(matches: readonly RouteMatchConfig[]): RouteGuards | undefined {
@@ -54,10 +54,11 @@ export class RouteGuards {
     guards.forEach((guard, i) => {
       if (guard === undefined) return;
       const subject = guard.header === undefined ? PATH : indexOf(guard.header);
+      if (subject >= MOST_HEADERS) return;
       packed.set([subject, guard.text.length, hashOf(guard.text)], i * STRIDE);
       if (subject === PATH) longestPrefix = Math.max(longestPrefix, guard.text.length);
     });
-    return new RouteGuards(packed, headers, longestPrefix);
+    return new RouteGuards(packed, headers.slice(0, MOST_HEADERS), longestPrefix);
   }
 
   /** @param routes those whose matches this was made of, in the same order */
@@ -72,7 +73,7 @@ export class RouteGuards {
       if (subject === PATH) {
         if (length > pathLength || prefixHashes[length] !== packed[at + 2]) continue;
       } else if (subject !== NOTHING) {
-        if (this.headerLengths[subject] !== length || this.headerHashes[subject] !== packed[at + 2]) continue;
+        if (headerLengths[subject] !== length || headerHashes[subject] !== packed[at + 2]) continue;
       }
       const route = routes[i] as Route;
       if (route.condition === undefined || route.condition(request, random)) return route;
@@ -92,9 +93,9 @@ export class RouteGuards {
   private hashHeaders(request: RequestView): void {
     for (let i = 0; i < this.headers.length; i++) {
       const value = request.header(this.headers[i] as HeaderName);
-      this.headerLengths[i] = value === undefined ? NOTHING : value.length;
+      headerLengths[i] = value === undefined ? NOTHING : value.length;
       // A value longer than any that is asked for is told by its length.
-      this.headerHashes[i] = value === undefined || value.length > LONGEST_PREFIX ? 0 : hashOf(value);
+      headerHashes[i] = value === undefined || value.length > LONGEST_PREFIX ? 0 : hashOf(value);
     }
   }
 }

@@ -13,6 +13,7 @@ import { codec, type Message, unpackAny } from './descriptors.js';
 import { type EndpointConfig, readLocalities } from './endpoint.js';
 import { durationMs, message, messages, Problems, text, wrapped } from './fields.js';
 import { messageNameOf } from './resource-types.js';
+import { readUpstreamTls, type UpstreamTlsConfig } from './upstream-tls.js';
 
 /** Where a cluster's endpoints come from. */
 export type DiscoveryConfig =
@@ -54,6 +55,8 @@ export interface ClusterResource {
   readonly limits: LimitsConfig;
   /** Share of usable endpoints, 0 to 100, below which their health is ignored; 0: never. */
   readonly panicThreshold: number;
+  /** Undefined: endpoints are reached in plain text. */
+  readonly tls: UpstreamTlsConfig | undefined;
 }
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
@@ -69,6 +72,7 @@ export function decodeCluster(bytes: Uint8Array): ClusterResource {
   const discovery = readDiscovery(raw, name, problems);
   const loadBalancer = readLoadBalancer(raw, problems);
   const healthCheck = readHealthCheck(raw, problems);
+  const tls = readUpstreamTls(raw, problems);
   problems.throwIfAny(name);
   return Object.freeze({
     name,
@@ -78,6 +82,7 @@ export function decodeCluster(bytes: Uint8Array): ClusterResource {
     healthCheck,
     limits: readLimits(raw),
     panicThreshold: readPanicThreshold(raw),
+    tls,
     connectTimeoutMs: durationMs(raw.connectTimeout) ?? DEFAULT_CONNECT_TIMEOUT_MS,
   });
 }

@@ -34,6 +34,8 @@ const STEPS: readonly Step[] = [
   { what: 'another split', split: { v1: 2, v2: 1 }, endpoints: { v1: [1, 1, 1], v2: [1, 1] } },
   { what: 'one more of each', split: { v1: 2, v2: 1 }, endpoints: { v1: [1, 1, 1, 1], v2: [1, 1, 1] } },
   { what: 'endpoint weights', split: { v1: 2, v2: 1 }, endpoints: { v1: [1, 3, 2, 1], v2: [5, 1, 1] } },
+  { what: 'beyond 16 units', split: { v1: 2, v2: 1 }, endpoints: { v1: [3, 8, 5, 7], v2: [6, 6, 6] } },
+  { what: 'heavy ones', split: { v1: 2, v2: 1 }, endpoints: { v1: [100, 37, 256], v2: [1, 1000, 300] } },
   { what: 'both at once', split: { v1: 1, v2: 9999 }, endpoints: { v1: [2, 1], v2: [1, 2, 7, 1] } },
 ];
 

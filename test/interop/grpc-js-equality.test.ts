@@ -115,5 +115,13 @@ t.test(
       t.same(await differing(users), [], what);
     }
     t.ok(reached.v1 > 0 && reached.v2 > 0, `both releases were compared: ${JSON.stringify(reached)}`);
+
+    // More entries than the client's rings have (ADR 3): it keeps sessions to endpoints of its own choice then.
+    await mesh.apply(resource({ v1: 100, v2: 0 }, { v1: [8, 8, 8], v2: [4, 1, 1] }));
+    const placesNow = () => inParallel(users, 32, (user) => which(client, { 'x-user-id': user }));
+    await eventually('the split', async () => (await placesNow()).every((place) => place.startsWith('v1')));
+    const places = await placesNow();
+    t.equal(new Set(places).size, 3, 'a larger ring than it builds is no reason to refuse the cluster');
+    t.same(await placesNow(), places);
   },
 );

@@ -76,6 +76,5 @@ export function causeOfHop(move: Move, seen: SeenViews): string | undefined {
   if (view.states[index] === PINNED_ONLY) return 'pod draining';
   if (endpoint === 'persistent') return 'not pinned (lane, pin: false, failover)';
   if (!seen.wasUsable(last.view, placed.pod)) return 'pod joined or returned';
-  if (situation.read.hashes === 'maglev' && view.id !== last.view) return 'Maglev table rebuilt';
-  return seen.isResized(last.view, view) ? 'ring resized' : undefined;
+  return situation.read.hashes === 'maglev' && view.id !== last.view ? 'Maglev table rebuilt' : undefined;
 }

@@ -1,29 +1,25 @@
-import type { ClusterVersion, View } from '../fleet/cluster-version.js';
+import type { View } from '../fleet/cluster-version.js';
 import type { Pod } from '../world/pods.js';
 import { hashOf } from './hash.js';
 
-/** ADR 3: entries for each unit of weight, in rings of up to 16 units and in larger ones. */
-const ENTRIES = { fine: 256, coarse: 32, limit: 16 };
-/** More than any pod has. */
-const MOST_ENTRIES = 1_000_000;
+/** ADR 3: entries for each unit of weight, which is at most 16 here. */
+const ENTRIES_PER_UNIT = 256;
 
 /**
  * S5, told without a ring: every pod has its entries on the circle of hashes, and a session belongs to the usable
  * pod with the first entry at or after the session's hash. Knows nothing of tables or of how they are walked.
  */
 export class ConsistentHash {
-  /** Sorted hashes of a pod's entries, by pod and number of entries. */
+  /** Sorted hashes of each pod's entries: the same for as long as there is the pod. */
   private readonly entries = new Map<number, BigUint64Array>();
-  private readonly counts = new WeakMap<ClusterVersion, readonly number[]>();
 
   /** @param usable whether a pod, by its index in the view, may be picked */
   pick(hash: bigint, view: View, usable: (index: number) => boolean): Pod | undefined {
-    const counts = this.countsOf(view.version);
     let best: Pod | undefined;
     let bestDistance = 0n;
     view.version.pods.forEach((pod, i) => {
       if (!usable(i)) return;
-      const distance = BigInt.asUintN(64, this.firstAtOrAfter(pod, counts[i] as number, hash) - hash);
+      const distance = BigInt.asUintN(64, this.firstAtOrAfter(pod, hash) - hash);
       if (best !== undefined && distance >= bestDistance) return;
       best = pod;
       bestDistance = distance;
@@ -31,21 +27,8 @@ export class ConsistentHash {
     return best;
   }
 
-  /** Entries of each pod: what tells whether two versions' rings give the same pod the same entries. */
-  countsOf(version: ClusterVersion): readonly number[] {
-    let counts = this.counts.get(version);
-    if (counts === undefined) {
-      const unit = version.pods.reduce((divisor, { weight }) => commonDivisor(divisor, weight), 0);
-      const units = version.pods.map(({ weight }) => weight / unit);
-      const all = units.reduce((sum, n) => sum + n, 0);
-      counts = units.map((n) => n * (all <= ENTRIES.limit ? ENTRIES.fine : ENTRIES.coarse));
-      this.counts.set(version, counts);
-    }
-    return counts;
-  }
-
-  private firstAtOrAfter(pod: Pod, count: number, hash: bigint): bigint {
-    const sorted = this.entriesOf(pod, count);
+  private firstAtOrAfter(pod: Pod, hash: bigint): bigint {
+    const sorted = this.entriesOf(pod);
     let from = 0;
     let to = sorted.length;
     while (from < to) {
@@ -56,17 +39,13 @@ export class ConsistentHash {
     return sorted[from === sorted.length ? 0 : from] as bigint;
   }
 
-  private entriesOf({ id, address }: Pod, count: number): BigUint64Array {
-    const key = id * MOST_ENTRIES + count;
-    let sorted = this.entries.get(key);
+  private entriesOf({ id, address, weight }: Pod): BigUint64Array {
+    let sorted = this.entries.get(id);
     if (sorted === undefined) {
-      sorted = BigUint64Array.from({ length: count }, (_, i) => hashOf(`${address}_${i}`)).sort();
-      this.entries.set(key, sorted);
+      const length = ENTRIES_PER_UNIT * weight;
+      sorted = BigUint64Array.from({ length }, (_, i) => hashOf(`${address}_${i}`)).sort();
+      this.entries.set(id, sorted);
     }
     return sorted;
   }
-}
-
-function commonDivisor(a: number, b: number): number {
-  return b === 0 ? a : commonDivisor(b, a % b);
 }

@@ -41,7 +41,7 @@ export interface Verdict {
 export class Oracle {
   readonly tally = new Tally();
   private readonly hashing = new ConsistentHash();
-  private readonly seen = new SeenViews(this.hashing);
+  private readonly seen = new SeenViews();
 
   constructor(
     private readonly memory: Memory,

@@ -8,7 +8,7 @@ export type Operation = (world: ServiceWorld, random: Random) => boolean;
 /** Most releases that a service has at a time, and most that its split lists. */
 const MAX_VERSIONS = 5;
 const MAX_SPLIT = 4;
-const MAX_PODS = { usual: 9, heavy: 14 };
+const MAX_PODS = { usual: 9, heavy: 20 };
 
 function setSplit(world: ServiceWorld, split: SplitInput): boolean {
   if (split.every(({ weight }) => weight === 0)) return false;

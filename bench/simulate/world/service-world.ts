@@ -84,7 +84,8 @@ export class ServiceWorld {
 
   startPods(count: number): NonNullable<VersionInput['endpoints']> {
     return Array.from({ length: count }, () => {
-      const weight = this.traits.heavy ? this.random.between(1, 3) : 1;
+      // Powers of two, which Envoy's arithmetic does not round (ADR 3).
+      const weight = this.traits.heavy ? 2 ** this.random.between(0, 3) : 1;
       const pod = this.pods.start(this.traits.index, weight, this.random);
       return { address: pod.address, weight: pod.weight };
     });

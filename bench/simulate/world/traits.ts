@@ -30,7 +30,7 @@ export interface Traits {
   readonly beta: boolean;
   /** Releases are called `stable` and `canary`, and pods move from one to the other. */
   readonly roles: boolean;
-  /** Pods differ in weight, and there may be more than 16 units of it, beyond which rings are built coarser. */
+  /** Pods differ in weight, and there are more of them. */
   readonly heavy: boolean;
 }
 

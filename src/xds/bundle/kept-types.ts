@@ -17,6 +17,7 @@ export const ENVOY_PROTO_FILES = [
   'envoy/extensions/filters/http/stateful_session/v3/stateful_session.proto',
   'envoy/extensions/http/stateful_session/cookie/v3/cookie.proto',
   'envoy/extensions/http/stateful_session/header/v3/header.proto',
+  'envoy/extensions/transport_sockets/tls/v3/tls.proto',
   'envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.proto',
   'envoy/extensions/load_balancing_policies/maglev/v3/maglev.proto',
   'envoy/extensions/load_balancing_policies/least_request/v3/least_request.proto',
@@ -54,6 +55,7 @@ export const KEPT_TYPES: readonly string[] = [
   'envoy.config.core.v3.ApiVersion',
   'envoy.config.core.v3.BuildVersion',
   'envoy.config.core.v3.ConfigSource',
+  'envoy.config.core.v3.DataSource',
   'envoy.config.core.v3.HeaderValue',
   'envoy.config.core.v3.HeaderValueOption',
   'envoy.config.core.v3.HealthCheck',
@@ -120,6 +122,11 @@ export const KEPT_TYPES: readonly string[] = [
   'envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash',
   'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin',
   'envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality',
+  'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext',
+  'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext',
+  'envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher',
+  'envoy.extensions.transport_sockets.tls.v3.TlsCertificate',
+  'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
 ];
 
 /** Fields that Envoy has and the published package's older copy of its API lacks. */

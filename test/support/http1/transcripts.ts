@@ -180,8 +180,7 @@ export function transcribeResponse(
       closed = true;
     },
   };
-  const connection = new UpstreamConnection(socket.asSocket, owner, limits);
-  socket.on('data', (piece: Buffer) => connection.receive(piece));
+  const connection = new UpstreamConnection({ socket: socket.asSocket, ready: 'connect' }, owner, limits);
   socket.emit('connect');
   const scribe = new ResponseScribe(method, requestComplete);
   connection.assign(scribe);

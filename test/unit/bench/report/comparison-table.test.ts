@@ -45,7 +45,7 @@ t.test('a peer that is missing is named, and why', async (t) => {
 
 t.test('a workload that a peer cannot do says so in its place', async (t) => {
   const text = formatComparison(run({ cells: [cell('haproxy', 'small-tls', {})] }));
-  t.match(text, /^roost: not supported yet$/m);
+  t.match(text, /^roost: not measured$/m);
 });
 
 t.test('a proxy that waited for load can do at least what was seen; errors are marked', async (t) => {

@@ -18,12 +18,11 @@ export function cell(peer: string, workload: string, ...rounds: Partial<RoundFig
 }
 
 export function run(change: Partial<RunResult> = {}): RunResult {
-  const peer = (name: string, missing = '', withoutTls = '') => ({
+  const peer = (name: string, missing = '') => ({
     name,
     description: `the ${name}`,
     version: '1.2',
     missing,
-    withoutTls,
   });
   return {
     schema: 1,
@@ -35,11 +34,7 @@ export function run(change: Partial<RunResult> = {}): RunResult {
     rounds: 2,
     rateBasis: 'envoy',
     rates: { small: 5000, 'small-tls': 4000 },
-    peers: [
-      peer('haproxy'),
-      peer('envoy', 'missing: put envoy on PATH'),
-      peer('roost', '', 'not supported yet'),
-    ],
+    peers: [peer('haproxy'), peer('envoy', 'missing: put envoy on PATH'), peer('roost')],
     cells: [cell('haproxy', 'small', { cpuUs: 20 }, { cpuUs: 22 }), cell('roost', 'small', { cpuUs: 42 })],
     special: [],
     othersCores: 0.01,

@@ -10,8 +10,10 @@ function recording() {
     write: (data: Buffer | string) => calls.push(typeof data === 'string' ? data : data.toString('latin1')),
     cork: () => calls.push('(cork)'),
     uncork: () => calls.push('(uncork)'),
+    on: () => {},
+    writableLength: 0,
   };
-  return { writer: new SocketWriter(socket as unknown as Socket, true), socket, calls };
+  return { writer: new SocketWriter(socket as unknown as Socket, () => {}), socket, calls };
 }
 
 const big = Buffer.alloc(20_000, 'b');
@@ -53,9 +55,10 @@ t.test('joins no more than a bounded amount', async (t) => {
 
 t.test('writes bytes, not characters', async (t) => {
   const socket = {
+    on: () => {},
     write: (data: string, encoding: BufferEncoding) => t.strictSame([data, encoding], ['\xff\x80', 'latin1']),
   };
-  const writer = new SocketWriter(socket as unknown as Socket, true);
+  const writer = new SocketWriter(socket as unknown as Socket, () => {});
   writer.writeRange(Buffer.from([0xff, 0x80]), 0, 2);
   writer.flush();
 });

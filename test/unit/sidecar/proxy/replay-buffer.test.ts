@@ -5,12 +5,23 @@ import { ReplayBuffer } from '../../../../sidecar/proxy/replay-buffer.js';
 
 function replayed(buffer: ReplayBuffer): string {
   let written = '';
-  const socket = { write: (data: Buffer | string) => (written += data.toString()), cork() {}, uncork() {} };
-  const writer = new SocketWriter(socket as unknown as Socket, true);
+  const write = (data: Buffer | string) => (written += data.toString());
+  const socket = { write, cork() {}, uncork() {}, on() {} };
+  const writer = new SocketWriter(socket as unknown as Socket, () => {});
   buffer.writeTo(writer);
   writer.flush();
   return written;
 }
+
+t.test('keeps copies: the memory of pieces is used again', async (t) => {
+  const buffer = new ReplayBuffer(100);
+  const piece = Buffer.from('first');
+  buffer.add(piece, 0, 5);
+  piece.write('other');
+  buffer.keep(piece, 0, 5);
+  piece.fill(0);
+  t.equal(replayed(buffer), 'firstother');
+});
 
 t.test('plays back what was added, in order, as often as it is asked', async (t) => {
   const buffer = new ReplayBuffer(100);

@@ -36,6 +36,7 @@ const CONFIG: ClusterResource = {
     unhealthyThreshold: 3,
   },
   limits: UNLIMITED,
+  tls: undefined,
   panicThreshold: 0,
 };
 const CONNECT_FAILURES_TO_EJECT = 3;

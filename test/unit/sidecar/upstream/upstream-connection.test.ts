@@ -355,8 +355,10 @@ function fixture(limits: Partial<typeof DEFAULT_LIMITS> = {}, connected = true) 
     onClosed: () => void events.push('closed'),
     onLeaving: () => void events.push('leaving'),
   };
-  const connection = new UpstreamConnection(socket.asSocket, owner, { ...DEFAULT_LIMITS, ...limits });
-  socket.on('data', (piece: Buffer) => connection.receive(piece));
+  const connection = new UpstreamConnection({ socket: socket.asSocket, ready: 'connect' }, owner, {
+    ...DEFAULT_LIMITS,
+    ...limits,
+  });
   if (connected) socket.emit('connect');
   return { socket, owner, connection };
 }

@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import t from 'tap';
 import { buildMaglev } from '../../../../src/hashing/maglev.js';
 import { buildRing, proportionalRingSize } from '../../../../src/hashing/ring.js';
-import { combineHashes, xxh64, xxh64Chain, xxh64OfHeader } from '../../../../src/hashing/xxh64.js';
+import { FIELDS, sortByHash } from '../../../../src/hashing/sort-by-hash.js';
+import {
+  combineHashes,
+  xxh64,
+  xxh64Chain,
+  xxh64Numbered,
+  xxh64OfHeader,
+} from '../../../../src/hashing/xxh64.js';
 
 const host = (port: number, weight = 1) => ({ key: `127.0.0.1:${port}`, weight });
 const six = [90, 91, 92, 93, 94, 95].map((port) => host(port));
@@ -97,11 +104,15 @@ t.test('no host is an error, not an endless loop', async (t) => {
   t.throws(() => buildMaglev([]), RangeError);
 });
 
+/** Powers of two: what Envoy's arithmetic rounds with others, by an entry now and then, comes out exact. */
+const weights = (most: number) => fc.array(fc.constantFrom(...[1, 2, 4, 8, 16].filter((w) => w <= most)));
+
 t.test('with a proportional ring, a joining host takes its share and nobody else moves', async () => {
+  const fleets = fc.array(weights(16), { minLength: 1, maxLength: 6 }).map((all) => all.flat());
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 4 }), (weights) => {
-      const before = [1, ...weights].map((weight, i) => host(1000 + i, weight));
-      const after = [...before, host(5000)];
+    fc.property(fleets, fc.constantFrom(1, 2, 4, 8, 16), fc.nat(), (others, weight, place) => {
+      const before = [1, ...others].map((each, i) => host(1000 + i, each));
+      const after = before.toSpliced(place % (before.length + 1), 0, host(5000, weight));
       const [a, b] = [before, after].map((hosts) => buildRing(hosts, proportionalRingSize(hosts)));
       for (let i = 0; i < 300; i++) {
         const hash = xxh64(`user-${i}`);
@@ -111,20 +122,95 @@ t.test('with a proportional ring, a joining host takes its share and nobody else
       }
       return true;
     }),
-    { numRuns: 40, seed: 7 },
+    { numRuns: 60, seed: 7 },
   );
 });
 
 t.test(
-  'a proportional ring gives each host the same number of entries for each unit of weight',
+  'a proportional ring gives each host 256 entries for each unit of weight, at every size',
   async (t) => {
-    for (let n = 1; n <= 200; n++) {
-      const hosts = Array.from({ length: n }, (_, i) => host(1000 + i, 100));
-      const size = proportionalRingSize(hosts);
-      t.equal(buildRing(hosts, size).size, n * (n <= 16 ? 256 : 32));
-    }
+    const entriesOf = (hosts: { key: string; weight: number }[]) => {
+      const ring = buildRing(hosts, proportionalRingSize(hosts));
+      const counts = hosts.map(() => 0);
+      for (let i = 0; i < ring.size; i++) counts[ring.hostAt(i)]!++;
+      return counts;
+    };
+    for (const n of [1, 2, 3, 7, 15, 16, 17, 18, 49, 98, 103, 161, 300])
+      t.same(new Set(entriesOf(Array.from({ length: n }, (_, i) => host(i)))), new Set([256]), `${n} hosts`);
+    fc.assert(
+      fc.property(weights(16), (others) => {
+        const hosts = [1, ...others].map((weight, i) => host(i, weight));
+        return entriesOf(hosts).every((count, i) => count === 256 * (hosts[i]?.weight ?? 0));
+      }),
+      { numRuns: 40 },
+    );
+    const mixed = [1, 3, 5, 7, 11, 16, 2, 9].map((weight, i) => host(i, weight));
+    t.ok(
+      entriesOf(mixed).every((count, i) => Math.abs(count - 256 * (mixed[i]?.weight ?? 0)) <= 1),
+      'other weights: to within an entry, as Envoy rounds',
+    );
   },
 );
+
+t.test('heavy hosts are on a coarser scale, so that none has more than 4,096 entries', async (t) => {
+  const sizeOf = (...all: number[]) => proportionalRingSize(all.map((weight, i) => host(i, weight))).max;
+  t.equal(sizeOf(1, 16), 256 * 17);
+  t.equal(sizeOf(1, 17), 16 * 18);
+  t.equal(sizeOf(100, 256), 16 * 356);
+  t.equal(sizeOf(1, 257), 4 * 258);
+  t.equal(sizeOf(...Array(9000).fill(16)), 8_388_608, 'no more than Envoy takes');
+});
+
+t.test('hashes are sorted as a comparison sorts them, equal ones in the order they came in', async () => {
+  const hash = fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.bigInt({ min: 0n, max: 3n }));
+  const near = fc.bigInt({ min: 0n, max: 2n ** 34n }).map((low) => (0xabcn << 52n) + low);
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(hash, near), { minLength: 1, maxLength: 2000 }),
+      fc.nat(),
+      (hashes, cut) => {
+        const first = cut % (hashes.length + 1);
+        const sorted = sortByHash(BigUint64Array.from(hashes), [first, hashes.length - first]);
+        const expected = hashes
+          .map((value, i) => ({ value, owner: i < first ? 0 : 1 }))
+          .sort((a, b) => (a.value === b.value ? 0 : a.value < b.value ? -1 : 1));
+        return expected.every(({ value, owner }, i) => {
+          const [high, low, whose] = sorted.subarray(i * FIELDS, (i + 1) * FIELDS);
+          return ((BigInt(high ?? 0) << 32n) | BigInt(low ?? 0)) === value && whose === owner;
+        });
+      },
+    ),
+    { numRuns: 100 },
+  );
+});
+
+t.test('numbered hashes are those of the numbered texts', async (t) => {
+  const prefixes = [
+    '10.0.1.11:8080_',
+    '[2001:db8:85a3:8d3:1319:8a2e:370:7348]:8080_',
+    '',
+    'k'.repeat(70_000),
+  ];
+  for (const prefix of prefixes) {
+    const hashes = new BigUint64Array(1012);
+    xxh64Numbered(prefix, 1010, hashes, 1);
+    const expected = Array.from({ length: 1010 }, (_, i) => xxh64(`${prefix}${i}`));
+    t.same([...hashes], [0n, ...expected, 0n], `${prefix.slice(0, 20)}…`);
+  }
+});
+
+t.test('large rings come out the same one after the other', async (t) => {
+  const hosts = Array.from({ length: 1200 }, (_, i) => host(i));
+  const size = { min: 307_200, max: 307_200 };
+  const [big, small] = [buildRing(hosts, size), buildRing(six, { min: 12, max: 12 })];
+  t.equal(small.size, 12);
+  const again = buildRing(hosts, size);
+  t.equal(big.size, 307_200);
+  for (let at = 0; at < big.size; at += 97) {
+    if (big.hashAt(at) !== again.hashAt(at) || big.hostAt(at) !== again.hostAt(at)) t.fail(`entry ${at}`);
+    if (at > 0 && big.hashAt(at) < big.hashAt(at - 1)) t.fail(`entry ${at} is out of order`);
+  }
+});
 
 t.test('a hash finds the same entry of a ring as looking at every entry does', async (t) => {
   const LAST = 2n ** 64n - 1n;

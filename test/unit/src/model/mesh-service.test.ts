@@ -224,3 +224,23 @@ t.test('a YAML bomb is refused', async (t) => {
   const { problems } = parseYaml('bomb.yaml', ['l0: &l0 [x]', ...levels].join('\n'));
   t.match(problems[0]?.message, /is not valid YAML/);
 });
+
+t.test('TLS to the endpoints: says what is wrong with names, files and certificates', async (t) => {
+  const of = (tls: object) => problemsOf(minimal({ tls }));
+  t.strictSame(of({ serverName: 'checkout.internal' }), []);
+  t.strictSame(of({ serverName: 'checkout.internal', certFile: '/c.pem', keyFile: '/k.pem' }), []);
+  t.match(of({}), [/^spec\.tls\.serverName: /]);
+  t.match(of({ serverName: 'Checkout:443' }), [/^spec\.tls\.serverName: "Checkout:443" is no host name/]);
+  t.match(of({ serverName: 'a', ca: '/etc/ca.pem' }), [
+    /^spec\.tls\.ca: "\/etc\/ca\.pem" holds no PEM certificate; a file's path goes into "caFile"/,
+  ]);
+  const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+  t.match(of({ serverName: 'a', ca: broken }), [/^spec\.tls\.ca: .*certificate 1 cannot be read/s]);
+  t.match(of({ serverName: 'a', ca: '-----BEGIN EC PRIVATE KEY-----' }).at(-1), /holds a private key/);
+  t.match(of({ serverName: 'a', caFile: 'ca.pem' }), [/^spec\.tls\.caFile: .*absolute path/]);
+  t.match(of({ serverName: 'a', ca: broken, caFile: '/ca.pem' }).join('\n'), /has ca and caFile/);
+  t.match(of({ serverName: 'a', keyFile: '/k.pem' }), [
+    /^spec\.tls: needs both certFile and keyFile, or neither/,
+  ]);
+  t.match(of({ serverName: 'a', insecure: true }), [/^spec\.tls\.insecure: unknown field/]);
+});
