@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { SessionTable } from '../../sidecar/session/session-table.js';
+import { SharedSessionTable, sharedSessions } from '../../sidecar/session/shared-session-table.js';
 import { xxh64 } from '../../src/hashing/xxh64.js';
 import { MEBIBYTE } from '../report/number-format.js';
 import type { SpecialFigure } from '../report/results.js';
@@ -20,10 +21,20 @@ export function measureSessionTable(): SpecialFigure[] {
   const find = nanosecondsEach(PINS, () => {
     for (const hash of hashes) table.find(hash, TTL_MS, 1000);
   });
+  const shared = new SharedSessionTable(sharedSessions(PINS, 0));
+  for (const hash of hashes) shared.set(hash, { release: 1, endpoint: 2, label: false }, 0);
+  const findShared = nanosecondsEach(PINS, () => {
+    for (const hash of hashes) {
+      shared.lock(hash);
+      shared.find(hash, TTL_MS, 1000);
+      shared.unlock(hash);
+    }
+  });
   const kept = `session table, ${PINS.toLocaleString('en-US')} pins (${table.size.toLocaleString('en-US')} kept)`;
   return [
     { name: kept, unit: 'MB', values: [bytes / MEBIBYTE], goal: GOAL_MB },
     { name: 'session table, finding a pin', unit: 'ns', values: find, goal: undefined },
+    { name: 'the same in memory that workers share', unit: 'ns', values: findShared, goal: undefined },
   ];
 }
 

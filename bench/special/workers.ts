@@ -164,7 +164,8 @@ async function measureOnce(
   try {
     const where: Placement = { ...placement, ...cores };
     const measurement = { processes, placement: where, peer, workload, pool, seconds: options.seconds };
-    await warmUp(measurement, WARM_UP_SECONDS);
+    // Each thread compiles for itself.
+    await warmUp(measurement, WARM_UP_SECONDS * workers);
     const measured = await measureSaturation(measurement);
     if (measured.errors > 0) throw new Error(`${measured.errors} requests failed with ${workers} workers`);
     return measured;
