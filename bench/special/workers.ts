@@ -6,6 +6,7 @@ import { writeRequestPool } from '../load/request-pool.js';
 import type { Placement } from '../machine.js';
 import { measureSaturation, type Saturation, warmUp } from '../measure/cell.js';
 import { median } from '../measure/percentiles.js';
+import { shareWithWork, type ThreadWork, threadWorkOf } from '../measure/thread-work.js';
 import { startRoost } from '../peers/roost.js';
 import { onPath } from '../processes.js';
 import { formatNumber } from '../report/number-format.js';
@@ -20,6 +21,11 @@ const COUNTS = [1, 2, 4];
 const CONNECTIONS = 256;
 /** Cores kept busy, of those that a sidecar has: below this share, it was waiting for load. */
 const SATURATED = 0.9;
+
+interface Measured extends Saturation {
+  /** Share of the time in which each worker had something to do, whether or not it got a core for it. */
+  readonly withWork: number;
+}
 
 /** What is measured with several numbers of workers. */
 interface Scenario {
@@ -69,9 +75,9 @@ async function measureScenario(
   scenario: Scenario,
 ): Promise<SpecialFigure[]> {
   const cores = cpus().length;
-  const rounds: Saturation[][] = [];
+  const rounds: Measured[][] = [];
   for (let round = 0; round < bench.options.rounds; round++) {
-    const measured: Saturation[] = [];
+    const measured: Measured[] = [];
     for (let i = 0; i < COUNTS.length; i++) {
       // Every round begins with another.
       const at = (i + round) % COUNTS.length;
@@ -88,11 +94,11 @@ function figuresOf(
   { name, coresNeeded }: Scenario,
   workers: number,
   cores: number,
-  rounds: readonly Saturation[][],
+  rounds: readonly Measured[][],
   at: number,
 ): SpecialFigure[] {
-  const of = (read: (measured: Saturation, one: Saturation) => number) =>
-    rounds.map((round) => read(round[at] as Saturation, round[0] as Saturation));
+  const of = (read: (measured: Measured, one: Measured) => number) =>
+    rounds.map((round) => read(round[at] as Measured, round[0] as Measured));
   const what = `${name}, ${workers} worker${workers === 1 ? '' : 's'}`;
   const plain = (label: string, unit: string, values: number[]): SpecialFigure => ({
     name: `${what}: ${label}`,
@@ -123,20 +129,38 @@ function figuresOf(
     '×',
     of(({ cpuUs }, one) => one.cpuUs / cpuUs),
   );
+  const work = plain(
+    'time in which a worker had work',
+    '×',
+    of(({ withWork }) => withWork),
+  );
+  const projected = plain(
+    `what ${workers} cores of their own would have let them do ÷ ${workers} × one worker’s`,
+    '×',
+    of((these, one) => (one.cpuUs / these.cpuUs) * (these.withWork / one.withWork)),
+  );
   const scaling = plain(
     `throughput ÷ ${workers} × one worker’s`,
     '×',
     of(({ requestsPerSecond }, one) => requestsPerSecond / one.requestsPerSecond / workers),
   );
   const busyEach = median(of(({ busyCores }) => busyCores)) / workers;
-  return [...figures, cheaper, { ...scaling, ...judgement(cores, coresNeeded(workers), busyEach) }];
+  return [
+    ...figures,
+    cheaper,
+    work,
+    projected,
+    { ...scaling, ...judgement(cores, coresNeeded(workers), busyEach) },
+  ];
 }
 
 /** Whether the throughput says anything, and by what it is judged. */
 function judgement(cores: number, needed: number, busyEach: number): Partial<SpecialFigure> {
   if (cores < needed) return { note: `not judged: it needs ${needed} cores` };
   if (busyEach < SATURATED)
-    return { note: `not judged: load or backends were the limit, cores were ${formatNumber(busyEach)} busy` };
+    return {
+      note: `not judged: each had ${formatNumber(busyEach)} of a core; load, or other processes, took the rest`,
+    };
   return { goal: GOAL, moreIsBetter: true };
 }
 
@@ -147,7 +171,7 @@ async function measureOnce(
   backends: Backends,
   { routes, coresNeeded }: Scenario,
   workers: number,
-): Promise<Saturation> {
+): Promise<Measured> {
   const workload: Workload = { ...workloadNamed('small'), connections: CONNECTIONS };
   const pool = join(processes.folder, 'workers.requests');
   writeRequestPool(pool, workload);
@@ -166,12 +190,26 @@ async function measureOnce(
     const measurement = { processes, placement: where, peer, workload, pool, seconds: options.seconds };
     // Each thread compiles for itself.
     await warmUp(measurement, WARM_UP_SECONDS * workers);
+    const before = threadWorkOf(peer.proxy.pid);
+    const startedAt = performance.now();
     const measured = await measureSaturation(measurement);
+    const elapsedMs = performance.now() - startedAt;
     if (measured.errors > 0) throw new Error(`${measured.errors} requests failed with ${workers} workers`);
-    return measured;
+    return { ...measured, withWork: withWork(before, threadWorkOf(peer.proxy.pid), elapsedMs, workers) };
   } finally {
     await peer.stop();
   }
+}
+
+/** NaN where the system does not tell. */
+function withWork(
+  before: ThreadWork | undefined,
+  after: ThreadWork | undefined,
+  elapsedMs: number,
+  workers: number,
+): number {
+  if (before === undefined || after === undefined) return Number.NaN;
+  return shareWithWork(before, after, elapsedMs, workers);
 }
 
 /** Cores that no sidecar has; undefined: there are none to spare, or processes cannot be pinned. */
