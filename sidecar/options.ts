@@ -1,5 +1,6 @@
 import type { ChannelSecurityOptions } from '../src/access/channel-security.js';
 import type { SocketAddress } from '../src/model/formats.js';
+import type { BootstrapNode } from '../src/xds/grpc-bootstrap.js';
 import type { AccessLogLevel } from './admin/access-log.js';
 import type { Http1Limits } from './http1/limits.js';
 import type { ResolvedAddress } from './upstream/dns-refresher.js';
@@ -14,12 +15,14 @@ export interface SidecarOptions {
   readonly security?: ChannelSecurityOptions;
   /** How configuration is asked for: what changed, or all of it again. */
   readonly xdsMode: 'delta' | 'sotw';
+  /** Listeners and clusters that the server says are gone are used on. */
+  readonly ignoresDeletion: boolean;
   /** Folder that keeps the last good configuration; empty: it is not kept. */
   readonly stateDir: string;
   /** Threads that carry requests, the main one included. */
   readonly workers: number;
-  /** Id that servers know this sidecar by; empty: made from its service, release and host. */
-  readonly nodeId: string;
+  /** What a gRPC bootstrap says of who this is; the rest is made from service, release and host. */
+  readonly node?: BootstrapNode;
   readonly outbound: SocketAddress;
   readonly inbound: SocketAddress;
   readonly app: SocketAddress;

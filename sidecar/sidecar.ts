@@ -183,6 +183,7 @@ function assemble({ options, log, output, others, onDrain }: Assembly): Parts {
   clock.onTick = (now) => {
     tickWorkerParts(worker, now);
     clusters.tick(now, checker);
+    discovery.client.checkDeadlines(now);
     const overdue = configuration.overdue(now);
     if (overdue.length === 0) return;
     configuration.stopWaiting(overdue);

@@ -1,4 +1,5 @@
 import type { MeshService } from '../../src/model/mesh-service.js';
+import { DEFAULT_RETRY_BUDGET } from '../../src/xds/cluster-calm.js';
 import { toDuration } from '../../src/xds/fields.js';
 
 /** What keeps a cluster calm, in Envoy's fields: health checks, outlier detection, circuit breakers. */
@@ -6,7 +7,7 @@ export function translateCalm({ spec }: MeshService): object {
   return {
     ...(spec.outlier ? { outlierDetection: translateOutlier(spec.outlier) } : {}),
     ...(spec.health ? { healthChecks: [translateHealth(spec.health)] } : {}),
-    ...(spec.limits ? { circuitBreakers: translateLimits(spec.limits) } : {}),
+    circuitBreakers: translateLimits(spec.limits ?? {}),
     // Envoy would send requests to endpoints that it knows to be unhealthy once half of them are.
     commonLbConfig: { healthyPanicThreshold: value(panicThreshold(spec)) },
   };
@@ -48,10 +49,12 @@ function translateHealth(health: NonNullable<MeshService['spec']['health']>): ob
   };
 }
 
-/** What is not bounded is written out: Envoy's defaults are bounds. */
+/** What is not bounded is written out, with every cluster: Envoy's defaults are bounds. */
 const UNBOUNDED = 0xffffffff;
 
-function translateLimits(limits: NonNullable<MeshService['spec']['limits']>): object {
+type Limits = NonNullable<MeshService['spec']['limits']>;
+
+function translateLimits(limits: Limits): object {
   const { retryBudget, perEndpoint } = limits;
   return {
     thresholds: [
@@ -60,14 +63,7 @@ function translateLimits(limits: NonNullable<MeshService['spec']['limits']>): ob
         maxPendingRequests: value(limits.pending ?? UNBOUNDED),
         maxRequests: value(limits.requests ?? UNBOUNDED),
         ...(limits.retries === undefined ? {} : { maxRetries: value(limits.retries) }),
-        ...(retryBudget
-          ? {
-              retryBudget: {
-                budgetPercent: { value: retryBudget.percent },
-                minRetryConcurrency: value(retryBudget.minimum),
-              },
-            }
-          : {}),
+        ...(limits.retries === undefined || retryBudget ? translateBudget(retryBudget) : {}),
       },
     ],
     ...(perEndpoint
@@ -81,6 +77,11 @@ function translateLimits(limits: NonNullable<MeshService['spec']['limits']>): ob
         }
       : {}),
   };
+}
+
+/** Envoy has a budget only where it is told one; in numbers of retries, its default is 3. */
+function translateBudget({ percent, minimum } = DEFAULT_RETRY_BUDGET): object {
+  return { retryBudget: { budgetPercent: { value: percent }, minRetryConcurrency: value(minimum) } };
 }
 
 function value(number: number): object {

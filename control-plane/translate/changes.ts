@@ -2,9 +2,9 @@ import { RE2JS } from 're2js';
 import type { MeshService } from '../../src/model/mesh-service.js';
 import type { MatchSpec, RouteSpec } from '../../src/model/schema.js';
 import { packAny } from '../../src/xds/descriptors.js';
+import { FAULT_FILTER, FAULT_TYPE } from '../../src/xds/fault.js';
 import { toDuration } from '../../src/xds/fields.js';
 import { clusterName } from '../../src/xds/resource-names.js';
-import { FAULT_FILTER, FAULT_TYPE } from '../../src/xds/route-changes.js';
 
 /** What a route does to requests and responses, in Envoy's fields. */
 
@@ -90,7 +90,10 @@ export function translateRedirect(
 export function translateMirror({ mirror }: RouteSpec, service: MeshService): object {
   if (mirror === undefined) return {};
   const runtimeFraction = { defaultValue: fraction(mirror.percent) };
-  return { requestMirrorPolicies: [{ cluster: clusterName(service, mirror.version), runtimeFraction }] };
+  const cluster = clusterName(service, mirror.version);
+  // Envoy would ask the copy's receiver for another host than it has: HOST-shadow.
+  const policy = { cluster, runtimeFraction, disableShadowHostSuffixAppend: true };
+  return { requestMirrorPolicies: [policy] };
 }
 
 /** Rides in the route's `typed_per_filter_config`, for the fault filter that listeners carry. */

@@ -1,6 +1,6 @@
 import { packAny } from '../../src/xds/descriptors.js';
+import { FAULT_FILTER, FAULT_TYPE } from '../../src/xds/fault.js';
 import { HTTP_CONNECTION_MANAGER_TYPE, ROUTER_TYPE } from '../../src/xds/listener.js';
-import { FAULT_FILTER, FAULT_TYPE } from '../../src/xds/route-changes.js';
 import { STATEFUL_SESSION_OFF } from './stateful-session.js';
 
 /**

@@ -37,13 +37,14 @@ export interface DiscoveryNeeds {
 
 export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
   const { options, clusters, others, log } = needs;
+  const nowMs = () => needs.nowMs();
   const configuration: MeshConfiguration = new MeshConfiguration({
     clusters,
     subscribe: (kind, names) => {
       client.subscribe(kind, names);
       lastGood?.wanted(kind, names);
     },
-    nowMs: needs.nowMs,
+    nowMs,
     log,
   });
   const consumer = others?.consumer(configuration) ?? configuration;
@@ -59,6 +60,8 @@ export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
     security: security ?? INSECURE,
     node,
     consumer: lastGood ?? consumer,
+    ignoresDeletion: options.ignoresDeletion,
+    nowMs,
     log,
   });
   const reporter = new LoadReporter({

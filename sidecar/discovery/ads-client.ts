@@ -6,22 +6,17 @@ import type { SocketAddress } from '../../src/model/formats.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { formatAddress, text } from '../../src/xds/fields.js';
-import { ADS_SERVICE, kindOfTypeUrl, type ResourceKind, TYPE_URL } from '../../src/xds/resource-types.js';
+import {
+  ADS_SERVICE,
+  kindOfTypeUrl,
+  PUSH_ORDER,
+  type ResourceKind,
+  TYPE_URL,
+} from '../../src/xds/resource-types.js';
 import { ClientStatus } from './client-status.js';
 import { CONTROL_PLANE_BACK_OFF_MS, controlPlaneChannel } from './control-plane-channel.js';
-
-/** One resource of a response. */
-export interface ReceivedResource {
-  readonly name: string;
-  readonly version: string;
-  readonly bytes: Uint8Array;
-}
-
-/** A resource that cannot be used, and everything that is wrong with it. */
-export interface RefusedResource {
-  readonly name: string;
-  readonly reason: string;
-}
+import { HeldResources } from './held-resources.js';
+import { type Entry, type ReceivedResource, type RefusedResource, readEntries } from './response-entries.js';
 
 /** Who takes the resources. */
 export interface ResourceConsumer {
@@ -39,8 +34,6 @@ export interface ResourceConsumer {
   onConnected(connected: boolean): void;
 }
 
-export { WILDCARD } from './client-status.js';
-
 /** `google.rpc.Code.INVALID_ARGUMENT` */
 const INVALID_ARGUMENT = 3;
 /** Longest reason sent with a NACK. */
@@ -54,6 +47,11 @@ export interface AdsClientOptions {
   /** `envoy.config.core.v3.Node` */
   readonly node: object;
   readonly consumer: ResourceConsumer;
+  /** Listeners and clusters that the server says are gone are used on (gRFC A53). */
+  readonly ignoresDeletion: boolean;
+  readonly maxMessageBytes?: number;
+  /** The coarse clock. */
+  nowMs(): number;
   readonly log: Logger;
 }
 
@@ -68,6 +66,7 @@ export abstract class AdsClient {
   revision: number | undefined;
   /** Responses refused (NACK), by type. */
   readonly rejections: Record<ResourceKind, number> = { listener: 0, route: 0, cluster: 0, endpoint: 0 };
+  protected readonly held = perKind(() => new HeldResources());
   private readonly channel: Client;
   private readonly backOff = new BackOff(CONTROL_PLANE_BACK_OFF_MS.first, CONTROL_PLANE_BACK_OFF_MS.max);
   private stream: AdsStream | undefined;
@@ -77,7 +76,7 @@ export abstract class AdsClient {
   private nodeSent = false;
 
   constructor(protected readonly options: AdsClientOptions) {
-    this.channel = controlPlaneChannel(options.address, options.security);
+    this.channel = controlPlaneChannel(options.address, options.security, options.maxMessageBytes);
   }
 
   start(): void {
@@ -94,23 +93,37 @@ export abstract class AdsClient {
   /** Before the start: what the consumer has already, from an earlier life of this sidecar. */
   resume(kind: ResourceKind, resources: readonly ReceivedResource[]): void {
     this.status.received(kind, resources, [], []);
-    this.hold(kind, resources);
+    this.held[kind].accept(resources, this.options.nowMs());
   }
 
   /** Changes which names of a type are wanted. */
-  abstract subscribe(kind: ResourceKind, names: ReadonlySet<string>): void;
+  subscribe(kind: ResourceKind, names: ReadonlySet<string>): void {
+    const { added, dropped } = this.held[kind].want(names);
+    if (added.length + dropped.length === 0) return;
+    this.status.wanted(kind, names);
+    if (this.stream === undefined) return;
+    if (this.heardFromServer) this.held[kind].awaitMissing(this.options.nowMs());
+    this.onNames(kind, added, dropped);
+  }
+
+  /** Takes away what the server has been silent about for too long. Called on the coarse clock's tick. */
+  checkDeadlines(nowMs: number): void {
+    for (const kind of PUSH_ORDER) {
+      const gone = this.held[kind].takeDue(nowMs);
+      if (gone.length === 0) continue;
+      this.options.log.warn({ type: kind, names: gone }, 'not heard of in time; counts as not there');
+      this.options.consumer.onResources(kind, [], gone);
+      this.status.gaveUp(kind, gone);
+    }
+  }
 
   protected abstract readonly method: 'DeltaAggregatedResources' | 'StreamAggregatedResources';
-  /** Resources that are here without a stream having brought them. */
-  protected abstract hold(kind: ResourceKind, resources: readonly ReceivedResource[]): void;
-  /** A stream has been opened: asks for everything that is wanted. */
-  protected abstract onOpened(): void;
+  /** A stream has been opened: asks for everything that is wanted of a type. */
+  protected abstract onOpened(kind: ResourceKind): void;
+  /** Other names are wanted than were, and a stream is open. */
+  protected abstract onNames(kind: ResourceKind, added: readonly string[], dropped: readonly string[]): void;
   /** Takes a response of a known type, and answers it. */
   protected abstract receive(kind: ResourceKind, response: Message): void;
-
-  protected get isOpen(): boolean {
-    return this.stream !== undefined;
-  }
 
   protected send(kind: ResourceKind, fields: object): void {
     const node = this.nodeSent ? {} : { node: this.options.node };
@@ -118,17 +131,40 @@ export abstract class AdsClient {
     this.stream?.write({ ...node, typeUrl: TYPE_URL[kind], ...fields });
   }
 
-  /** Hands a response to the consumer. @returns what to answer it with, nothing where it is accepted */
+  /**
+   * Hands a response to the consumer, and remembers what it accepts.
+   *
+   * @returns what to answer it with, nothing where it is accepted
+   */
   protected consume(
     kind: ResourceKind,
-    resources: readonly ReceivedResource[],
-    removed: readonly string[],
-    problems: readonly RefusedResource[] = [],
+    entries: readonly Entry[],
+    gone: readonly string[],
   ): { readonly errorDetail?: object } {
-    const { consumer, log } = this.options;
-    const refused = [...problems, ...consumer.onResources(kind, resources, removed)];
-    this.status.received(kind, resources, removed, refused);
-    if (refused.length === 0) return {};
+    const { consumer, nowMs } = this.options;
+    const held = this.held[kind];
+    const removed = this.keepsDeleted(kind) ? [] : gone;
+    const { resources, heartbeats, refused } = readEntries(kind, entries, (name) => held.isWanted(name));
+    held.remove(removed);
+    held.hear(heartbeats, nowMs());
+    const problems = [...refused, ...consumer.onResources(kind, resources, removed)];
+    const bad = new Set(problems.map(({ name }) => name));
+    // What has been accepted may be what makes that some of it is not wanted any more.
+    const isKept = ({ name }: ReceivedResource) => !bad.has(name) && held.isWanted(name);
+    held.accept(resources.filter(isKept), nowMs());
+    this.status.received(kind, resources, removed, problems);
+    return problems.length === 0 ? {} : this.refusalOf(kind, problems);
+  }
+
+  private keepsDeleted(kind: ResourceKind): boolean {
+    return this.options.ignoresDeletion && (kind === 'listener' || kind === 'cluster');
+  }
+
+  private refusalOf(
+    kind: ResourceKind,
+    refused: readonly RefusedResource[],
+  ): { readonly errorDetail: object } {
+    const { log } = this.options;
     this.rejections[kind]++;
     const lines = refused.map(({ name, reason }) => `${kind} ${name}: ${reason}`);
     log.error({ type: kind, problems: lines }, 'rejected a part of the configuration');
@@ -150,7 +186,7 @@ export abstract class AdsClient {
     stream.on('data', (response: Message) => this.onResponse(response));
     stream.on('error', (error: ServiceError) => this.onBroken(stream, this.reasonOf(error)));
     stream.on('end', () => this.onBroken(stream, 'ended by the server'));
-    this.onOpened();
+    for (const kind of PUSH_ORDER) this.onOpened(kind);
   }
 
   private get controlPlane(): string {
@@ -169,6 +205,7 @@ export abstract class AdsClient {
     if (this.stream !== stream) return;
     this.stream = undefined;
     stream.cancel();
+    for (const kind of PUSH_ORDER) this.held[kind].stopWaiting();
     if (this.closed) return;
     const waitMs = this.backOff.next();
     this.options.log.warn(
@@ -185,6 +222,7 @@ export abstract class AdsClient {
       this.backOff.reset();
       this.options.log.info({ controlPlane: this.controlPlane }, 'connected to the control plane');
       this.options.consumer.onConnected(true);
+      for (const kind of PUSH_ORDER) this.held[kind].awaitMissing(this.options.nowMs());
     }
     const kind = kindOfTypeUrl(text(response.typeUrl));
     // A type that nobody asked for: the protocol has no answer to it.

@@ -1,5 +1,5 @@
 import { type ResourceKind, TYPE_URL } from '../../src/xds/resource-types.js';
-import type { ReceivedResource, RefusedResource } from './ads-client.js';
+import type { ReceivedResource, RefusedResource } from './response-entries.js';
 
 /** As `envoy.admin.v3.ClientResourceStatus` has it. */
 type Status = 'REQUESTED' | 'DOES_NOT_EXIST' | 'ACKED' | 'NACKED';
@@ -12,8 +12,7 @@ interface ResourceState {
   error: { readonly reason: string; readonly version: string; readonly atMs: number } | undefined;
 }
 
-/** The wildcard name: everything of a type. */
-export const WILDCARD = '*';
+const WILDCARD = '*';
 
 /**
  * What this client has asked for, has accepted and has refused, resource by resource: what CSDS
@@ -40,17 +39,29 @@ export class ClientStatus {
     removed: readonly string[],
     refused: readonly RefusedResource[],
   ): void {
-    const reasons = new Map(refused.map(({ name, reason }) => [name, reason]));
     const atMs = this.nowMs();
-    for (const { name, version } of resources) {
+    const bad = new Set(refused.map(({ name }) => name));
+    const versions = new Map(resources.map(({ name, version }) => [name, version]));
+    for (const [name, version] of versions) {
       const state = this.stateOf(kind, name);
-      const reason = reasons.get(name);
       state.updatedAtMs = atMs;
-      state.status = reason === undefined ? 'ACKED' : 'NACKED';
-      state.error = reason === undefined ? undefined : { reason, version, atMs };
-      if (reason === undefined) state.version = version;
+      state.status = 'ACKED';
+      state.error = undefined;
+      if (!bad.has(name)) state.version = version;
+    }
+    for (const { name, reason } of refused) {
+      const state = this.stateOf(kind, name);
+      state.updatedAtMs = atMs;
+      state.status = 'NACKED';
+      state.error = { reason, version: versions.get(name) ?? '', atMs };
     }
     for (const name of removed) this.removed(kind, name, atMs);
+  }
+
+  /** The server has been silent about these for too long. Of what it has sent and was refused that is known. */
+  gaveUp(kind: ResourceKind, names: readonly string[]): void {
+    for (const name of names)
+      if (this.statesOf(kind).get(name)?.status !== 'NACKED') this.removed(kind, name, this.nowMs());
   }
 
   /** What was asked for by name is missed; what only a wildcard covered is no more. */

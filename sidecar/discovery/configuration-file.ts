@@ -1,6 +1,6 @@
 import { seal, unseal } from '../../src/lifecycle/sealed-file.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
-import type { ReceivedResource } from './ads-client.js';
+import type { ReceivedResource } from './response-entries.js';
 
 const KIND = 'roost-sidecar-configuration';
 const FORMAT = 1;

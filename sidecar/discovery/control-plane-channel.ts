@@ -6,14 +6,21 @@ import { formatAddress } from '../../src/xds/fields.js';
 /** Waits between attempts to reach the control plane, in milliseconds. */
 export const CONTROL_PLANE_BACK_OFF_MS = { first: 200, max: 10_000 } as const;
 
+/**
+ * Largest message taken. A server whose response is larger (state of the world has clusters in one) is told by the
+ * end of the stream, and what there is goes on.
+ */
+export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+
 /** A gRPC client of the control plane. Two with the same address share one connection, as grpc-js does it. */
 export function controlPlaneChannel(
   address: SocketAddress,
   { credentials, interceptors }: Pick<ChannelSecurity, 'credentials' | 'interceptors'>,
+  maxMessageBytes = MAX_MESSAGE_BYTES,
 ): Client {
   return new Client(formatAddress(address.host, address.port), credentials, {
     interceptors,
-    'grpc.max_receive_message_length': -1,
+    'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.initial_reconnect_backoff_ms': CONTROL_PLANE_BACK_OFF_MS.first,
     'grpc.max_reconnect_backoff_ms': CONTROL_PLANE_BACK_OFF_MS.max,
     'grpc.keepalive_time_ms': 30_000,

@@ -3,14 +3,10 @@ import { join } from 'node:path';
 import { writeDurably } from '../../src/lifecycle/durable-file.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
-import {
-  perKind,
-  type ReceivedResource,
-  type RefusedResource,
-  type ResourceConsumer,
-  WILDCARD,
-} from './ads-client.js';
+import { perKind, type ResourceConsumer } from './ads-client.js';
 import { decodeConfiguration, encodeConfiguration, type StoredConfiguration } from './configuration-file.js';
+import { WILDCARD } from './held-resources.js';
+import type { ReceivedResource, RefusedResource } from './response-entries.js';
 
 export interface LastGoodOptions {
   readonly directory: string;
@@ -37,8 +33,8 @@ const RESTORE_ORDER: readonly ResourceKind[] = ['listener', 'route', 'cluster', 
 
 /**
  * Keeps the last good configuration on disk, for a sidecar that starts while no control plane is there. Stands
- * between the discovery client and the consumer: what the consumer accepts is kept as it was received, and written
- * a little later, whole or not at all (`configuration` in the directory).
+ * between the discovery client and the consumer: what the consumer accepts is kept as it was received, but for what has
+ * a time to live, and written a little later, whole or not at all (`configuration` in the directory).
  */
 export class LastGood implements ResourceConsumer {
   private readonly kept = perKind(() => new Map<string, ReceivedResource>());
@@ -131,8 +127,12 @@ export class LastGood implements ResourceConsumer {
   ): readonly RefusedResource[] {
     const refused = this.options.consumer.onResources(kind, resources, removed);
     const bad = new Set(refused.map(({ name }) => name));
-    for (const resource of resources)
-      if (!bad.has(resource.name)) this.kept[kind].set(resource.name, resource);
+    for (const resource of resources) {
+      if (bad.has(resource.name)) continue;
+      // Nobody can say after a restart whether what had a time to live has lived on.
+      if (resource.ttlMs !== undefined) this.kept[kind].delete(resource.name);
+      else this.kept[kind].set(resource.name, resource);
+    }
     for (const name of removed) this.kept[kind].delete(name);
     return refused;
   }

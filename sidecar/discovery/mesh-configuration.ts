@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { compileVirtualHost } from '../../src/routing/compile.js';
-import { DomainTable } from '../../src/routing/domains.js';
+import { type DomainEntry, DomainTable } from '../../src/routing/domains.js';
 import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { decodeCluster } from '../../src/xds/cluster.js';
 import { decodeAssignment } from '../../src/xds/endpoint.js';
 import { InvalidXdsError } from '../../src/xds/fields.js';
-import { decodeListener, type ListenerResource } from '../../src/xds/listener.js';
+import { decodeListener, type ListenerDefaults, type ListenerResource } from '../../src/xds/listener.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import { decodeRouteConfiguration, type RouteConfigurationResource } from '../../src/xds/route.js';
-import type { StatefulSessionConfig } from '../../src/xds/stateful-session.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
-import type { ReceivedResource, RefusedResource, ResourceConsumer } from './ads-client.js';
-import { WILDCARD } from './client-status.js';
+import type { ResourceConsumer } from './ads-client.js';
+import { WILDCARD } from './held-resources.js';
+import type { ReceivedResource, RefusedResource } from './response-entries.js';
 
 /** How long a name that the server says nothing about is waited for (xDS: 15 s), before it counts as not there. */
 const MISSING_AFTER_MS = 15_000;
@@ -167,7 +167,7 @@ export class MeshConfiguration implements ResourceConsumer {
   private acceptListener(name: string, listener: ListenerResource): void {
     const before = this.listeners.get(name);
     this.listeners.set(name, listener);
-    if (JSON.stringify(before?.statefulSession) === JSON.stringify(listener.statefulSession)) return;
+    if (JSON.stringify(before?.defaults) === JSON.stringify(listener.defaults)) return;
     // Its routes are compiled with it.
     for (const routes of listener.routeConfigNames) {
       const resource = this.routeSets.get(routes)?.active?.resource;
@@ -175,11 +175,11 @@ export class MeshConfiguration implements ResourceConsumer {
     }
   }
 
-  /** What the listener of a route configuration says about stateful sessions. */
-  private statefulSessionOf({ name }: RouteConfigurationResource): StatefulSessionConfig | undefined {
-    for (const { routeConfigNames, inlineRoutes, statefulSession } of this.listeners.values()) {
+  /** What the listener of a route configuration says for routes that say nothing else. */
+  private defaultsFor({ name }: RouteConfigurationResource): ListenerDefaults | undefined {
+    for (const { routeConfigNames, inlineRoutes, defaults } of this.listeners.values()) {
       if (routeConfigNames.includes(name) || inlineRoutes.some((routes) => routes.name === name))
-        return statefulSession;
+        return defaults;
     }
     return undefined;
   }
@@ -199,7 +199,7 @@ export class MeshConfiguration implements ResourceConsumer {
       case 'route':
         this.routeSets.delete(name);
         // Subscribed and not there: nothing to wait for.
-        this.acceptRoutes(name, { name, virtualHosts: [] });
+        this.acceptRoutes(name, { name, virtualHosts: [], ignoresPort: false });
         return;
       case 'cluster':
         clusters.remove(name);
@@ -258,7 +258,7 @@ export class MeshConfiguration implements ResourceConsumer {
       const options = {
         cluster: (name: string) => clusters.get(name),
         mintKey: () => randomBytes(16).toString('base64url'),
-        statefulSession: this.statefulSessionOf(pending),
+        listener: this.defaultsFor(pending),
       };
       set.active = {
         resource: pending,
@@ -273,11 +273,13 @@ export class MeshConfiguration implements ResourceConsumer {
   private publish(): void {
     const first = this.current === undefined;
     const active = [...this.routeSets.values()].flatMap((set) => set.active ?? []);
-    this.current = new DomainTable(
+    const entries = (ignoringPort: boolean) =>
       active.flatMap(({ resource, hosts }) =>
-        hosts.map((host, i) => [resource.virtualHosts[i]?.domains ?? [], host] as const),
-      ),
-    );
+        resource.ignoresPort === ignoringPort
+          ? hosts.map((host, i): DomainEntry => [resource.virtualHosts[i]?.domains ?? [], host])
+          : [],
+      );
+    this.current = new DomainTable(entries(false), entries(true));
     this.changedAtMs = this.options.nowMs();
     // What the old table alone referred to can go now.
     this.options.clusters.keepOnly(this.clusterNames());

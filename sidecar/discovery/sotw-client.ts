@@ -1,13 +1,11 @@
-import protobuf from 'protobufjs/light.js';
 import { type Message, unpackAny } from '../../src/xds/descriptors.js';
-import { message, messages, text } from '../../src/xds/fields.js';
-import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
-import { AdsClient, perKind, type ReceivedResource, WILDCARD } from './ads-client.js';
+import { messages, text } from '../../src/xds/fields.js';
+import type { ResourceKind } from '../../src/xds/resource-types.js';
+import { AdsClient, perKind } from './ads-client.js';
+import { WILDCARD } from './held-resources.js';
+import { bytesOf, type Entry, nameIn, readWrapper } from './response-entries.js';
 
 interface TypeState {
-  names: ReadonlySet<string>;
-  /** What the newest complete response had; only where responses are complete. */
-  held: ReadonlySet<string>;
   /** Of the last response that was accepted; outlives the stream. */
   version: string;
   /** Of the newest response on the present stream. */
@@ -22,53 +20,32 @@ interface TypeState {
  */
 export class SotwClient extends AdsClient {
   protected override readonly method = 'StreamAggregatedResources';
-  private readonly types = perKind<TypeState>(() => ({
-    names: new Set(),
-    held: new Set(),
-    version: '',
-    nonce: '',
-    requested: false,
-  }));
+  private readonly types = perKind<TypeState>(() => ({ version: '', nonce: '', requested: false }));
   /** The type whose response is being taken: the answer to it will have the names. */
   private answering: ResourceKind | undefined;
 
-  override subscribe(kind: ResourceKind, names: ReadonlySet<string>): void {
+  protected override onOpened(kind: ResourceKind): void {
     const state = this.types[kind];
-    const same = state.names.size === names.size && [...names].every((name) => state.names.has(name));
-    if (same) return;
-    state.names = new Set(names);
-    this.status.wanted(kind, names);
-    if (this.isOpen && this.answering !== kind) this.request(kind);
+    state.nonce = '';
+    state.requested = false;
+    if (this.held[kind].wanted.size > 0) this.request(kind);
   }
 
-  /** The server sends everything anyway; what it leaves out of a complete response is gone. */
-  protected override hold(kind: ResourceKind, resources: readonly ReceivedResource[]): void {
-    if (isComplete(kind)) this.types[kind].held = new Set(resources.map(({ name }) => name));
-  }
-
-  protected override onOpened(): void {
-    for (const kind of PUSH_ORDER) {
-      const state = this.types[kind];
-      state.nonce = '';
-      state.requested = false;
-      if (state.names.size > 0) this.request(kind);
-    }
+  protected override onNames(kind: ResourceKind): void {
+    if (this.answering !== kind) this.request(kind);
   }
 
   protected override receive(kind: ResourceKind, response: Message): void {
     const state = this.types[kind];
     const version = text(response.versionInfo);
-    const resources = messages(response.resources).flatMap((any) => toReceived(any, version));
-    const names = new Set(resources.map(({ name }) => name));
-    const isGone = (name: string) => !names.has(name) && (state.names.has(name) || state.names.has(WILDCARD));
-    const removed = isComplete(kind) ? [...state.held].filter(isGone) : [];
-    if (isComplete(kind)) state.held = names;
+    const entries = messages(response.resources).map((any) => readEntry(any, version));
+    const names = new Set(entries.map(({ name }) => name));
+    const before = isComplete(kind) ? [...this.held[kind].versions.keys()] : [];
     this.answering = kind;
     const answer = this.consume(
       kind,
-      resources.filter(({ bytes }) => bytes !== HEARTBEAT),
-      removed,
-      repeated(resources),
+      entries,
+      before.filter((name) => !names.has(name)),
     );
     this.answering = undefined;
     state.nonce = text(response.nonce);
@@ -79,12 +56,13 @@ export class SotwClient extends AdsClient {
   /** An empty list asks for nothing once a name was asked for; before, it would ask for everything. */
   private request(kind: ResourceKind, answer: object = {}): void {
     const state = this.types[kind];
-    if (!state.requested && state.names.size === 0) return;
+    const { wanted } = this.held[kind];
+    if (!state.requested && wanted.size === 0) return;
     state.requested = true;
     // The older form of the wildcard, which every server knows.
-    const wildcardOnly = state.names.size === 1 && state.names.has(WILDCARD);
+    const wildcardOnly = wanted.size === 1 && wanted.has(WILDCARD);
     this.send(kind, {
-      resourceNames: wildcardOnly ? [] : [...state.names],
+      resourceNames: wildcardOnly ? [] : [...wanted],
       versionInfo: state.version,
       responseNonce: state.nonce,
       ...answer,
@@ -96,47 +74,12 @@ function isComplete(kind: ResourceKind): boolean {
   return kind === 'listener' || kind === 'cluster';
 }
 
-const RESOURCE_TYPE = 'envoy.service.discovery.v3.Resource';
-/** Stands for a resource that is only said to be there still. */
-const HEARTBEAT = new Uint8Array();
+const WRAPPER_TYPE = 'envoy.service.discovery.v3.Resource';
 
 /** A resource as it is, or wrapped with a time to live; a wrapper without content is a heartbeat. */
-function toReceived(any: Message, version: string): ReceivedResource[] {
-  const wrapper = unpackAny(any, RESOURCE_TYPE);
-  if (wrapper !== undefined) {
-    const bytes = message(wrapper.resource)?.value as Uint8Array | undefined;
-    return [
-      { name: text(wrapper.name), version: text(wrapper.version) || version, bytes: bytes ?? HEARTBEAT },
-    ];
-  }
-  const bytes = (any.value as Uint8Array | undefined) ?? new Uint8Array();
-  return [{ name: nameIn(bytes), version, bytes }];
-}
-
-/** Tag of field 1 as text, which in every resource type is the name. */
-const NAME_TAG = (1 << 3) | 2;
-
-/** The name in an encoded resource, without decoding the rest; empty where there is none or it is no message. */
-function nameIn(bytes: Uint8Array): string {
-  const reader = protobuf.Reader.create(bytes);
-  try {
-    while (reader.pos < reader.len) {
-      const tag = reader.uint32();
-      if (tag === NAME_TAG) return reader.string();
-      reader.skipType(tag & 7);
-    }
-  } catch {
-    // Whoever decodes the whole of it says what is wrong with it.
-  }
-  return '';
-}
-
-/** A name that a response has twice makes it ambiguous. */
-function repeated(resources: readonly ReceivedResource[]): { name: string; reason: string }[] {
-  const seen = new Set<string>();
-  return resources.flatMap(({ name }) => {
-    if (seen.has(name)) return [{ name, reason: 'is in the response twice' }];
-    seen.add(name);
-    return [];
-  });
+function readEntry(any: Message, version: string): Entry {
+  const wrapper = unpackAny(any, WRAPPER_TYPE);
+  if (wrapper === undefined) return { name: nameIn(bytesOf(any)), version, any, ttlMs: undefined };
+  const entry = readWrapper(wrapper);
+  return entry.version === '' ? { ...entry, version } : entry;
 }

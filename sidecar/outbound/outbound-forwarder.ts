@@ -1,6 +1,11 @@
 import { readBaggage, withBaggage } from '../../src/http/baggage.js';
 import { headerName } from '../../src/http/header-name.js';
-import type { FieldChanges } from '../../src/routing/actions.js';
+import {
+  changesWith,
+  type FieldChanges,
+  type Mirror,
+  type RequestChanges,
+} from '../../src/routing/actions.js';
 import {
   type DecisionContext,
   findRoute,
@@ -31,7 +36,7 @@ import { withCallersTimeout } from './callers-timeout.js';
 import type { Mirrors } from './mirrors.js';
 import type { PassthroughEndpoints } from './passthrough.js';
 import { backOffMs, retriesFailure, retriesStatus } from './retry.js';
-import { type ActedOn, actBeforePlacing, mirrorWhenWhole } from './route-actions.js';
+import { type ActedOn, actBeforePlacing, mirrorWhenWhole, withShadowHost } from './route-actions.js';
 
 /** What all outbound exchanges share. */
 export interface OutboundServices {
@@ -108,16 +113,17 @@ export class OutboundForwarder implements Forwarder {
   }
 
   private copyTo(exchange: Exchange, acted: ActedOn): void {
-    const headFor = (release: Release) =>
-      forwardedRequestHead(acted.request, {
-        ...this.requestEdits(exchange),
-        baggage: this.baggageFor(acted.request, release),
-      });
+    const headFor = ({ release, marksHost }: Mirror) => {
+      const edits = this.requestEdits(exchange);
+      const baggage = this.baggageFor(acted.request, release);
+      const changes = marksHost ? withShadowHost(edits.changes, acted.request.authority) : edits.changes;
+      return forwardedRequestHead(acted.request, { ...edits, baggage, changes });
+    };
     mirrorWhenWhole(exchange, acted, this.services, headFor);
   }
 
   get responseChanges(): FieldChanges | undefined {
-    return this.route?.actions?.response;
+    return changesWith(this.route?.actions, this.placement?.release)?.response;
   }
 
   afterFailure(exchange: Exchange, failure: UpstreamFailure): Step {
@@ -152,8 +158,12 @@ export class OutboundForwarder implements Forwarder {
     return {
       requestId: this.services.newRequestId,
       baggage: this.baggageFor(exchange.downstream.request, this.placement?.release),
-      changes: this.route?.actions?.request,
+      changes: this.requestChanges,
     };
+  }
+
+  private get requestChanges(): RequestChanges | undefined {
+    return changesWith(this.route?.actions, this.placement?.release)?.request;
   }
 
   /** S8: the lane of the chosen release; without one, the lane that the trace arrived with goes on. */

@@ -1,5 +1,5 @@
 import { IDEMPOTENT_METHODS } from '../../src/http/methods.js';
-import type { RetryConfig } from '../../src/xds/route.js';
+import type { RetryConfig } from '../../src/xds/retry.js';
 import type { FailureKind } from '../upstream/failure.js';
 
 /** Whether the route's policy asks for another try after a failure. That the request can be sent again is the caller's to know. */
@@ -12,21 +12,25 @@ export function retriesFailure(retry: RetryConfig | undefined, kind: FailureKind
       retry?.on.has('gateway-error') === true ||
       retry?.on.has('5xx') === true
     );
-  if (!(retry?.methods ?? IDEMPOTENT_METHODS).has(method)) return false;
-  // A connection that died between two requests says nothing about the endpoint.
-  if (kind === 'stale') return true;
-  if (retry === undefined) return false;
+  // A connection that died between two requests says nothing about the endpoint; but the request may have got there.
+  if (kind === 'stale') return (retry?.methods ?? IDEMPOTENT_METHODS).has(method);
+  if (retry === undefined || !repeats(retry, method)) return false;
   if (kind === 'reset' && retry.on.has('reset')) return true;
   // Envoy's "reset" is every upstream that does not respond at all, and the answer without a retry would be a 504.
   if (kind === 'timeout' && (retry.on.has('reset') || retry.statuses.has(504))) return true;
   return retry.on.has('5xx') || retry.on.has('gateway-error');
 }
 
+/** Whether a request of this method may reach an upstream twice. */
+function repeats({ methods }: RetryConfig, method: string): boolean {
+  return methods === undefined || methods.has(method);
+}
+
 const GATEWAY_ERRORS = new Set([502, 503, 504]);
 
 /** Whether the route's policy asks for another try after a response with this status. */
 export function retriesStatus(retry: RetryConfig | undefined, status: number, method: string): boolean {
-  if (retry === undefined || !retry.methods.has(method)) return false;
+  if (retry === undefined || !repeats(retry, method)) return false;
   if (retry.statuses.has(status)) return true;
   if (status >= 500 && retry.on.has('5xx')) return true;
   return GATEWAY_ERRORS.has(status) && retry.on.has('gateway-error');

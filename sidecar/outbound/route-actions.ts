@@ -1,5 +1,5 @@
-import type { RouteActions } from '../../src/routing/actions.js';
-import type { Release, Route, VirtualHost } from '../../src/routing/table.js';
+import type { Mirror, RequestChanges, RouteActions } from '../../src/routing/actions.js';
+import type { Route, VirtualHost } from '../../src/routing/table.js';
 import type { ActionCounts, CountedAction } from '../admin/action-counts.js';
 import type { RequestHead } from '../http1/request-head.js';
 import type { Exchange } from '../proxy/exchange.js';
@@ -48,13 +48,13 @@ export function actBeforePlacing(acted: ActedOn, services: ActionServices, place
  * Has copies sent once the whole request is here, to the mirrors that chance picks. A request whose body is not kept
  * is not copied: it is too long, or its response began before its end. Upgrades are not, either.
  *
- * @param headFor makes the head for a release, whose lane differs
+ * @param headFor makes the head for a mirror, whose lane differs
  */
 export function mirrorWhenWhole(
   exchange: Exchange,
   acted: ActedOn,
   services: ActionServices,
-  headFor: (release: Release) => string,
+  headFor: (mirror: Mirror) => string,
 ): void {
   const { actions, request, route } = acted;
   if (actions.mirrors.length === 0 || request.upgrade !== undefined) return;
@@ -62,19 +62,25 @@ export function mirrorWhenWhole(
   if (chosen.length === 0) return;
   exchange.whenWhole((kept) => {
     const onResult = (result: CopyResult) => countAction(acted, services, result);
-    for (const { release } of chosen) {
+    for (const mirror of chosen) {
       if (!kept.intact) onResult('mirror-skipped');
       else
         services.mirrors.send({
-          cluster: release.cluster,
+          cluster: mirror.release.cluster,
           method: request.method,
-          head: headFor(release),
+          head: headFor(mirror),
           body: kept,
           timeoutMs: route.timeouts.requestMs,
           onResult,
         });
     }
   });
+}
+
+/** A copy's host, as Envoy marks it: `shop.example:80` becomes `shop.example-shadow:80`. */
+export function withShadowHost(changes: RequestChanges | undefined, authority: string): RequestChanges {
+  const host = (changes?.host || authority).replace(/(:\d+)?$/, '-shadow$1');
+  return { fields: changes?.fields, path: changes?.path, host };
 }
 
 function countAction(

@@ -1,6 +1,7 @@
 import { lookup as dnsLookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import type { Logger } from '../../src/telemetry/logger.js';
-import type { DiscoveryConfig } from '../../src/xds/cluster.js';
+import type { AddressFamily, DiscoveryConfig } from '../../src/xds/cluster.js';
 import { type EndpointConfig, inCanonicalOrder } from '../../src/xds/endpoint.js';
 import { formatAddress } from '../../src/xds/fields.js';
 
@@ -29,6 +30,13 @@ export function resolveWithOverrides(
   otherwise: Resolve,
 ): Resolve {
   return async (host, port) => overrides.get(formatAddress(host, port)) ?? otherwise(host, port);
+}
+
+function ofFamily(found: readonly ResolvedAddress[], family: AddressFamily): readonly ResolvedAddress[] {
+  if (family === 'any') return found;
+  const version = family === '6' ? 6 : 4;
+  const wanted = found.filter(({ host }) => isIP(host) === version);
+  return family === 'prefer-4' && wanted.length === 0 ? found : wanted;
 }
 
 /**
@@ -69,9 +77,18 @@ export class DnsRefresher {
     this.timer = setTimeout(() => void this.refresh(), this.config.refreshMs).unref();
   }
 
+  /** Of a name's addresses those of the family that is wanted, and of a logical name's one, the same while it is there. */
+  private choose(found: readonly ResolvedAddress[]): readonly ResolvedAddress[] {
+    const { family, logical } = this.config;
+    const wanted = ofFamily(found, family);
+    if (!logical) return wanted;
+    const used = wanted.find(({ host, port }) => formatAddress(host, port) === this.published);
+    return used === undefined ? wanted.slice(0, 1) : [used];
+  }
+
   private async lookUp(name: EndpointConfig): Promise<readonly EndpointConfig[]> {
     try {
-      const addresses = await this.resolve(name.host, name.port);
+      const addresses = this.choose(await this.resolve(name.host, name.port));
       const endpoints = addresses.map(({ host, port }) => ({
         ...name,
         host,

@@ -31,8 +31,6 @@ export type HealthProbe = (
 
 /** Checks under way at once, over all clusters; others wait for their turn, each endpoint at most once. */
 const MAX_UNDER_WAY = 64;
-/** A sidecar knows services that its app never calls; their endpoints are looked at this often (as by Envoy). */
-const UNUSED_INTERVAL_MS = 60_000;
 
 interface Job {
   readonly cluster: CheckedCluster;
@@ -55,7 +53,8 @@ export class HealthChecker {
   tick<E extends CheckedEndpoint>(cluster: CheckedCluster<E>, nowMs: number): void {
     const { healthCheck: config } = cluster;
     if (config === undefined || this.closed) return;
-    const intervalMs = cluster.isUsed ? config.intervalMs : Math.max(config.intervalMs, UNUSED_INTERVAL_MS);
+    // A sidecar knows services that its app never calls.
+    const intervalMs = cluster.isUsed ? config.intervalMs : config.unusedIntervalMs;
     for (const endpoint of cluster.upstreams) {
       const { health } = endpoint;
       // The first ones are spread over the interval.

@@ -1,3 +1,4 @@
+import type { HealthCheckConfig } from '../../src/xds/cluster-calm.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import type { Dialled } from './dial.js';
 import type { HealthProbe } from './health-checker.js';
@@ -10,7 +11,7 @@ const MAX_BODY_BYTES = 65_536;
 export const probeHealth: HealthProbe = (endpoint, config, signal) =>
   config.path === undefined
     ? probeConnection(endpoint, config.timeoutMs, signal)
-    : probePath(endpoint, config.path, config.timeoutMs, signal);
+    : probePath(endpoint, config.path, config, signal);
 
 function probeConnection(
   endpoint: Dialled,
@@ -30,7 +31,7 @@ function probeConnection(
 async function probePath(
   { host, port, tls }: Dialled,
   path: string,
-  timeoutMs: number,
+  { timeoutMs, host: named }: HealthCheckConfig,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   // Loaded by the first check of this kind: most sidecars make none, and it takes several megabytes.
@@ -42,7 +43,7 @@ async function probePath(
       tls === undefined
         ? new Client(`http://${address}`)
         : new Client(`https://${address}`, { connect: tls.optionsFor(address) });
-    const headers = { 'user-agent': 'roost-health-check' };
+    const headers = { 'user-agent': 'roost-health-check', ...(named === '' ? {} : { host: named }) };
     const { statusCode, body } = await client.request({ method: 'GET', path, headers, reset: true, signal });
     await body.dump({ limit: MAX_BODY_BYTES, signal });
     return statusCode >= 200 && statusCode <= 299 ? undefined : `status ${statusCode}`;

@@ -1,4 +1,11 @@
-import { type Endpoint, EndpointSet, UNUSABLE, USABLE } from '../../src/routing/endpoint-set.js';
+import {
+  type Endpoint,
+  EndpointSet,
+  PINNED_ONLY,
+  UNUSABLE,
+  USABLE,
+  type Usability,
+} from '../../src/routing/endpoint-set.js';
 import type { Cluster } from '../../src/routing/table.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterResource, LoadBalancerConfig } from '../../src/xds/cluster.js';
@@ -181,7 +188,10 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
 
   onChecked(endpoint: UpstreamEndpoint, failure: string | undefined): void {
     const { healthCheck } = this;
-    if (healthCheck === undefined || !endpoint.health.take(failure, healthCheck)) return;
+    if (healthCheck === undefined) return;
+    const changed = endpoint.health.take(failure, healthCheck);
+    if (failure === undefined && !endpoint.health.failing) this.outliers.passedCheck(endpoint);
+    if (!changed) return;
     const told = { cluster: this.name, endpoint: endpoint.address, failure };
     this.log.info(
       told,
@@ -221,9 +231,15 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     const weightOf = this.weightsAt(nowMs);
     this.keepSomebody();
     this.panicking = this.tooFewUsable();
-    const calm = base.withUsability((endpoint) => upstreamOf(endpoint).usability, weightOf);
+    const calm = base.withUsability(
+      this.usabilityBy(({ usability }) => usability),
+      weightOf,
+    );
     const panicked = this.panicking
-      ? base.withUsability((endpoint) => upstreamOf(endpoint).usabilityInPanic, weightOf)
+      ? base.withUsability(
+          this.usabilityBy(({ usabilityInPanic }) => usabilityInPanic),
+          weightOf,
+        )
       : undefined;
     // With nobody left at all, the release fails over (S4.5); only who has nowhere to go gets the others.
     const isLost = calm.usableCount === 0;
@@ -231,6 +247,18 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     this.lastResort = isLost && panicked !== undefined && panicked.usableCount > 0 ? panicked : undefined;
     if (isLost) this.unusableSinceMs ??= nowMs;
     else this.unusableSinceMs = undefined;
+  }
+
+  /** Degraded endpoints keep their sessions, and get new requests where no better one can take them. */
+  private usabilityBy(read: (endpoint: UpstreamEndpoint) => Usability): (endpoint: Endpoint) => Usability {
+    const isGood = (endpoint: UpstreamEndpoint) =>
+      endpoint.status !== 'degraded' && read(endpoint) === USABLE;
+    const hasBetter = [...this.upstreams].some(isGood);
+    return (endpoint) => {
+      const upstream = upstreamOf(endpoint);
+      const usability = read(upstream);
+      return hasBetter && usability === USABLE && !isGood(upstream) ? PINNED_ONLY : usability;
+    };
   }
 
   /** Endpoints on their way out count neither way. */

@@ -79,12 +79,21 @@ export class OutlierDetector<S extends Suspect> {
       const { outlier } = endpoint;
       if (outlier.ejectedAtMs === undefined) continue;
       const forMs = Math.min(config.baseEjectionMs * outlier.multiplier, config.maxEjectionMs);
-      if (nowMs - outlier.ejectedAtMs < forMs) continue;
-      outlier.ejectedAtMs = undefined;
-      outlier.answers.endRow();
-      this.ejected--;
-      this.onChange(endpoint, `ejected for ${forMs} ms`);
+      if (nowMs - outlier.ejectedAtMs >= forMs) this.letIn(endpoint, `ejected for ${forMs} ms`);
     }
+  }
+
+  /** An endpoint has passed an active check, which may be enough to take it back. */
+  passedCheck(endpoint: S): void {
+    if (this.config?.checksReadmit === true && endpoint.outlier.ejectedAtMs !== undefined)
+      this.letIn(endpoint, 'it passes its checks');
+  }
+
+  private letIn(endpoint: S, why: string): void {
+    endpoint.outlier.ejectedAtMs = undefined;
+    endpoint.outlier.answers.endRow();
+    this.ejected--;
+    this.onChange(endpoint, why);
   }
 
   private endInterval(config: OutlierConfig): void {
@@ -112,11 +121,12 @@ export class OutlierDetector<S extends Suspect> {
     });
   }
 
-  /** Never more at once than `maxEjectionPercent` of the cluster, but always one. */
+  /** Never more at once than `maxEjectionPercent` of the cluster, but where it is so configured always one. */
   private eject(endpoint: S, config: OutlierConfig, why: string): void {
     const { outlier } = endpoint;
     if (outlier.ejectedAtMs !== undefined) return;
-    const allowed = Math.max(1, Math.floor((this.endpoints.length * config.maxEjectionPercent) / 100));
+    const share = Math.floor((this.endpoints.length * config.maxEjectionPercent) / 100);
+    const allowed = Math.max(config.alwaysEjectsOne ? 1 : 0, share);
     // One that has left the cluster may still be answering.
     if (this.ejected >= allowed || !this.endpoints.includes(endpoint)) return;
     outlier.ejectedAtMs = this.nowMs();

@@ -1,5 +1,6 @@
 import type { ResourceKind } from '../../src/xds/resource-types.js';
-import type { ReceivedResource, RefusedResource, ResourceConsumer } from '../discovery/ads-client.js';
+import type { ResourceConsumer } from '../discovery/ads-client.js';
+import type { ReceivedResource, RefusedResource } from '../discovery/response-entries.js';
 import type { Journal } from './journal.js';
 
 /** A consumer whose other workers take what it takes: the control plane is not told before all of them have it. */

@@ -50,13 +50,8 @@ export function openChannelSecurity(
   onProblem: (problem: string) => void = () => {},
 ): ChannelSecurity {
   const usesTls = options.ca !== '';
-  checkTogether(options, usesTls);
+  checkTogether(options, address);
   const token = tokenReader(options, onProblem);
-  if (token !== undefined && !usesTls && !isLoopback(address.host))
-    throw new OperatorError(
-      `the token is not sent in plain text to ${formatAddress(address.host, address.port)}; ` +
-        `name the CA of its certificate (or "${SYSTEM_CA}") to use TLS`,
-    );
   if (usesTls) readContext(options);
   return {
     credentials: usesTls
@@ -68,12 +63,21 @@ export function openChannelSecurity(
   };
 }
 
-function checkTogether({ clientCert, clientKey }: ChannelSecurityOptions, usesTls: boolean): void {
+/** What is not to be combined, whoever it is for. @throws OperatorError */
+export function checkTogether(
+  { ca, clientCert, clientKey, tokenFile, token }: ChannelSecurityOptions,
+  { host, port }: SocketAddress,
+): void {
   if ((clientCert === '') !== (clientKey === ''))
     throw new OperatorError('a client certificate and its key go together; one of them is missing');
-  if (clientCert !== '' && !usesTls)
+  if (clientCert !== '' && ca === '')
     throw new OperatorError(
       `a client certificate is shown over TLS only; name the CA of the control plane's certificate (or "${SYSTEM_CA}")`,
+    );
+  if (tokenFile + token !== '' && ca === '' && !isLoopback(host))
+    throw new OperatorError(
+      `the token is not sent in plain text to ${formatAddress(host, port)}; ` +
+        `name the CA of its certificate (or "${SYSTEM_CA}") to use TLS`,
     );
 }
 

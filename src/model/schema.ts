@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { fault, headers, mirror, redirect, rewrite } from './actions-schema.js';
+import { regexProblem } from './regular-expression.js';
 import {
   cookieName,
   dnsLabel,
@@ -22,13 +23,14 @@ import { tls } from './tls-schema.js';
  * turns durations into milliseconds and header names into lower case. Unknown fields are errors.
  */
 
+/** Sidecars take longer ones: a condition on a cookie or a query parameter is one around the operator's. */
+const MAX_WRITTEN_PATTERN = 4096;
+
 /** A regular expression in RE2 syntax: linear time, whatever the operator writes and the client sends. */
 const regex = z.string().superRefine((pattern, ctx) => {
-  try {
-    RE2JS.compile(pattern);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    ctx.addIssue({ code: 'custom', message: `is no RE2 regular expression: ${why}` });
+  const problem = regexProblem(pattern, MAX_WRITTEN_PATTERN);
+  if (problem !== undefined) {
+    ctx.addIssue({ code: 'custom', message: problem });
     return;
   }
   // Cookies and query parameters are matched by a larger expression that has this one in it.

@@ -1,6 +1,8 @@
+import type { FaultConfig } from '../xds/fault.js';
+import type { HeaderChanges } from '../xds/header-changes.js';
 import type { RegexRewrite } from '../xds/regex-rewrite.js';
 import type { RouteConfig } from '../xds/route.js';
-import type { FaultConfig, HeaderChanges, RedirectConfig } from '../xds/route-changes.js';
+import type { RedirectConfig } from '../xds/route-changes.js';
 import { compilePathRewrite } from './path-rewrite.js';
 import type { RequestView } from './request-view.js';
 import type { Release } from './table.js';
@@ -9,12 +11,18 @@ import type { Release } from './table.js';
  * What a route does to its requests and their responses beyond sending them somewhere, compiled when configuration
  * arrives. A route that does nothing of the kind has none of this, and its requests pay for none of it.
  */
-export interface RouteActions {
-  readonly request: RequestChanges | undefined;
-  readonly response: FieldChanges | undefined;
+export interface RouteActions extends MessageChanges {
+  /** In the place of the others for requests that go to these releases; undefined: of none. */
+  readonly byRelease: ReadonlyMap<Release, MessageChanges> | undefined;
   readonly redirect: Redirect | undefined;
   readonly fault: FaultConfig | undefined;
   readonly mirrors: readonly Mirror[];
+}
+
+/** What becomes of the messages of an exchange. */
+export interface MessageChanges {
+  readonly request: RequestChanges | undefined;
+  readonly response: FieldChanges | undefined;
 }
 
 /** Header fields to leave out and to add. */
@@ -49,48 +57,89 @@ export interface Mirror {
   readonly release: Release;
   /** 0 to 1. */
   readonly fraction: number;
+  /** The copy is for `HOST-shadow`. */
+  readonly marksHost: boolean;
 }
 
-/** @returns undefined where the route does nothing but send requests somewhere */
+/**
+ * @param listenersFault for routes that say nothing of faults
+ * @returns undefined where the route does nothing but send requests somewhere
+ */
 export function compileActions(
   config: RouteConfig,
   releaseOf: (cluster: string) => Release,
+  listenersFault: FaultConfig | undefined,
 ): RouteActions | undefined {
-  const response = compileFields(config.responseHeaders);
+  const { headers, redirect, fault = listenersFault } = config;
+  const response = compileFields(headers.response);
   const actions = {
-    request: compileRequest(config),
+    request: compileRequest(headers.request, config, ''),
     response,
-    redirect: config.redirect && compileRedirect(config.redirect, response?.lines ?? ''),
-    fault: config.fault,
-    mirrors: config.mirrors.map(({ cluster, fraction }) => ({ release: releaseOf(cluster), fraction })),
+    byRelease: compileByRelease(config, releaseOf),
+    redirect: redirect && compileRedirect(redirect, response?.lines ?? ''),
+    fault: fault === 'disabled' ? undefined : fault,
+    mirrors: config.mirrors.map(({ cluster, ...mirror }) => ({ release: releaseOf(cluster), ...mirror })),
   };
   const { mirrors, ...others } = actions;
   const idle = mirrors.length === 0 && Object.values(others).every((action) => action === undefined);
   return idle ? undefined : actions;
 }
 
-function compileRequest({ requestHeaders, rewrite }: RouteConfig): RequestChanges | undefined {
-  const fields = compileFields(requestHeaders);
-  if (fields === undefined && rewrite === undefined) return undefined;
-  return { fields, path: compileOptionalRewrite(rewrite?.path), host: rewrite?.host ?? '' };
+/** What becomes of the messages of an exchange with a release. */
+export function changesWith(
+  actions: RouteActions | undefined,
+  release: Release | undefined,
+): MessageChanges | undefined {
+  return (release && actions?.byRelease?.get(release)) ?? actions;
+}
+
+function compileByRelease(
+  config: RouteConfig,
+  releaseOf: (cluster: string) => Release,
+): RouteActions['byRelease'] {
+  const own = config.split.flatMap(({ cluster, own }): [Release, MessageChanges][] => {
+    if (own === undefined) return [];
+    const request = compileRequest(own.headers.request, config, own.host);
+    return [[releaseOf(cluster), { request, response: compileFields(own.headers.response) }]];
+  });
+  return own.length === 0 ? undefined : new Map(own);
+}
+
+/** @param ownHost goes before the route's; empty: none */
+function compileRequest(
+  headers: readonly HeaderChanges[],
+  { rewrite }: RouteConfig,
+  ownHost: string,
+): RequestChanges | undefined {
+  const fields = compileFields(headers);
+  const host = ownHost || (rewrite?.host ?? '');
+  if (fields === undefined && rewrite === undefined && host === '') return undefined;
+  return { fields, path: compileOptionalRewrite(rewrite?.path), host };
 }
 
 function compileOptionalRewrite(rewrite: RegexRewrite | undefined) {
   return rewrite && compilePathRewrite(rewrite);
 }
 
-/** Envoy's order: what is to go goes first; then each addition in turn, where one in a field's place takes that of all before it. */
-function compileFields({ changes, removed }: HeaderChanges): FieldChanges | undefined {
-  if (changes.length === 0 && removed.length === 0) return undefined;
-  const dropped = new Set(removed);
+/**
+ * Envoy's order: level by level, and in each what is to go goes first; then each addition in turn, where one in a
+ * field's place takes that of all before it.
+ */
+function compileFields(levels: readonly HeaderChanges[]): FieldChanges | undefined {
+  if (levels.length === 0) return undefined;
+  const dropped = new Set<string>();
   let added: { readonly lower: string; readonly line: string }[] = [];
-  for (const { name, value, kind } of changes) {
-    const lower = name.toLowerCase();
-    if (kind === 'set') {
-      dropped.add(lower);
-      added = added.filter((earlier) => earlier.lower !== lower);
+  const drop = (lower: string) => {
+    dropped.add(lower);
+    added = added.filter((earlier) => earlier.lower !== lower);
+  };
+  for (const { changes, removed } of levels) {
+    for (const lower of removed) drop(lower);
+    for (const { name, value, kind } of changes) {
+      const lower = name.toLowerCase();
+      if (kind === 'set') drop(lower);
+      added.push({ lower, line: `${name}: ${value}\r\n` });
     }
-    added.push({ lower, line: `${name}: ${value}\r\n` });
   }
   return { dropped, lines: added.map(({ line }) => line).join('') };
 }
@@ -124,7 +173,7 @@ function redirectAuthority(
 }
 
 /** What a route does besides sending a request somewhere, for people. */
-export function describeActions({ request, response, fault, mirrors }: RouteActions): string[] {
+export function describeActions({ request, response, byRelease, fault, mirrors }: RouteActions): string[] {
   const percent = (fraction: number) =>
     fraction === 1 ? '' : ` (${+(fraction * 100).toFixed(4)} % of requests)`;
   const lines: string[] = [];
@@ -136,6 +185,7 @@ export function describeActions({ request, response, fault, mirrors }: RouteActi
   if (request !== undefined && request.host !== '') lines.push(`host rewritten to ${request.host}`);
   if (request?.fields !== undefined) lines.push('request headers changed');
   if (response !== undefined) lines.push('response headers changed');
+  for (const [release] of byRelease ?? []) lines.push(`messages changed for ${release.name}`);
   for (const { release, fraction } of mirrors) lines.push(`copied to ${release.name}${percent(fraction)}`);
   return lines;
 }

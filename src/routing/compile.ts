@@ -1,23 +1,24 @@
 import { xxh64 } from '../hashing/xxh64.js';
 import type { HashPolicyConfig, KeySourceConfig } from '../xds/hash-policy.js';
+import type { ListenerDefaults } from '../xds/listener.js';
 import type { AffinityConfig, ServicePolicyConfig } from '../xds/policy.js';
-import type { RouteConfig, VirtualHostConfig, WeightedClusterConfig } from '../xds/route.js';
-import type { StatefulSessionConfig } from '../xds/stateful-session.js';
+import type { RouteConfig, VirtualHostConfig } from '../xds/route.js';
+import type { WeightedClusterConfig } from '../xds/weighted-clusters.js';
 import { compileActions } from './actions.js';
 import { compileMatch } from './match.js';
 import { PinDigests } from './pins.js';
 import { RouteGuards } from './route-guards.js';
 import { SessionKeys } from './session-key.js';
 import { StatefulSession } from './stateful-session.js';
-import type { Affinity, Cluster, Release, Route, Service, Split, VirtualHost } from './table.js';
+import type { Affinity, Cluster, Release, Route, Service, Split, Timeouts, VirtualHost } from './table.js';
 
 export interface CompileOptions {
   /** The live cluster of a name; clusters outlive compilations. */
   cluster(name: string): Cluster;
   /** Makes a key for a session cookie: 22 characters of base64url that no client can guess. */
   mintKey(): string;
-  /** What the listener says about stateful sessions. */
-  readonly statefulSession?: StatefulSessionConfig | undefined;
+  /** What the listener says for routes that say nothing else. */
+  readonly listener?: ListenerDefaults | undefined;
 }
 
 /** Compiles one virtual host, with our payload or without it, into its part of the routing table. */
@@ -73,13 +74,22 @@ function compileRoute(
     affinity,
     stateful: compileStatefulSession(config, host, options),
     pins: config.policy?.noPin !== true,
-    timeouts: {
-      requestMs: config.timeoutMs,
-      perTryMs: config.retry?.perTryTimeoutMs ?? 0,
-      idleMs: config.idleTimeoutMs,
-    },
+    timeouts: compileTimeouts(config, options),
     retry: config.retry,
-    actions: compileActions(config, releaseOf),
+    actions: compileActions(config, releaseOf, options.listener?.fault),
+  };
+}
+
+function compileTimeouts(
+  { timeoutMs, maxStreamMs, idleTimeoutMs, retry }: RouteConfig,
+  { listener }: CompileOptions,
+): Timeouts {
+  const streamMs = maxStreamMs ?? listener?.maxStreamMs ?? 0;
+  return {
+    // 0 bounds nothing.
+    requestMs: Math.min(timeoutMs || streamMs, streamMs || timeoutMs),
+    perTryMs: retry?.perTryTimeoutMs ?? 0,
+    idleMs: idleTimeoutMs ?? listener?.idleTimeoutMs ?? 0,
   };
 }
 
@@ -170,6 +180,6 @@ function compileStatefulSession(
   options: CompileOptions,
 ): StatefulSession | undefined {
   if (host.policy !== undefined) return undefined;
-  const config = route.statefulSession ?? host.statefulSession ?? options.statefulSession;
+  const config = route.statefulSession ?? host.statefulSession ?? options.listener?.statefulSession;
   return config === undefined || config === 'disabled' ? undefined : new StatefulSession(config);
 }

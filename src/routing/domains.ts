@@ -1,6 +1,8 @@
 import type { KeySourceConfig } from '../xds/hash-policy.js';
 import type { RoutingTable, VirtualHost } from './table.js';
 
+export type DomainEntry = readonly [domains: readonly string[], host: VirtualHost];
+
 /**
  * Finds virtual hosts by authority in Envoy's order: exact, then the longest `*suffix`, then the longest
  * `prefix*`, then `*`. Authorities are compared in lower case.
@@ -11,15 +13,24 @@ export class DomainTable implements RoutingTable {
   private readonly suffixes: { readonly text: string; readonly host: VirtualHost }[] = [];
   private readonly prefixes: { readonly text: string; readonly host: VirtualHost }[] = [];
   private catchAll: VirtualHost | undefined;
+  /** The hosts of configurations that look at no port. */
+  private readonly portless: DomainTable | undefined;
   readonly keySources: readonly KeySourceConfig[];
   private readonly hosts = new Set<VirtualHost>();
 
-  /** Of two virtual hosts that claim one domain, the one given first has it. */
-  constructor(entries: Iterable<readonly [domains: readonly string[], host: VirtualHost]>) {
+  /**
+   * Of two virtual hosts that claim one domain, the one given first has it.
+   *
+   * @param ignoringPort looked at after the others, by the authority without its port
+   */
+  constructor(entries: Iterable<DomainEntry>, ignoringPort: Iterable<DomainEntry> = []) {
     for (const [domains, host] of entries) {
       this.hosts.add(host);
       for (const domain of domains) this.add(domain, host);
     }
+    const portless = [...ignoringPort];
+    this.portless = portless.length === 0 ? undefined : new DomainTable(portless);
+    for (const [, host] of portless) this.hosts.add(host);
     this.keySources = distinctKeySources(this.hosts);
     this.suffixes.sort((a, b) => b.text.length - a.text.length);
     this.prefixes.sort((a, b) => b.text.length - a.text.length);
@@ -32,7 +43,7 @@ export class DomainTable implements RoutingTable {
   find(authority: string): VirtualHost | undefined {
     const found = this.exact.get(authority);
     if (found !== undefined) return found;
-    return this.findLowerCase(authority.toLowerCase());
+    return this.findLowerCase(authority.toLowerCase()) ?? this.portless?.find(authority.replace(/:\d+$/, ''));
   }
 
   private findLowerCase(authority: string): VirtualHost | undefined {

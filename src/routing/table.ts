@@ -1,6 +1,6 @@
 import type { KeySourceConfig } from '../xds/hash-policy.js';
 import type { AffinityConfig } from '../xds/policy.js';
-import type { RetryConfig } from '../xds/route.js';
+import type { RetryConfig } from '../xds/retry.js';
 import type { RouteActions } from './actions.js';
 import type { EndpointSet } from './endpoint-set.js';
 import type { Condition } from './match.js';

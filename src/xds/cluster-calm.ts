@@ -1,5 +1,17 @@
+import { isTargetPath } from '../http/guarded-headers.js';
 import type { Message } from './descriptors.js';
-import { durationMs, message, messages, type Problems, text, wrapped } from './fields.js';
+import {
+  message,
+  messages,
+  type Problems,
+  percentage,
+  readDuration,
+  text,
+  wrapped,
+  wrappedBool,
+} from './fields.js';
+import { readHost } from './route-changes.js';
+import { refuseUnsupported } from './unsupported.js';
 
 /** What keeps a cluster calm: who is taken out of the pick, and how much it may be asked. */
 
@@ -11,8 +23,12 @@ export interface OutlierConfig {
   /** Times the number of times that the endpoint has been ejected. */
   readonly baseEjectionMs: number;
   readonly maxEjectionMs: number;
-  /** Of the cluster's endpoints, 0 to 100; one may always be ejected. */
+  /** Of the cluster's endpoints, 0 to 100. */
   readonly maxEjectionPercent: number;
+  /** One may be ejected, however few percent of the cluster that would be. */
+  readonly alwaysEjectsOne: boolean;
+  /** Passing an active check ends an ejection. */
+  readonly checksReadmit: boolean;
   readonly successRate: SuccessRateConfig | undefined;
 }
 
@@ -27,7 +43,11 @@ export interface SuccessRateConfig {
 export interface HealthCheckConfig {
   /** Undefined: a connection is enough. */
   readonly path: string | undefined;
+  /** What `Host` says; empty: the endpoint's address. */
+  readonly host: string;
   readonly intervalMs: number;
+  /** While the cluster has no requests. */
+  readonly unusedIntervalMs: number;
   readonly timeoutMs: number;
   readonly healthyThreshold: number;
   readonly unhealthyThreshold: number;
@@ -48,80 +68,161 @@ export interface LimitsConfig {
   readonly perEndpointRequests: number;
 }
 
-const DEFAULT_RETRY_BUDGET = { percent: 20, minimum: 3 };
+/** A sidecar's, where nothing else is said; Envoy's percentage, too. */
+export const DEFAULT_RETRY_BUDGET = { percent: 20, minimum: 3 };
 
-export function readOutlier(raw: Message): OutlierConfig | undefined {
+const OUTLIER_TYPE = 'envoy.config.cluster.v3.OutlierDetection';
+
+export function readOutlier(raw: Message, problems: Problems): OutlierConfig | undefined {
   const outlier = message(raw.outlierDetection);
   if (outlier === undefined) return undefined;
-  const enforced = (field: string, byDefault: number) => (wrapped(outlier[field]) ?? byDefault) > 0;
-  const baseEjectionMs = durationMs(outlier.baseEjectionTime) ?? 30_000;
+  refuseUnsupported(OUTLIER_TYPE, outlier, OUTLIER, problems);
+  const enforced = (field: string, wire: string) => isEnforced(wrapped(outlier[field]), wire, problems);
+  const time = (field: string, wire: string) =>
+    readDuration(outlier[field], `${OUTLIER}.${wire}`, problems, 1);
+  const baseEjectionMs = time('baseEjectionTime', 'base_ejection_time') ?? 30_000;
+  const consecutive = enforced('enforcingConsecutive_5xx', 'enforcing_consecutive_5xx');
+  const bySuccessRate = enforced('enforcingSuccessRate', 'enforcing_success_rate');
   return {
-    consecutiveErrors: enforced('enforcingConsecutive_5xx', 100)
-      ? (wrapped(outlier.consecutive_5xx) ?? 5)
-      : 0,
-    intervalMs: durationMs(outlier.interval) ?? 10_000,
+    consecutiveErrors: consecutive ? (wrapped(outlier.consecutive_5xx) ?? 5) : 0,
+    intervalMs: time('interval', 'interval') ?? 10_000,
     baseEjectionMs,
-    maxEjectionMs: durationMs(outlier.maxEjectionTime) ?? Math.max(300_000, baseEjectionMs),
+    maxEjectionMs: time('maxEjectionTime', 'max_ejection_time') ?? Math.max(300_000, baseEjectionMs),
     maxEjectionPercent: wrapped(outlier.maxEjectionPercent) ?? 10,
-    successRate: enforced('enforcingSuccessRate', 100)
-      ? {
-          minimumHosts: wrapped(outlier.successRateMinimumHosts) ?? 5,
-          requestVolume: wrapped(outlier.successRateRequestVolume) ?? 100,
-          stdevFactor: (wrapped(outlier.successRateStdevFactor) ?? 1900) / 1000,
-        }
-      : undefined,
+    alwaysEjectsOne: wrappedBool(outlier.alwaysEjectOneHost) === true,
+    checksReadmit: wrappedBool(outlier.successfulActiveHealthCheckUnejectHost) !== false,
+    successRate: bySuccessRate ? readSuccessRate(outlier) : undefined,
   };
 }
+
+const OUTLIER = 'outlier_detection';
+
+/** Envoy ejects by such a chance; here it is all or nothing. */
+function isEnforced(percent = 100, field: string, problems: Problems): boolean {
+  if (percent !== 0 && percent !== 100)
+    problems.add(`${OUTLIER}.${field}`, `${percent} is not supported; it must be 0 or 100`);
+  return percent > 0;
+}
+
+function readSuccessRate(outlier: Message): SuccessRateConfig {
+  return {
+    minimumHosts: wrapped(outlier.successRateMinimumHosts) ?? 5,
+    requestVolume: wrapped(outlier.successRateRequestVolume) ?? 100,
+    stdevFactor: (wrapped(outlier.successRateStdevFactor) ?? 1900) / 1000,
+  };
+}
+
+const CHECK_TYPE = 'envoy.config.core.v3.HealthCheck';
+/** As Envoy has it: who is never called is looked at now and then. */
+const UNUSED_INTERVAL_MS = 60_000;
 
 export function readHealthCheck(raw: Message, problems: Problems): HealthCheckConfig | undefined {
   const checks = messages(raw.healthChecks);
   const [check] = checks;
   if (check === undefined) return undefined;
   if (checks.length > 1) problems.add('health_checks', 'more than one is not supported');
-  const http = message(check.httpHealthCheck);
-  if (http === undefined && message(check.tcpHealthCheck) === undefined) {
-    problems.add('health_checks[0]', 'must be an http_health_check or a tcp_health_check');
-  }
+  const path = 'health_checks[0]';
+  refuseUnsupported(CHECK_TYPE, check, path, problems);
+  const time = (field: string, wire: string) => readDuration(check[field], `${path}.${wire}`, problems, 1);
+  const intervalMs = time('interval', 'interval') ?? 5000;
   return {
-    path: http === undefined ? undefined : text(http.path) || '/',
-    intervalMs: durationMs(check.interval) ?? 5000,
-    timeoutMs: durationMs(check.timeout) ?? 1000,
+    ...readProbe(check, path, problems),
+    intervalMs,
+    unusedIntervalMs: Math.max(
+      intervalMs,
+      time('noTrafficInterval', 'no_traffic_interval') ?? UNUSED_INTERVAL_MS,
+    ),
+    timeoutMs: time('timeout', 'timeout') ?? 1000,
     healthyThreshold: wrapped(check.healthyThreshold) ?? 2,
     unhealthyThreshold: wrapped(check.unhealthyThreshold) ?? 3,
   };
 }
 
-export function readLimits(raw: Message): LimitsConfig {
-  const breakers = message(raw.circuitBreakers);
-  const isDefault = (threshold: Message) => (threshold.priority ?? 'DEFAULT') === 'DEFAULT';
-  const all = messages(breakers?.thresholds).find(isDefault);
-  const each = messages(breakers?.perHostThresholds).find(isDefault);
-  const bound = (thresholds: Message | undefined, field: string) =>
-    wrapped(thresholds?.[field]) ?? Number.POSITIVE_INFINITY;
-  const budget = message(all?.retryBudget);
-  const retries = bound(all, 'maxRetries');
-  // As with Envoy: whoever bounds retries by a number and says nothing of a budget means the number.
-  const minimum =
-    budget === undefined && retries < Number.POSITIVE_INFINITY ? retries : DEFAULT_RETRY_BUDGET.minimum;
+function readProbe(
+  check: Message,
+  path: string,
+  problems: Problems,
+): Pick<HealthCheckConfig, 'path' | 'host'> {
+  const [http, tcp] = [message(check.httpHealthCheck), message(check.tcpHealthCheck)];
+  if (http === undefined) {
+    if (tcp === undefined) problems.add(path, 'must be an http_health_check or a tcp_health_check');
+    refuseUnsupported(`${CHECK_TYPE}.TcpHealthCheck`, tcp ?? {}, `${path}.tcp_health_check`, problems);
+    return { path: undefined, host: '' };
+  }
+  const at = `${path}.http_health_check`;
+  refuseUnsupported(`${CHECK_TYPE}.HttpHealthCheck`, http, at, problems);
+  const method = text(http.method) || 'METHOD_UNSPECIFIED';
+  if (method !== 'GET' && method !== 'METHOD_UNSPECIFIED')
+    problems.add(`${at}.method`, `${method} is not supported; it must be GET`);
+  const checked = text(http.path) || '/';
+  if (!isTargetPath(checked.replace('?', ''))) problems.add(`${at}.path`, `"${checked}" is no path`);
+  return { path: checked, host: readHost(http.host, `${at}.host`, problems) };
+}
+
+/** Envoy's, where a cluster says nothing. */
+const DEFAULT_LIMIT = 1024;
+const DEFAULT_RETRIES = 3;
+/** What is written for "no bound". */
+const UNBOUNDED = 0xffffffff;
+const THRESHOLDS_TYPE = 'envoy.config.cluster.v3.CircuitBreakers.Thresholds';
+
+export function readLimits(raw: Message, problems: Problems): LimitsConfig {
+  const breakers = message(raw.circuitBreakers) ?? {};
+  refuseUnsupported('envoy.config.cluster.v3.CircuitBreakers', breakers, BREAKERS, problems);
+  const all = thresholdsOf(breakers.thresholds, `${BREAKERS}.thresholds`, problems);
+  const each = thresholdsOf(breakers.perHostThresholds, `${BREAKERS}.per_host_thresholds`, problems);
+  const bound = (thresholds: Message, field: string, byDefault: number) => {
+    const value = wrapped(thresholds[field]) ?? byDefault;
+    return value === UNBOUNDED ? Number.POSITIVE_INFINITY : value;
+  };
   return {
-    connections: bound(all, 'maxConnections'),
-    pending: bound(all, 'maxPendingRequests'),
-    requests: bound(all, 'maxRequests'),
-    retries,
-    retryBudgetPercent: Number(message(budget?.budgetPercent)?.value ?? DEFAULT_RETRY_BUDGET.percent),
-    retryBudgetMinimum: wrapped(budget?.minRetryConcurrency) ?? minimum,
-    perEndpointConnections: bound(each, 'maxConnections'),
-    perEndpointRequests: bound(each, 'maxRequests'),
+    connections: bound(all, 'maxConnections', DEFAULT_LIMIT),
+    pending: bound(all, 'maxPendingRequests', DEFAULT_LIMIT),
+    requests: bound(all, 'maxRequests', DEFAULT_LIMIT),
+    ...readRetryLimits(all, problems),
+    perEndpointConnections: bound(each, 'maxConnections', UNBOUNDED),
+    perEndpointRequests: bound(each, 'maxRequests', UNBOUNDED),
+  };
+}
+
+const BREAKERS = 'circuit_breakers';
+
+/** Of requests of the default priority; there are no others. */
+function thresholdsOf(raw: unknown, path: string, problems: Problems): Message {
+  const found = messages(raw).find(({ priority }) => (priority ?? 'DEFAULT') === 'DEFAULT') ?? {};
+  refuseUnsupported(THRESHOLDS_TYPE, found, path, problems);
+  return found;
+}
+
+/** As with Envoy: a budget takes the place of the number. */
+function readRetryLimits(
+  thresholds: Message,
+  problems: Problems,
+): Pick<LimitsConfig, 'retries' | 'retryBudgetPercent' | 'retryBudgetMinimum'> {
+  const told = wrapped(thresholds.maxRetries);
+  const budget = message(thresholds.retryBudget);
+  if (budget === undefined) {
+    const retries = told ?? DEFAULT_RETRIES;
+    return { retries, retryBudgetPercent: DEFAULT_RETRY_BUDGET.percent, retryBudgetMinimum: retries };
+  }
+  const path = `${BREAKERS}.thresholds.retry_budget`;
+  refuseUnsupported(`${THRESHOLDS_TYPE}.RetryBudget`, budget, path, problems);
+  return {
+    retries: told ?? Number.POSITIVE_INFINITY,
+    retryBudgetPercent: percentage(budget.budgetPercent) ?? DEFAULT_RETRY_BUDGET.percent,
+    retryBudgetMinimum: wrapped(budget.minRetryConcurrency) ?? DEFAULT_RETRY_BUDGET.minimum,
   };
 }
 
 /** Share of usable endpoints, 0 to 100, below which health is ignored. Envoy's default is 50. */
 export function readPanicThreshold(raw: Message): number {
-  const threshold = message(message(raw.commonLbConfig)?.healthyPanicThreshold);
-  return threshold === undefined ? 50 : Number(threshold.value ?? 0);
+  return percentage(message(raw.commonLbConfig)?.healthyPanicThreshold) ?? 50;
 }
 
 /** Time over which a new endpoint's share of requests grows to its weight; 0: it has it at once. */
-export function readSlowStart(raw: Message): number {
-  return durationMs(message(raw.slowStartConfig)?.slowStartWindow) ?? 0;
+export function readSlowStart(policy: Message, path: string, problems: Problems): number {
+  const config = message(policy.slowStartConfig) ?? {};
+  const at = `${path}.slow_start_config`;
+  refuseUnsupported('envoy.config.cluster.v3.Cluster.SlowStartConfig', config, at, problems);
+  return readDuration(config.slowStartWindow, `${at}.slow_start_window`, problems) ?? 0;
 }

@@ -9,17 +9,30 @@ import {
   readPanicThreshold,
   readSlowStart,
 } from './cluster-calm.js';
-import { codec, type Message, unpackAny } from './descriptors.js';
-import { type EndpointConfig, readLocalities } from './endpoint.js';
-import { durationMs, message, messages, Problems, text, wrapped } from './fields.js';
-import { messageNameOf } from './resource-types.js';
+import { checkHttpVersion } from './cluster-transport.js';
+import { checkConfigSource } from './config-source.js';
+import { decodeResource } from './decode-resource.js';
+import { type Message, unpackAny } from './descriptors.js';
+import { checkIp, type EndpointConfig, readLocalities } from './endpoint.js';
+import { message, messages, type Problems, readDuration, text, wrapped } from './fields.js';
+import { refuseUnsupported } from './unsupported.js';
 import { readUpstreamTls, type UpstreamTlsConfig } from './upstream-tls.js';
 
 /** Where a cluster's endpoints come from. */
 export type DiscoveryConfig =
   | { readonly kind: 'eds'; readonly serviceName: string }
   | { readonly kind: 'static'; readonly endpoints: readonly EndpointConfig[] }
-  | { readonly kind: 'dns'; readonly endpoints: readonly EndpointConfig[]; readonly refreshMs: number };
+  | {
+      readonly kind: 'dns';
+      readonly endpoints: readonly EndpointConfig[];
+      readonly refreshMs: number;
+      /** One address at a time stands for all that a name has. */
+      readonly logical: boolean;
+      readonly family: AddressFamily;
+    };
+
+/** Which of a name's addresses count; `prefer`: those of the other kind where there are none of this. */
+export type AddressFamily = 'any' | '4' | '6' | 'prefer-4';
 
 export type LoadBalancerKind = 'round-robin' | 'least-request' | 'random' | 'ring-hash' | 'maglev';
 
@@ -65,45 +78,46 @@ const MIN_DNS_REFRESH_MS = 1000;
 
 /** @throws InvalidXdsError */
 export function decodeCluster(bytes: Uint8Array): ClusterResource {
-  const raw = codec(messageNameOf('cluster')).decode(bytes);
+  return decodeResource('cluster', bytes, readCluster);
+}
+
+function readCluster(raw: Message, problems: Problems): ClusterResource {
+  refuseUnsupported('envoy.config.cluster.v3.Cluster', raw, '', problems);
+  checkHttpVersion(raw, problems);
   const name = text(raw.name);
-  const problems = new Problems();
   if (name === '') problems.add('name', 'is empty');
-  const discovery = readDiscovery(raw, name, problems);
-  const loadBalancer = readLoadBalancer(raw, problems);
-  const healthCheck = readHealthCheck(raw, problems);
-  const tls = readUpstreamTls(raw, problems);
-  problems.throwIfAny(name);
-  return Object.freeze({
+  return {
     name,
-    discovery,
-    loadBalancer,
-    outlier: readOutlier(raw),
-    healthCheck,
-    limits: readLimits(raw),
+    discovery: readDiscovery(raw, name, problems),
+    loadBalancer: readLoadBalancer(raw, problems),
+    outlier: readOutlier(raw, problems),
+    healthCheck: readHealthCheck(raw, problems),
+    limits: readLimits(raw, problems),
     panicThreshold: readPanicThreshold(raw),
-    tls,
-    connectTimeoutMs: durationMs(raw.connectTimeout) ?? DEFAULT_CONNECT_TIMEOUT_MS,
-  });
+    tls: readUpstreamTls(raw, problems),
+    connectTimeoutMs:
+      readDuration(raw.connectTimeout, 'connect_timeout', problems, 1) ?? DEFAULT_CONNECT_TIMEOUT_MS,
+  };
 }
 
 function readDiscovery(raw: Message, name: string, problems: Problems): DiscoveryConfig {
-  const assignment = message(raw.loadAssignment) ?? {};
   switch (raw.type ?? 'STATIC') {
-    case 'EDS':
-      return { kind: 'eds', serviceName: text(message(raw.edsClusterConfig)?.serviceName) || name };
+    case 'EDS': {
+      const eds = message(raw.edsClusterConfig) ?? {};
+      refuseUnsupported(
+        'envoy.config.cluster.v3.Cluster.EdsClusterConfig',
+        eds,
+        'eds_cluster_config',
+        problems,
+      );
+      checkConfigSource(eds.edsConfig, 'eds_cluster_config.eds_config', problems);
+      return { kind: 'eds', serviceName: text(eds.serviceName) || name };
+    }
     case 'STATIC':
-      return {
-        kind: 'static',
-        endpoints: readLocalities(assignment, 'load_assignment.endpoints', problems, () => {}),
-      };
+      return { kind: 'static', endpoints: readEndpoints(raw, checkIp, problems) };
     case 'STRICT_DNS':
     case 'LOGICAL_DNS':
-      return {
-        kind: 'dns',
-        endpoints: readLocalities(assignment, 'load_assignment.endpoints', problems, () => {}),
-        refreshMs: Math.max(MIN_DNS_REFRESH_MS, durationMs(raw.dnsRefreshRate) ?? DEFAULT_DNS_REFRESH_MS),
-      };
+      return readDns(raw, problems);
     default:
       problems.add(
         'type',
@@ -113,7 +127,44 @@ function readDiscovery(raw: Message, name: string, problems: Problems): Discover
   }
 }
 
+function readEndpoints(raw: Message, checkHost: typeof checkIp, problems: Problems) {
+  const path = 'load_assignment.endpoints';
+  return readLocalities(message(raw.loadAssignment) ?? {}, path, problems, checkHost);
+}
+
+const FAMILY: Readonly<Record<string, AddressFamily>> = {
+  V4_ONLY: '4',
+  V6_ONLY: '6',
+  V4_PREFERRED: 'prefer-4',
+};
+
+function readDns(raw: Message, problems: Problems): DiscoveryConfig {
+  const logical = raw.type === 'LOGICAL_DNS';
+  const endpoints = readEndpoints(raw, () => {}, problems);
+  if (logical && endpoints.length !== 1)
+    problems.add('load_assignment', `has ${endpoints.length} endpoints; of LOGICAL_DNS it must be one`);
+  return {
+    kind: 'dns',
+    endpoints,
+    refreshMs: Math.max(
+      MIN_DNS_REFRESH_MS,
+      readDuration(raw.dnsRefreshRate, 'dns_refresh_rate', problems) ?? DEFAULT_DNS_REFRESH_MS,
+    ),
+    logical,
+    family: FAMILY[text(raw.dnsLookupFamily)] ?? 'any',
+  };
+}
+
 const LB_PACKAGE = 'envoy.extensions.load_balancing_policies';
+/** `lb_policy`, and the type of its settings, which is also their field's name. */
+const LEGACY = 'envoy.config.cluster.v3.Cluster';
+const LEGACY_CONFIG: Readonly<Record<string, readonly [LoadBalancerKind, type: string]>> = {
+  ROUND_ROBIN: ['round-robin', 'RoundRobinLbConfig'],
+  LEAST_REQUEST: ['least-request', 'LeastRequestLbConfig'],
+  RING_HASH: ['ring-hash', 'RingHashLbConfig'],
+  MAGLEV: ['maglev', 'MaglevLbConfig'],
+  RANDOM: ['random', ''],
+};
 const POLICY_TYPES: readonly [string, LoadBalancerKind][] = [
   [`${LB_PACKAGE}.ring_hash.v3.RingHash`, 'ring-hash'],
   [`${LB_PACKAGE}.maglev.v3.Maglev`, 'maglev'],
@@ -128,25 +179,27 @@ function readLoadBalancer(raw: Message, problems: Problems): LoadBalancerConfig 
     const typed = message(policy.typedExtensionConfig)?.typedConfig;
     for (const [typeName, kind] of POLICY_TYPES) {
       const found = typed === undefined ? undefined : unpackAny(typed, typeName);
-      if (found) return loadBalancer(raw, kind, found, problems);
+      if (found === undefined) continue;
+      refuseUnsupported(typeName, found, 'load_balancing_policy', problems);
+      return loadBalancer(raw, kind, found, 'load_balancing_policy', problems);
     }
   }
   if (policies.length > 0) problems.add('load_balancing_policy', 'names no policy that is supported');
-  switch (raw.lbPolicy ?? 'ROUND_ROBIN') {
-    case 'ROUND_ROBIN':
-      return loadBalancer(raw, 'round-robin', {}, problems);
-    case 'LEAST_REQUEST':
-      return loadBalancer(raw, 'least-request', {}, problems);
-    case 'RANDOM':
-      return loadBalancer(raw, 'random', {}, problems);
-    case 'RING_HASH':
-      return loadBalancer(raw, 'ring-hash', message(raw.ringHashLbConfig) ?? {}, problems);
-    case 'MAGLEV':
-      return loadBalancer(raw, 'maglev', message(raw.maglevLbConfig) ?? {}, problems);
-    default:
-      problems.add('lb_policy', `${String(raw.lbPolicy)} is not supported`);
-      return loadBalancer(raw, 'round-robin', {}, problems);
+  return readLegacyBalancer(raw, problems);
+}
+
+function readLegacyBalancer(raw: Message, problems: Problems): LoadBalancerConfig {
+  const known = LEGACY_CONFIG[text(raw.lbPolicy) || 'ROUND_ROBIN'];
+  if (known === undefined) {
+    problems.add('lb_policy', `${String(raw.lbPolicy)} is not supported`);
+    return loadBalancer(raw, 'round-robin', {}, 'lb_policy', problems);
   }
+  const [kind, type] = known;
+  const config = message(raw[type.charAt(0).toLowerCase() + type.slice(1)]);
+  if (config === undefined) return loadBalancer(raw, kind, {}, 'lb_policy', problems);
+  const path = `${kind.replace('-', '_')}_lb_config`;
+  refuseUnsupported(`${LEGACY}.${type}`, config, path, problems);
+  return loadBalancer(raw, kind, config, path, problems);
 }
 
 /** Key of our own entry in a cluster's metadata. */
@@ -156,8 +209,10 @@ function loadBalancer(
   raw: Message,
   kind: LoadBalancerKind,
   config: Message,
+  path: string,
   problems: Problems,
 ): LoadBalancerConfig {
+  checkChoices(config, path, problems);
   const size = {
     min: wrapped(config.minimumRingSize) ?? 1024,
     max: wrapped(config.maximumRingSize) ?? 8_388_608,
@@ -168,12 +223,22 @@ function loadBalancer(
     kind,
     ringSize: proportional ? 'proportional' : size,
     tableSize: wrapped(config.tableSize) ?? 65_537,
-    slowStartMs: readSlowStart(config),
+    slowStartMs: readSlowStart(config, path, problems),
     ...hashingConfig(raw, config, problems),
   };
 }
 
+/** Least request picks among two; consistent hashing hashes by XXH64. */
+function checkChoices(config: Message, path: string, problems: Problems): void {
+  const choices = wrapped(config.choiceCount) ?? 2;
+  if (choices !== 2) problems.add(`${path}.choice_count`, `${choices} is not supported; it must be 2`);
+  if (config.hashFunction === 'MURMUR_HASH_2')
+    problems.add(`${path}.hash_function`, 'MURMUR_HASH_2 is not supported; use XX_HASH');
+}
+
 const LEAST_BALANCE_FACTOR = 100;
+
+const COMMON_LB_TYPE = 'envoy.config.cluster.v3.Cluster.CommonLbConfig';
 
 /** In the cluster with `lb_policy`, in the policy with `load_balancing_policy`. */
 function hashingConfig(
@@ -182,6 +247,7 @@ function hashingConfig(
   problems: Problems,
 ): Pick<LoadBalancerConfig, 'hashing'> {
   const common = message(raw.commonLbConfig);
+  refuseUnsupported(COMMON_LB_TYPE, common ?? {}, 'common_lb_config', problems);
   const consistent =
     message(policy.consistentHashingLbConfig) ?? message(common?.consistentHashingLbConfig) ?? {};
   const factor = wrapped(consistent.hashBalanceFactor) ?? wrapped(policy.hashBalanceFactor) ?? 0;

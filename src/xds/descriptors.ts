@@ -16,7 +16,15 @@ export interface AnyMessage {
   readonly value: Uint8Array;
 }
 
-/** Serialises one message type. `decode` throws on bytes that are no such message. */
+/** Bytes that are no message of the type that they should be. */
+export class MalformedMessageError extends Error {
+  constructor(typeName: string, cause: unknown) {
+    super(`is no valid ${typeName}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = 'MalformedMessageError';
+  }
+}
+
+/** Serialises one message type. `decode` throws a {@link MalformedMessageError} on bytes that are no such message. */
 export interface Codec {
   /** Full name, without a leading dot. */
   readonly typeName: string;
@@ -52,8 +60,40 @@ function makeCodec(typeName: string, type: protobuf.Type): Codec {
   return {
     typeName,
     encode: (message) => type.encode(type.fromObject(message)).finish() as Buffer,
-    decode: (bytes) => type.toObject(type.decode(bytes), TO_OBJECT),
+    decode: (bytes) => {
+      try {
+        return type.toObject(type.decode(bytes), TO_OBJECT);
+      } catch (cause) {
+        throw new MalformedMessageError(typeName, cause);
+      }
+    },
   };
+}
+
+/** What there is to know of a field beside its value. */
+export interface FieldDescription {
+  readonly isMap: boolean;
+  /** One of `google.protobuf`'s messages around a single value. */
+  readonly isWrapper: boolean;
+  /** Of an enum, the name that stands for its not being set. */
+  readonly zero: string | undefined;
+}
+
+/** @param field as decoded messages name it */
+export function fieldOf(typeName: string, field: string): FieldDescription | undefined {
+  const found = rootOf(typeName).lookupType(typeName).fields[field];
+  if (found === undefined) return undefined;
+  const { resolvedType } = found;
+  return {
+    isMap: found.map,
+    isWrapper: /^\.google\.protobuf\.\w+Value$/.test(resolvedType?.fullName ?? ''),
+    zero: resolvedType instanceof protobuf.Enum ? resolvedType.valuesById[0] : undefined,
+  };
+}
+
+/** Every field of a message, as decoded messages name them. */
+export function fieldNames(typeName: string): string[] {
+  return Object.keys(rootOf(typeName).lookupType(typeName).fields);
 }
 
 /** Packs a message, for a field of type `google.protobuf.Any`. */

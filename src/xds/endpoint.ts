@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import type { Locality } from '../hashing/host-shares.js';
-import { codec, type Message } from './descriptors.js';
-import { formatAddress, message, messages, Problems, text, wrapped } from './fields.js';
-import { messageNameOf } from './resource-types.js';
+import { decodeResource } from './decode-resource.js';
+import type { Message } from './descriptors.js';
+import { formatAddress, message, messages, type Problems, text, wrapped } from './fields.js';
+import { refuseUnsupported } from './unsupported.js';
 
 /** One address behind a cluster. */
 export interface EndpointConfig {
@@ -14,8 +15,11 @@ export interface EndpointConfig {
   readonly weight: number;
   /** Empty: none. */
   readonly zone: string;
-  /** `draining`: finishes what it has and keeps its sessions; nothing new goes there. */
-  readonly status: 'healthy' | 'draining' | 'unhealthy';
+  /**
+   * `draining`: finishes what it has and keeps its sessions, nothing new goes there; `degraded`: the same while there
+   * are better ones.
+   */
+  readonly status: 'healthy' | 'degraded' | 'draining' | 'unhealthy';
   /** What consistent hashing may go by, beside the address and the weight. */
   readonly hashing?: EndpointHashing | undefined;
 }
@@ -37,35 +41,39 @@ export interface AssignmentResource {
 
 /** @throws InvalidXdsError */
 export function decodeAssignment(bytes: Uint8Array): AssignmentResource {
-  const raw = codec(messageNameOf('endpoint')).decode(bytes);
-  const name = text(raw.clusterName);
-  const problems = new Problems();
-  if (name === '') problems.add('cluster_name', 'is empty');
-  const endpoints = readLocalities(raw, 'endpoints', problems, (host, path) => {
-    if (isIP(host) === 0) problems.add(path, `"${host}" is no IP address`);
+  return decodeResource('endpoint', bytes, (raw, problems) => {
+    const name = text(raw.clusterName);
+    if (name === '') problems.add('cluster_name', 'is empty');
+    return { name, endpoints: readLocalities(raw, 'endpoints', problems, checkIp) };
   });
-  problems.throwIfAny(name);
-  return Object.freeze({ name, endpoints });
 }
+
+export function checkIp(host: string, path: string, problems: Problems): void {
+  if (isIP(host) === 0) problems.add(path, `"${host}" is no IP address`);
+}
+
+const ASSIGNMENT = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
 
 /** Reads the localities of an assignment, either discovered or inside a cluster. */
 export function readLocalities(
   assignment: Message,
   path: string,
   problems: Problems,
-  checkHost: (host: string, path: string) => void,
+  checkHost: typeof checkIp,
 ): readonly EndpointConfig[] {
+  refuseUnsupported(ASSIGNMENT, assignment, '', problems);
+  refuseUnsupported(`${ASSIGNMENT}.Policy`, message(assignment.policy) ?? {}, 'policy', problems);
   const seen = new Map<string, EndpointConfig>();
   messages(assignment.endpoints).forEach((locality, l) => {
-    if (Number(locality.priority ?? 0) !== 0)
-      problems.add(`${path}[${l}].priority`, 'is not supported; all endpoints must be of priority 0');
+    const at = `${path}[${l}]`;
+    refuseUnsupported('envoy.config.endpoint.v3.LocalityLbEndpoints', locality, at, problems);
     const where = readLocality(locality);
     messages(locality.lbEndpoints).forEach((lbEndpoint, e) => {
-      const at = `${path}[${l}].lb_endpoints[${e}]`;
-      const endpoint = readEndpoint(lbEndpoint, where, at, problems);
+      const here = `${at}.lb_endpoints[${e}]`;
+      const endpoint = readEndpoint(lbEndpoint, where, here, problems);
       if (endpoint === undefined) return;
-      checkHost(endpoint.host, at);
-      if (seen.has(endpoint.address)) problems.add(at, `${endpoint.address} is listed twice`);
+      checkHost(endpoint.host, here, problems);
+      if (seen.has(endpoint.address)) problems.add(here, `${endpoint.address} is listed twice`);
       seen.set(endpoint.address, endpoint);
     });
   });
@@ -90,7 +98,7 @@ function readEndpoint(
   path: string,
   problems: Problems,
 ): EndpointConfig | undefined {
-  const socket = message(message(message(lbEndpoint.endpoint)?.address)?.socketAddress);
+  const socket = readSocketAddress(lbEndpoint, path, problems);
   const host = text(socket?.address);
   const port = Number(socket?.portValue ?? 0);
   if (host === '' || port < 1 || port > 65_535) {
@@ -114,6 +122,18 @@ function readEndpoint(
   });
 }
 
+function readSocketAddress(lbEndpoint: Message, path: string, problems: Problems): Message | undefined {
+  refuseUnsupported('envoy.config.endpoint.v3.LbEndpoint', lbEndpoint, path, problems);
+  const endpoint = message(lbEndpoint.endpoint) ?? {};
+  refuseUnsupported('envoy.config.endpoint.v3.Endpoint', endpoint, `${path}.endpoint`, problems);
+  const address = message(endpoint.address) ?? {};
+  refuseUnsupported('envoy.config.core.v3.Address', address, `${path}.endpoint.address`, problems);
+  const socket = message(address.socketAddress);
+  const at = `${path}.endpoint.address.socket_address`;
+  refuseUnsupported('envoy.config.core.v3.SocketAddress', socket ?? {}, at, problems);
+  return socket;
+}
+
 interface Where {
   readonly zone: string;
   readonly locality: Locality;
@@ -135,6 +155,8 @@ function readStatus(status: unknown): EndpointConfig['status'] {
   switch (status) {
     case 'DRAINING':
       return 'draining';
+    case 'DEGRADED':
+      return 'degraded';
     case 'UNHEALTHY':
     case 'TIMEOUT':
       return 'unhealthy';

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { programSizeBound, regexProblem } from '../model/regular-expression.js';
 import type { Message } from './descriptors.js';
 
 /** A resource that cannot be used, with every reason: one NACK names them all. */
@@ -12,35 +13,39 @@ export class InvalidXdsError extends Error {
   }
 }
 
+/** Most problems of one resource that are told apart. */
+const MAX_PROBLEMS = 100;
+/** Most instructions of all regular expressions of one resource together, some tens of megabytes. */
+const MAX_REGEX_SIZE = 200_000;
+
 /** Collects what is wrong with one resource while it is being decoded. */
 export class Problems {
   readonly found: string[] = [];
+  private regexSize = 0;
 
   add(path: string, message: string): void {
-    this.found.push(path === '' ? message : `${path}: ${message}`);
+    if (this.found.length < MAX_PROBLEMS) this.found.push(path === '' ? message : `${path}: ${message}`);
+    else if (this.found.length === MAX_PROBLEMS) this.found.push('and more');
+  }
+
+  /** Adds what is wrong with a regular expression. @returns whether it can be used */
+  checkRegex(pattern: string, path: string): boolean {
+    const before = this.regexSize;
+    this.regexSize += programSizeBound(pattern);
+    // What comes after the one that went too far is not looked at.
+    if (before > MAX_REGEX_SIZE) return false;
+    const problem =
+      this.regexSize > MAX_REGEX_SIZE
+        ? `is one regular expression too many: a resource’s may have ${MAX_REGEX_SIZE} instructions together`
+        : regexProblem(pattern);
+    if (problem !== undefined) this.add(path, problem);
+    return problem === undefined;
   }
 
   /** @throws InvalidXdsError if anything was found. */
   throwIfAny(resourceName: string): void {
     if (this.found.length > 0) throw new InvalidXdsError(resourceName, this.found);
   }
-
-  /**
-   * Names every field that is present but neither handled nor harmless, so that nothing that would change
-   * a request's fate is ignored in silence.
-   */
-  refuseOthers(message: Message, path: string, known: ReadonlySet<string>): void {
-    for (const [field, value] of Object.entries(message)) {
-      if (known.has(field) || isAbsent(value)) continue;
-      this.add(path === '' ? field : `${path}.${field}`, 'is not supported');
-    }
-  }
-}
-
-function isAbsent(value: unknown): boolean {
-  if (value === undefined || value === null || value === false || value === '' || value === 0) return true;
-  if (value instanceof Uint8Array || Array.isArray(value)) return value.length === 0;
-  return false;
 }
 
 export function messages(value: unknown): readonly Message[] {
@@ -66,11 +71,35 @@ export function wrappedBool(value: unknown): boolean | undefined {
   return holder === undefined ? undefined : holder.value === true;
 }
 
+/** An `envoy.type.v3.Percent`, from 0 to 100 whatever it says; undefined where it is absent. */
+export function percentage(value: unknown): number | undefined {
+  const percent = message(value);
+  if (percent === undefined) return undefined;
+  const number = Number(percent.value ?? 0);
+  return Number.isNaN(number) ? 0 : Math.min(100, Math.max(0, number));
+}
+
 /** A `google.protobuf.Duration` in milliseconds. */
 export function durationMs(value: unknown): number | undefined {
   const duration = message(value);
   if (duration === undefined) return undefined;
   return Number(duration.seconds ?? 0) * 1000 + Number(duration.nanos ?? 0) / 1e6;
+}
+
+/** Longest duration (`google.protobuf.Duration`): about 10,000 years. */
+const MAX_DURATION_MS = 315_576_000_000_000;
+
+/** The same, where a negative one is a problem. @param leastMs the shortest that is right */
+export function readDuration(
+  value: unknown,
+  path: string,
+  problems: Problems,
+  leastMs = 0,
+): number | undefined {
+  const ms = durationMs(value);
+  if (ms === undefined || (ms >= leastMs && ms <= MAX_DURATION_MS)) return ms;
+  problems.add(path, `${ms / 1000} s is no duration that can be used; the least is ${leastMs / 1000} s`);
+  return leastMs;
 }
 
 /** Milliseconds as a `google.protobuf.Duration`. */

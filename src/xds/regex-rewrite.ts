@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js';
 import { message, type Problems, text } from './fields.js';
+import { refuseUnsupported } from './unsupported.js';
 
 /** Envoy's `RegexMatchAndSubstitute`: every match of the pattern gives way to the substitution. */
 export interface RegexRewrite {
@@ -13,14 +14,14 @@ export interface RegexRewrite {
 export function readRegexRewrite(raw: unknown, path: string, problems: Problems): RegexRewrite | undefined {
   const rewrite = message(raw);
   if (rewrite === undefined) return undefined;
-  const pattern = text(message(rewrite.pattern)?.regex);
+  const matcher = message(rewrite.pattern) ?? {};
+  refuseUnsupported('envoy.type.matcher.v3.RegexMatcher', matcher, `${path}.pattern`, problems);
+  const pattern = text(matcher.regex);
   const substitution = readSubstitution(text(rewrite.substitution));
-  try {
+  if (problems.checkRegex(pattern, `${path}.pattern`)) {
     const groups = RE2JS.compile(pattern).groupCount();
     if (substitution.some((part) => typeof part === 'number' && part > groups))
       problems.add(`${path}.substitution`, `names a group that the pattern has not: it has ${groups}`);
-  } catch (cause) {
-    problems.add(`${path}.pattern`, `is no RE2 regular expression: ${(cause as Error).message}`);
   }
   return { pattern, substitution };
 }

@@ -1,26 +1,12 @@
-import { isGuardedHeader, isHeaderValue, isTargetPath } from '../http/guarded-headers.js';
-import { type Message, unpackAny } from './descriptors.js';
-import { durationMs, message, messages, type Problems, text, wrappedBool } from './fields.js';
+import { RE2JS } from 're2js';
+import { isTargetPath } from '../http/guarded-headers.js';
+import type { Message } from './descriptors.js';
+import { message, messages, type Problems, text } from './fields.js';
 import { type RegexRewrite, readRegexRewrite } from './regex-rewrite.js';
-import { readFraction } from './route-match.js';
+import { type PathMatchConfig, readRuntimeFraction } from './route-match.js';
+import { refuseUnsupported } from './unsupported.js';
 
-/** What a route does to a request or a response on its way. */
-
-export interface HeaderChange {
-  /** As written. */
-  readonly name: string;
-  readonly value: string;
-  /** `add` puts another field beside what is there, `set` one in its place. */
-  readonly kind: 'set' | 'add';
-}
-
-export interface HeaderChanges {
-  readonly changes: readonly HeaderChange[];
-  /** Lower case. */
-  readonly removed: readonly string[];
-}
-
-export const NO_CHANGES: HeaderChanges = { changes: [], removed: [] };
+/** What a route does to a request on its way. */
 
 export interface RewriteConfig {
   readonly path: RegexRewrite | undefined;
@@ -44,85 +30,54 @@ export interface MirrorConfig {
   readonly cluster: string;
   /** 0 to 1. */
   readonly fraction: number;
+  /** Copies are for `HOST-shadow`, as Envoy has it unless told otherwise. */
+  readonly marksHost: boolean;
 }
 
-export interface FaultConfig {
-  readonly delayMs: number;
-  readonly delayFraction: number;
-  /** 0: none. */
-  readonly abortStatus: number;
-  readonly abortFraction: number;
-}
-
-/** Reads `request_headers_to_add` and `…_to_remove`, or the response's. */
-export function readHeaderChanges(
-  raw: Message,
-  which: 'request' | 'response',
+/** @param match of the route: what a prefix takes the place of */
+export function readRewrite(
+  action: Message,
+  match: PathMatchConfig,
   path: string,
   problems: Problems,
-): HeaderChanges {
-  const field = `${path}.${which}_headers_to`;
-  const added = messages(raw[`${which}HeadersToAdd`]).map((option, i) =>
-    readHeaderChange(option, `${field}_add[${i}]`, problems),
-  );
-  const removed = ((raw[`${which}HeadersToRemove`] as string[] | undefined) ?? []).map((name) =>
-    name.toLowerCase(),
-  );
-  for (const name of removed) if (isGuardedHeader(name)) refuseGuarded(name, `${field}_remove`, problems);
-  return added.length === 0 && removed.length === 0 ? NO_CHANGES : { changes: added, removed };
-}
-
-function readHeaderChange(option: Message, path: string, problems: Problems): HeaderChange {
-  const header = message(option.header);
-  const name = text(header?.key);
-  if (!HEADER_NAME.test(name)) problems.add(`${path}.header.key`, `"${name}" is no header name`);
-  if (isGuardedHeader(name.toLowerCase())) refuseGuarded(name, path, problems);
-  const action = text(option.appendAction);
-  if (action === 'ADD_IF_ABSENT' || action === 'OVERWRITE_IF_EXISTS')
-    problems.add(`${path}.append_action`, `${action} is not supported`);
-  // `append` is the field that `append_action` took the place of.
-  const overwrites = action === 'OVERWRITE_IF_EXISTS_OR_ADD' || wrappedBool(option.append) === false;
-  const value = readHeaderValue(text(header?.value), `${path}.header.value`, problems);
-  return { name, value, kind: overwrites ? 'set' : 'add' };
-}
-
-/** RFC 9110 section 5.6.2. */
-const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
-function refuseGuarded(name: string, path: string, problems: Problems): void {
-  problems.add(path, `"${name}" frames a message or belongs to one hop; it cannot be changed`);
-}
-
-/** Envoy's values are format strings: `%%` is a percent sign, `%COMMAND%` something that is not known here. */
-function readHeaderValue(value: string, path: string, problems: Problems): string {
-  if (value.replaceAll('%%', '').includes('%'))
-    problems.add(path, 'has a command operator (%…%), which is not supported');
-  const plain = value.replaceAll('%%', '%');
-  if (!isHeaderValue(plain)) problems.add(path, 'has a character that no header value may have');
-  return plain;
-}
-
-export function readRewrite(action: Message, path: string, problems: Problems): RewriteConfig | undefined {
+): RewriteConfig | undefined {
   const host = readHost(action.hostRewriteLiteral, `${path}.host_rewrite_literal`, problems);
-  const regex = readPathRewrite(action.regexRewrite, `${path}.regex_rewrite`, problems);
-  if (text(action.prefixRewrite) !== '')
-    problems.add(`${path}.prefix_rewrite`, 'is not supported; use regex_rewrite');
-  return host === '' && regex === undefined ? undefined : { path: regex, host };
+  const rewrite = readPathRewrite(action, match, path, problems);
+  return host === '' && rewrite === undefined ? undefined : { path: rewrite, host };
 }
 
 /** What may stand in `Host` and in a URL (RFC 9110 section 7.2), more or less. */
-function readHost(raw: unknown, path: string, problems: Problems): string {
+export function readHost(raw: unknown, path: string, problems: Problems): string {
   const host = text(raw);
   if (!/^[A-Za-z0-9._:[\]-]*$/.test(host)) problems.add(path, `"${host}" is no host`);
   return host;
 }
 
-function readPathRewrite(raw: unknown, path: string, problems: Problems): RegexRewrite | undefined {
+/** `regex_rewrite`, or `prefix_rewrite` as one: what the match took is replaced, a regular expression's being all. */
+function readPathRewrite(
+  raw: Message,
+  match: PathMatchConfig,
+  path: string,
+  problems: Problems,
+): RegexRewrite | undefined {
+  const prefix = text(raw.prefixRewrite);
+  if (prefix === '') return readRegex(raw.regexRewrite, `${path}.regex_rewrite`, problems);
+  if (message(raw.regexRewrite)) problems.add(`${path}.prefix_rewrite`, 'goes without regex_rewrite');
+  checkWritten([prefix], `${path}.prefix_rewrite`, problems);
+  const matched =
+    match.kind === 'regex' ? '.*' : `${match.ignoreCase ? '(?i)' : ''}${RE2JS.quote(match.value)}`;
+  return { pattern: `^${matched}`, substitution: [prefix] };
+}
+
+function readRegex(raw: unknown, path: string, problems: Problems): RegexRewrite | undefined {
   const rewrite = readRegexRewrite(raw, path, problems);
-  const written = rewrite?.substitution.filter((part) => typeof part === 'string').join('') ?? '';
-  if (!isTargetPath(`/${written}`))
-    problems.add(`${path}.substitution`, 'has a character that no path may have');
+  checkWritten(rewrite?.substitution ?? [], `${path}.substitution`, problems);
   return rewrite;
+}
+
+function checkWritten(parts: RegexRewrite['substitution'], path: string, problems: Problems): void {
+  const written = parts.filter((part) => typeof part === 'string').join('');
+  if (!isTargetPath(`/${written}`)) problems.add(path, 'has a character that no path may have');
 }
 
 const REDIRECT_STATUS: Readonly<Record<string, number>> = {
@@ -132,46 +87,45 @@ const REDIRECT_STATUS: Readonly<Record<string, number>> = {
   TEMPORARY_REDIRECT: 307,
   PERMANENT_REDIRECT: 308,
 };
+const MAX_PORT = 65_535;
 
-export function readRedirect(raw: Message, path: string, problems: Problems): RedirectConfig {
+/** @param match as for {@link readRewrite} */
+export function readRedirect(
+  raw: Message,
+  match: PathMatchConfig,
+  path: string,
+  problems: Problems,
+): RedirectConfig {
+  refuseUnsupported('envoy.config.route.v3.RedirectAction', raw, path, problems);
   const scheme = raw.httpsRedirect === true ? 'https' : text(raw.schemeRedirect);
   const newPath = text(raw.pathRedirect);
+  const port = Number(raw.portRedirect ?? 0);
   if (!/^(?:https?)?$/.test(scheme)) problems.add(`${path}.scheme_redirect`, `"${scheme}" is not supported`);
   if (newPath !== '' && !isTargetPath(newPath))
     problems.add(`${path}.path_redirect`, 'is no path; one with a query is not supported');
-  if (text(raw.prefixRewrite) !== '')
-    problems.add(`${path}.prefix_rewrite`, 'is not supported; use regex_rewrite');
+  if (port > MAX_PORT) problems.add(`${path}.port_redirect`, `${port} is no port`);
   return {
     scheme,
     host: readHost(raw.hostRedirect, `${path}.host_redirect`, problems),
-    port: Number(raw.portRedirect ?? 0),
+    port,
     path: newPath,
-    rewrite: readPathRewrite(raw.regexRewrite, `${path}.regex_rewrite`, problems),
+    rewrite: readPathRewrite(raw, match, path, problems),
     keepsQuery: raw.stripQuery !== true,
     status: REDIRECT_STATUS[text(raw.responseCode)] ?? 301,
   };
 }
 
-export function readMirrors(action: Message): MirrorConfig[] {
-  return messages(action.requestMirrorPolicies).map((policy) => ({
-    cluster: text(policy.cluster),
-    fraction: readFraction(message(policy.runtimeFraction)?.defaultValue),
-  }));
-}
-
-export const FAULT_FILTER = 'envoy.filters.http.fault';
-export const FAULT_TYPE = 'envoy.extensions.filters.http.fault.v3.HTTPFault';
-
-/** The fault that a route asks for in `typed_per_filter_config`. */
-export function readFault(perFilterConfig: unknown): FaultConfig | undefined {
-  const any = message(perFilterConfig)?.[FAULT_FILTER];
-  const fault = any === undefined ? undefined : unpackAny(any, FAULT_TYPE);
-  if (fault === undefined) return undefined;
-  const [delay, abort] = [message(fault.delay), message(fault.abort)];
-  return {
-    delayMs: durationMs(delay?.fixedDelay) ?? 0,
-    delayFraction: delay === undefined ? 0 : readFraction(delay.percentage),
-    abortStatus: Number(abort?.httpStatus ?? 0),
-    abortFraction: abort === undefined ? 0 : readFraction(abort.percentage),
-  };
+/** Reads the `request_mirror_policies` of any of the messages that have them. */
+export function readMirrors(raw: Message, path: string, problems: Problems): MirrorConfig[] {
+  return messages(raw.requestMirrorPolicies).map((policy, i) => {
+    const at = `${path === '' ? '' : `${path}.`}request_mirror_policies[${i}]`;
+    refuseUnsupported('envoy.config.route.v3.RouteAction.RequestMirrorPolicy', policy, at, problems);
+    const cluster = text(policy.cluster);
+    if (cluster === '') problems.add(`${at}.cluster`, 'is empty');
+    return {
+      cluster,
+      fraction: readRuntimeFraction(policy.runtimeFraction, `${at}.runtime_fraction`, problems),
+      marksHost: policy.disableShadowHostSuffixAppend !== true,
+    };
+  });
 }

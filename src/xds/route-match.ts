@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import type { Message } from './descriptors.js';
 import { message, messages, type Problems, text, wrappedBool } from './fields.js';
+import { refuseUnsupported } from './unsupported.js';
 
 /** How one text is compared. A regular expression matches the whole text. */
 export type TextMatch =
@@ -44,26 +45,15 @@ export interface RouteMatchConfig {
   readonly fraction: number;
 }
 
-const KNOWN_MATCH_FIELDS = new Set([
-  'prefix',
-  'path',
-  'safeRegex',
-  'pathSeparatedPrefix',
-  'caseSensitive',
-  'runtimeFraction',
-  'headers',
-  'queryParameters',
-]);
-
 export function readRouteMatch(raw: Message, path: string, problems: Problems): RouteMatchConfig {
-  problems.refuseOthers(raw, path, KNOWN_MATCH_FIELDS);
+  refuseUnsupported('envoy.config.route.v3.RouteMatch', raw, path, problems);
   return Object.freeze({
     path: readPath(raw, path, problems),
     headers: messages(raw.headers).map((header, i) => readHeader(header, `${path}.headers[${i}]`, problems)),
     query: messages(raw.queryParameters).map((query, i) =>
       readQuery(query, `${path}.query_parameters[${i}]`, problems),
     ),
-    fraction: readFraction(message(raw.runtimeFraction)?.defaultValue),
+    fraction: readRuntimeFraction(raw.runtimeFraction, `${path}.runtime_fraction`, problems),
   });
 }
 
@@ -72,7 +62,7 @@ function readPath(raw: Message, path: string, problems: Problems): PathMatchConf
   if (typeof raw.path === 'string') return { kind: 'exact', value: raw.path, ignoreCase };
   if (typeof raw.pathSeparatedPrefix === 'string')
     return { kind: 'segment-prefix', value: raw.pathSeparatedPrefix, ignoreCase };
-  if (message(raw.safeRegex)) return readPathRegex(readRegex(raw.safeRegex, `${path}.safe_regex`, problems));
+  if (message(raw.safeRegex)) return readPathRegex(raw.safeRegex, `${path}.safe_regex`, problems);
   if (typeof raw.prefix === 'string') return { kind: 'prefix', value: raw.prefix, ignoreCase };
   problems.add(path, 'needs one of prefix, path, safe_regex and path_separated_prefix');
   return { kind: 'prefix', value: '/', ignoreCase };
@@ -92,28 +82,25 @@ export function segmentPrefixRegex(prefix: string): string {
 }
 
 /** A regular expression costs microseconds, a prefix nanoseconds: what {@link segmentPrefixRegex} wrote is read back. */
-function readPathRegex(pattern: string): PathMatchConfig {
+function readPathRegex(raw: unknown, path: string, problems: Problems): PathMatchConfig {
+  const pattern = text(message(raw)?.regex);
   if (pattern.endsWith(OTHER_SEGMENTS)) {
     const value = pattern.slice(0, -OTHER_SEGMENTS.length).replace(/\\(.)/gs, '$1');
     if (segmentPrefixRegex(value) === pattern) return { kind: 'segment-prefix', value, ignoreCase: false };
   }
-  return { kind: 'regex', pattern };
+  return { kind: 'regex', pattern: readRegex(raw, path, problems) };
 }
 
 function readRegex(raw: unknown, path: string, problems: Problems): string {
-  const pattern = text(message(raw)?.regex);
-  try {
-    RE2JS.compile(pattern);
-  } catch (cause) {
-    problems.add(
-      path,
-      `is no RE2 regular expression: ${cause instanceof Error ? cause.message : String(cause)}`,
-    );
-  }
+  const matcher = message(raw) ?? {};
+  refuseUnsupported('envoy.type.matcher.v3.RegexMatcher', matcher, path, problems);
+  const pattern = text(matcher.regex);
+  problems.checkRegex(pattern, path);
   return pattern;
 }
 
 export function readHeader(raw: Message, path: string, problems: Problems): HeaderMatchConfig {
+  refuseUnsupported('envoy.config.route.v3.HeaderMatcher', raw, path, problems);
   const name = text(raw.name).toLowerCase();
   if (name === '') problems.add(`${path}.name`, 'is empty');
   return {
@@ -145,6 +132,7 @@ function readHeaderValue(raw: Message, path: string, problems: Problems): TextMa
 }
 
 function readQuery(raw: Message, path: string, problems: Problems): QueryMatchConfig {
+  refuseUnsupported('envoy.config.route.v3.QueryParameterMatcher', raw, path, problems);
   const stringMatch = message(raw.stringMatch);
   const match: TextMatch = stringMatch
     ? readString(stringMatch, `${path}.string_match`, problems)
@@ -153,6 +141,7 @@ function readQuery(raw: Message, path: string, problems: Problems): QueryMatchCo
 }
 
 function readString(raw: Message, path: string, problems: Problems): TextMatch {
+  refuseUnsupported('envoy.type.matcher.v3.StringMatcher', raw, path, problems);
   const ignoreCase = raw.ignoreCase === true;
   for (const kind of ['exact', 'prefix', 'suffix', 'contains'] as const) {
     if (typeof raw[kind] === 'string') return { kind, value: raw[kind], ignoreCase };
@@ -169,9 +158,17 @@ const FRACTION_DENOMINATOR: Record<string, number> = {
   MILLION: 1_000_000,
 };
 
+/** A `RuntimeFractionalPercent`; absent, it is everything. */
+export function readRuntimeFraction(raw: unknown, path: string, problems: Problems): number {
+  const runtime = message(raw);
+  if (runtime === undefined) return 1;
+  refuseUnsupported('envoy.config.core.v3.RuntimeFractionalPercent', runtime, path, problems);
+  return readFraction(runtime.defaultValue);
+}
+
+/** A `FractionalPercent`, as 0 to 1; absent, it is 0, as with Envoy. */
 export function readFraction(raw: unknown): number {
-  const fraction = message(raw);
-  if (fraction === undefined) return 1;
+  const fraction = message(raw) ?? {};
   const denominator = FRACTION_DENOMINATOR[text(fraction.denominator) || 'HUNDRED'] ?? 100;
   return Math.min(1, Number(fraction.numerator ?? 0) / denominator);
 }

@@ -1,47 +1,31 @@
-import { IDEMPOTENT_METHODS } from '../http/methods.js';
-import { codec, type Message } from './descriptors.js';
-import { durationMs, message, messages, Problems, text, wrapped, wrappedBool } from './fields.js';
+import { decodeResource } from './decode-resource.js';
+import type { Message } from './descriptors.js';
+import { type FaultConfig, readFaultOverride } from './fault.js';
+import { message, messages, type Problems, readDuration, text, wrappedBool } from './fields.js';
 import { type HashPolicyConfig, readHashPolicy } from './hash-policy.js';
+import { type LevelledChanges, NO_CHANGES, nested, readHeaderChanges } from './header-changes.js';
+import { filterEntries } from './per-filter-config.js';
 import {
   type RoutePolicyConfig,
   readRoutePolicy,
   readServicePolicy,
   type ServicePolicyConfig,
 } from './policy.js';
-import { messageNameOf } from './resource-types.js';
+import { type RetryConfig, readRetry } from './retry.js';
 import {
-  type FaultConfig,
-  type HeaderChanges,
   type MirrorConfig,
   type RedirectConfig,
   type RewriteConfig,
-  readFault,
-  readHeaderChanges,
   readMirrors,
   readRedirect,
   readRewrite,
 } from './route-changes.js';
-import { type RouteMatchConfig, readHeader, readRouteMatch } from './route-match.js';
+import { refuseOtherRouteFilters } from './route-filters.js';
+import { type RouteMatchConfig, readRouteMatch } from './route-match.js';
 import { readStatefulSessionOverride, type StatefulSessionConfig } from './stateful-session.js';
-
-export interface WeightedClusterConfig {
-  readonly cluster: string;
-  readonly weight: number;
-}
-
-export interface RetryConfig {
-  /** Retries, not counting the first try. */
-  readonly retries: number;
-  readonly on: ReadonlySet<RetryCondition>;
-  readonly statuses: ReadonlySet<number>;
-  /** Methods of requests that may be sent again once an upstream may have seen them. */
-  readonly methods: ReadonlySet<string>;
-  readonly perTryTimeoutMs: number;
-  readonly backOffBaseMs: number;
-  readonly backOffMaxMs: number;
-}
-
-export type RetryCondition = 'connect-failure' | 'reset' | 'gateway-error' | '5xx';
+import { refuseUnsupported } from './unsupported.js';
+import { readUpgrades } from './upgrades.js';
+import { readSplit, type WeightedClusterConfig } from './weighted-clusters.js';
 
 export interface RouteConfig {
   readonly name: string;
@@ -52,19 +36,22 @@ export interface RouteConfig {
   readonly hashPolicy: readonly HashPolicyConfig[];
   /** For the whole request, retries included; 0: none. */
   readonly timeoutMs: number;
-  /** Without a byte in either direction; 0: none. */
-  readonly idleTimeoutMs: number;
+  /** The same, from where gRPC says it; undefined: as the listener has it. */
+  readonly maxStreamMs: number | undefined;
+  /** Without a byte in either direction; 0: none; undefined: as the listener has it. */
+  readonly idleTimeoutMs: number | undefined;
   readonly retry: RetryConfig | undefined;
   readonly policy: RoutePolicyConfig | undefined;
   /** Undefined: as the virtual host has it. */
   readonly statefulSession: StatefulSessionConfig | 'disabled' | undefined;
-  readonly requestHeaders: HeaderChanges;
-  readonly responseHeaders: HeaderChanges;
+  /** Of the route and of what is around it. */
+  readonly headers: LevelledChanges;
   readonly rewrite: RewriteConfig | undefined;
   /** Set: the request goes nowhere, the caller is sent elsewhere. */
   readonly redirect: RedirectConfig | undefined;
   readonly mirrors: readonly MirrorConfig[];
-  readonly fault: FaultConfig | undefined;
+  /** Undefined: as the listener has it. */
+  readonly fault: FaultConfig | 'disabled' | undefined;
 }
 
 export interface VirtualHostConfig {
@@ -80,40 +67,81 @@ export interface VirtualHostConfig {
 export interface RouteConfigurationResource {
   readonly name: string;
   readonly virtualHosts: readonly VirtualHostConfig[];
+  /** The port of a request's authority does not count when its virtual host is looked for. */
+  readonly ignoresPort: boolean;
+}
+
+/** What a level says for those inside it. */
+interface Level {
+  readonly headers: LevelledChanges;
+  readonly mirrors: readonly MirrorConfig[];
+  readonly fault: FaultConfig | 'disabled' | undefined;
+  readonly retry: Message | undefined;
+  readonly mostSpecificWins: boolean;
 }
 
 /** Envoy's default for a whole request. */
 const DEFAULT_ROUTE_TIMEOUT_MS = 15_000;
-const DEFAULT_BACK_OFF_BASE_MS = 25;
 
 /** @throws InvalidXdsError */
 export function decodeRouteConfiguration(bytes: Uint8Array): RouteConfigurationResource {
-  return readRouteConfiguration(codec(messageNameOf('route')).decode(bytes));
+  return decodeResource('route', bytes, (raw, problems) => readRouteConfiguration(raw, '', problems));
 }
 
-/** @throws InvalidXdsError */
-export function readRouteConfiguration(raw: Message): RouteConfigurationResource {
+export function readRouteConfiguration(
+  raw: Message,
+  path: string,
+  problems: Problems,
+): RouteConfigurationResource {
+  const at = path === '' ? '' : `${path}.`;
+  refuseUnsupported('envoy.config.route.v3.RouteConfiguration', raw, path, problems);
   const name = text(raw.name);
-  const problems = new Problems();
-  if (name === '') problems.add('name', 'is empty');
+  if (name === '') problems.add(`${at}name`, 'is empty');
+  const outermost: Level = {
+    headers: NO_CHANGES,
+    mirrors: [],
+    fault: undefined,
+    retry: undefined,
+    mostSpecificWins: raw.mostSpecificHeaderMutationsWins === true,
+  };
+  const level = readLevel(raw, outermost, path, problems);
   const virtualHosts = messages(raw.virtualHosts).map((host, i) =>
-    readVirtualHost(host, `virtual_hosts[${i}]`, problems),
+    readVirtualHost(host, level, `${at}virtual_hosts[${i}]`, problems),
   );
+  checkDomains(virtualHosts, `${at}virtual_hosts`, problems);
+  return Object.freeze({ name, virtualHosts, ignoresPort: raw.ignorePortInHostMatching === true });
+}
+
+function checkDomains(hosts: readonly VirtualHostConfig[], path: string, problems: Problems): void {
   const domains = new Set<string>();
-  for (const domain of virtualHosts.flatMap((host) => host.domains)) {
-    if (domains.has(domain)) problems.add('virtual_hosts', `the domain "${domain}" is listed twice`);
+  for (const domain of hosts.flatMap((host) => host.domains)) {
+    if (domains.has(domain)) problems.add(path, `the domain "${domain}" is listed twice`);
     domains.add(domain);
   }
-  problems.throwIfAny(name);
-  return Object.freeze({ name, virtualHosts });
 }
 
-function readVirtualHost(raw: Message, path: string, problems: Problems): VirtualHostConfig {
+/** What a route configuration, a virtual host or a route says that holds for what is inside it, if that says nothing. */
+function readLevel(raw: Message, outer: Level, path: string, problems: Problems): Level {
+  const entries = filterEntries(raw.typedPerFilterConfig, path, problems);
+  refuseOtherRouteFilters(entries, path, problems);
+  const own = readMirrors(raw, path, problems);
+  const headers = readHeaderChanges(raw, path, problems);
+  return {
+    headers: nested(headers, outer.headers, outer.mostSpecificWins),
+    mirrors: own.length > 0 ? own : outer.mirrors,
+    fault: readFaultOverride(entries, path, problems) ?? outer.fault,
+    retry: message(raw.retryPolicy) ?? outer.retry,
+    mostSpecificWins: outer.mostSpecificWins,
+  };
+}
+
+function readVirtualHost(raw: Message, outer: Level, path: string, problems: Problems): VirtualHostConfig {
+  refuseUnsupported('envoy.config.route.v3.VirtualHost', raw, path, problems);
   const domains = ((raw.domains as string[] | undefined) ?? []).map((domain) => domain.toLowerCase());
   if (domains.length === 0) problems.add(`${path}.domains`, 'is empty');
-  const hostRetry = message(raw.retryPolicy);
+  const level = readLevel(raw, outer, path, problems);
   const routes = messages(raw.routes).map((route, i) =>
-    readRoute(route, hostRetry, `${path}.routes[${i}]`, problems),
+    readRoute(route, level, `${path}.routes[${i}]`, problems),
   );
   return Object.freeze({
     name: text(raw.name),
@@ -124,103 +152,62 @@ function readVirtualHost(raw: Message, path: string, problems: Problems): Virtua
   });
 }
 
-function readRoute(
-  raw: Message,
-  hostRetry: Message | undefined,
-  path: string,
-  problems: Problems,
-): RouteConfig {
-  const action = message(raw.route);
-  const redirect = message(raw.redirect);
-  if (action === undefined && redirect === undefined) {
-    problems.add(path, 'has neither route nor redirect; direct_response is not supported');
-  }
-  const forward = action ?? {};
-  const retry = message(forward.retryPolicy) ?? hostRetry;
+function readRoute(raw: Message, outer: Level, path: string, problems: Problems): RouteConfig {
+  refuseUnsupported('envoy.config.route.v3.Route', raw, path, problems);
+  const [action, redirect] = [message(raw.route), message(raw.redirect)];
+  if (action === undefined && redirect === undefined) problems.add(path, 'has neither route nor redirect');
+  const { headers, fault } = readLevel(raw, outer, path, problems);
+  const match = readRouteMatch(message(raw.match) ?? {}, `${path}.match`, problems);
   return Object.freeze({
     name: text(raw.name),
-    match: readRouteMatch(message(raw.match) ?? {}, `${path}.match`, problems),
-    split: action ? readSplit(action, `${path}.route`, problems) : [],
-    useHashPolicy: wrappedBool(message(forward.weightedClusters)?.useHashPolicy) === true,
-    hashPolicy: messages(forward.hashPolicy).flatMap(
-      (p, i) => readHashPolicy(p, `${path}.route.hash_policy[${i}]`, problems) ?? [],
-    ),
-    timeoutMs: durationMs(forward.timeout) ?? DEFAULT_ROUTE_TIMEOUT_MS,
-    idleTimeoutMs: durationMs(forward.idleTimeout) ?? 0,
-    retry: retry && readRetry(retry, `${path}.route.retry_policy`, problems),
+    match,
+    ...readAction(action, match, { ...outer, headers, fault }, `${path}.route`, problems),
     policy: readRoutePolicy(raw.typedPerFilterConfig),
     statefulSession: readStatefulSessionOverride(raw.typedPerFilterConfig, path, problems),
-    requestHeaders: readHeaderChanges(raw, 'request', path, problems),
-    responseHeaders: readHeaderChanges(raw, 'response', path, problems),
-    rewrite: readRewrite(forward, `${path}.route`, problems),
-    redirect: redirect && readRedirect(redirect, `${path}.redirect`, problems),
-    mirrors: readMirrors(forward),
-    fault: readFault(raw.typedPerFilterConfig),
+    headers,
+    redirect: redirect && readRedirect(redirect, match.path, `${path}.redirect`, problems),
+    fault,
   });
 }
 
-function readSplit(action: Message, path: string, problems: Problems): readonly WeightedClusterConfig[] {
-  if (typeof action.cluster === 'string' && action.cluster !== '')
-    return [{ cluster: action.cluster, weight: 1 }];
-  const weighted = message(action.weightedClusters);
-  if (weighted === undefined) {
-    problems.add(path, 'needs cluster or weighted_clusters');
-    return [];
-  }
-  const split = messages(weighted.clusters).map((entry) => ({
-    cluster: text(entry.name),
-    weight: wrapped(entry.weight) ?? 0,
-  }));
-  if (split.some((entry) => entry.cluster === ''))
-    problems.add(`${path}.weighted_clusters`, 'names no cluster; cluster_header is not supported');
-  const total = split.reduce((sum, entry) => sum + entry.weight, 0);
-  if (total < 1 || total > 0xffffffff)
-    problems.add(`${path}.weighted_clusters`, 'needs weights with a sum from 1 to 4294967295');
-  return split;
-}
+type ActionConfig = Omit<
+  RouteConfig,
+  'name' | 'match' | 'policy' | 'statefulSession' | 'headers' | 'redirect' | 'fault'
+>;
 
-const CONDITIONS: ReadonlySet<string> = new Set<RetryCondition>([
-  'connect-failure',
-  'reset',
-  'gateway-error',
-  '5xx',
-]);
-
-function readRetry(raw: Message, path: string, problems: Problems): RetryConfig {
-  const words = text(raw.retryOn)
-    .split(',')
-    .map((word) => word.trim());
-  const backOff = message(raw.retryBackOff);
-  const base = durationMs(backOff?.baseInterval) ?? DEFAULT_BACK_OFF_BASE_MS;
-  const statuses = (raw.retriableStatusCodes as number[] | undefined) ?? [];
+/** @param action undefined: the request goes nowhere */
+function readAction(
+  action: Message | undefined,
+  match: RouteMatchConfig,
+  level: Level,
+  path: string,
+  problems: Problems,
+): ActionConfig {
+  const raw = action ?? {};
+  refuseUnsupported('envoy.config.route.v3.RouteAction', raw, path, problems);
+  readUpgrades(raw.upgradeConfigs, UPGRADE_TYPE, path, problems);
+  const retry = message(raw.retryPolicy) ?? level.retry;
+  const ownMirrors = readMirrors(raw, path, problems);
+  const around = { headers: level.headers, mostSpecificWins: level.mostSpecificWins };
   return {
-    retries: wrapped(raw.numRetries) ?? 1,
-    on: new Set(words.filter((word): word is RetryCondition => CONDITIONS.has(word))),
-    statuses: new Set(words.includes('retriable-status-codes') ? statuses : []),
-    methods: readRetriableMethods(raw, path, problems),
-    perTryTimeoutMs: durationMs(raw.perTryTimeout) ?? 0,
-    backOffBaseMs: base,
-    backOffMaxMs: durationMs(backOff?.maxInterval) ?? base * 10,
+    split: action ? readSplit(action, around, path, problems) : [],
+    useHashPolicy: wrappedBool(message(raw.weightedClusters)?.useHashPolicy) === true,
+    hashPolicy: messages(raw.hashPolicy).flatMap(
+      (policy, i) => readHashPolicy(policy, `${path}.hash_policy[${i}]`, problems) ?? [],
+    ),
+    timeoutMs: readDuration(raw.timeout, `${path}.timeout`, problems) ?? DEFAULT_ROUTE_TIMEOUT_MS,
+    maxStreamMs: readMaxStream(raw.maxStreamDuration, `${path}.max_stream_duration`, problems),
+    idleTimeoutMs: readDuration(raw.idleTimeout, `${path}.idle_timeout`, problems),
+    retry: action && retry && readRetry(retry, `${path}.retry_policy`, problems),
+    rewrite: readRewrite(raw, match.path, path, problems),
+    mirrors: action === undefined || ownMirrors.length > 0 ? ownMirrors : level.mirrors,
   };
 }
 
-/**
- * Envoy retries a request only if one of `retriable_request_headers` matches it, where there are any. Of these, exact
- * methods are what is understood here; without any, the methods that are safe to repeat.
- */
-function readRetriableMethods(raw: Message, path: string, problems: Problems): ReadonlySet<string> {
-  const matchers = messages(raw.retriableRequestHeaders);
-  if (matchers.length === 0) return IDEMPOTENT_METHODS;
-  return new Set(
-    matchers.flatMap((matcher, i) => {
-      const { name, match, invert } = readHeader(
-        matcher,
-        `${path}.retriable_request_headers[${i}]`,
-        problems,
-      );
-      if (name === ':method' && match.kind === 'exact' && !invert) return [match.value];
-      problems.add(`${path}.retriable_request_headers[${i}]`, 'is not supported but for exact methods');
-      return [];
-    }),
-  );
+const UPGRADE_TYPE = 'envoy.config.route.v3.RouteAction.UpgradeConfig';
+
+function readMaxStream(raw: unknown, path: string, problems: Problems): number | undefined {
+  const of = message(raw) ?? {};
+  refuseUnsupported('envoy.config.route.v3.RouteAction.MaxStreamDuration', of, path, problems);
+  return readDuration(of.maxStreamDuration, `${path}.max_stream_duration`, problems);
 }

@@ -1,5 +1,6 @@
-import { type Message, unpackAny } from './descriptors.js';
+import { anyTypeName, type Message, unpackAny } from './descriptors.js';
 import { message, messages, type Problems, text } from './fields.js';
+import { refuseUnsupported } from './unsupported.js';
 
 /** Text that comes with the configuration, or is in a file on the client's machine. */
 export type PemSource = { readonly pem: string } | { readonly file: string };
@@ -19,10 +20,9 @@ export interface UpstreamTlsConfig {
 export const TLS_SOCKET_NAME = 'envoy.transport_sockets.tls';
 export const UPSTREAM_TLS_CONTEXT = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext';
 
-const KNOWN_CONTEXT = new Set(['commonTlsContext', 'sni', 'maxSessionKeys']);
-const KNOWN_COMMON = new Set(['tlsCertificates', 'validationContext', 'alpnProtocols']);
-const KNOWN_VALIDATION = new Set(['trustedCa', 'systemRootCerts', 'matchTypedSubjectAltNames']);
-const KNOWN_CERTIFICATE = new Set(['certificateChain', 'privateKey']);
+const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
+const TLS_PACKAGE = 'envoy.extensions.transport_sockets.tls.v3';
+const VALIDATION_TYPE = `${TLS_PACKAGE}.CertificateValidationContext`;
 
 /**
  * A cluster's `transport_socket`. What would have the client trust more than it says is refused, as is what it
@@ -30,19 +30,20 @@ const KNOWN_CERTIFICATE = new Set(['certificateChain', 'privateKey']);
  */
 export function readUpstreamTls(raw: Message, problems: Problems): UpstreamTlsConfig | undefined {
   const socket = message(raw.transportSocket);
-  if (socket === undefined) return undefined;
+  if (socket === undefined || anyTypeName(socket.typedConfig) === RAW_BUFFER) return undefined;
+  refuseUnsupported('envoy.config.core.v3.TransportSocket', socket, 'transport_socket', problems);
   const context = unpackAny(socket.typedConfig ?? {}, UPSTREAM_TLS_CONTEXT);
   if (context === undefined) {
     problems.add('transport_socket', `${text(socket.name) || 'it'} is not supported; use ${TLS_SOCKET_NAME}`);
     return undefined;
   }
   const path = 'transport_socket';
-  problems.refuseOthers(context, path, KNOWN_CONTEXT);
+  refuseUnsupported(UPSTREAM_TLS_CONTEXT, context, path, problems);
   const common = message(context.commonTlsContext) ?? {};
-  problems.refuseOthers(common, `${path}.common_tls_context`, KNOWN_COMMON);
+  refuseUnsupported(`${TLS_PACKAGE}.CommonTlsContext`, common, `${path}.common_tls_context`, problems);
   const validation = message(common.validationContext) ?? {};
   const validationPath = `${path}.common_tls_context.validation_context`;
-  problems.refuseOthers(validation, validationPath, KNOWN_VALIDATION);
+  refuseUnsupported(VALIDATION_TYPE, validation, validationPath, problems);
   const trusted = message(validation.trustedCa);
   if (trusted === undefined && message(validation.systemRootCerts) === undefined)
     problems.add(validationPath, 'names no authority; give trusted_ca or system_root_certs');
@@ -55,15 +56,18 @@ export function readUpstreamTls(raw: Message, problems: Problems): UpstreamTlsCo
 }
 
 function readNames(validation: Message, path: string, problems: Problems): string[] {
-  return messages(validation.matchTypedSubjectAltNames).map(({ sanType, matcher }, i) => {
-    const exact = text(message(matcher)?.exact);
-    if (exact === '' || (sanType !== 'DNS' && sanType !== 'IP_ADDRESS'))
-      problems.add(`${path}.match_typed_subject_alt_names[${i}]`, 'must be an exact DNS or IP_ADDRESS');
+  return messages(validation.matchTypedSubjectAltNames).map((name, i) => {
+    const at = `${path}.match_typed_subject_alt_names[${i}]`;
+    refuseUnsupported(`${TLS_PACKAGE}.SubjectAltNameMatcher`, name, at, problems);
+    const exact = text(message(name.matcher)?.exact);
+    if (exact === '' || (name.sanType !== 'DNS' && name.sanType !== 'IP_ADDRESS'))
+      problems.add(at, 'must be an exact DNS or IP_ADDRESS');
     return exact;
   });
 }
 
 function readPem(source: Message, path: string, problems: Problems): PemSource {
+  refuseUnsupported('envoy.config.core.v3.DataSource', source, path, problems);
   const pem = text(source.inlineString) || bytesText(source.inlineBytes);
   if (pem !== '') return { pem };
   return { file: readFile(source, path, problems) };
@@ -88,7 +92,7 @@ function readCertificate(
   const [certificate, another] = messages(common.tlsCertificates);
   if (certificate === undefined) return undefined;
   if (another !== undefined) problems.add(path, 'more than one is not supported');
-  problems.refuseOthers(certificate, `${path}[0]`, KNOWN_CERTIFICATE);
+  refuseUnsupported(`${TLS_PACKAGE}.TlsCertificate`, certificate, `${path}[0]`, problems);
   return {
     chainFile: readFile(message(certificate.certificateChain), `${path}[0].certificate_chain`, problems),
     keyFile: readFile(message(certificate.privateKey), `${path}[0].private_key`, problems),

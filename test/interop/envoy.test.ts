@@ -1,10 +1,9 @@
 import t, { type Test } from 'tap';
-import { parse } from 'yaml';
 import { startReleases, versionsOf } from '../support/backend.js';
 import { type Call, caller, inParallel } from '../support/calls.js';
-import { ENVOY, startEnvoy } from '../support/envoy.js';
+import { ENVOY, startPrintedEnvoy } from '../support/envoy.js';
 import { TestMesh } from '../support/mesh.js';
-import { eventually, roost } from '../support/processes.js';
+import { eventually } from '../support/processes.js';
 import { checkout, labelled, meshService, user } from '../support/shop.js';
 
 /** A real Envoy, started from what `roost bootstrap envoy` prints. */
@@ -19,21 +18,8 @@ async function start(t: Test) {
     checkout({ split, routes: [labelled('v2')], affinity: STICKY, spec: { versions, ...spec } });
   const mesh = await TestMesh.start(t, [service()]);
   const address = mesh.controlPlane.grpcAddress;
-  const printed = await roost([
-    'bootstrap',
-    'envoy',
-    '--control-plane',
-    address,
-    '--service',
-    'frontend.shop',
-    '--node',
-    'an-envoy',
-  ]);
-  t.same([printed.code, printed.stderr], [0, '']);
-  const bootstrap = parse(printed.stdout);
-  // The one thing that a test needs otherwise: a port that is free.
-  bootstrap.static_resources.listeners[0].address.socket_address.port_value = 0;
-  const envoy = await startEnvoy(t, bootstrap);
+  const node = ['--service', 'frontend.shop', '--node', 'an-envoy'];
+  const envoy = await startPrintedEnvoy(t, ['--control-plane', address, ...node]);
   const call = caller(t, envoy.listeners.outbound as string);
   await eventually('envoy has the routes', async () => (await call('checkout.shop')).status === 200);
   return { mesh, backends, service, versions, call };

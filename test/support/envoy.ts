@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import { parse } from 'yaml';
 import { temporaryFolder } from './folder.js';
 import { findPeer, pathOf } from './peers.js';
-import { eventually } from './processes.js';
+import { eventually, roost } from './processes.js';
 
 /** The binary, from `ENVOY` or PATH. Its `skip` is for the tests that need it. */
 export const ENVOY = findPeer('ENVOY', 'envoy');
@@ -45,6 +46,31 @@ export async function startEnvoy(t: Test, bootstrap: object): Promise<EnvoyProce
   });
   await eventually('envoy is ready', async () => (await fetch(`http://${admin}/ready`)).status === 200);
   return { admin, listeners: await listenersOf(admin) };
+}
+
+/**
+ * Starts an Envoy from what `roost bootstrap envoy` prints, used as it is but for the ports, which have to be free.
+ *
+ * @param args of the command
+ */
+export async function startPrintedEnvoy(
+  t: Test,
+  args: readonly string[],
+): Promise<EnvoyProcess & { readonly printed: string }> {
+  const { code, stdout, stderr } = await roost(['bootstrap', 'envoy', ...args]);
+  if (code !== 0) throw new Error(stderr);
+  const bootstrap = parse(stdout);
+  bootstrap.static_resources.listeners[0].address.socket_address.port_value = 0;
+  return { ...(await startEnvoy(t, bootstrap)), printed: stdout };
+}
+
+/** Statistics of a running Envoy, by name. */
+export async function envoyStats({ admin }: EnvoyProcess, filter: string): Promise<Record<string, number>> {
+  const response = await fetch(`http://${admin}/stats?format=json&filter=${encodeURIComponent(filter)}`);
+  const { stats } = (await response.json()) as { stats: { name?: string; value?: number }[] };
+  return Object.fromEntries(
+    stats.flatMap(({ name, value }) => (name === undefined ? [] : [[name, value ?? 0]])),
+  );
 }
 
 async function listenersOf(admin: string): Promise<Record<string, string>> {

@@ -71,7 +71,7 @@ export class TestMesh {
         release: '',
         controlPlane: toAddress(this.controlPlane.grpcAddress),
         xdsMode: 'delta',
-        nodeId: '',
+        ignoresDeletion: false,
         stateDir: '',
         workers: WORKERS,
         outbound: FREE,

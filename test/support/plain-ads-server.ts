@@ -15,7 +15,7 @@ export type PlainResources = Readonly<Record<ResourceKind, Readonly<Record<strin
 
 /** A control plane that is not ours: serves fixed resources by delta ADS, and knows nothing of our payload. */
 export class PlainAdsServer {
-  /** What clients refused. */
+  /** What clients refused; of each the node's id, where it has told it, and the reason. */
   readonly rejections: string[] = [];
   private readonly streams = new Set<ServerDuplexStream<Message, object>>();
   private nonce = 0;
@@ -50,12 +50,17 @@ export class PlainAdsServer {
 
   private serve(stream: ServerDuplexStream<Message, object>): void {
     this.streams.add(stream);
+    const heard = new Set<ResourceKind>();
     stream.on('data', (request: Message) => {
       const kind = kindOfTypeUrl(text(request.typeUrl));
       if (request.errorDetail) this.rejections.push(text((request.errorDetail as Message).message));
       if (kind === undefined) return;
       const asked = request.resourceNamesSubscribe as string[];
-      const names = asked.includes('*') ? Object.keys(this.resources[kind]) : asked;
+      // The older form of the wildcard, which Envoy has: a first request without names.
+      const first = !heard.has(kind);
+      heard.add(kind);
+      const all = asked.includes('*') || (first && asked.length === 0);
+      const names = all ? Object.keys(this.resources[kind]) : asked;
       if (names.length > 0) this.send(stream, kind, names);
     });
     stream.on('error', () => this.streams.delete(stream));

@@ -1,12 +1,32 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import { addFlags, dialAddress, type Flags, oneOf, readFlags, serviceName, text } from '../flags.js';
+import { checkTogether } from '../../access/channel-security.js';
+import type { BootstrapOptions } from '../../xds/bootstrap-node.js';
+import { CommandError, EXIT } from '../exit.js';
+import {
+  addFlags,
+  dialAddress,
+  type Flags,
+  oneOf,
+  readFlags,
+  serviceName,
+  text,
+  type Values,
+} from '../flags.js';
 import { print, printJson } from '../terminal.js';
 import { CLIENT_FLAGS } from './shared.js';
 
 const NODE_FLAGS = {
   ...CLIENT_FLAGS,
+  ca: {
+    ...CLIENT_FLAGS.ca,
+    help: 'PEM file, as the client will read it, with the CA of the control plane\'s certificate; with it, TLS is used (port 15012); for gRPC also "system", those its machine trusts',
+  },
+  tokenFile: {
+    ...CLIENT_FLAGS.tokenFile,
+    help: 'file, as Envoy will read it, with its token; the token is not printed. gRPC libraries cannot send one: give them a certificate',
+  },
   node: {
     name: 'node',
     argument: 'ID',
@@ -67,7 +87,8 @@ export function addBootstrap(program: Command): void {
     .addHelpText(
       'after',
       '\nExamples:\n  roost bootstrap grpc --control-plane 10.0.0.5:15010 > bootstrap.json\n' +
-        '  roost bootstrap envoy --service checkout.shop --control-plane 10.0.0.5:15010 > envoy.yaml',
+        '  roost bootstrap envoy --service checkout.shop --control-plane control-plane:15012 --ca ca.pem --token-file envoy.token > envoy.yaml\n' +
+        '\nOf gRPC libraries, grpc-js (Node) has no TLS to its control plane: it needs the port in plain text.',
     );
   addGrpc(command);
   addEnvoy(command);
@@ -82,8 +103,8 @@ function addGrpc(bootstrap: Command): void {
     );
   addFlags(command, GRPC_FLAGS).action(async () => {
     const flags = readFlags(command, GRPC_FLAGS);
-    const { grpcBootstrap } = await import('../../xds/bootstrap.js');
-    show(grpcBootstrap({ ...flags, node: flags.node || hostname() }), flags.output);
+    const { grpcBootstrap } = await import('../../xds/grpc-bootstrap.js');
+    show(await printable(flags, grpcBootstrap), flags.output);
   });
 }
 
@@ -94,9 +115,28 @@ function addEnvoy(bootstrap: Command): void {
     .description("Prints Envoy's bootstrap: one listener for the app's calls, everything else by delta ADS.");
   addFlags(command, ENVOY_FLAGS).action(async () => {
     const flags = readFlags(command, ENVOY_FLAGS);
-    const { envoyBootstrap } = await import('../../xds/bootstrap.js');
-    show(envoyBootstrap({ ...flags, node: flags.node || hostname() }), flags.output);
+    const { envoyBootstrap } = await import('../../xds/envoy-bootstrap.js');
+    const { outbound, admin } = flags;
+    show(await printable(flags, (options) => envoyBootstrap({ ...options, outbound, admin })), flags.output);
   });
+}
+
+/** @throws CommandError where the client has no way to do what the flags ask for */
+async function printable(
+  flags: Values<typeof NODE_FLAGS>,
+  make: (options: BootstrapOptions) => object,
+): Promise<object> {
+  const { UnsupportedSecurityError } = await import('../../xds/bootstrap-node.js');
+  const { controlPlane, service, ca, clientCert, clientKey, tokenFile } = flags;
+  const security = { ca, clientCert, clientKey, tokenFile };
+  checkTogether({ ...security, token: '' }, controlPlane);
+  try {
+    return make({ controlPlane, service, security, node: flags.node || hostname() });
+  } catch (error) {
+    if (error instanceof UnsupportedSecurityError)
+      throw new CommandError('nothing was printed', EXIT.usage, [error.message]);
+    throw error;
+  }
 }
 
 function show(bootstrap: object, format: 'json' | 'yaml'): void {

@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
 import { ACCESS_LOG_LEVELS } from '../../../sidecar/admin/access-log.js';
 import { type SocketAddress, splitHostPort } from '../../model/formats.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
 import { openStandardOutput } from '../../telemetry/standard-output.js';
-import { CommandError, EXIT } from '../exit.js';
+import { EXIT } from '../exit.js';
 import {
   addFlags,
   dialAddress,
@@ -23,6 +22,7 @@ import {
 import { runUntilSignalled } from '../run-process.js';
 import { SIDECAR_SECURITY_FLAGS, securityOf } from './security-flags.js';
 import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
+import { readDiscovery } from './sidecar-discovery.js';
 
 /**
  * Requests leave nothing behind, so that a young generation that never grows is collected as cheaply and saves up
@@ -51,7 +51,7 @@ const FLAGS = {
   controlPlane: {
     name: 'control-plane',
     argument: 'HOST:PORT',
-    help: 'address of the control plane; by default the first server of the gRPC bootstrap that GRPC_XDS_BOOTSTRAP or GRPC_XDS_BOOTSTRAP_CONFIG has, else 127.0.0.1:15010',
+    help: 'address of the control plane; by default the first server of the gRPC bootstrap that GRPC_XDS_BOOTSTRAP or GRPC_XDS_BOOTSTRAP_CONFIG has, with its credentials, else 127.0.0.1:15010',
     parse: dialAddress,
   },
   ...SIDECAR_SECURITY_FLAGS,
@@ -188,40 +188,17 @@ export function addSidecar(program: Command): void {
     const log = createLogger('sidecar', flags.logLevel, output.urgent).child({
       service: `${flags.service.name}.${flags.service.namespace}`,
     });
-    const discovery = await readDiscovery(flags.controlPlane);
+    const security = securityOf({ ...flags, ca: flags.controlPlaneCa });
+    const discovery = await readDiscovery({ controlPlane: flags.controlPlane, security });
     await runUntilSignalled(() => Sidecar.start({ ...toOptions(flags), ...discovery }, log, output));
     // What nobody reads must not keep the process from ending.
     if (!(await output.drain(LAST_LINES_MS))) process.exit(EXIT.done);
   });
 }
 
-const DEFAULT_CONTROL_PLANE: SocketAddress = { host: '127.0.0.1', port: 15010 };
-
-/**
- * Where configuration comes from: the flag goes before gRPC's bootstrap, which is a file that GRPC_XDS_BOOTSTRAP
- * names, or the text of GRPC_XDS_BOOTSTRAP_CONFIG (gRFC A27).
- */
-async function readDiscovery(
-  controlPlane: SocketAddress | undefined,
-  { GRPC_XDS_BOOTSTRAP: file, GRPC_XDS_BOOTSTRAP_CONFIG: json }: NodeJS.ProcessEnv = process.env,
-): Promise<{ readonly controlPlane: SocketAddress; readonly nodeId: string }> {
-  if (!file && !json) return { controlPlane: controlPlane ?? DEFAULT_CONTROL_PLANE, nodeId: '' };
-  const { InvalidBootstrapError, readGrpcBootstrap } = await import('../../xds/bootstrap.js');
-  const where = file ? `GRPC_XDS_BOOTSTRAP (${file})` : 'GRPC_XDS_BOOTSTRAP_CONFIG';
-  try {
-    const bootstrap = readGrpcBootstrap(file ? readFileSync(file, 'utf8') : (json as string));
-    return { ...bootstrap, controlPlane: controlPlane ?? bootstrap.controlPlane };
-  } catch (error) {
-    if (error instanceof InvalidBootstrapError)
-      throw new CommandError('nothing was started', EXIT.usage, [`${where}: ${error.message}`]);
-    throw error;
-  }
-}
-
 function toOptions(flags: Values<typeof FLAGS>) {
   return {
     ...flags,
-    security: securityOf({ ...flags, ca: flags.controlPlaneCa }),
     passthrough: flags.unknown === 'passthrough',
     resolve: new Map(flags.resolve),
     drainGraceMs: flags.drainGrace,

@@ -1,12 +1,13 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { ReceivedResource, ResourceConsumer } from '../../../../sidecar/discovery/ads-client.js';
+import type { ResourceConsumer } from '../../../../sidecar/discovery/ads-client.js';
 import {
   decodeConfiguration,
   encodeConfiguration,
 } from '../../../../sidecar/discovery/configuration-file.js';
 import { LastGood } from '../../../../sidecar/discovery/last-good.js';
+import type { ReceivedResource } from '../../../../sidecar/discovery/response-entries.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../../../src/xds/resource-types.js';
 import { temporaryFolder } from '../../../support/folder.js';
@@ -183,4 +184,16 @@ t.test('the file has bytes as they were, whatever they are', async (t) => {
       ['endpoint', [[kept.name, ...bytes]]],
     ],
   );
+});
+
+t.test('what has a time to live is not kept: it may be over by the next start', async (t) => {
+  const directory = await folder(t);
+  const { lastGood } = start(directory);
+  lastGood.onResources('listener', [resource('stays'), { ...resource('brief'), ttlMs: 1000 }], []);
+  lastGood.onResources('listener', [resource('first'), resource('second')], []);
+  lastGood.onResources('listener', [{ ...resource('second', 'with a time'), ttlMs: 1000 }], []);
+  await lastGood.close();
+  const again = start(directory);
+  await again.restore();
+  t.same(again.consumer.taken, ['listener stays=stays', 'listener first=first']);
 });

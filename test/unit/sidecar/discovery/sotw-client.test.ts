@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import type { ReceivedResource, RefusedResource } from '../../../../sidecar/discovery/ads-client.js';
+import type { ReceivedResource, RefusedResource } from '../../../../sidecar/discovery/response-entries.js';
 import { SotwClient } from '../../../../sidecar/discovery/sotw-client.js';
 import { INSECURE } from '../../../../src/access/channel-security.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
@@ -21,6 +21,8 @@ async function start(t: Test) {
     address: server.address,
     security: INSECURE,
     node: { id: 'sidecar-1' },
+    ignoresDeletion: false,
+    nowMs: () => 0,
     log: createLogger('test', 'silent'),
     consumer: {
       onResources(kind, resources: readonly ReceivedResource[], removed): RefusedResource[] {

@@ -2,7 +2,7 @@ import t from 'tap';
 import { backOffMs, retriesFailure, retriesStatus } from '../../../../sidecar/outbound/retry.js';
 import type { FailureKind } from '../../../../sidecar/upstream/failure.js';
 import { IDEMPOTENT_METHODS } from '../../../../src/http/methods.js';
-import type { RetryCondition, RetryConfig } from '../../../../src/xds/route.js';
+import type { RetryCondition, RetryConfig } from '../../../../src/xds/retry.js';
 
 function policy(
   on: readonly RetryCondition[],
@@ -77,6 +77,17 @@ t.test(
       methods.filter((method) => retriesFailure(chosen, 'connect', method)),
       methods,
       'nothing was sent: any request may go elsewhere',
+    );
+    const whatever = { ...all, methods: undefined };
+    t.strictSame(
+      methods.filter((method) => retriesStatus(whatever, 503, method)),
+      methods,
+      'another control plane that says nothing of methods means all of them, as with Envoy',
+    );
+    t.strictSame(
+      methods.filter((method) => retriesFailure(whatever, 'stale', method)),
+      idempotent,
+      'which it does not say of what is no retry of its policy',
     );
   },
 );

@@ -5,7 +5,9 @@ import type { HealthCheckConfig } from '../../../../src/xds/cluster-calm.js';
 
 const CONFIG: HealthCheckConfig = {
   path: undefined,
+  host: '',
   intervalMs: 5000,
+  unusedIntervalMs: 60_000,
   timeoutMs: 60_000,
   healthyThreshold: 2,
   unhealthyThreshold: 3,

@@ -8,7 +8,9 @@ import type { HealthCheckConfig } from '../../../../src/xds/cluster-calm.js';
 
 const CONFIG: HealthCheckConfig = {
   path: undefined,
+  host: '',
   intervalMs: 1000,
+  unusedIntervalMs: 60_000,
   timeoutMs: 60_000,
   healthyThreshold: 1,
   unhealthyThreshold: 1,

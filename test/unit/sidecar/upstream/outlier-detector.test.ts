@@ -9,6 +9,8 @@ const CONFIG: OutlierConfig = {
   baseEjectionMs: 2000,
   maxEjectionMs: 5000,
   maxEjectionPercent: 50,
+  alwaysEjectsOne: true,
+  checksReadmit: false,
   successRate: undefined,
 };
 

@@ -3,21 +3,24 @@ import { compileActions } from '../../../../src/routing/actions.js';
 import { compilePathRewrite } from '../../../../src/routing/path-rewrite.js';
 import { plainRequest } from '../../../../src/routing/request-view.js';
 import type { Release } from '../../../../src/routing/table.js';
-import { InvalidXdsError } from '../../../../src/xds/fields.js';
+import { InvalidXdsError, Problems } from '../../../../src/xds/fields.js';
 import { readRouteConfiguration } from '../../../../src/xds/route.js';
 
 /** A route as any xDS server may send it. */
 function readRoute(route: object) {
-  const config = readRouteConfiguration({
+  const problems = new Problems();
+  const raw = {
     name: 'routes',
     virtualHosts: [{ name: 'host', domains: ['*'], routes: [{ match: { prefix: '/' }, ...route }] }],
-  });
+  };
+  const config = readRouteConfiguration(raw, '', problems);
+  problems.throwIfAny('routes');
   return config.virtualHosts[0]?.routes[0] as NonNullable<(typeof config.virtualHosts)[0]>['routes'][0];
 }
 
 const TO_A = { cluster: 'a' };
 const releaseOf = (name: string) => ({ name }) as Release;
-const compiled = (route: object) => compileActions(readRoute(route), releaseOf);
+const compiled = (route: object) => compileActions(readRoute(route), releaseOf, undefined);
 
 function problemsOf(route: object): readonly string[] {
   try {
@@ -99,7 +102,7 @@ t.test('a rewrite that cannot work is refused', async (t) => {
     t.match(problemsOf({ route: { ...TO_A, regexRewrite } })[0], expected);
     t.match(problemsOf({ redirect: { regexRewrite } })[0], expected);
   }
-  t.match(problemsOf({ route: { ...TO_A, prefixRewrite: '/x' } })[0], /prefix_rewrite: is not supported/);
+  t.match(problemsOf({ route: { ...TO_A, prefixRewrite: '/x y' } })[0], /prefix_rewrite: has a character/);
   t.match(problemsOf({ route: { ...TO_A, hostRewriteLiteral: 'a\r\nb' } })[0], /is no host/);
   t.match(problemsOf({ redirect: { hostRedirect: 'a/b' } })[0], /is no host/);
   t.match(problemsOf({ redirect: { schemeRedirect: 'ftp' } })[0], /"ftp" is not supported/);

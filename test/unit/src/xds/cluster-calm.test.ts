@@ -21,12 +21,18 @@ function bothWays(spec: object) {
       spec: { port: 80, versions: [{ name: 'v1', endpoints: [{ address: '10.0.0.1:80' }] }], ...spec },
     }),
   ) as Message;
-  return {
-    outlier: readOutlier(raw),
-    health: readHealthCheck(raw, new Problems()),
-    limits: readLimits(raw),
-    panicThreshold: readPanicThreshold(raw),
+  return { ...read(raw), panicThreshold: readPanicThreshold(raw) };
+}
+
+function read(raw: Message) {
+  const problems = new Problems();
+  const found = {
+    outlier: readOutlier(raw, problems),
+    health: readHealthCheck(raw, problems),
+    limits: readLimits(raw, problems),
   };
+  problems.throwIfAny('a cluster');
+  return found;
 }
 
 t.test(
@@ -58,16 +64,20 @@ t.test('the defaults of each part (docs/calm.md)', async (t) => {
     baseEjectionMs: 30_000,
     maxEjectionMs: 300_000,
     maxEjectionPercent: 50,
+    alwaysEjectsOne: true,
+    checksReadmit: false,
     successRate: { minimumHosts: 5, requestVolume: 100, stdevFactor: 1.9 },
   });
   t.strictSame(health, {
     path: undefined,
+    host: '',
     intervalMs: 5000,
+    unusedIntervalMs: 60_000,
     timeoutMs: 1000,
     healthyThreshold: 2,
     unhealthyThreshold: 3,
   });
-  t.match(limits, { retryBudgetPercent: 20, retryBudgetMinimum: 3, requests: 0xffffffff });
+  t.match(limits, { retryBudgetPercent: 20, retryBudgetMinimum: 3, requests: Number.POSITIVE_INFINITY });
   t.equal(bothWays({ outlier: {} }).outlier?.successRate, undefined, 'only where it is asked for');
 });
 
@@ -94,18 +104,28 @@ t.test('a bound on retries without a budget is the whole rule, as with Envoy', a
 
 t.test('another control plane’s clusters: Envoy’s defaults', async (t) => {
   t.equal(readPanicThreshold({}), 50);
-  t.match(readOutlier({ outlierDetection: {} }), {
+  t.match(read({ outlierDetection: {} }).outlier, {
     consecutiveErrors: 5,
     maxEjectionPercent: 10,
+    alwaysEjectsOne: false,
+    checksReadmit: true,
     successRate: { minimumHosts: 5 },
   });
   t.match(
-    readOutlier({
+    read({
       outlierDetection: { enforcingConsecutive_5xx: { value: 0 }, enforcingSuccessRate: { value: 0 } },
-    }),
+    }).outlier,
     { consecutiveErrors: 0, successRate: undefined },
   );
-  t.equal(readSlowStart({}), 0);
+  t.match(read({}).limits, {
+    connections: 1024,
+    pending: 1024,
+    requests: 1024,
+    retries: 3,
+    retryBudgetMinimum: 3,
+    perEndpointConnections: Number.POSITIVE_INFINITY,
+  });
+  t.equal(readSlowStart({}, '', new Problems()), 0);
 });
 
 t.test('a check of a kind that we do not make is refused', async (t) => {

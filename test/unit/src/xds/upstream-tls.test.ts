@@ -56,11 +56,11 @@ t.test('from other control planes: what it would not do as it is asked to is ref
     [socketOf({ commonTlsContext: { validationContext: {} } }), /names no authority/],
     [
       socketOf({ commonTlsContext: { validationContextSdsSecretConfig: Buffer.from([10, 1, 97]) } }),
-      /validationContextSdsSecretConfig: is not supported/,
+      /validation_context_sds_secret_config: is not supported/,
     ],
     [
       socketOf({ commonTlsContext: { validationContext: { ...trusted, allowExpiredCertificate: true } } }),
-      /allowExpiredCertificate: is not supported/,
+      /allow_expired_certificate: is not supported/,
     ],
     [
       socketOf({
@@ -71,7 +71,7 @@ t.test('from other control planes: what it would not do as it is asked to is ref
           },
         },
       }),
-      /verifyCertificateHash/,
+      /verify_certificate_hash/,
     ],
     [
       socketOf({
@@ -106,7 +106,7 @@ t.test('from other control planes: what it would not do as it is asked to is ref
     ],
     [
       socketOf({ commonTlsContext: { validationContext: trusted, tlsParams: Buffer.from([8, 3]) } }),
-      /tlsParams: is not supported/,
+      /tls_params: is not supported/,
     ],
   ];
   for (const [raw, expected] of cases) t.match(read(raw).problems.join('; '), expected);
