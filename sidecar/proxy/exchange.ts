@@ -66,7 +66,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   /** What comes after the wait; undefined: the attempt that is due. */
   private afterWait: (() => Step) | undefined;
   private lastActivityMs: number;
-  /** How long it waits for room for a connection; 0: it has not had to. */
+  /** Until when it may wait for room for a connection; 0: it has not asked for one yet. */
   private roomUntilMs = 0;
 
   constructor(
@@ -178,10 +178,10 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private send(target: Target): void {
     const { endpoint } = target;
     const nowMs = this.settings.nowMs();
-    const patient = this.roomUntilMs === 0 || nowMs < this.roomUntilMs;
-    const upstream = endpoint.acquire(this, target.fresh, patient);
+    this.roomUntilMs ||= nowMs + ROOM_WAIT_MS;
+    const upstream = endpoint.acquire(this, target.fresh, nowMs < this.roomUntilMs);
     if (upstream === ROOM_IS_MADE) {
-      this.waitForRoom(nowMs);
+      this.wait(1, undefined);
       return;
     }
     if (typeof upstream === 'string') {
@@ -202,12 +202,6 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     if (this.downstream.flushesSoon) return;
     upstream.writer.flush();
     if (!upstream.writer.congested) this.downstream.resume();
-  }
-
-  /** Another worker is closing a connection: the same attempt again on the next tick. */
-  private waitForRoom(nowMs: number): void {
-    if (this.roomUntilMs === 0) this.roomUntilMs = nowMs + ROOM_WAIT_MS;
-    this.wait(1, undefined);
   }
 
   /** The same for every attempt, but where another release has another lane. */

@@ -1,3 +1,3 @@
-// The same, of sidecars with two workers.
-process.env.ROOST_TEST_WORKERS = '2';
-await import('../continuity.test.js');
+import { againWithTwoWorkers } from '../../support/two-workers.js';
+
+await againWithTwoWorkers(() => import('../continuity.test.js'));

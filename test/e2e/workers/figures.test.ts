@@ -2,17 +2,22 @@ import t from 'tap';
 import { persistent } from '../../support/case-world.js';
 import { type Family, sumOf } from '../../support/exposition.js';
 import { eventually } from '../../support/processes.js';
+import { LINUX_ONLY } from '../../support/two-workers.js';
 import { WORKERS, WorkerWorld } from '../../support/worker-world.js';
 
 /** What a sidecar shows of itself is true of all of its workers together. */
 
-const world = await WorkerWorld.start(t, ['--access-log', 'all', '--debug-sample', '1']);
+let world: WorkerWorld;
+t.before(async () => {
+  if (!('skip' in LINUX_ONLY))
+    world = await WorkerWorld.start(t, ['--access-log', 'all', '--debug-sample', '1']);
+});
 const REQUESTS = 4000;
 
 const valueIn = (families: Map<string, Family>, name: string, labels = {}) =>
   sumOf(families.get(name), labels);
 
-t.test('every request is counted once, wherever it was carried', async (t) => {
+t.test('every request is counted once, wherever it was carried', LINUX_ONLY, async (t) => {
   const service = await world.cases.service(
     t,
     { v1: 2, v2: 2 },
@@ -62,7 +67,7 @@ t.test('every request is counted once, wherever it was carried', async (t) => {
   t.equal(families.get('roost_worker_requests_total')?.samples.length, WORKERS);
 });
 
-t.test('/clusters shows the sums, and /debug/requests the newest of all workers', async (t) => {
+t.test('/clusters shows the sums, and /debug/requests the newest of all workers', LINUX_ONLY, async (t) => {
   const service = await world.cases.service(t, { v1: 1 }, { v1: 1 });
   await world.all(Array.from({ length: 200 }, () => service.request('anybody')));
   const read = async (path: string) => (await fetch(`http://${world.sidecar.admin}${path}`)).json();
@@ -79,7 +84,7 @@ t.test('/clusters shows the sums, and /debug/requests the newest of all workers'
   t.same(times, [...times].sort().reverse(), 'the newest first');
 });
 
-t.test('the log has a line for every request, and every line is whole', async (t) => {
+t.test('the log has a line for every request, and every line is whole', LINUX_ONLY, async (t) => {
   const { log } = world.sidecar.process;
   const lines = () => log.filter(({ component }) => component === 'access');
   await eventually('all are written', () => lines().length >= REQUESTS + 300);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import t, { type Test } from 'tap';
-import { shareOf, tryPort } from '../../../../sidecar/workers/shared-port.js';
+import { assertPortsCanBeShared, shareOf, tryPort } from '../../../../sidecar/workers/shared-port.js';
 import { bindSharedSocket } from '../../../../sidecar/workers/shared-socket.js';
 import { listen, type PortSharing } from '../../../../src/lifecycle/listen.js';
 import { toAddress } from '../../../support/mesh.js';
@@ -101,4 +101,13 @@ t.test('a port that is shared already is not free, though it could be shared onc
   const { port } = await share(t, '127.0.0.1', 2, (port) => shareOf('tests', { host: '127.0.0.1', port }));
   await t.rejects(tryPort('tests', { host: '127.0.0.1', port }), /in use by another process/);
   t.strictSame(await tryPort('tests', { host: 'localhost', port: 0 }).then(({ port }) => port), 0);
+});
+
+t.test('elsewhere than on Linux several workers are refused, and one is what to use', async (t) => {
+  const { platform } = process;
+  t.teardown(() => Object.defineProperty(process, 'platform', { value: platform }));
+  Object.defineProperty(process, 'platform', { value: 'darwin' });
+  t.throws(() => assertPortsCanBeShared(), /darwin does not spread connections over them; use --workers 1/);
+  Object.defineProperty(process, 'platform', { value: 'linux' });
+  t.doesNotThrow(() => assertPortsCanBeShared());
 });
