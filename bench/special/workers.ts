@@ -97,60 +97,35 @@ function figuresOf(
   rounds: readonly Measured[][],
   at: number,
 ): SpecialFigure[] {
-  const of = (read: (measured: Measured, one: Measured) => number) =>
-    rounds.map((round) => read(round[at] as Measured, round[0] as Measured));
   const what = `${name}, ${workers} worker${workers === 1 ? '' : 's'}`;
-  const plain = (label: string, unit: string, values: number[]): SpecialFigure => ({
+  const figure = (label: string, unit: string, read: (these: Measured, one: Measured) => number) => ({
     name: `${what}: ${label}`,
     unit,
-    values,
+    values: rounds.map((round) => read(round[at] as Measured, round[0] as Measured)),
     goal: undefined,
   });
+  const busy = figure('cores busy', '', ({ busyCores }) => busyCores);
   const figures = [
-    plain(
-      'CPU a request',
-      'µs',
-      of(({ cpuUs }) => cpuUs),
-    ),
-    plain(
-      'throughput',
-      'requests/s',
-      of(({ requestsPerSecond }) => requestsPerSecond),
-    ),
-    plain(
-      'cores busy',
-      '',
-      of(({ busyCores }) => busyCores),
-    ),
+    figure('CPU a request', 'µs', ({ cpuUs }) => cpuUs),
+    figure('throughput', 'requests/s', ({ requestsPerSecond }) => requestsPerSecond),
+    busy,
+    figure('time in which a worker had work', '×', ({ withWork }) => withWork),
   ];
   if (workers === 1) return figures;
-  const cheaper = plain(
-    'CPU of one worker’s request ÷ CPU of theirs',
-    '×',
-    of(({ cpuUs }, one) => one.cpuUs / cpuUs),
-  );
-  const work = plain(
-    'time in which a worker had work',
-    '×',
-    of(({ withWork }) => withWork),
-  );
-  const projected = plain(
-    `what ${workers} cores of their own would have let them do ÷ ${workers} × one worker’s`,
-    '×',
-    of((these, one) => (one.cpuUs / these.cpuUs) * (these.withWork / one.withWork)),
-  );
-  const scaling = plain(
+  const scaling = figure(
     `throughput ÷ ${workers} × one worker’s`,
     '×',
-    of(({ requestsPerSecond }, one) => requestsPerSecond / one.requestsPerSecond / workers),
+    (these, one) => these.requestsPerSecond / one.requestsPerSecond / workers,
   );
-  const busyEach = median(of(({ busyCores }) => busyCores)) / workers;
   return [
     ...figures,
-    cheaper,
-    work,
-    projected,
-    { ...scaling, ...judgement(cores, coresNeeded(workers), busyEach) },
+    figure('CPU of one worker’s request ÷ CPU of theirs', '×', (these, one) => one.cpuUs / these.cpuUs),
+    figure(
+      `what ${workers} cores of their own would have let them do ÷ ${workers} × one worker’s`,
+      '×',
+      (these, one) => (one.cpuUs / these.cpuUs) * (these.withWork / one.withWork),
+    ),
+    { ...scaling, ...judgement(cores, coresNeeded(workers), median(busy.values) / workers) },
   ];
 }
 
