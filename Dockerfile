@@ -11,7 +11,8 @@ RUN npm run build && chmod +x dist/src/cli/main.js
 FROM node:24-slim AS dependencies
 WORKDIR /build
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev && npm cache clean --force
+# Node 24 needs none of the optional ones.
+RUN npm ci --omit=dev --omit=optional && npm cache clean --force
 
 FROM node:24-slim AS shop
 ENV NODE_ENV=production

@@ -3,11 +3,13 @@ const HELD = 1;
 /** Held, and somebody waits for it. */
 const CONTENDED = 2;
 
+/** Whoever holds a lock does so for microseconds. It is looked at again after this. */
+const WAIT_MS = 2500;
 /**
- * Whoever holds a lock does so for microseconds. One that is held for this long is held by a thread that has died in
- * the middle of a change.
+ * Held for so many waits, it is held by a thread that has died in the middle of a change. One is not enough: a process
+ * that was stopped and goes on finds the wait over before the holder has had a turn.
  */
-const MAX_WAIT_MS = 5000;
+const MOST_WAITS = 2;
 
 /**
  * Takes a lock: a cell of shared memory. Held for as short as a change takes, without anything that could fail or wait
@@ -19,9 +21,10 @@ const MAX_WAIT_MS = 5000;
  */
 export function lock(cells: Int32Array, at: number): void {
   if (Atomics.compareExchange(cells, at, FREE, HELD) === FREE) return;
+  let inVain = 0;
   while (Atomics.exchange(cells, at, CONTENDED) !== FREE) {
-    if (Atomics.wait(cells, at, CONTENDED, MAX_WAIT_MS) === 'timed-out')
-      throw new Error('a worker has died while it held a lock');
+    if (inVain === MOST_WAITS) throw new Error('a worker has died while it held a lock');
+    if (Atomics.wait(cells, at, CONTENDED, WAIT_MS) === 'timed-out') inVain++;
   }
 }
 
