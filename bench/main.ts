@@ -9,10 +9,10 @@ import { ProcessGroup } from './processes.js';
 import { Progress } from './progress.js';
 import { changeRows, compareRuns } from './report/compare.js';
 import { formatComparison, legendOf } from './report/comparison-table.js';
+import { figureRows } from './report/figure-rows.js';
 import { evaluateGoals, goalRows } from './report/goals.js';
 import { describeRun, replaceResults } from './report/markdown.js';
-import { formatNumber } from './report/number-format.js';
-import { describeGoal, type RunResult, type SpecialFigure } from './report/results.js';
+import type { RunResult, SpecialFigure } from './report/results.js';
 import { textTable } from './report/text-table.js';
 import { measureAffinity } from './special/affinity.js';
 import { measureMemory } from './special/memory.js';
@@ -95,22 +95,8 @@ function report(run: RunResult, note: string): void {
   print(`\n${describeRun(run).replaceAll('**', '')}\nOn this machine: ${note}.\n\n`);
   if (run.cells.length > 0 || run.peers.length > 0)
     print(`${formatComparison(run)}\n${legendOf(run).join('\n')}\n\n`);
-  if (run.special.length > 0) print(`${textTable(specialRows(run.special))}\n\n`);
+  if (run.special.length > 0) print(`${textTable(figureRows(run.special))}\n\n`);
   print(`${textTable(goalRows(evaluateGoals(run)))}\n`);
-}
-
-function specialRows(figures: readonly SpecialFigure[]): string[][] {
-  return [
-    ['', 'measured', 'range', 'goal'],
-    ...figures.map((figure) => {
-      const { name, unit, values, note = '' } = figure;
-      const [min, max] = [Math.min(...values), Math.max(...values)];
-      const ascending = [...values].sort((a, b) => a - b);
-      const middle = ascending[ascending.length >> 1] as number;
-      const range = min === max ? '' : `${formatNumber(min)}–${formatNumber(max)}`;
-      return [name, `${formatNumber(middle)} ${unit}`, range, describeGoal(figure) || note];
-    }),
-  ];
 }
 
 function keep(run: RunResult, { jsonFile, record }: BenchOptions): void {

@@ -15,6 +15,8 @@ export interface StartOptions {
   readonly name: string;
   /** Cores to run on, as `taskset -c` takes them; undefined: wherever. */
   readonly cores: string | undefined;
+  /** With a channel for messages; only for Node. */
+  readonly ipc?: boolean;
 }
 
 /** What a finished command printed. */
@@ -30,7 +32,7 @@ export class RunningProcess {
 
   constructor(
     readonly name: string,
-    private readonly child: ChildProcess,
+    readonly child: ChildProcess,
   ) {
     const keep = (data: Buffer) => (this.output = (this.output + String(data)).slice(-KEPT_OUTPUT));
     child.stdout?.on('data', keep);
@@ -95,14 +97,14 @@ export class ProcessGroup {
 
   /** Starts a process that goes on until it is stopped. */
   start(command: string, args: readonly string[], options: StartOptions): RunningProcess {
-    const running = new RunningProcess(options.name, this.spawn(command, args, options.cores));
+    const running = new RunningProcess(options.name, this.spawn(command, args, options));
     this.running.add(running);
     return running;
   }
 
   /** Runs a command to its end. @throws Error when it fails */
   async run(command: string, args: readonly string[], options: StartOptions): Promise<Finished> {
-    const child = this.spawn(command, args, options.cores);
+    const child = this.spawn(command, args, options);
     const running = new RunningProcess(options.name, child);
     this.running.add(running);
     let stdout = '';
@@ -124,10 +126,11 @@ export class ProcessGroup {
     await Promise.all([...this.running].map((running) => this.stop(running)));
   }
 
-  private spawn(command: string, args: readonly string[], cores: string | undefined): ChildProcess {
+  private spawn(command: string, args: readonly string[], { cores, ipc }: StartOptions): ChildProcess {
     const pin = cores !== undefined && this.canPin ? ['taskset', '-c', cores] : [];
     const [first, ...rest] = [...this.prefix, ...pin, command, ...args] as [string, ...string[]];
-    return spawn(first, rest, { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
+    const stdio = ['ignore', 'pipe', 'pipe', ...(ipc ? (['ipc'] as const) : [])] as const;
+    return spawn(first, rest, { env: cleanEnvironment(), stdio: [...stdio] });
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { ReflectionService } from '@grpc/reflection';
 import { isLoopback } from '../src/access/loopback.js';
 import { configServiceConstructor, loadApiDefinition } from '../src/api/config-service.js';
@@ -10,22 +11,29 @@ import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { ProcessFigures } from '../src/telemetry/process-metrics.js';
 import { Scraper } from '../src/telemetry/scrape.js';
+import { CSDS_SERVICE } from '../src/xds/client-status-service.js';
 import { serviceDefinition } from '../src/xds/descriptors.js';
 import { LRS_SERVICE } from '../src/xds/load-report.js';
-import { ADS_SERVICE } from '../src/xds/resource-types.js';
 import { Access, type AccessOptions } from './access/access.js';
 import { AdsFigures } from './ads/ads-figures.js';
 import { AdsServer } from './ads/ads-server.js';
-import { CSDS_SERVICE, clientStatusService } from './ads/client-status-service.js';
+import type { AdsSource } from './ads/ads-stream.js';
+import { clientStatusService } from './ads/client-status-service.js';
+import { greetingOf } from './ads/greeting.js';
+import { NameSets } from './ads/name-set.js';
+import { Nonces } from './ads/responses.js';
+import { SharedAnswers } from './ads/shared-answers.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
+import { ConnectionLimit, MAX_CONNECTIONS_PER_ADDRESS } from './connection-limit.js';
 import { GrpcPort } from './grpc-port.js';
 import { newGrpcServer } from './grpc-server.js';
-import { createHttpServer } from './http-server.js';
+import { createHttpServer, type Readiness } from './http-server.js';
 import { loadReportingService } from './load/load-service.js';
 import { LoadStore } from './load/load-store.js';
 import { controlPlaneMetrics } from './metrics.js';
 import { OpenCalls } from './open-calls.js';
+import { ReplicaReporter } from './replicas/replica-reporter.js';
 import { ChangeLog } from './snapshot/change-log.js';
 import { SnapshotPublisher } from './snapshot/publisher.js';
 import { Snapshot } from './snapshot/snapshot.js';
@@ -33,6 +41,8 @@ import { FileSource } from './source/file-source.js';
 import { MemoryBackend, type StoreBackend } from './store/backend.js';
 import { emptyState } from './store/config-state.js';
 import { ConfigStore } from './store/config-store.js';
+import { EtcdBackend } from './store/etcd/etcd-backend.js';
+import type { EtcdOptions } from './store/etcd/etcd-options.js';
 import { FileBackend } from './store/file-backend.js';
 import { translateService } from './translate/service.js';
 
@@ -43,11 +53,19 @@ export interface ControlPlaneOptions extends AccessOptions {
   readonly grpcTls?: SocketAddress | undefined;
   /** Largest message taken. */
   readonly maxMessageBytes?: number | undefined;
+  /** Most connections from one address. */
+  readonly connectionsPerAddress?: number | undefined;
   readonly http: SocketAddress;
   /** Files and folders of configuration. */
   readonly config: readonly string[];
-  /** Empty: configuration is kept in memory only. */
+  /** Empty: configuration is kept in memory only, unless it is in etcd. */
   readonly dataDir: string;
+  /** Keeps configuration in etcd, for several control planes; not with `dataDir`. */
+  readonly etcd?: EtcdOptions | undefined;
+  /** Clients are to drop what they have from another store and is not known here; absent: they keep it. */
+  readonly replaceUnknown?: boolean;
+  /** What status calls this control plane; absent or empty: by its host's name. */
+  readonly replica?: string;
   /** How often sidecars report load; without it, every 5 s. */
   readonly loadReportInterval?: number;
 }
@@ -124,13 +142,12 @@ export class ControlPlane {
     const files = await loadFiles(options, store, log);
     teardown.add(() => files?.close());
     const { snapshot, grpc } = this.serveGrpc(store, files, access);
-    const notReady = () =>
-      this.stopping ? 'shutting down' : snapshot.revision === store.current.revision ? undefined : 'loading';
+    const readiness = () => this.readiness(store, snapshot);
     const delay = new EventLoopDelay();
     teardown.add(() => delay.stop());
     const figures = new ProcessFigures(delay);
     const metrics = controlPlaneMetrics({ store, ads: grpc.ads, access, process: figures });
-    const http = createHttpServer(notReady, new Scraper(metrics, () => figures.prepare()));
+    const http = createHttpServer(readiness, new Scraper(metrics, () => figures.prepare()));
     teardown.add(() => http.close() && http.closeAllConnections());
     this.httpAddress = await listen(http, 'HTTP (--http)', options.http.host, options.http.port);
     teardown.add(() => grpc.close());
@@ -145,6 +162,17 @@ export class ControlPlane {
     );
   }
 
+  /** A control plane whose store does not answer serves what it knows: that is as ready as it can be. */
+  private readiness(store: ConfigStore, snapshot: Snapshot): Readiness {
+    if (this.stopping) return { ready: false, text: 'shutting down' };
+    if (snapshot.revision !== store.current.revision) return { ready: false, text: 'loading' };
+    const { problem } = store;
+    return {
+      ready: true,
+      text: problem === undefined ? 'ready' : `ready, changes are refused: ${problem}`,
+    };
+  }
+
   private async listenGrpc(port: GrpcPort, { tls }: Access): Promise<void> {
     const { grpc, grpcTls, tokens } = this.options;
     if (grpc !== undefined) {
@@ -152,6 +180,22 @@ export class ControlPlane {
       if (!isLoopback(grpc.host)) this.warnOfPlainText(tokens !== undefined && tokens !== '');
     }
     if (tls !== undefined && grpcTls !== undefined) this.grpcTlsAddress = await port.listenTls(grpcTls, tls);
+  }
+
+  /** Files are all there is where nothing else is kept: what they do not have is to go. */
+  private get replaces(): boolean {
+    const { replaceUnknown = false, config, dataDir, etcd } = this.options;
+    return replaceUnknown || (config.length > 0 && dataDir === '' && etcd === undefined);
+  }
+
+  /** After a restore this is another store, or the old one again: clients come back and are told. */
+  private regreet(store: ConfigStore, ads: AdsServer): void {
+    let { pinSecret } = store.current;
+    store.on('change', (configuration) => {
+      if (configuration.pinSecret.equals(pinSecret)) return;
+      pinSecret = configuration.pinSecret;
+      ads.endAll();
+    });
   }
 
   private warnOfPlainText(asksForCredentials: boolean): void {
@@ -166,13 +210,30 @@ export class ControlPlane {
     const snapshot = new Snapshot();
     const changes = new ChangeLog();
     const server = newGrpcServer(access.guard, this.options.maxMessageBytes);
-    const port = new GrpcPort(server);
-    const source = { snapshot, changes, figures: new AdsFigures(), nowMs: Date.now };
+    const { connectionsPerAddress = MAX_CONNECTIONS_PER_ADDRESS } = this.options;
+    const port = new GrpcPort(server, new ConnectionLimit(connectionsPerAddress, log));
+    const source: AdsSource = {
+      snapshot,
+      changes,
+      figures: new AdsFigures(),
+      nonces: new Nonces(),
+      names: new NameSets(),
+      answers: new SharedAnswers(),
+      nowMs: Date.now,
+    };
     const ads = new AdsServer({
       source,
       log: log.child({ component: 'ads' }),
+      greeting: () => greetingOf(store.current, this.replaces),
       disconnect: (peer) => port.disconnect(peer),
       stalledAfterMs: timing.stalledAfterMs,
+    });
+    const replica = this.options.replica || hostname();
+    const reporter = new ReplicaReporter({
+      name: replica,
+      ads,
+      presence: store.presence,
+      revision: () => snapshot.revision,
     });
     const publisher = new SnapshotPublisher({
       store,
@@ -181,27 +242,31 @@ export class ControlPlane {
       lingerMs: timing.lingerMs,
       nowMs: Date.now,
       slowestSequence: () => ads.slowestSequence,
-      onPublished: () => ads.pushToAll(),
+      onPublished: () => {
+        ads.pushToAll();
+        reporter.changed();
+      },
     });
+    this.regreet(store, ads);
     const load = new LoadStore();
     const open = new OpenCalls();
     const { loadReportInterval = LOAD_REPORT_INTERVAL_MS } = this.options;
     const definition = loadApiDefinition();
-    const storeName = this.options.dataDir || 'memory';
     const api = new ConfigApi({
       store,
       ads,
       definition,
       load,
       log: log.child({ component: 'api' }),
-      status: (visible) => statusOf({ store, ads, source, files, load, storeName }, visible),
+      status: (visible) => statusOf({ store, ads, source, files, load, replica }, visible),
     });
-    server.addService(serviceDefinition(ADS_SERVICE), ads.implementation);
+    server.addService(ads.definition, ads.implementation);
     server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source, open));
     server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load, loadReportInterval, open));
     server.addService(configServiceConstructor(definition).service, api.implementation);
     new ReflectionService(definition).addToServer(server);
     const close = async () => {
+      reporter.close();
       ads.closeAll();
       api.closeStreams();
       open.endAll();
@@ -220,10 +285,11 @@ async function openStore(options: ControlPlaneOptions, log: Logger): Promise<Con
   return ConfigStore.open(await openBackend(options, storeLog), storeLog, rehearse);
 }
 
-async function openBackend({ dataDir }: ControlPlaneOptions, log: Logger): Promise<StoreBackend> {
+async function openBackend({ dataDir, etcd }: ControlPlaneOptions, log: Logger): Promise<StoreBackend> {
+  if (etcd !== undefined) return EtcdBackend.open(etcd, log);
   if (dataDir !== '') return FileBackend.open(dataDir, log);
   log.warn(
-    'no --data-dir: what the API changes, and the sessions that pins hold, last only as long as this process',
+    'no --data-dir and no --store: what the API changes, and the sessions that pins hold, last only as long as this process',
   );
   return new MemoryBackend(emptyState(randomBytes(32)));
 }

@@ -6,6 +6,7 @@ import type { SocketAddress } from '../src/model/formats.js';
 import type { ConnectionInfo } from './access/call-guard.js';
 import { type ClientCertificate, clientCertificateOf } from './access/client-certificate.js';
 import type { TlsMaterial } from './access/tls-files.js';
+import type { ConnectionLimit } from './connection-limit.js';
 
 /** A peer that has not finished its handshake by then is let go. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -30,7 +31,10 @@ export class GrpcPort {
   private readonly shakingHands = new Map<string, Socket>();
   private readonly inject: (socket: Socket) => void;
 
-  constructor(private readonly server: Server) {
+  constructor(
+    private readonly server: Server,
+    private readonly limit: ConnectionLimit,
+  ) {
     // TLS ends here, too: for gRPC, every connection is a plain one.
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
     this.inject = (socket) => injector.injectConnection(socket);
@@ -38,7 +42,9 @@ export class GrpcPort {
 
   /** @returns the address it listens on. @throws ListenError */
   listen({ host, port }: SocketAddress): Promise<string> {
-    const listener = createServer({ noDelay: true }, (socket) => this.accept(socket, undefined));
+    const listener = createServer({ noDelay: true }, (socket) => {
+      if (this.limit.admit(socket)) this.accept(socket, undefined);
+    });
     this.listeners.push(listener);
     return listen(listener, 'gRPC (--grpc)', host, port);
   }
@@ -55,6 +61,7 @@ export class GrpcPort {
       rejectUnauthorized: false,
     });
     listener.on('connection', (socket) => {
+      if (!this.limit.admit(socket)) return;
       const key = keyOf(socket);
       this.shakingHands.set(key, socket);
       socket.on('close', () => this.shakingHands.delete(key));

@@ -1,12 +1,14 @@
 import { createServer, type Server } from 'node:http';
 import type { Scraper } from '../src/telemetry/scrape.js';
 
-/**
- * The control plane's HTTP port: `/ready` and `/metrics`.
- *
- * @param notReady why it is not ready; undefined: it is
- */
-export function createHttpServer(notReady: () => string | undefined, scraper: Scraper): Server {
+/** Whether a control plane is ready, and what people are told. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly text: string;
+}
+
+/** The control plane's HTTP port: `/ready` and `/metrics`. */
+export function createHttpServer(readiness: () => Readiness, scraper: Scraper): Server {
   return createServer((request, response) => {
     const path = request.url?.split('?')[0];
     if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -14,10 +16,8 @@ export function createHttpServer(notReady: () => string | undefined, scraper: Sc
       return;
     }
     if (path === '/ready') {
-      const reason = notReady();
-      response
-        .writeHead(reason === undefined ? 200 : 503, { 'content-type': 'text/plain' })
-        .end(`${reason ?? 'ready'}\n`);
+      const { ready, text } = readiness();
+      response.writeHead(ready ? 200 : 503, { 'content-type': 'text/plain' }).end(`${text}\n`);
     } else if (path === '/metrics') {
       scraper.answer(response).catch((error: Error) => {
         if (response.headersSent) response.destroy(error);

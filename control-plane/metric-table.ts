@@ -9,6 +9,16 @@ export const CONTROL_PLANE_METRICS = {
     help: 'Revision of the configuration in force.',
   },
   roost_control_plane_services: { type: 'gauge', labels: [], help: 'Services configured.' },
+  roost_control_plane_store_available: {
+    type: 'gauge',
+    labels: [],
+    help: '0 while the store that control planes share does not answer and changes are refused, else 1.',
+  },
+  roost_control_plane_replicas: {
+    type: 'gauge',
+    labels: [],
+    help: 'Control planes over this store, this one included.',
+  },
   roost_control_plane_clients: {
     type: 'gauge',
     labels: ['protocol'],
@@ -33,6 +43,11 @@ export const CONTROL_PLANE_METRICS = {
     type: 'counter',
     labels: ['type'],
     help: 'Responses that clients refused (NACK).',
+  },
+  roost_control_plane_cut_off_clients_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Clients cut off because they took nothing of what they were sent for a minute.',
   },
   roost_control_plane_push_duration_seconds: {
     type: 'histogram',

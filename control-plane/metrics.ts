@@ -26,6 +26,8 @@ export function controlPlaneMetrics({ store, ads, access, process }: MetricSourc
   return bindMetrics(CONTROL_PLANE_METRICS, {
     roost_control_plane_revision: single(() => store.current.revision),
     roost_control_plane_services: single(() => store.current.services.size),
+    roost_control_plane_store_available: single(() => (store.problem === undefined ? 1 : 0)),
+    roost_control_plane_replicas: single(() => 1 + store.presence.others.length),
     roost_control_plane_clients: (name) =>
       (['delta', 'sotw'] as const).map((protocol) => {
         const count = ads.streams.filter((stream) => stream.protocol === protocol).length;
@@ -38,6 +40,7 @@ export function controlPlaneMetrics({ store, ads, access, process }: MetricSourc
     roost_control_plane_responses_total: byType(figures.responses),
     roost_control_plane_acknowledgements_total: byType(figures.acknowledgements),
     roost_control_plane_rejections_total: byType(figures.rejections),
+    roost_control_plane_cut_off_clients_total: single(() => figures.cutOff),
     roost_control_plane_push_duration_seconds: (name) => [figures.pushes.samples(name, '')],
     roost_control_plane_answer_duration_seconds: (name) => [figures.answers.samples(name, '')],
     roost_control_plane_refused_calls_total: (name) =>

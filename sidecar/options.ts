@@ -2,19 +2,31 @@ import type { ChannelSecurityOptions } from '../src/access/channel-security.js';
 import type { SocketAddress } from '../src/model/formats.js';
 import type { BootstrapNode } from '../src/xds/grpc-bootstrap.js';
 import type { AccessLogLevel } from './admin/access-log.js';
+import type { OnDemandLimits } from './discovery/on-demand.js';
 import type { Http1Limits } from './http1/limits.js';
 import type { ResolvedAddress } from './upstream/dns-refresher.js';
+
+/** What a sidecar's app calls, so that it is not sent the whole mesh. */
+export interface Dependencies {
+  /** Hosts as callers write them, in lower case. */
+  readonly names: readonly string[];
+  /** Whether other hosts are asked for when they are called first. */
+  readonly onDemand: OnDemandLimits | undefined;
+}
 
 /** What a sidecar is told at its start. */
 export interface SidecarOptions {
   readonly service: { readonly name: string; readonly namespace: string };
   /** Empty: not told. */
   readonly release: string;
-  readonly controlPlane: SocketAddress;
+  /** At least one; of several, over one store, another takes over when one does not answer. */
+  readonly controlPlanes: readonly SocketAddress[];
   /** How it proves to the control plane who it is. */
   readonly security?: ChannelSecurityOptions;
   /** How configuration is asked for: what changed, or all of it again. */
   readonly xdsMode: 'delta' | 'sotw';
+  /** Undefined: everything that the control plane lets it see. */
+  readonly dependencies: Dependencies | undefined;
   /** Listeners and clusters that the server says are gone are used on. */
   readonly ignoresDeletion: boolean;
   /** Folder that keeps the last good configuration; empty: it is not kept. */
@@ -29,6 +41,8 @@ export interface SidecarOptions {
   readonly admin: SocketAddress;
   /** A second admin listener, for scrapers outside. */
   readonly metrics: SocketAddress | undefined;
+  /** Where the client status is served by gRPC (CSDS). */
+  readonly csds?: SocketAddress | undefined;
   readonly passthrough: boolean;
   /** DNS names answered from here: `host:port` → addresses. */
   readonly resolve: ReadonlyMap<string, readonly ResolvedAddress[]>;

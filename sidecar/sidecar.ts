@@ -5,6 +5,7 @@ import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { formatAddress } from '../src/xds/fields.js';
 import { createAdminServer } from './admin/admin-server.js';
+import { ClientStatusServer, type ClientStatusSource } from './admin/client-status-server.js';
 import { adminSources } from './assembly/administration.js';
 import { assembleDiscovery, type Discovery } from './assembly/discovery.js';
 import { ownState } from './assembly/thread-state.js';
@@ -28,6 +29,7 @@ export interface SidecarAddresses {
   readonly inbound: string;
   readonly admin: string;
   readonly metrics?: string;
+  readonly csds?: string;
 }
 
 /** A running sidecar. {@link Sidecar.start} is the one place that puts its parts together. */
@@ -87,14 +89,15 @@ interface Parts extends Discovery, WorkerParts, Upstreams {
   readonly clock: CoarseClock;
   readonly admin: HttpServer;
   readonly publicAdmin: HttpServer;
+  readonly clientStatus: ClientStatusServer | undefined;
   /** Undefined: this thread is the only one. */
   readonly others: OtherWorkers | undefined;
 }
 
 /** Starts the other workers, takes what is on disk before the first request can arrive, and listens. */
 async function prepare(parts: Parts, options: SidecarOptions, log: Logger): Promise<SidecarAddresses> {
-  const { others, clusters, output } = parts;
-  await others?.start({ clusters, output, log });
+  const { others, clusters, configuration, onDemand, output } = parts;
+  await others?.start({ clusters, configuration, onDemand, output, log });
   await restore(parts);
   return bind(parts, options);
 }
@@ -102,7 +105,10 @@ async function prepare(parts: Parts, options: SidecarOptions, log: Logger): Prom
 /** Starts from the last good configuration on disk, where there is one. */
 async function restore({ lastGood, client, configuration }: Parts): Promise<void> {
   if (lastGood === undefined) return;
-  await lastGood.restore((kind, resources) => client.resume(kind, resources));
+  await lastGood.restore(
+    (kind, resources) => client.resume(kind, resources),
+    (origin) => client.guard.resume(origin),
+  );
   const { restoredMs } = lastGood;
   if (restoredMs !== undefined) configuration.backdate(Date.now() - restoredMs);
 }
@@ -110,7 +116,7 @@ async function restore({ lastGood, client, configuration }: Parts): Promise<void
 /** @throws ListenError */
 async function bind(parts: Parts, options: SidecarOptions): Promise<SidecarAddresses> {
   const { others } = parts;
-  const { admin, metrics } = options;
+  const { admin, metrics, csds } = options;
   const start = (direction: 'outbound' | 'inbound') => {
     const [own, wanted] = [parts[direction], options[direction]];
     return others === undefined ? own.start(wanted) : others.bind(own, wanted, direction);
@@ -120,9 +126,12 @@ async function bind(parts: Parts, options: SidecarOptions): Promise<SidecarAddre
     inbound: await start('inbound'),
     admin: await listen(parts.admin, 'administration (--admin)', admin.host, admin.port),
   };
-  if (metrics === undefined) return addresses;
-  const bound = await listen(parts.publicAdmin, 'metrics (--metrics)', metrics.host, metrics.port);
-  return { ...addresses, metrics: bound };
+  const { publicAdmin, clientStatus } = parts;
+  return {
+    ...addresses,
+    ...(metrics && { metrics: await listen(publicAdmin, 'metrics (--metrics)', metrics.host, metrics.port) }),
+    ...(csds && clientStatus && { csds: await clientStatus.start(csds) }),
+  };
 }
 
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
@@ -135,6 +144,7 @@ async function release(parts: Parts): Promise<void> {
   prober.close();
   checker.close();
   releaseWorkerParts(parts);
+  parts.clientStatus?.close();
   for (const server of [parts.admin, parts.publicAdmin]) {
     server.close();
     server.closeAllConnections();
@@ -168,9 +178,15 @@ function assemble({ options, log, output, others, onDrain }: Assembly): Parts {
   const { clusters, checker } = upstreams;
   const ofDiscovery = log.child({ component: 'discovery' });
   const discovery = assembleDiscovery({ options, clusters, others, nowMs, collectLoad, log: ofDiscovery });
-  const { configuration } = discovery;
-  const table = () => configuration.table;
-  const worker = assembleWorkerParts({ number: 1, options, settings, state, clusters, output, table });
+  const { configuration, onDemand } = discovery;
+  const worker = assembleWorkerParts({
+    ...{ number: 1, options, settings, state, clusters, output, onDemand },
+    table: () => configuration.table,
+    noteUse: (host) => {
+      const routes = configuration.routesOf(host);
+      if (routes !== undefined) configuration.noteUse(routes);
+    },
+  });
   const { inbound, outbound } = worker;
   const drain = new Drain(
     others?.listener(inbound, 'inbound') ?? inbound,
@@ -178,16 +194,14 @@ function assemble({ options, log, output, others, onDrain }: Assembly): Parts {
     { graceMs: options.drainGraceMs, timeoutMs: options.drainTimeoutMs },
   );
   const shown = { ...discovery, ...worker, sessions, drain, others, nowMs };
-  const sources = adminSources(options, shown, onDrain);
+  const sources = adminSources(shown, onDrain);
 
   clock.onTick = (now) => {
     tickWorkerParts(worker, now);
     clusters.tick(now, checker);
     discovery.client.checkDeadlines(now);
-    const overdue = configuration.overdue(now);
-    if (overdue.length === 0) return;
-    configuration.stopWaiting(overdue);
-    others?.onOverdue(overdue);
+    const overdue = configuration.checkDeadlines(now);
+    if (overdue.length > 0) others?.onOverdue(overdue);
   };
 
   async function collectLoad() {
@@ -196,5 +210,14 @@ function assemble({ options, log, output, others, onDrain }: Assembly): Parts {
   }
 
   const [admin, publicAdmin] = [createAdminServer(sources), createAdminServer(sources)];
-  return { ...discovery, ...worker, ...upstreams, drain, clock, admin, publicAdmin, others };
+  const clientStatus = options.csds && new ClientStatusServer(statusOf(discovery));
+  const servers = { admin, publicAdmin, clientStatus };
+  return { ...discovery, ...worker, ...upstreams, ...servers, drain, clock, others };
+}
+
+function statusOf({ node, client }: Discovery): ClientStatusSource {
+  return {
+    id: (node as { readonly id: string }).id,
+    config: () => ({ node, genericXdsConfigs: client.status.messages() }),
+  };
 }

@@ -80,7 +80,7 @@ function compileTable(resources: readonly object[]): DomainTable {
     };
     return [config.domains, compileVirtualHost(config, options)] as const;
   });
-  return new DomainTable(hosts);
+  return DomainTable.of(hosts);
 }
 
 function decisionContext(): DecisionContext {

@@ -8,7 +8,7 @@ import { AUTHORITY, CANARY_SHARE, KEY_HEADER } from '../workloads.js';
 import type { Peer, PeerContext, StartedPeer } from './peer.js';
 
 /** The built command, as `npx roost` runs it. */
-const ROOST = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+export const ROOST = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const READY_TIMEOUT_MS = 60_000;
 
 export type AffinityMode = 'none' | 'balanced' | 'persistent';
@@ -143,7 +143,8 @@ function checkout(backends: Backends, { affinity, tls = false, routes = [] }: Ro
   };
 }
 
-async function ready(admin: number, proxy: RunningProcess): Promise<void> {
+/** Returns once a sidecar is ready. @param admin its port */
+export async function ready(admin: number, proxy: RunningProcess): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   for (;;) {
     const response = await fetch(`http://127.0.0.1:${admin}/ready`).catch(() => undefined);

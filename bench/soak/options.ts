@@ -5,6 +5,8 @@ export interface SoakOptions {
   /** Requests a second; undefined: 70 % of what is measured first. */
   readonly rate: number | undefined;
   readonly seed: number;
+  /** Of the sidecar. */
+  readonly workers: number;
   /** How long saturation is measured. */
   readonly saturationSeconds: number;
   /** A stall of the event loop is reported, and no reason to fail. */
@@ -32,6 +34,7 @@ the sidecar's event loop (docs/soak.md). Exits 1 if a promise is broken.
   --rate N         requests a second (70 % of saturation, which is then measured first)
   --saturation N   seconds for which saturation is measured (10)
   --seed N         the same seed: the same requests and the same faults, as far as processes let them (1)
+  --workers N      workers of the sidecar (1)
   --allow-stalls   report stalls of the event loop over 100 ms, do not fail for them: for a busy machine
   --json FILE      write the report, with every sample, to a file
   -o json          the report as JSON on standard output
@@ -48,6 +51,7 @@ const FLAGS = {
   rate: text,
   saturation: { ...text, default: '10' },
   seed: { ...text, default: '1' },
+  workers: { ...text, default: '1' },
   'allow-stalls': { type: 'boolean', default: false },
   json: text,
   output: { ...text, short: 'o' },
@@ -70,6 +74,7 @@ export function readOptions(args: readonly string[]): SoakOptions {
     rate: values.rate === undefined ? undefined : number('rate', values.rate, 1, 1_000_000),
     saturationSeconds: number('saturation', values.saturation, 1, 600),
     seed: Math.floor(number('seed', values.seed, 0, 2 ** 31)),
+    workers: Math.floor(number('workers', values.workers, 1, 64)),
     allowStalls: values['allow-stalls'],
     jsonFile: values.json,
     json: values.output === 'json',

@@ -36,7 +36,10 @@ export async function soak(processes: ProcessGroup, options: SoakOptions, say: S
   pinSelf(placement);
   const pods = await startPods(processes, placement.loadCores);
   const { proxyCores, loadCores } = placement;
-  const mesh = await startMesh({ processes, proxyCores, loadCores }, { nodeArgs: [], config: [] });
+  const mesh = await startMesh(
+    { processes, proxyCores, loadCores },
+    { nodeArgs: [], config: [], flags: ['--workers', String(options.workers)] },
+  );
   const client = new ControlPlaneClient({ host: '127.0.0.1', port: mesh.grpc });
   try {
     const service = new SoakService(client, pods);

@@ -10,6 +10,8 @@ export class AdsFigures {
   readonly responses = noneOfEach();
   readonly acknowledgements = noneOfEach();
   readonly rejections = noneOfEach();
+  /** Clients that were cut off because they did not read. */
+  cutOff = 0;
   /** From a change until every connected client has been told, or is known not to keep up. */
   readonly pushes = new DurationHistogram(BOUNDS);
   /** From telling a client until it has answered all of it. */

@@ -1,21 +1,24 @@
-import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Metadata, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from '../../src/telemetry/logger.js';
-import { PUSH_ORDER } from '../../src/xds/resource-types.js';
+import { serviceDefinition } from '../../src/xds/descriptors.js';
+import { ADS_SERVICE, PUSH_ORDER } from '../../src/xds/resource-types.js';
 import type { AdsFigures } from './ads-figures.js';
 import type { AdsCall, AdsSource, AdsStream } from './ads-stream.js';
+import { DeltaRequests } from './delta-request.js';
 import { DeltaStream } from './delta-stream.js';
+import { PushQueue } from './push-queue.js';
 import { SotwStream } from './sotw-stream.js';
 import { TooManyNamesError } from './subscription.js';
 
-/** Streams pushed to before other work gets its turn. */
-const PUSH_CHUNK = 32;
 /** A client that takes nothing of what it is sent for this long is cut off: it holds memory for nothing. */
 const STALLED_AFTER_MS = 60_000;
 
 export interface AdsServerOptions {
   readonly source: AdsSource;
   readonly log: Logger;
+  /** What every client is told at once: which store this is. */
+  greeting(): Metadata;
   /** Closes a client's connection, whatever is still to be written on it. */
   disconnect(peer: string): void;
   readonly stalledAfterMs?: number;
@@ -24,14 +27,17 @@ export interface AdsServerOptions {
 /** Serves the aggregated discovery service and knows every connected client. */
 export class AdsServer {
   private readonly connected = new Map<AdsStream, AdsCall>();
-  private readonly waiting = new Set<() => void>();
-  /** Clients that have something to be told, each once, in the order in which they have been waiting. */
-  private readonly pushQueue = new Set<AdsStream>();
+  private readonly waiting = new Set<(stream: AdsStream) => void>();
+  private readonly pushes: PushQueue<AdsStream>;
+  private readonly requests = new DeltaRequests();
   private readonly stallTimer: NodeJS.Timeout;
-  /** When the push under way began. */
-  private pushingSince = 0;
 
   constructor(private readonly options: AdsServerOptions) {
+    this.pushes = new PushQueue({
+      clients: () => this.connected.keys(),
+      push: (stream) => this.attempt(stream, () => stream.push()),
+      onRound: (tookMs) => this.figures.pushes.observe(tookMs),
+    });
     const { stalledAfterMs = STALLED_AFTER_MS } = options;
     this.stallTimer = setInterval(() => this.cutOffStalled(stalledAfterMs), stalledAfterMs / 4).unref();
   }
@@ -51,10 +57,23 @@ export class AdsServer {
     return slowest;
   }
 
-  /** Ends every stream, so that clients look for another control plane at once. */
+  /** Ends every stream for good, so that clients look for another control plane at once. */
   closeAll(): void {
     clearInterval(this.stallTimer);
+    this.endAll();
+  }
+
+  /** Ends every stream; clients come back, and say what they have. */
+  endAll(): void {
     for (const stream of this.connected.keys()) stream.end();
+  }
+
+  /** The gRPC service; delta requests are read as {@link DeltaRequests} does. */
+  get definition(): ServiceDefinition {
+    const { DeltaAggregatedResources: delta, ...others } = serviceDefinition(ADS_SERVICE);
+    if (delta === undefined) throw new Error('the descriptor bundle lacks delta ADS; build again');
+    const requestDeserialize = (bytes: Buffer) => this.requests.read(bytes);
+    return { ...others, DeltaAggregatedResources: { ...delta, requestDeserialize } };
   }
 
   /** The gRPC service's methods. */
@@ -68,52 +87,41 @@ export class AdsServer {
 
   /** Tells every client what changed. Clients that cannot keep up are told once they can. */
   pushToAll(): void {
-    const idle = this.pushQueue.size === 0;
-    for (const stream of this.connected.keys()) this.pushQueue.add(stream);
-    if (!idle || this.pushQueue.size === 0) return;
-    this.pushingSince = performance.now();
-    this.pushChunk();
+    this.pushes.pushToAll();
   }
 
-  /** Calls back whenever a client connects, leaves or answers. @returns what ends that. */
-  onProgress(listener: () => void): () => void {
+  isConnected(stream: AdsStream): boolean {
+    return this.connected.has(stream);
+  }
+
+  /** Calls back with a client that has connected, left or said something. @returns what ends that. */
+  onProgress(listener: (stream: AdsStream) => void): () => void {
     this.waiting.add(listener);
     return () => this.waiting.delete(listener);
   }
 
-  private pushChunk(): void {
-    let left = PUSH_CHUNK;
-    for (const stream of this.pushQueue) {
-      if (left-- === 0) {
-        setImmediate(() => this.pushChunk());
-        return;
-      }
-      this.pushQueue.delete(stream);
-      this.attempt(stream, () => stream.push());
-    }
-    this.figures.pushes.observe(performance.now() - this.pushingSince);
-  }
-
   private serve(call: AdsCall, stream: AdsStream): void {
     this.connected.set(stream, call);
+    // Before the first answer; whoever says nothing that can be read is answered with an error alone.
+    call.once('data', () => call.sendMetadata(this.options.greeting()));
     call.on('data', (request) => {
       const known = stream.node.id !== '';
-      const before = rejectionsOf(stream);
+      const before = request.errorDetail ? rejectionsOf(stream) : undefined;
       this.attempt(stream, () => stream.receive(request));
       if (!known && stream.node.id !== '')
         this.options.log.info({ node: stream.node.id, protocol: stream.protocol }, 'client connected');
-      this.noteRejections(stream, before);
-      this.progress();
+      if (before !== undefined) this.noteRejections(stream, before);
+      this.progress(stream);
     });
     const leave = () => {
       if (!this.connected.delete(stream)) return;
-      this.pushQueue.delete(stream);
+      this.pushes.forget(stream);
       this.options.log.info({ node: stream.node.id }, 'client disconnected');
-      this.progress();
+      this.progress(stream);
     };
     call.on('end', () => call.end());
     for (const event of ['error', 'close', 'cancelled', 'finish']) call.on(event, leave);
-    this.progress();
+    this.progress(stream);
   }
 
   /** Does something for a client; where that fails, the client's stream ends and nobody else's. */
@@ -136,6 +144,7 @@ export class AdsServer {
     for (const [stream, call] of this.connected) {
       if (stream.stalledForMs(nowMs) < afterMs) continue;
       this.options.log.warn({ node: stream.node.id }, 'the client does not read what it asked for; cut off');
+      this.figures.cutOff++;
       this.options.disconnect(call.getPeer());
     }
   }
@@ -151,8 +160,8 @@ export class AdsServer {
     });
   }
 
-  private progress(): void {
-    for (const listener of this.waiting) listener();
+  private progress(stream: AdsStream): void {
+    for (const listener of this.waiting) listener(stream);
   }
 }
 

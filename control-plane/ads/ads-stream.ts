@@ -10,7 +10,10 @@ import type { Snapshot } from '../snapshot/snapshot.js';
 import { Acknowledgements } from './acknowledgements.js';
 import type { AdsFigures } from './ads-figures.js';
 import { type ClientNode, readNode, UNKNOWN_NODE } from './client-node.js';
-import { withNonce } from './responses.js';
+import type { NameSets } from './name-set.js';
+import { OwedAssignments } from './owed-assignments.js';
+import type { Nonces, ResponseMessage } from './responses.js';
+import type { SharedAnswers } from './shared-answers.js';
 import { Subscription } from './subscription.js';
 
 export type AdsCall = ServerDuplexStream<Message, Buffer>;
@@ -20,6 +23,10 @@ export interface AdsSource {
   readonly snapshot: Snapshot;
   readonly changes: ChangeLog;
   readonly figures: AdsFigures;
+  readonly nonces: Nonces;
+  /** What clients are subscribed to; those that want the same share it. */
+  readonly names: NameSets;
+  readonly answers: SharedAnswers;
   nowMs(): number;
 }
 
@@ -35,26 +42,22 @@ export interface TypeState {
 
 /**
  * One client's stream. A variant decides what requests mean and how responses look; everything that both have
- * in common is here: identity, nonces, the position in the change log, back-pressure.
+ * in common is here: identity, the position in the change log, back-pressure.
  *
- * While the transport has not taken everything yet, changes only move the log, and requests wait unread: a slow
- * client has at most one push and one answer in memory, and the push that follows covers all that it missed.
+ * The transport is handed one response at a time. While there is one that it has not taken, changes only move the log
+ * and requests wait unread: a client that is slow or does not read costs one response, and references to what is left
+ * of one push and one answer. The push that follows covers all that it missed.
  */
 export abstract class AdsStream {
   node: ClientNode = UNKNOWN_NODE;
   readonly connectedAtMs: number;
   protected readonly types: Readonly<Record<ResourceKind, TypeState>>;
-  /**
-   * Clusters that were sent after their load assignments were: a client that warms a cluster waits for the
-   * assignment to come once more, changed or not.
-   */
-  private readonly owedAssignments = new Set<string>();
+  protected owed = OwedAssignments.none;
   /** Sequence of the snapshot that this client has been told of, and its revision. */
   private pushedSequence: number;
   private pushedRevision: number;
-  private nonce = 0;
-  /** Responses that the transport has not taken yet, and when it last took one. */
-  private unsent = 0;
+  /** Responses that the transport has not taken yet, the first of which it has been handed; and when it last took one. */
+  private readonly unsent: ResponseMessage[] = [];
   private movedAtMs = 0;
   /** When the client was told of the change that it has not answered yet; undefined: it has, or there was none. */
   private toldAt: number | undefined;
@@ -66,7 +69,7 @@ export abstract class AdsStream {
     this.connectedAtMs = source.nowMs();
     this.pushedSequence = source.snapshot.sequence;
     this.pushedRevision = source.snapshot.revision;
-    this.types = Object.fromEntries(PUSH_ORDER.map((kind) => [kind, newTypeState()])) as Record<
+    this.types = Object.fromEntries(PUSH_ORDER.map((kind) => [kind, newTypeState(source.names)])) as Record<
       ResourceKind,
       TypeState
     >;
@@ -78,6 +81,12 @@ export abstract class AdsStream {
     return this.types[kind];
   }
 
+  /** It still runs something in an older form than it was sent. */
+  get hasRejection(): boolean {
+    for (const kind of PUSH_ORDER) if (this.types[kind].acks.rejection !== undefined) return true;
+    return false;
+  }
+
   /** The snapshot that this client has been told of. */
   get sequence(): number {
     return this.pushedSequence;
@@ -85,7 +94,7 @@ export abstract class AdsStream {
 
   /** How long the client has taken nothing of what it is being sent. */
   stalledForMs(nowMs: number): number {
-    return this.unsent === 0 ? 0 : nowMs - this.movedAtMs;
+    return this.unsent.length === 0 ? 0 : nowMs - this.movedAtMs;
   }
 
   /** Whether everything up to a revision has been sent and answered. */
@@ -106,11 +115,12 @@ export abstract class AdsStream {
     const { acks, subscription } = this.types[kind];
     if (nonce !== '' && acks.answered(nonce, refusal && text(refusal.message), this.source.nowMs()))
       this.countAnswer(kind, refusal !== undefined);
+    if (this.asksNothing(kind, request)) return;
     // Whatever the log holds for this client goes out first, so that answers never run ahead of it.
     this.push();
     this.answer(kind, request, nonce);
     acks.keepOnly((name) => subscription.covers(name));
-    if (kind === 'cluster') this.sendNamed('endpoint', this.owed());
+    if (kind === 'cluster') this.sendNamed('endpoint', this.owedNames());
   }
 
   end(): void {
@@ -120,33 +130,47 @@ export abstract class AdsStream {
   /** Sends what has changed since the last push, in make-before-break order. */
   push(): void {
     const { snapshot, changes } = this.source;
-    if (this.unsent > 0 || this.isOver || this.pushedSequence === snapshot.sequence) return;
+    if (this.unsent.length > 0 || this.isOver || this.pushedSequence === snapshot.sequence) return;
     const changed = changes.since(this.pushedSequence);
+    const cause = `${this.pushedSequence}-${snapshot.sequence}`;
     this.pushedSequence = snapshot.sequence;
     this.pushedRevision = snapshot.revision;
     for (const kind of PUSH_ORDER) {
-      if (this.types[kind].requested) this.sendNamed(kind, this.relevant(kind, changed));
+      if (this.types[kind].requested && this.mayConcern(kind, changed))
+        this.sendChanged(kind, changed, cause);
     }
     if (!this.isAnswered) this.toldAt ??= performance.now();
   }
 
+  /** An acknowledgement, and nothing besides. */
+  protected abstract asksNothing(kind: ResourceKind, request: Message): boolean;
+
   protected abstract answer(kind: ResourceKind, request: Message, nonce: string): void;
+
+  /**
+   * Sends what a push has to.
+   *
+   * @param cause tells the changes from all others
+   */
+  protected abstract sendChanged(kind: ResourceKind, changed: ChangedNames, cause: string): void;
 
   /** Sends those of the names that the client is to be told of. */
   protected abstract sendNamed(kind: ResourceKind, names: readonly string[]): void;
 
-  /** @param names the resources in it, those that it takes away included */
-  protected send(kind: ResourceKind, body: Buffer, names: readonly string[] | 'all'): void {
+  /** Sends a response once all before it have been taken. */
+  protected send(kind: ResourceKind, response: ResponseMessage): void {
     if (this.isOver) return;
-    const nonce = String(++this.nonce);
+    const { acks } = this.types[kind];
+    // A nonce is used once.
+    const message =
+      response.nonce > Number(acks.newestNonce) ? response : response.again(this.source.nonces.next());
     this.source.figures.responses[kind]++;
-    this.types[kind].acks.sent({ nonce, revision: this.source.snapshot.revision, names });
-    if (this.unsent === 0) this.movedAtMs = this.source.nowMs();
-    this.unsent++;
+    acks.sent({ nonce: String(message.nonce), revision: message.revision, names: message.names });
+    this.unsent.push(message);
+    if (this.unsent.length > 1) return;
+    this.movedAtMs = this.source.nowMs();
     this.call.pause();
-    this.call.write(withNonce(body, nonce), (error?: Error | null) => {
-      if (!error) this.onTaken();
-    });
+    this.handOver(message);
   }
 
   protected get(kind: ResourceKind, name: string): SnapshotResource | undefined {
@@ -157,18 +181,12 @@ export abstract class AdsStream {
     return this.source.snapshot.list(kind, this.node.namespace);
   }
 
-  /** Notes what a client that warms clusters waits for. */
-  protected noteSent(kind: ResourceKind, names: readonly string[]): void {
-    if (kind !== 'cluster' && kind !== 'endpoint') return;
-    for (const name of names) {
-      const owed = kind === 'cluster' && this.get('endpoint', name) !== undefined;
-      if (owed) this.owedAssignments.add(name);
-      else this.owedAssignments.delete(name);
-    }
+  protected owedAfter(kind: ResourceKind, names: readonly string[]): OwedAssignments {
+    return this.owed.afterSending(kind, names, (name) => this.get('endpoint', name) !== undefined);
   }
 
   protected isOwed(kind: ResourceKind, name: string): boolean {
-    return kind === 'endpoint' && this.owedAssignments.has(name);
+    return kind === 'endpoint' && this.owed.names.has(name);
   }
 
   private countAnswer(kind: ResourceKind, refused: boolean): void {
@@ -188,18 +206,32 @@ export abstract class AdsStream {
     return this.call.writableEnded || this.call.destroyed;
   }
 
-  private onTaken(): void {
-    this.unsent--;
-    this.movedAtMs = this.source.nowMs();
-    if (this.unsent > 0) return;
-    this.push();
-    if (this.unsent === 0) this.call.resume();
+  private handOver({ bytes }: ResponseMessage): void {
+    this.call.write(bytes, (error?: Error | null) => {
+      if (!error) this.onTaken();
+    });
   }
 
-  private relevant(kind: ResourceKind, changed: ChangedNames): readonly string[] {
+  private onTaken(): void {
+    this.unsent.shift();
+    this.movedAtMs = this.source.nowMs();
+    const [next] = this.unsent;
+    if (next === undefined) this.push();
+    else this.handOver(next);
+    if (this.unsent.length === 0) this.call.resume();
+  }
+
+  /** Whether there can be anything that {@link relevant} finds; cheap, since most pushes are about one kind. */
+  private mayConcern(kind: ResourceKind, changed: ChangedNames): boolean {
+    if (changed[kind].size > 0) return true;
+    return kind === 'endpoint' ? this.owed.names.size > 0 : kind !== 'cluster' && changed.alias.size > 0;
+  }
+
+  /** Of what has changed, what the client is to be told of. */
+  protected relevant(kind: ResourceKind, changed: ChangedNames): readonly string[] {
     const { subscription } = this.types[kind];
     const names = [...changed[kind]].filter((name) => subscription.covers(name));
-    if (kind === 'endpoint') return [...new Set([...names, ...this.owed()])];
+    if (kind === 'endpoint') return [...new Set([...names, ...this.owedNames()])];
     // A wildcard covers a service's listener under the service's own name only, and no routes of all services.
     const aliases = [...changed.alias].filter((name) => subscription.explicitNames.has(name));
     if (kind === 'listener') return [...names, ...aliases.filter((name) => name !== OUTBOUND_ROUTES)];
@@ -207,15 +239,18 @@ export abstract class AdsStream {
     return names;
   }
 
-  private owed(): readonly string[] {
+  private owedNames(): readonly string[] {
     const { subscription, requested } = this.types.endpoint;
     if (!requested || subscription.isEmpty) return [];
-    return [...this.owedAssignments].filter(
-      (name) => subscription.covers(name) && this.get('endpoint', name),
-    );
+    return [...this.owed.names].filter((name) => subscription.covers(name) && this.get('endpoint', name));
   }
 }
 
-function newTypeState(): TypeState {
-  return { subscription: new Subscription(), acks: new Acknowledgements(), requested: false, named: false };
+function newTypeState(names: NameSets): TypeState {
+  return {
+    subscription: new Subscription(names),
+    acks: new Acknowledgements(),
+    requested: false,
+    named: false,
+  };
 }

@@ -1,8 +1,9 @@
 import type { Message } from '../../src/xds/descriptors.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
+import type { ChangedNames } from '../snapshot/changed-names.js';
 import { type SnapshotResource, versionOfAll } from '../snapshot/resource.js';
 import { AdsStream } from './ads-stream.js';
-import { encodeSotwBodies } from './responses.js';
+import { sotwResponses } from './responses.js';
 import { applySotw } from './subscription.js';
 
 /**
@@ -24,6 +25,15 @@ export class SotwStream extends AdsStream {
     if (added.length > 0) this.respond(kind, added);
   }
 
+  /** Every request has the names that are wanted. */
+  protected override asksNothing(): boolean {
+    return false;
+  }
+
+  protected override sendChanged(kind: ResourceKind, changed: ChangedNames): void {
+    this.sendNamed(kind, this.relevant(kind, changed));
+  }
+
   protected override sendNamed(kind: ResourceKind, named: readonly string[]): void {
     if (named.length > 0) this.respond(kind, named);
   }
@@ -40,9 +50,13 @@ export class SotwStream extends AdsStream {
     const version = wildcard
       ? this.source.snapshot.typeVersion(kind, this.node.namespace)
       : versionOfAll(everything);
-    for (const body of encodeSotwBodies({ kind, version, resources, complete }))
-      this.send(kind, body.bytes, complete ? 'all' : body.names);
-    this.noteSent(kind, named.includes('*') ? resources.map(({ name }) => name) : named);
+    const { revision } = this.source.snapshot;
+    // Endpoints that leave a cluster, in a response in which another cluster changes, end a process with grpc-js
+    // ("endpoint found in leafWeightMap but not in leafMap").
+    const apart = this.node.agent === 'grpc';
+    const content = { kind, version, revision, resources, complete, apart };
+    for (const message of sotwResponses(content, this.source.nonces)) this.send(kind, message);
+    this.owed = this.owedAfter(kind, named.includes('*') ? resources.map(({ name }) => name) : named);
   }
 
   private everything(kind: ResourceKind): readonly SnapshotResource[] {

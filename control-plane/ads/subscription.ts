@@ -1,9 +1,12 @@
+import { type NameSet, NameSets } from './name-set.js';
+
 /**
  * What one client wants of one resource type, and what has to be sent because of a request. Pure bookkeeping:
  * it knows names, not resources. The rules are the xDS protocol's ("The xDS REST and gRPC protocol").
  */
 
 const WILDCARD = '*';
+const EVERYTHING: readonly string[] = [WILDCARD];
 
 /** Most names that one client may ask for of one type; a client that wants more is refused. */
 export const MAX_SUBSCRIBED_NAMES = 100_000;
@@ -18,44 +21,60 @@ export class TooManyNamesError extends Error {
 
 /** The names that one client is subscribed to. */
 export class Subscription {
-  private readonly names = new Set<string>();
+  private held: NameSet;
   private everything = false;
+
+  /** @param sets shared by all whose names may be the same */
+  constructor(private readonly sets = new NameSets()) {
+    this.held = sets.empty;
+  }
 
   get wildcard(): boolean {
     return this.everything;
   }
 
   get explicitNames(): ReadonlySet<string> {
-    return this.names;
+    return this.held.names;
+  }
+
+  /** Equal for subscriptions of the same {@link NameSets} that want the same. */
+  get key(): string {
+    return `${this.everything ? WILDCARD : ''}${this.held.id}`;
   }
 
   /** There is nothing that the client wants. */
   get isEmpty(): boolean {
-    return !this.everything && this.names.size === 0;
+    return !this.everything && this.held.names.size === 0;
   }
 
   /** Whether the client is to be told about a resource. */
   covers(name: string): boolean {
-    return this.everything || this.names.has(name);
+    return this.everything || this.held.names.has(name);
   }
 
-  subscribe(name: string): void {
-    if (name === WILDCARD) this.everything = true;
-    else this.names.add(name);
-    if (this.names.size > MAX_SUBSCRIBED_NAMES) throw new TooManyNamesError();
+  /**
+   * First subscribes, then unsubscribes.
+   *
+   * @throws TooManyNamesError
+   */
+  change(subscribe: readonly string[], unsubscribe: readonly string[]): void {
+    if (subscribe.includes(WILDCARD)) this.everything = true;
+    if (unsubscribe.includes(WILDCARD)) this.everything = false;
+    this.held = this.sets.change(this.held, namesIn(subscribe), namesIn(unsubscribe));
+    if (this.held.names.size > MAX_SUBSCRIBED_NAMES) throw new TooManyNamesError();
   }
+}
 
-  unsubscribe(name: string): void {
-    if (name === WILDCARD) this.everything = false;
-    else this.names.delete(name);
-  }
+/** The same list where it has no wildcard. */
+function namesIn(list: readonly string[]): readonly string[] {
+  return list.includes(WILDCARD) ? list.filter((name) => name !== WILDCARD) : list;
 }
 
 /** What a delta request asks to be answered. */
 export interface DeltaDemand {
   /** Send everything (a wildcard was just asked for). */
   readonly everything: boolean;
-  /** Send these, or say that they do not exist. */
+  /** Send these, or say that they do not exist. Found out when it is asked for, until the subscription changes. */
   readonly names: readonly string[];
 }
 
@@ -72,15 +91,14 @@ export function applyDelta(
   unsubscribe: readonly string[],
   legacyWildcard: boolean,
 ): DeltaDemand {
-  if (legacyWildcard) subscription.subscribe(WILDCARD);
-  for (const name of subscribe) subscription.subscribe(name);
-  for (const name of unsubscribe) subscription.unsubscribe(name);
-  const answered = [...subscribe, ...unsubscribe].filter(
-    (name) => name !== WILDCARD && subscription.covers(name),
-  );
+  if (legacyWildcard) subscription.change(EVERYTHING, []);
+  subscription.change(subscribe, unsubscribe);
   return {
     everything: subscription.wildcard && (legacyWildcard || subscribe.includes(WILDCARD)),
-    names: [...new Set(answered)],
+    get names() {
+      const named = new Set([...namesIn(subscribe), ...namesIn(unsubscribe)]);
+      return [...named].filter((name) => subscription.covers(name));
+    },
   };
 }
 
@@ -99,8 +117,7 @@ export function applySotw(
   const isNew = (name: string) =>
     name === WILDCARD ? !subscription.wildcard : !subscription.explicitNames.has(name);
   const added = [...wanted].filter(isNew);
-  for (const name of [...subscription.explicitNames]) if (!wanted.has(name)) subscription.unsubscribe(name);
-  if (!wanted.has(WILDCARD)) subscription.unsubscribe(WILDCARD);
-  for (const name of wanted) subscription.subscribe(name);
+  const given = [...subscription.explicitNames, WILDCARD].filter((name) => !wanted.has(name));
+  subscription.change([...wanted], given);
   return added;
 }

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { ServerUnaryCall } from '@grpc/grpc-js';
-import { ACTOR_METADATA } from '../../src/api/config-service.js';
+import { ACTOR_METADATA, REQUEST_ID_METADATA } from '../../src/api/config-service.js';
 import type { Author } from '../../src/model/author.js';
 import { actorOf } from '../access/caller.js';
 
@@ -22,4 +23,14 @@ function claimedName(call: Pick<ServerUnaryCall<unknown, unknown>, 'metadata'>):
 
 function withoutPort(peer: string): string {
   return peer.replace(/:\d+$/, '');
+}
+
+/**
+ * The name that a caller gives a request, so that it is not done twice; one that nobody else has, where it gives none.
+ * One caller's names say nothing about another's requests.
+ */
+export function requestIdOf(call: Pick<ServerUnaryCall<unknown, unknown>, 'metadata'>): string {
+  const [given] = call.metadata.get(REQUEST_ID_METADATA);
+  const isName = typeof given === 'string' && /^[\w-]{1,64}$/.test(given);
+  return `${actorOf(call)}/${isName ? given : randomUUID()}`;
 }

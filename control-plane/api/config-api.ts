@@ -15,7 +15,6 @@ import type {
   StatusResponse,
 } from '../../src/api/config-service.js';
 import { fromStruct, type Struct } from '../../src/api/struct.js';
-import type { Author } from '../../src/model/author.js';
 import {
   type MeshService,
   namespaceOfKey,
@@ -32,10 +31,12 @@ import type { LoadStore } from '../load/load-store.js';
 import { translateContext } from '../snapshot/publisher.js';
 import { unpackBackup } from '../store/backup.js';
 import type { Cause } from '../store/config-state.js';
-import type { Commit, ConfigStore, ConfiguredService } from '../store/config-store.js';
+import type { ConfigStore } from '../store/config-store.js';
+import type { ConfiguredService } from '../store/configuration.js';
+import type { Commit } from '../store/edit.js';
 import { parseAll } from '../store/edit-checks.js';
 import { UnknownServiceError } from '../store/errors.js';
-import { authorOf } from './author.js';
+import { authorOf, requestIdOf } from './author.js';
 import { type AwaitCall, RevisionFollowers } from './await-revision.js';
 import { type ExplainRequest, explain, plan } from './decisions.js';
 import { InvalidRequestError, toServiceError } from './grpc-errors.js';
@@ -75,16 +76,18 @@ export class ConfigApi {
 
   constructor(private readonly parts: ConfigApiParts) {
     this.watchers = new Watchers(parts.store);
-    this.followers = new RevisionFollowers(parts.ads);
+    this.followers = new RevisionFollowers(parts.ads, parts.store);
   }
 
   /** The gRPC service's methods. */
   get implementation(): UntypedServiceImplementation {
     const { store, status } = this.parts;
     return {
-      Apply: this.changing((request: ApplyRequest, by) => apply(store, request, { action: 'apply', by })),
-      Delete: this.changing(({ name, expectedRevision }: Named, by) =>
-        store.remove(keyOf(name), orAny(expectedRevision), { action: 'delete', by }),
+      Apply: this.changing((request: ApplyRequest, who) =>
+        apply(store, request, { action: 'apply', ...who }),
+      ),
+      Delete: this.changing(({ name, expectedRevision }: Named, who) =>
+        store.remove(keyOf(name), orAny(expectedRevision), { action: 'delete', ...who }),
       ),
       Split: this.modifying(
         () => 'split',
@@ -98,12 +101,12 @@ export class ConfigApi {
         ({ drain }) => (drain ? 'abort --drain' : 'abort'),
         (document, { drain }: Named & { drain: boolean }) => withAbort(document, drain),
       ),
-      Undo: this.changing(({ name, toRevision, expectedRevision }: Named & { toRevision: number }, by) => {
+      Undo: this.changing(({ name, toRevision, expectedRevision }: Named & { toRevision: number }, who) => {
         const action = toRevision === 0 ? 'undo' : `undo --to ${toRevision}`;
-        return store.undo(keyOf(name), orAny(toRevision), orAny(expectedRevision), { action, by });
+        return store.undo(keyOf(name), orAny(toRevision), orAny(expectedRevision), { action, ...who });
       }),
-      Restore: this.changing(async ({ file, dryRun }: { file: Buffer; dryRun: boolean }, by) =>
-        store.restore(await unpackBackup(file), dryRun, { action: 'restore', by }),
+      Restore: this.changing(async ({ file, dryRun }: { file: Buffer; dryRun: boolean }, who) =>
+        store.restore(await unpackBackup(file), dryRun, { action: 'restore', ...who }),
       ),
       Backup: this.unary(async () => ({ file: await store.backup() })),
       History: this.unary((request: HistoryRequest, call) => this.history(request, visibilityOf(call))),
@@ -176,21 +179,22 @@ export class ConfigApi {
     actionOf: (request: Request) => string,
     edit: (document: MeshServiceInput, request: Request) => MeshServiceInput,
   ): handleUnaryCall<Request, ChangeResponse> {
-    return this.changing((request: Request, by) =>
+    return this.changing((request: Request, who) =>
       this.parts.store.modify(
         keyOf(request.name),
         orAny(request.expectedRevision),
         (document) => edit(document, request),
-        { action: actionOf(request), by },
+        { action: actionOf(request), ...who },
       ),
     );
   }
 
   private changing<Request>(
-    work: (request: Request, by: Author) => Promise<Commit>,
+    work: (request: Request, who: Omit<Cause, 'action'>) => Promise<Commit>,
   ): handleUnaryCall<Request, ChangeResponse> {
     return this.unary(async (request: Request, call) => {
-      const { revision, changed, differences } = await work(request, authorOf(call));
+      const who = { by: authorOf(call), requestId: requestIdOf(call) };
+      const { revision, changed, differences } = await work(request, who);
       const { services } = this.parts.store.current;
       return {
         revision,

@@ -1,14 +1,22 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
-import { PROBLEMS_TRAILER, type ProblemMessage, problemsCodec } from '../../src/api/config-service.js';
+import {
+  OUTCOME_TRAILER,
+  PROBLEMS_TRAILER,
+  type ProblemMessage,
+  problemsCodec,
+} from '../../src/api/config-service.js';
 import { OperationError } from '../../src/model/operations.js';
 import { formatProblem, type Problem } from '../../src/model/problems.js';
 import {
   DeclaredInFileError,
   InvalidBackupError,
   NothingToUndoError,
+  OutcomeUnknownError,
+  OvertakenError,
   RejectedError,
   RevisionConflictError,
+  StoreUnavailableError,
   UnknownServiceError,
 } from '../store/errors.js';
 
@@ -22,14 +30,18 @@ const MAX_PROBLEMS_BYTES = 4096;
 export function toServiceError(error: unknown, definition: PackageDefinition): Partial<ServiceError> {
   if (error instanceof RejectedError) return rejected(error, definition);
   const message = error instanceof Error ? error.message : String(error);
-  return { code: codeOf(error), details: clip(message) };
+  const metadata = new Metadata();
+  metadata.set(OUTCOME_TRAILER, error instanceof OutcomeUnknownError ? 'unknown' : 'not-made');
+  return { code: codeOf(error), details: clip(message), metadata };
 }
 
 function codeOf(error: unknown): status {
   if (error instanceof InvalidRequestError || error instanceof InvalidBackupError)
     return status.INVALID_ARGUMENT;
   if (error instanceof UnknownServiceError) return status.NOT_FOUND;
-  if (error instanceof RevisionConflictError) return status.ABORTED;
+  if (error instanceof RevisionConflictError || error instanceof OvertakenError) return status.ABORTED;
+  if (error instanceof StoreUnavailableError) return status.UNAVAILABLE;
+  if (error instanceof OutcomeUnknownError) return status.DEADLINE_EXCEEDED;
   const failedPreconditions = [OperationError, DeclaredInFileError, NothingToUndoError];
   if (failedPreconditions.some((type) => error instanceof type)) return status.FAILED_PRECONDITION;
   return status.INTERNAL;
@@ -42,6 +54,7 @@ function rejected({ problems }: RejectedError, definition: PackageDefinition): P
   const told = fitting(all);
   const metadata = new Metadata();
   const message = { problems: told.map(toMessage), more: all.length - told.length };
+  metadata.set(OUTCOME_TRAILER, 'not-made');
   metadata.set(PROBLEMS_TRAILER, Buffer.from(problemsCodec(definition).serialize(message)));
   const more = told.length < all.length ? [`and ${all.length - told.length} more problems`] : [];
   return {

@@ -8,7 +8,8 @@ import { toStruct } from '../../src/api/struct.js';
 import { describeChange } from '../../src/model/describe-change.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
 import type { Visibility } from '../access/caller.js';
-import type { Configuration, ConfiguredService, Difference } from '../store/config-store.js';
+import type { Configuration, ConfiguredService } from '../store/configuration.js';
+import type { Difference } from '../store/edit.js';
 import type { ServiceChange } from '../store/history.js';
 
 /** A service as the API tells of it. */

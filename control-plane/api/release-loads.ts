@@ -2,7 +2,7 @@ import type { ReleaseLoad } from '../../src/api/config-service.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
 import { clusterName } from '../../src/xds/resource-names.js';
 import { addLoad, type LoadStore, NO_LOAD, type PresentLoad } from '../load/load-store.js';
-import type { ConfiguredService } from '../store/config-store.js';
+import type { ConfiguredService } from '../store/configuration.js';
 
 /** Load by release, of every release that has any or has had any; in the order of names, releases as declared. */
 export function releaseLoads(
@@ -30,7 +30,7 @@ function describe(service: ServiceKey, release: string, now: PresentLoad, reques
     release,
     requestsPerSecond: perSecond,
     successRate: perSecond === 0 ? 1 : now.succeededPerSecond / perSecond,
-    latencyMs: perSecond === 0 ? 0 : now.latencyMsPerSecond / perSecond,
+    latencyMs: now.timedPerSecond === 0 ? 0 : now.latencyMsPerSecond / now.timedPerSecond,
     inFlight: now.inFlight,
     pins: now.pins,
     requests,

@@ -18,7 +18,8 @@ export interface StatusParts {
   readonly source: AdsSource;
   readonly files: FileSource | undefined;
   readonly load: LoadStore;
-  readonly storeName: string;
+  /** Of this control plane. */
+  readonly replica: string;
 }
 
 /** Everything that `roost status` shows, of the namespaces that the caller may see; of files to who may see all. */
@@ -36,7 +37,10 @@ export function statusOf(parts: StatusParts, visible: Visibility): StatusRespons
     fileProblems: visible(ALL_NAMESPACES) ? (parts.files?.problems ?? []) : [],
     services: services.size,
     version: VERSION,
-    store: parts.storeName,
+    store: parts.store.name,
+    storeProblem: parts.store.problem ?? '',
+    replica: parts.replica,
+    others: parts.store.presence.others.map(({ rejections: _, ...told }) => told),
     load: releaseLoads(services, parts.load),
   };
 }

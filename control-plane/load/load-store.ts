@@ -21,7 +21,8 @@ export interface PresentLoad {
   /** Requests that finished, over each client's last reporting interval. */
   readonly succeededPerSecond: number;
   readonly failedPerSecond: number;
-  /** Time that those took together, in milliseconds, for each second of the interval. */
+  /** Those of them that were timed, and the time that they took together, in milliseconds, for each second. */
+  readonly timedPerSecond: number;
   readonly latencyMsPerSecond: number;
 }
 
@@ -40,6 +41,7 @@ export const NO_LOAD: PresentLoad = {
   pins: 0,
   succeededPerSecond: 0,
   failedPerSecond: 0,
+  timedPerSecond: 0,
   latencyMsPerSecond: 0,
 };
 
@@ -113,6 +115,7 @@ export function addLoad(a: PresentLoad, b: PresentLoad): PresentLoad {
     pins: a.pins + b.pins,
     succeededPerSecond: a.succeededPerSecond + b.succeededPerSecond,
     failedPerSecond: a.failedPerSecond + b.failedPerSecond,
+    timedPerSecond: a.timedPerSecond + b.timedPerSecond,
     latencyMsPerSecond: a.latencyMsPerSecond + b.latencyMsPerSecond,
   };
 }
@@ -124,6 +127,7 @@ function presentOf(load: EndpointLoad, seconds: number): PresentLoad {
     pins: load.pins,
     succeededPerSecond: perSecond(load.succeeded),
     failedPerSecond: perSecond(load.failed),
+    timedPerSecond: perSecond(load.timed),
     latencyMsPerSecond: perSecond(load.latencySumMs),
   };
 }

@@ -9,6 +9,9 @@ interface Entry {
 /** How many entries are kept; beyond it the older half becomes one. */
 const MAX_ENTRIES = 1000;
 
+/** Sums kept until the next change; clients that do not keep up are far behind in many ways. */
+const MAX_SUMS = 16;
+
 /**
  * What changed from one sequence number of the snapshot to the next, so that a client that fell behind is sent
  * the sum of what it missed. Clients that are equally far behind share one sum. Nothing that a client may still
@@ -17,27 +20,29 @@ const MAX_ENTRIES = 1000;
  */
 export class ChangeLog {
   private entries: Entry[] = [];
-  private summedFrom = -1;
-  private sum: ChangedNames = unionOf([]);
+  /** By the sequence number that they begin at. */
+  private readonly sums = new Map<number, ChangedNames>();
 
   constructor(private readonly maxEntries = MAX_ENTRIES) {}
 
   /**
    * @param from the sequence number that the change led away from
-   * @param slowest the oldest sequence number that any client is at
+   * @param slowest tells the oldest sequence number that any client is at
    */
-  add(from: number, changed: ChangedNames, slowest: number): void {
+  add(from: number, changed: ChangedNames, slowest: () => number): void {
     this.entries.push({ from, changed });
-    this.summedFrom = -1;
-    if (this.entries.length > this.maxEntries) this.shorten(slowest);
+    this.sums.clear();
+    if (this.entries.length > this.maxEntries) this.shorten(slowest());
   }
 
   /** Names changed since a sequence number, and perhaps some that changed shortly before. */
   since(sequence: number): ChangedNames {
-    if (this.summedFrom === sequence) return this.sum;
-    this.sum = unionOf(this.entries.slice(this.indexOf(sequence)).map(({ changed }) => changed));
-    this.summedFrom = sequence;
-    return this.sum;
+    const known = this.sums.get(sequence);
+    if (known !== undefined) return known;
+    const sum = unionOf(this.entries.slice(this.indexOf(sequence)).map(({ changed }) => changed));
+    if (this.sums.size >= MAX_SUMS) this.sums.clear();
+    this.sums.set(sequence, sum);
+    return sum;
   }
 
   /** Of the entry that the sequence number is in. */

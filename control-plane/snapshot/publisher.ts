@@ -1,6 +1,7 @@
 import type { MeshService, ServiceKey } from '../../src/model/mesh-service.js';
 import { incarnationOf } from '../store/config-state.js';
-import type { ConfigStore, Configuration } from '../store/config-store.js';
+import type { ConfigStore } from '../store/config-store.js';
+import type { Configuration } from '../store/configuration.js';
 import type { TranslateContext } from '../translate/policy.js';
 import type { ChangeLog } from './change-log.js';
 import type { ChangedNames } from './changed-names.js';
@@ -46,7 +47,7 @@ export class SnapshotPublisher {
     const from = snapshot.sequence;
     const changed = move();
     if (snapshot.sequence !== from) {
-      changes.add(from, changed, this.options.slowestSequence());
+      changes.add(from, changed, () => this.options.slowestSequence());
       this.options.onPublished();
     }
     this.schedule();

@@ -9,6 +9,8 @@ import { type SnapshotResource, snapshotResource } from './resource.js';
 /** What one service contributes to a snapshot. */
 export interface ServiceResources {
   readonly service: MeshService;
+  /** Of its listeners, whatever their name. */
+  readonly listenerMark: string;
   /** By kind; route configurations are kept apart, since they differ by caller. */
   readonly shared: ReadonlyMap<ResourceKind, readonly SnapshotResource[]>;
   readonly localRoutes: SnapshotResource;
@@ -23,6 +25,7 @@ export function makeResources(service: MeshService, context: TranslateContext): 
   }
   return {
     service,
+    listenerMark: translated.listenerMark,
     shared,
     localRoutes: snapshotResource(translated.localRoutes),
     foreignRoutes: snapshotResource(translated.foreignRoutes),
@@ -55,11 +58,11 @@ function versionsOf(resources: ServiceResources | undefined, set: keyof ChangedN
     case 'route':
       return new Map([[localRoutes.name, `${localRoutes.version} ${foreignRoutes.version}`]]);
     case 'alias':
-      // Listeners by other names than the first differ only in whether they exist.
+      // Listeners by other names than the first are there, or other, with the first.
       return new Map(
         serviceAuthorities(service, service.namespace)
           .filter((name) => name !== own.name)
-          .map((name) => [name, own.name]),
+          .map((name) => [name, own.version]),
       );
     default:
       return new Map((shared.get(set) ?? []).map(({ name, version }) => [name, version]));

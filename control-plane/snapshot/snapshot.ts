@@ -183,11 +183,12 @@ export class Snapshot {
     if (found === undefined || !serviceAuthorities(found.service, namespace).includes(name)) return undefined;
     const own = found.shared.get('listener')?.[0];
     if (own?.name === name) return own;
-    const routes = routeConfigurationName(found.service);
     const cacheKey = aliasKey(name, found);
     let alias = this.aliases.get(cacheKey);
     if (alias === undefined) {
-      alias = snapshotResource(encode('listener', name, translateListener(name, routes)));
+      alias = snapshotResource(
+        encode('listener', name, translateListener(name, found.service, found.listenerMark)),
+      );
       this.aliases.set(cacheKey, alias);
     }
     return alias;

@@ -7,6 +7,7 @@ import { formatLocated, type LocatedProblem, type SourceDocument } from '../../s
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { FileSourceMark } from '../store/config-state.js';
 import type { ConfigStore } from '../store/config-store.js';
+import type { Configuration } from '../store/configuration.js';
 import { digestOf } from '../store/digest.js';
 import { RejectedError } from '../store/errors.js';
 import { fileSignature } from './file-signature.js';
@@ -89,15 +90,23 @@ export class FileSource {
 
   /** @returns what is wrong; empty where everything is in force. */
   private async apply(documents: readonly SourceDocument[]): Promise<readonly LocatedProblem[]> {
-    // A document that its file has not changed leaves alone what the API made of the service since.
-    const news = documents.filter((document) => this.knownMark(document)?.digest !== markOf(document).digest);
+    let news: readonly SourceDocument[] = [];
     try {
-      await this.store.edit({
-        documents: news.map(inputOf),
-        sources: news.map(markOf),
-        moved: this.movedAmong(documents.filter((document) => !news.includes(document))),
-        deleted: this.removedFrom(documents),
-        cause: { action: 'files', by: FILES },
+      await this.store.edit((current) => {
+        // A document that its file has not changed leaves alone what the API made of the service since.
+        news = documents.filter(
+          (document) => knownMark(current, document)?.digest !== markOf(document).digest,
+        );
+        return {
+          documents: news.map(inputOf),
+          sources: news.map(markOf),
+          moved: movedAmong(
+            current,
+            documents.filter((document) => !news.includes(document)),
+          ),
+          deleted: removedFrom(current, documents),
+          cause: { action: 'files', by: FILES },
+        };
       });
       return [];
     } catch (error) {
@@ -107,24 +116,27 @@ export class FileSource {
       );
     }
   }
+}
 
-  private knownMark(document: SourceDocument): FileSourceMark | undefined {
-    const key = claimedKey(document);
-    return key && this.store.current.services.get(key)?.record.source;
-  }
+function knownMark({ services }: Configuration, document: SourceDocument): FileSourceMark | undefined {
+  const key = claimedKey(document);
+  return key && services.get(key)?.record.source;
+}
 
-  private movedAmong(documents: readonly SourceDocument[]): Map<ServiceKey, FileSourceMark> {
-    const moved = documents.filter((document) => this.knownMark(document)?.file !== document.file);
-    return new Map(moved.map((document) => [claimedKey(document) as ServiceKey, markOf(document)]));
-  }
+function movedAmong(
+  current: Configuration,
+  documents: readonly SourceDocument[],
+): Map<ServiceKey, FileSourceMark> {
+  const moved = documents.filter((document) => knownMark(current, document)?.file !== document.file);
+  return new Map(moved.map((document) => [claimedKey(document) as ServiceKey, markOf(document)]));
+}
 
-  /** Services that a file declared and none does now. */
-  private removedFrom(documents: readonly SourceDocument[]): ServiceKey[] {
-    const declared = new Set(documents.map(claimedKey));
-    return [...this.store.current.services]
-      .filter(([key, { record }]) => record.source !== undefined && !declared.has(key))
-      .map(([key]) => key);
-  }
+/** Services that a file declared and none does now. */
+function removedFrom({ services }: Configuration, documents: readonly SourceDocument[]): ServiceKey[] {
+  const declared = new Set(documents.map(claimedKey));
+  return [...services]
+    .filter(([key, { record }]) => record.source !== undefined && !declared.has(key))
+    .map(([key]) => key);
 }
 
 const inputOf = ({ value }: SourceDocument) => value as MeshServiceInput;

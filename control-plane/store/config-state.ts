@@ -40,6 +40,8 @@ export interface Cause {
   /** `split`, `promote v2`: as an operator would type it; `files`: the configuration files say so. */
   readonly action: string;
   readonly by: Author;
+  /** The caller's own name for the request, so that it can be made again without being done twice. */
+  readonly requestId?: string;
 }
 
 /** One commit: everything in it takes effect together or not at all. */
@@ -75,7 +77,7 @@ export function applyChange(state: ConfigState, change: Change): ConfigState {
 }
 
 function historyAfter({ services, history }: ConfigState, change: Change): History {
-  const { revision, at, action, by, put, deleted, restored } = change;
+  const { revision, at, action, by, put, deleted, restored, requestId } = change;
   // A history that comes with a backup ends at what the backup puts in force.
   const records = restored?.history === undefined ? services : new Map(put);
   const changed = put.filter(([, record]) => record.revision === revision).map(([key]) => key);
@@ -88,7 +90,8 @@ function historyAfter({ services, history }: ConfigState, change: Change): Histo
   });
   const base = restored?.history === undefined ? history : historyOf(restored.history);
   if (before.length === 0) return base;
-  return withEntry(base, { revision, at, action: action ?? '', by: by ?? NOBODY, before });
+  const request = requestId === undefined ? {} : { requestId };
+  return withEntry(base, { revision, at, action: action ?? '', by: by ?? NOBODY, ...request, before });
 }
 
 /** When each of a service's releases came into being, given what its record says so far. */

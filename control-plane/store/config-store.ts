@@ -1,105 +1,61 @@
 import { EventEmitter } from 'node:events';
-import {
-  type MeshService,
-  parseMeshService,
-  type ServiceKey,
-  serviceKey,
-} from '../../src/model/mesh-service.js';
+import { type MeshService, type ServiceKey, serviceKey } from '../../src/model/mesh-service.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
+import { ALONE, type Presence } from '../replicas/replica-report.js';
 import type { StoreBackend } from './backend.js';
 import { type BackupContent, packBackup } from './backup.js';
+import { applyChange, type Cause, type Change, type ConfigState } from './config-state.js';
+import { type Configuration, ConfigurationReader, differingKeys } from './configuration.js';
+import { type Commit, differencesOf, type Edit, meshAfter, newRecords } from './edit.js';
+import { changesHosts, checkTogether, parseAll } from './edit-checks.js';
 import {
-  applyChange,
-  birthsOf,
-  type Cause,
-  type Change,
-  type ConfigState,
-  type FileSourceMark,
-  type ServiceRecord,
-} from './config-state.js';
-import { digestOf } from './digest.js';
-import { checkTogether, parseAll } from './edit-checks.js';
-import { DeclaredInFileError, RevisionConflictError, UnknownServiceError } from './errors.js';
-import { changesOf, type ServiceChange } from './history.js';
+  DeclaredInFileError,
+  OvertakenError,
+  RevisionConflictError,
+  StoreUnavailableError,
+  UnknownServiceError,
+} from './errors.js';
+import { changesOf, revisionOfRequest, type ServiceChange } from './history.js';
 import { planRestore } from './restore.js';
 import { documentToUndoTo } from './undo.js';
 
-/** A service as it is in force. */
-export interface ConfiguredService {
-  readonly service: MeshService;
-  readonly record: ServiceRecord;
-}
-
-/** The configuration in force at one revision. Immutable. */
-export interface Configuration {
-  readonly revision: number;
-  readonly services: ReadonlyMap<ServiceKey, ConfiguredService>;
-  readonly pinSecret: Buffer;
-}
-
-/** One change to make: documents to put in force, services to take out. */
-export interface Edit {
-  readonly documents?: readonly MeshServiceInput[];
-  readonly deleted?: readonly ServiceKey[];
-  /** For each document, the file that declares it; absent: the edit came through the API. */
-  readonly sources?: readonly FileSourceMark[];
-  /** Services whose document has only moved to another file; what the API made of them stays. */
-  readonly moved?: ReadonlyMap<ServiceKey, FileSourceMark>;
-  /** Revision at which each service is expected; 0: that it does not exist. */
-  readonly expected?: ReadonlyMap<ServiceKey, number>;
-  /** Check everything, change nothing. */
-  readonly dryRun?: boolean;
-  /** For the history. */
-  readonly cause?: Cause;
-}
-
-/** What a commit makes of one service. */
-export interface Difference {
-  readonly key: ServiceKey;
-  /** None: the service is new. */
-  readonly before: MeshServiceInput | undefined;
-  /** None: the service is gone. */
-  readonly after: MeshServiceInput | undefined;
-}
-
-/** What an edit came to. */
-export interface Commit {
-  /** The revision at which everything in the edit is in force: a new one only where something changed. */
-  readonly revision: number;
-  /** Services whose document it changed, or for a dry run would change. */
-  readonly changed: ReadonlySet<ServiceKey>;
-  /** What that changes, by key. */
-  readonly differences: readonly Difference[];
-}
+const SHUTTING_DOWN = 'the control plane is shutting down';
+/** What others have committed is read again after this, where it could not be read. */
+const READ_AGAIN_MS = 1000;
+/** Edits that wait for each other; more are refused. */
+const MAX_WAITING = 1000;
+/** An edit that others have overtaken is made anew this often at most. */
+const MAX_ATTEMPTS = 50;
 
 /**
  * The one place where configuration changes. Edits are made one at a time: checked as a whole, made durable,
  * then published. Emits `change` with the new configuration and the keys that differ.
+ *
+ * Where the store is shared, an edit is checked against the newest state there is, and made anew from the start if
+ * another control plane commits in between; what others commit is taken over as soon as the store tells of it.
  */
 export class ConfigStore extends EventEmitter<{ change: [Configuration, ReadonlySet<ServiceKey>] }> {
   private tail: Promise<unknown> = Promise.resolve();
+  private waiting = 0;
   private closed = false;
   private configuration: Configuration;
+  private readonly reader: ConfigurationReader;
+  /** What others have committed is about to be taken over. */
+  private hasNews = false;
+  /** Why it could not be, the last time; empty: it could. */
+  private newsProblem = '';
 
   private constructor(
     private readonly backend: StoreBackend,
     private state: ConfigState,
     private readonly rehearse: (service: MeshService) => void,
-    log: Logger,
+    private readonly log: Logger,
   ) {
     super();
-    const services = new Map<ServiceKey, ConfiguredService>();
-    for (const [key, record] of state.services) {
-      try {
-        const service = parseMeshService(record.document);
-        rehearse(service);
-        services.set(key, { service, record });
-      } catch (error) {
-        log.error({ service: key, err: error }, 'a stored service is not valid any more and is not served');
-      }
-    }
-    this.configuration = { revision: state.revision, services, pinSecret: state.pinSecret };
+    this.reader = new ConfigurationReader(rehearse, log);
+    this.configuration = this.reader.read(state);
+    backend.shared?.follow(() => this.followNews());
   }
 
   /** @param rehearse does with a service what its users will do, and throws where that cannot be done */
@@ -108,16 +64,43 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     log: Logger,
     rehearse: (service: MeshService) => void = () => {},
   ): Promise<ConfigStore> {
-    return new ConfigStore(backend, await backend.load(), rehearse, log);
+    try {
+      return new ConfigStore(backend, await backend.load(), rehearse, log);
+    } catch (error) {
+      await backend.close();
+      throw error;
+    }
   }
 
   get current(): Configuration {
     return this.configuration;
   }
 
-  /** @throws RejectedError, RevisionConflictError, UnknownServiceError; or what the store's disk says. */
-  edit(edit: Edit): Promise<Commit> {
-    return this.exclusively(() => this.commit(edit));
+  /** Where configuration is kept, for people. */
+  get name(): string {
+    return this.backend.name;
+  }
+
+  /** Why nothing can be stored at present; undefined: it can, as far as is known. */
+  get problem(): string | undefined {
+    return this.backend.shared?.problem;
+  }
+
+  /** The other control planes over the same store. */
+  get presence(): Presence {
+    return this.backend.shared?.presence ?? ALONE;
+  }
+
+  /**
+   * @param edit or what makes it of the configuration that it is made on
+   * @throws RejectedError, RevisionConflictError, UnknownServiceError; or what the store says
+   */
+  edit(edit: Edit | ((current: Configuration) => Edit)): Promise<Commit> {
+    const cause = typeof edit === 'function' ? undefined : edit.cause;
+    return this.exclusively(
+      () => this.commit(typeof edit === 'function' ? edit(this.configuration) : edit),
+      cause,
+    );
   }
 
   /** Reads a document and edits it in one step, so that no other edit comes between. */
@@ -132,7 +115,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
       const configured = this.configuration.services.get(key);
       if (configured === undefined) throw this.unknown(key);
       return this.commit({ documents: [change(configured.record.document)], ...(cause && { cause }) });
-    });
+    }, cause);
   }
 
   /**
@@ -151,7 +134,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
       this.checkRevision(key, expectedRevision);
       const document = documentToUndoTo(this.state, key, to);
       return this.commit({ documents: [document], ...(cause && { cause }) });
-    });
+    }, cause);
   }
 
   /** What was done to a service, or to all of them, newest first, as far back as it is kept. */
@@ -173,7 +156,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
       const plan = planRestore(this.state, backup);
       if (plan === undefined) return this.nothingToDo();
       return this.store({ ...plan, at: new Date().toISOString(), ...cause }, dryRun);
-    });
+    }, cause);
   }
 
   /** Takes a service out, unless a file declares it. */
@@ -183,7 +166,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
       const file = this.state.services.get(key)?.source?.file;
       if (file !== undefined) throw new DeclaredInFileError(key, file);
       return this.commit({ deleted: [key], ...(cause && { cause }) });
-    });
+    }, cause);
   }
 
   /** Finishes the edits under way; later ones are refused. */
@@ -193,11 +176,79 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     await this.backend.close();
   }
 
-  private exclusively<T>(work: () => Promise<T>): Promise<T> {
-    if (this.closed) return Promise.reject(new Error('the control plane is shutting down'));
-    const result = this.tail.then(work);
-    this.tail = result.catch(() => {});
+  /** Makes edits wait for each other. */
+  private exclusively(work: () => Promise<Commit>, cause: Cause | undefined): Promise<Commit> {
+    if (this.closed) return Promise.reject(new StoreUnavailableError(SHUTTING_DOWN));
+    if (this.waiting === MAX_WAITING)
+      return Promise.reject(new StoreUnavailableError(`${MAX_WAITING} changes are waiting already`));
+    this.waiting++;
+    const result = this.tail.then(() => this.attempt(work, cause?.requestId));
+    this.tail = result.catch(() => {}).then(() => void this.waiting--);
     return result;
+  }
+
+  /** Works on the newest state, again if somebody else commits meanwhile; what was asked for before is not done twice. */
+  private async attempt(work: () => Promise<Commit>, requestId: string | undefined): Promise<Commit> {
+    for (let attempts = 1; ; attempts++) {
+      if (this.closed && this.problem !== undefined) throw new StoreUnavailableError(SHUTTING_DOWN);
+      await this.catchUp();
+      const made = requestId && this.madeBefore(requestId);
+      if (made) return made;
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof OvertakenError) || attempts === MAX_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** What came of a request that has been made already: its caller did not get the answer. */
+  private madeBefore(requestId: string): Commit | undefined {
+    const revision = revisionOfRequest(this.state.history, requestId);
+    if (revision === undefined) return undefined;
+    const changes = changesOf(this.state).filter((change) => change.revision === revision);
+    const differences = changes.map(({ key, before, after }) => ({
+      key,
+      before: before?.document,
+      after: after ?? undefined,
+    }));
+    return { revision, changed: new Set(changes.map(({ key }) => key)), differences };
+  }
+
+  /** The store says that others may have committed something: takes it over when the edits under way are done. */
+  private followNews(): void {
+    if (this.hasNews || this.closed) return;
+    this.hasNews = true;
+    this.tail = this.tail.then(() => {
+      this.hasNews = false;
+      return this.catchUp();
+    });
+    this.tail = this.tail.then(
+      () => {
+        this.newsProblem = '';
+      },
+      (error: unknown) => this.onNewsFailed(error as Error),
+    );
+  }
+
+  /** It is told once, and tried until it works. */
+  private onNewsFailed(error: Error): void {
+    if (this.newsProblem !== error.message)
+      this.log.warn({ err: error }, 'what others have stored cannot be read at present; trying again');
+    this.newsProblem = error.message;
+    setTimeout(() => this.followNews(), READ_AGAIN_MS).unref();
+  }
+
+  private async catchUp(): Promise<void> {
+    const newer = this.closed ? undefined : await this.backend.shared?.newer(this.state);
+    if (newer !== undefined) this.adopt(newer);
+  }
+
+  private adopt(state: ConfigState): void {
+    const before = this.configuration;
+    this.state = state;
+    this.configuration = this.reader.read(state, before);
+    this.emit('change', this.configuration, differingKeys(before, this.configuration));
   }
 
   private async commit(edit: Edit): Promise<Commit> {
@@ -205,13 +256,11 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     const parsed = parseAll(edit.documents ?? []);
     const deleted = edit.deleted ?? [];
     for (const key of deleted) if (!this.state.services.has(key)) throw this.unknown(key);
-    checkTogether(this.meshAfter(parsed, deleted), parsed);
+    if (parsed.some((service) => changesHosts(this.serviceBefore(service), service)))
+      checkTogether(meshAfter(this.configuration, parsed, deleted), parsed);
     for (const service of parsed) this.rehearse(service);
     const revision = this.state.revision + 1;
-    const put = [
-      ...this.movedRecords(edit),
-      ...parsed.flatMap((service, i) => this.recordFor(service, edit, i, revision)),
-    ];
+    const put = newRecords(this.state, edit, parsed, revision);
     if (put.length === 0 && deleted.length === 0) return this.nothingToDo();
     const change: Change = { revision, at: new Date().toISOString(), put, deleted, ...edit.cause };
     return this.store(change, edit.dryRun === true);
@@ -222,45 +271,17 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   }
 
   private async store(change: Change, dryRun: boolean): Promise<Commit> {
-    const differences = this.differencesOf(change);
+    const differences = differencesOf(this.state, change);
     const changed = new Set(differences.map(({ key }) => key));
     if (dryRun) return { revision: this.state.revision, changed, differences };
     const state = applyChange(this.state, change);
     await this.backend.append(change, state);
-    this.state = state;
-    this.publish(change);
+    this.adopt(state);
     return { revision: change.revision, changed, differences };
   }
 
-  private differencesOf({ revision, put, deleted }: Change): Difference[] {
-    const before = (key: ServiceKey) => this.state.services.get(key)?.document;
-    const removed = deleted.map((key) => ({ key, before: before(key), after: undefined }));
-    const changed = put
-      .filter(([, record]) => record.revision === revision)
-      .map(([key, { document }]) => ({ key, before: before(key), after: document }));
-    return [...removed, ...changed].sort((a, b) => (a.key < b.key ? -1 : 1));
-  }
-
-  private meshAfter(
-    edited: readonly MeshService[],
-    deleted: readonly ServiceKey[],
-  ): ReadonlyMap<ServiceKey, MeshService> {
-    const mesh = new Map<ServiceKey, MeshService>();
-    for (const [key, { service }] of this.configuration.services) mesh.set(key, service);
-    for (const key of deleted) mesh.delete(key);
-    for (const service of edited) mesh.set(serviceKey(service), service);
-    return mesh;
-  }
-
-  private publish({ revision, put, deleted, restored }: Change): void {
-    const services = new Map(this.configuration.services);
-    for (const key of deleted) services.delete(key);
-    for (const [key, record] of put)
-      services.set(key, { service: parseMeshService(record.document), record });
-    this.configuration = { revision, services, pinSecret: this.state.pinSecret };
-    // Another secret is another meaning of every pin.
-    const all = restored === undefined ? [] : services.keys();
-    this.emit('change', this.configuration, new Set([...deleted, ...put.map(([key]) => key), ...all]));
+  private serviceBefore(service: MeshService): MeshService | undefined {
+    return this.configuration.services.get(serviceKey(service))?.service;
   }
 
   /** @throws RevisionConflictError */
@@ -274,34 +295,5 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
 
   private unknown(key: ServiceKey): UnknownServiceError {
     return new UnknownServiceError(key, this.state.services.keys());
-  }
-
-  private movedRecords({ moved }: Edit): [ServiceKey, ServiceRecord][] {
-    return [...(moved ?? [])].flatMap(([key, source]) => {
-      const record = this.state.services.get(key);
-      return record === undefined ? [] : [[key, { ...record, source }] as [ServiceKey, ServiceRecord]];
-    });
-  }
-
-  /** The record to store, or none where the document says what is in force already. */
-  private recordFor(
-    service: MeshService,
-    edit: Edit,
-    index: number,
-    revision: number,
-  ): [ServiceKey, ServiceRecord][] {
-    const key = serviceKey(service);
-    const document = (edit.documents as readonly MeshServiceInput[])[index] as MeshServiceInput;
-    const before = this.state.services.get(key);
-    const source = edit.sources?.[index] ?? before?.source;
-    const same = before !== undefined && digestOf(before.document) === digestOf(document);
-    if (same && source?.digest === before.source?.digest && source?.file === before.source?.file) return [];
-    const releases = service.spec.versions.map(({ name }) => name);
-    const record = {
-      document,
-      revision: same ? before.revision : revision,
-      born: birthsOf(before, releases, revision),
-    };
-    return [[key, source === undefined ? record : { ...record, source }]];
   }
 }

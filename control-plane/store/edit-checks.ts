@@ -32,6 +32,12 @@ export function parseAll(documents: readonly unknown[]): MeshService[] {
   return services;
 }
 
+/** Whether an edit gives a service hosts that {@link checkTogether} has not seen: a look at the whole mesh. */
+export function changesHosts(before: MeshService | undefined, { spec }: MeshService): boolean {
+  const hosts = before?.spec.hosts;
+  return hosts?.length !== spec.hosts.length || hosts.some((host, i) => host !== spec.hosts[i]);
+}
+
 /**
  * @param mesh as it would be after the edit
  * @throws RejectedError where the edit would leave two services with one host

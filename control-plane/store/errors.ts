@@ -72,3 +72,27 @@ export class UnknownServiceError extends Error {
     this.name = 'UnknownServiceError';
   }
 }
+
+/** Another control plane has committed since the state that a change was made on; nothing was written. */
+export class OvertakenError extends Error {
+  constructor() {
+    super('other changes kept coming in between; nothing was changed; try again');
+    this.name = 'OvertakenError';
+  }
+}
+
+/** The store cannot be read or written at present; nothing was changed. */
+export class StoreUnavailableError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StoreUnavailableError';
+  }
+}
+
+/** The store was sent a change and did not say what became of it: it may be in force, now or later. */
+export class OutcomeUnknownError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'OutcomeUnknownError';
+  }
+}

@@ -23,6 +23,7 @@ export class FileBackend implements StoreBackend {
   private compactBeyondBytes: number;
 
   private constructor(
+    readonly name: string,
     private readonly journal: Journal,
     private readonly previous: string,
     private readonly initial: ConfigState,
@@ -55,7 +56,7 @@ export class FileBackend implements StoreBackend {
       const recovered = await recover(opened.content, path, previous);
       const state = recovered?.state ?? emptyState(randomBytes(32));
       await putInOrder({ journal, path, previous }, recovered, state, log);
-      return new FileBackend(journal, previous, state, unlock, log, compactMinBytes);
+      return new FileBackend(directory, journal, previous, state, unlock, log, compactMinBytes);
     } catch (error) {
       await journal?.close();
       await unlock();

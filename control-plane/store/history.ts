@@ -18,6 +18,8 @@ export interface HistoryEntry {
   readonly at: string;
   readonly action: string;
   readonly by: Author;
+  /** As the caller named it. */
+  readonly requestId?: string;
   /** Of every service whose document changed; null: there was none. */
   readonly before: readonly (readonly [ServiceKey, PastDocument | null])[];
 }
@@ -60,6 +62,11 @@ function bounded({ entries, sizes, bytes }: History): History {
 
 function sizeOf(entry: HistoryEntry): number {
   return JSON.stringify(entry).length;
+}
+
+/** The revision that a request made; undefined where it made none, or that is too long ago. */
+export function revisionOfRequest({ entries }: History, requestId: string): number | undefined {
+  return entries.findLast((entry) => entry.requestId === requestId)?.revision;
 }
 
 /** What a change did to one service. */

@@ -2,12 +2,16 @@ import type { MeshService } from '../../src/model/mesh-service.js';
 import { DEFAULT_RETRY_BUDGET } from '../../src/xds/cluster-calm.js';
 import { toDuration } from '../../src/xds/fields.js';
 
-/** What keeps a cluster calm, in Envoy's fields: health checks, outlier detection, circuit breakers. */
-export function translateCalm({ spec }: MeshService): object {
+/**
+ * What keeps a cluster calm, in Envoy's fields: health checks, outlier detection, circuit breakers.
+ *
+ * @param mark below 2^24: of the release, for clients that have to see that it is not the one before
+ */
+export function translateCalm({ spec }: MeshService, mark: number): object {
   return {
     ...(spec.outlier ? { outlierDetection: translateOutlier(spec.outlier) } : {}),
     ...(spec.health ? { healthChecks: [translateHealth(spec.health)] } : {}),
-    circuitBreakers: translateLimits(spec.limits ?? {}),
+    circuitBreakers: translateLimits(spec.limits ?? {}, mark),
     // Envoy would send requests to endpoints that it knows to be unhealthy once half of them are.
     commonLbConfig: { healthyPanicThreshold: value(panicThreshold(spec)) },
   };
@@ -54,14 +58,15 @@ const UNBOUNDED = 0xffffffff;
 
 type Limits = NonNullable<MeshService['spec']['limits']>;
 
-function translateLimits(limits: Limits): object {
+function translateLimits(limits: Limits, mark: number): object {
   const { retryBudget, perEndpoint } = limits;
   return {
     thresholds: [
       {
         maxConnections: value(limits.connections ?? UNBOUNDED),
         maxPendingRequests: value(limits.pending ?? UNBOUNDED),
-        maxRequests: value(limits.requests ?? UNBOUNDED),
+        // A little less than no bound is none, and of all fields that make no difference the one that grpc-js reads.
+        maxRequests: value(limits.requests ?? UNBOUNDED - mark),
         ...(limits.retries === undefined ? {} : { maxRetries: value(limits.retries) }),
         ...(limits.retries === undefined || retryBudget ? translateBudget(retryBudget) : {}),
       },

@@ -1,23 +1,35 @@
 import { proportionalRingSize } from '../../src/hashing/ring.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
 import type { VersionSpec } from '../../src/model/schema.js';
-import { CLUSTER_METADATA_KEY, type LoadBalancerKind } from '../../src/xds/cluster.js';
+import type { LoadBalancerKind } from '../../src/xds/cluster.js';
 import { packAny } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
+import { CLUSTER_METADATA_KEY } from '../../src/xds/load-balancer.js';
 import { translateCalm } from './calm.js';
 import { socketAddress } from './endpoint.js';
+import { markOf } from './mark.js';
+import type { TranslateContext } from './policy.js';
 import { translateTls } from './upstream-tls.js';
 
+/** Of the mark that a cluster has. */
+const MARK_BYTES = 3;
 const CONNECT_TIMEOUT_MS = 2000;
 const DNS_REFRESH_MS = 5000;
 
 /** The cluster of one release. */
-export function translateCluster(clusterName: string, service: MeshService, version: VersionSpec): object {
+export function translateCluster(
+  clusterName: string,
+  service: MeshService,
+  version: VersionSpec,
+  context: TranslateContext,
+): object {
+  const incarnation = context.incarnation(service, version.name);
+  const mark = markOf(`cluster ${clusterName}`, incarnation, context).readUIntBE(0, MARK_BYTES);
   return {
     name: clusterName,
     ...translateDiscovery(clusterName, version),
     ...translateLoadBalancer(loadBalancerOf(service), service, version),
-    ...translateCalm(service),
+    ...translateCalm(service, mark),
     ...translateTls(service.spec.tls),
     connectTimeout: toDuration(service.spec.timeouts?.connect ?? CONNECT_TIMEOUT_MS),
     metadata: {

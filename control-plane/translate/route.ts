@@ -62,10 +62,15 @@ function translateAction(route: RouteSpec, service: MeshService, match: MatchSpe
     ...translateRewrite(route, match),
     ...translateMirror(route, service),
     hashPolicy: (affinity?.key ?? []).flatMap(translateHashPolicy),
-    timeout: toDuration(route.timeout ?? timeouts?.request ?? 0),
+    timeout: toDuration(requestTimeoutMs(route, service)),
     ...(idleMs === undefined ? {} : { idleTimeout: toDuration(idleMs) }),
     ...translateRetries(route.retries),
   };
+}
+
+/** 0: none. */
+export function requestTimeoutMs({ timeout }: RouteSpec, { spec }: MeshService): number {
+  return timeout ?? spec.timeouts?.request ?? 0;
 }
 
 /** Weights always sum to the same total, so that clients without our payload hash to the same slots. */

@@ -4,7 +4,7 @@ import { clusterName, listenerName, routeConfigurationName } from '../../src/xds
 import { messageNameOf, type ResourceKind } from '../../src/xds/resource-types.js';
 import { translateCluster } from './cluster.js';
 import { translateAssignment } from './endpoint.js';
-import { translateListener } from './listener.js';
+import { listenerMark, translateListener } from './listener.js';
 import type { TranslateContext } from './policy.js';
 import { translateRouteConfiguration } from './route.js';
 
@@ -17,6 +17,8 @@ export interface EncodedResource {
 
 /** Everything that one service becomes. */
 export interface TranslatedService {
+  /** Of its listeners, whatever their name. */
+  readonly listenerMark: string;
   /** The same for every client. */
   readonly shared: readonly EncodedResource[];
   /** The route configuration for callers of the service's own namespace, who may use its bare name. */
@@ -27,16 +29,12 @@ export interface TranslatedService {
 
 /** Translates one service; depends on nothing but its arguments. */
 export function translateService(service: MeshService, context: TranslateContext): TranslatedService {
-  const shared: EncodedResource[] = [
-    encode(
-      'listener',
-      listenerName(service),
-      translateListener(listenerName(service), routeConfigurationName(service)),
-    ),
-  ];
+  const mark = listenerMark(service, context);
+  const own = listenerName(service);
+  const shared: EncodedResource[] = [encode('listener', own, translateListener(own, service, mark))];
   for (const version of service.spec.versions) {
     const name = clusterName(service, version.name);
-    shared.push(encode('cluster', name, translateCluster(name, service, version)));
+    shared.push(encode('cluster', name, translateCluster(name, service, version, context)));
     if (version.endpoints)
       shared.push(encode('endpoint', name, translateAssignment(name, version.endpoints)));
   }
@@ -47,7 +45,12 @@ export function translateService(service: MeshService, context: TranslateContext
       translateRouteConfiguration(service, namespace, context),
     );
   // No namespace has an empty name.
-  return { shared, localRoutes: routes(service.namespace), foreignRoutes: routes('') };
+  return {
+    listenerMark: mark,
+    shared,
+    localRoutes: routes(service.namespace),
+    foreignRoutes: routes(''),
+  };
 }
 
 export function encode(kind: ResourceKind, name: string, message: object): EncodedResource {

@@ -123,6 +123,11 @@ export const SIDECAR_METRICS = {
     labels: [],
     help: 'Time since the routing table last changed.',
   },
+  roost_configuration_kept_resources: {
+    type: 'gauge',
+    labels: [],
+    help: 'Resources that the control plane, which has another store, does not know of and that are kept.',
+  },
   roost_configuration_from_disk: {
     type: 'gauge',
     labels: [],
@@ -132,6 +137,26 @@ export const SIDECAR_METRICS = {
     type: 'counter',
     labels: ['type'],
     help: 'Responses of the control plane that were refused (NACK).',
+  },
+  roost_on_demand_hosts: {
+    type: 'gauge',
+    labels: ['state'],
+    help: 'Hosts held because they were called (--on-demand), by what the control plane has said of them.',
+  },
+  roost_on_demand_waiting_requests: {
+    type: 'gauge',
+    labels: [],
+    help: 'Calls that wait until their host is known.',
+  },
+  roost_on_demand_asked_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Hosts asked for because they were called.',
+  },
+  roost_on_demand_refused_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Calls refused because too many hosts were being asked for.',
   },
   roost_sessions: { type: 'gauge', labels: [], help: 'Sessions in the session table.' },
   roost_log_lines_dropped_total: {

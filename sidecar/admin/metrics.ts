@@ -10,6 +10,7 @@ import {
 } from '../../src/telemetry/metrics.js';
 import type { ProcessFigures } from '../../src/telemetry/process-metrics.js';
 import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
+import type { OnDemand } from '../discovery/on-demand.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import type { LiveCluster } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
@@ -47,9 +48,13 @@ export interface MetricSources extends WorkerSources {
   controlPlaneConnected(): boolean;
   /** Undefined: unknown, or no number. */
   configurationRevision(): number | undefined;
+  /** Resources that the control plane does not know of. */
+  configurationKept(): number;
   configurationAgeMs(): number;
   configurationFromDisk(): boolean;
   rejections(type: ResourceKind): number;
+  /** Undefined: hosts are not asked for when they are called. */
+  readonly onDemand: OnDemand | undefined;
   sessions(): number;
 }
 
@@ -144,9 +149,17 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
       return revision === undefined ? [] : [sample(name, '', revision)];
     },
     roost_configuration_age_seconds: single(() => sources.configurationAgeMs() / 1000),
+    roost_configuration_kept_resources: single(() => sources.configurationKept()),
     roost_configuration_from_disk: single(() => Number(sources.configurationFromDisk())),
     roost_configuration_rejections_total: (name) =>
       PUSH_ORDER.map((type) => sample(name, labelText({ type }), sources.rejections(type))),
+    roost_on_demand_hosts: (name) =>
+      Object.entries(sources.onDemand?.counts ?? {}).map(([state, count]) =>
+        sample(name, labelText({ state }), count),
+      ),
+    roost_on_demand_waiting_requests: ifThere(sources.onDemand, ({ waitingCount }) => waitingCount),
+    roost_on_demand_asked_total: ifThere(sources.onDemand, ({ asked }) => asked),
+    roost_on_demand_refused_total: ifThere(sources.onDemand, ({ refused }) => refused),
     roost_sessions: single(() => sources.sessions()),
   });
 }
@@ -155,6 +168,11 @@ function countsByCode({ codes, labels }: RequestSeries, name: string): string {
   let text = '';
   for (const { code, count } of codes) text += sample(name, `${labels},code="${code}"`, count);
   return text;
+}
+
+/** No series where there is nothing to count. */
+function ifThere<Source>(source: Source | undefined, read: (source: Source) => number): Collector {
+  return (name) => (source === undefined ? [] : [sample(name, '', read(source))]);
 }
 
 function perDirection(read: (direction: Direction) => number): Collector {

@@ -1,6 +1,3 @@
-import type { SocketAddress } from '../../src/model/formats.js';
-import { formatAddress } from '../../src/xds/fields.js';
-
 export interface Readiness {
   readonly ready: boolean;
   /** For people: why not, or what it runs on. */
@@ -12,13 +9,13 @@ interface ReadinessSources {
   readonly configuration: { readonly table: unknown; readonly connected: boolean };
   /** Where the configuration is kept on disk. */
   readonly lastGood: { readonly restoredMs: number | undefined } | undefined;
-  readonly controlPlane: SocketAddress;
+  readonly controlPlanes: { readonly name: string };
 }
 
 /** What `/ready` answers. A configuration from disk is as good as any: the answer only tells how old it is. */
-export function readiness({ draining, configuration, lastGood, controlPlane }: ReadinessSources): Readiness {
+export function readiness({ draining, configuration, lastGood, controlPlanes }: ReadinessSources): Readiness {
   if (draining) return { ready: false, text: 'draining' };
-  const address = formatAddress(controlPlane.host, controlPlane.port);
+  const address = controlPlanes.name;
   if (configuration.table === undefined)
     return {
       ready: false,

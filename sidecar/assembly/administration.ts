@@ -5,7 +5,6 @@ import { describeClusters } from '../admin/describe-clusters.js';
 import { sidecarMetrics } from '../admin/metrics.js';
 import { readiness } from '../admin/readiness.js';
 import type { Drain } from '../drain.js';
-import type { SidecarOptions } from '../options.js';
 import type { SessionTable } from '../session/session-table.js';
 import type { OtherWorkers } from '../workers/other-workers.js';
 import type { Discovery } from './discovery.js';
@@ -19,11 +18,10 @@ export interface Shown extends Discovery, WorkerParts {
   nowMs(): number;
 }
 
-export function adminSources(options: SidecarOptions, shown: Shown, onDrain: () => void): AdminSources {
-  const { configuration, client, lastGood, clusters, drain, samples, others, node } = shown;
-  const { controlPlane } = options;
+export function adminSources(shown: Shown, onDrain: () => void): AdminSources {
+  const { configuration, client, lastGood, controlPlanes, clusters, drain, samples, others, node } = shown;
   return {
-    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlane }),
+    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlanes }),
     scraper: newScraper(shown),
     samples: (count) => others?.samples(count, samples.latest(count)) ?? samples.latest(count),
     configDump: () => configuration.dump(),
@@ -43,6 +41,7 @@ function newScraper(shown: Shown): Scraper {
     controlPlaneConnected: () => configuration.connected,
     configurationFromDisk: () => lastGood?.restoredMs !== undefined,
     configurationRevision: () => client.revision,
+    configurationKept: () => client.guard.keptCount,
     configurationAgeMs: () => shown.nowMs() - configuration.lastChangeMs,
     rejections: (type) => client.rejections[type],
     sessions: () => shown.sessions.size,

@@ -1,8 +1,9 @@
 import type { SocketAddress } from '../../src/model/formats.js';
-import type { RoutingTable } from '../../src/routing/table.js';
+import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import type { ActionCounts } from '../admin/action-counts.js';
 import type { RequestRecorder } from '../admin/request-recorder.js';
+import type { HostDemand } from '../discovery/on-demand.js';
 import { createInboundListener } from '../inbound/inbound-listener.js';
 import type { SidecarOptions } from '../options.js';
 import { Mirrors } from '../outbound/mirrors.js';
@@ -38,6 +39,10 @@ export interface DataPathNeeds {
   readonly settings: UpstreamSettings;
   /** The routing table of this instant; undefined until the first configuration is in force. */
   table(): RoutingTable | undefined;
+  /** Something is sent by way of a virtual host. */
+  noteUse(host: VirtualHost): void;
+  /** Undefined: hosts are not asked for when they are called. */
+  readonly onDemand: HostDemand | undefined;
   readonly sessions: SessionTable;
   readonly traces: TraceStore;
   /** For clients' connections. */
@@ -91,6 +96,8 @@ function outboundListener(
       passthrough,
       actionCounts,
       mirrors,
+      onDemand: needs.onDemand,
+      noteUse: needs.noteUse,
       newRequestId: requestIds(),
       onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
     },

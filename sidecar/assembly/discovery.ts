@@ -1,14 +1,20 @@
 import { INSECURE, openChannelSecurity } from '../../src/access/channel-security.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterLoad } from '../../src/xds/load-report.js';
+import { listenerName } from '../../src/xds/resource-names.js';
+import type { ResourceKind } from '../../src/xds/resource-types.js';
+import type { NameChanges } from '../../src/xds/wanted-names.js';
 import type { AdsClient, AdsClientOptions, ResourceConsumer } from '../discovery/ads-client.js';
-import { controlPlaneChannel } from '../discovery/control-plane-channel.js';
+import { ControlPlanes } from '../discovery/control-planes.js';
 import { DeltaClient } from '../discovery/delta-client.js';
 import { LastGood } from '../discovery/last-good.js';
+import { ListenerDemand } from '../discovery/listener-demand.js';
 import { LoadReporter } from '../discovery/load-reporter.js';
 import { MeshConfiguration } from '../discovery/mesh-configuration.js';
 import { nodeOf } from '../discovery/node.js';
+import { OnDemand } from '../discovery/on-demand.js';
 import { SotwClient } from '../discovery/sotw-client.js';
+import type { Origin } from '../discovery/store-guard.js';
 import type { SidecarOptions } from '../options.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import type { OtherWorkers } from '../workers/other-workers.js';
@@ -16,10 +22,13 @@ import type { OtherWorkers } from '../workers/other-workers.js';
 /** What talks to the control plane. */
 export interface Discovery {
   readonly configuration: MeshConfiguration;
+  /** Where hosts that nobody named beforehand are asked for. */
+  readonly onDemand: OnDemand | undefined;
   /** Where a directory was named to keep it in. */
   readonly lastGood: LastGood | undefined;
   readonly client: AdsClient;
   readonly reporter: LoadReporter;
+  readonly controlPlanes: ControlPlanes;
   /** What this sidecar tells servers about itself. */
   readonly node: object;
 }
@@ -38,26 +47,27 @@ export interface DiscoveryNeeds {
 export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
   const { options, clusters, others, log } = needs;
   const nowMs = () => needs.nowMs();
-  const configuration: MeshConfiguration = new MeshConfiguration({
-    clusters,
-    subscribe: (kind, names) => {
-      client.subscribe(kind, names);
-      lastGood?.wanted(kind, names);
+  const subscribe = (kind: ResourceKind, changes: NameChanges) => {
+    client.subscribe(kind, changes);
+    lastGood?.wanted(kind, changes);
+  };
+  const demand = listenerDemand(options, {
+    subscribe: (changes) => subscribe('listener', changes),
+    forget: (listeners) => {
+      configuration.forget(listeners);
+      others?.onForgotten(listeners);
     },
+    lastUsedMs: (listener) => configuration.lastUsedMs(listener),
+    connected: () => configuration.connected,
     nowMs,
-    log,
   });
-  const consumer = others?.consumer(configuration) ?? configuration;
-  const lastGood = newLastGood(options, consumer, configuration, log);
+  const configuration: MeshConfiguration = new MeshConfiguration({ clusters, demand, subscribe, nowMs, log });
+  const consumer = others?.consumer(configuration, demand) ?? configuration;
+  const lastGood = newLastGood({ options, consumer, configuration, origin: () => client.guard.origin, log });
   const node = nodeOf(options);
-  const security =
-    options.security &&
-    openChannelSecurity(options.security, options.controlPlane, (problem) =>
-      log.error({ problem }, 'the token cannot be read again; the one read last is used'),
-    );
+  const controlPlanes = newControlPlanes(options, log);
   const client: AdsClient = newAdsClient(options.xdsMode, {
-    address: options.controlPlane,
-    security: security ?? INSECURE,
+    controlPlanes,
     node,
     consumer: lastGood ?? consumer,
     ignoresDeletion: options.ignoresDeletion,
@@ -65,26 +75,63 @@ export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
     log,
   });
   const reporter = new LoadReporter({
-    channel: controlPlaneChannel(options.controlPlane, security ?? INSECURE),
+    controlPlanes,
     node,
     waiting: () => configuration.waiting,
-    collect: needs.collectLoad,
+    collect: () => needs.collectLoad(),
     log,
   });
-  return { configuration, lastGood, client, reporter, node };
+  return { configuration, onDemand: demand.onDemand, lastGood, client, reporter, controlPlanes, node };
 }
 
-function newLastGood(
-  { stateDir, service }: SidecarOptions,
-  consumer: ResourceConsumer,
-  configuration: MeshConfiguration,
-  log: Logger,
-): LastGood | undefined {
+interface DemandNeeds {
+  subscribe(changes: NameChanges): void;
+  forget(listeners: readonly string[]): void;
+  lastUsedMs(listener: string): number;
+  connected(): boolean;
+  nowMs(): number;
+}
+
+function listenerDemand({ service, dependencies }: SidecarOptions, needs: DemandNeeds): ListenerDemand {
+  const { subscribe, nowMs, lastUsedMs, connected } = needs;
+  const limits = dependencies?.onDemand;
+  const change = (changes: NameChanges) => {
+    subscribe(changes);
+    if (changes.dropped.length > 0) needs.forget(changes.dropped);
+  };
+  const onDemand = limits && new OnDemand({ limits, change, lastUsedMs, connected, nowMs });
+  return new ListenerDemand({ dependencies, own: listenerName(service), onDemand, subscribe });
+}
+
+/** @throws OperatorError where a file of credentials cannot be used */
+function newControlPlanes({ controlPlanes, security }: SidecarOptions, log: Logger): ControlPlanes {
+  const onProblem = (problem: string) =>
+    log.error({ problem }, 'the token cannot be read again; the one read last is used');
+  return new ControlPlanes(
+    controlPlanes.map((address) => ({
+      address,
+      security: security === undefined ? INSECURE : openChannelSecurity(security, address, onProblem),
+    })),
+  );
+}
+
+interface LastGoodNeeds {
+  readonly options: SidecarOptions;
+  readonly consumer: ResourceConsumer;
+  readonly configuration: MeshConfiguration;
+  origin(): Origin;
+  readonly log: Logger;
+}
+
+function newLastGood({ options, consumer, configuration, origin, log }: LastGoodNeeds): LastGood | undefined {
+  const { stateDir, service } = options;
   if (stateDir === '') return undefined;
   return new LastGood({
     directory: stateDir,
     service: `${service.name}.${service.namespace}`,
     consumer,
+    onStored: (listeners) => configuration.resume(listeners),
+    origin,
     isSettled: () => configuration.isSettled,
     nowMs: Date.now,
     log,

@@ -1,4 +1,4 @@
-import type { RoutingTable } from '../../src/routing/table.js';
+import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import { EventLoopDelay } from '../../src/telemetry/event-loop-delay.js';
 import type { LogOutput } from '../../src/telemetry/log-output.js';
 import { AccessLog } from '../admin/access-log.js';
@@ -6,6 +6,7 @@ import { ActionCounts } from '../admin/action-counts.js';
 import { RequestRecorder } from '../admin/request-recorder.js';
 import { RequestSamples } from '../admin/request-samples.js';
 import { LoadLedger } from '../discovery/load-ledger.js';
+import type { HostDemand } from '../discovery/on-demand.js';
 import type { SidecarOptions } from '../options.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import type { UpstreamSettings } from '../upstream/upstream-endpoint.js';
@@ -44,6 +45,10 @@ export interface WorkerNeeds {
   readonly output: LogOutput;
   /** The routing table of this instant; undefined until the first configuration is in force. */
   table(): RoutingTable | undefined;
+  /** Undefined: hosts are not asked for when they are called. */
+  readonly onDemand: HostDemand | undefined;
+  /** Something is sent by way of a virtual host; only told where there is {@link onDemand}. */
+  noteUse(host: VirtualHost): void;
 }
 
 export function upstreamSettings({ limits }: DataPathOptions, nowMs: () => number): UpstreamSettings {

@@ -1,11 +1,9 @@
-import { type Client, type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
-import type { ChannelSecurity } from '../../src/access/channel-security.js';
+import { type ClientDuplexStream, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { explainTlsFailure } from '../../src/access/connection-failure.js';
 import { BackOff } from '../../src/lifecycle/back-off.js';
-import type { SocketAddress } from '../../src/model/formats.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
-import { formatAddress, text } from '../../src/xds/fields.js';
+import { text } from '../../src/xds/fields.js';
 import {
   ADS_SERVICE,
   kindOfTypeUrl,
@@ -13,10 +11,13 @@ import {
   type ResourceKind,
   TYPE_URL,
 } from '../../src/xds/resource-types.js';
+import type { NameChanges } from '../../src/xds/wanted-names.js';
 import { ClientStatus } from './client-status.js';
-import { CONTROL_PLANE_BACK_OFF_MS, controlPlaneChannel } from './control-plane-channel.js';
+import { CONTROL_PLANE_BACK_OFF_MS } from './control-plane-channel.js';
+import type { ControlPlanes } from './control-planes.js';
 import { HeldResources } from './held-resources.js';
 import { type Entry, type ReceivedResource, type RefusedResource, readEntries } from './response-entries.js';
+import { StoreGuard } from './store-guard.js';
 
 /** Who takes the resources. */
 export interface ResourceConsumer {
@@ -36,38 +37,39 @@ export interface ResourceConsumer {
 
 /** `google.rpc.Code.INVALID_ARGUMENT` */
 const INVALID_ARGUMENT = 3;
+/** A control plane that does not even answer the connection is not waited for where there are others. */
+const CONNECT_TIMEOUT_MS = 5000;
 /** Longest reason sent with a NACK. */
 const MAX_REASON_LENGTH = 4096;
 
 type AdsStream = ClientDuplexStream<object, Message>;
 
 export interface AdsClientOptions {
-  readonly address: SocketAddress;
-  readonly security: ChannelSecurity;
+  readonly controlPlanes: ControlPlanes;
   /** `envoy.config.core.v3.Node` */
   readonly node: object;
   readonly consumer: ResourceConsumer;
   /** Listeners and clusters that the server says are gone are used on (gRFC A53). */
   readonly ignoresDeletion: boolean;
-  readonly maxMessageBytes?: number;
   /** The coarse clock. */
   nowMs(): number;
   readonly log: Logger;
 }
 
 /**
- * A client of ADS: keeps one stream open and comes back with growing waits when it breaks. A variant decides what
- * requests and responses look like.
+ * A client of ADS: keeps one stream open. When it breaks, the next control plane is tried at once; when all have been,
+ * with growing waits. A variant decides what requests and responses look like.
  */
 export abstract class AdsClient {
   /** What is known of every resource, for `/client_status`. */
   readonly status = new ClientStatus(Date.now);
+  /** Keeps what a control plane without its data does not know of. */
+  readonly guard: StoreGuard;
   /** What the newest response calls its configuration (delta's `system_version_info`), where that is a number. */
   revision: number | undefined;
   /** Responses refused (NACK), by type. */
   readonly rejections: Record<ResourceKind, number> = { listener: 0, route: 0, cluster: 0, endpoint: 0 };
   protected readonly held = perKind(() => new HeldResources());
-  private readonly channel: Client;
   private readonly backOff = new BackOff(CONTROL_PLANE_BACK_OFF_MS.first, CONTROL_PLANE_BACK_OFF_MS.max);
   private stream: AdsStream | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -76,7 +78,7 @@ export abstract class AdsClient {
   private nodeSent = false;
 
   constructor(protected readonly options: AdsClientOptions) {
-    this.channel = controlPlaneChannel(options.address, options.security, options.maxMessageBytes);
+    this.guard = new StoreGuard(options.log, options.nowMs);
   }
 
   start(): void {
@@ -87,7 +89,7 @@ export abstract class AdsClient {
     this.closed = true;
     clearTimeout(this.timer);
     this.stream?.cancel();
-    this.channel.close();
+    this.options.controlPlanes.close();
   }
 
   /** Before the start: what the consumer has already, from an earlier life of this sidecar. */
@@ -96,13 +98,13 @@ export abstract class AdsClient {
     this.held[kind].accept(resources, this.options.nowMs());
   }
 
-  /** Changes which names of a type are wanted. */
-  subscribe(kind: ResourceKind, names: ReadonlySet<string>): void {
-    const { added, dropped } = this.held[kind].want(names);
+  /** Changes which names of a type are wanted. Names may be dropped that were not. */
+  subscribe(kind: ResourceKind, changes: NameChanges): void {
+    const { added, dropped } = this.held[kind].want(changes);
     if (added.length + dropped.length === 0) return;
-    this.status.wanted(kind, names);
+    this.status.wanted(kind, { added, dropped });
     if (this.stream === undefined) return;
-    if (this.heardFromServer) this.held[kind].awaitMissing(this.options.nowMs());
+    if (this.heardFromServer) this.held[kind].awaitMissing(added, this.options.nowMs());
     this.onNames(kind, added, dropped);
   }
 
@@ -143,7 +145,14 @@ export abstract class AdsClient {
   ): { readonly errorDetail?: object } {
     const { consumer, nowMs } = this.options;
     const held = this.held[kind];
-    const removed = this.keepsDeleted(kind) ? [] : gone;
+    const believed = this.guard.believed(
+      kind,
+      gone.filter((name) => held.versions.has(name)),
+      entries.map(({ name }) => name),
+    );
+    // What was never here is not there; what was is only gone if it may be.
+    const absent = gone.filter((name) => !held.versions.has(name));
+    const removed = [...absent, ...(this.keepsDeleted(kind) ? [] : believed)];
     const { resources, heartbeats, refused } = readEntries(kind, entries, (name) => held.isWanted(name));
     held.remove(removed);
     held.hear(heartbeats, nowMs());
@@ -175,7 +184,8 @@ export abstract class AdsClient {
   private open(): void {
     const method = serviceDefinition(ADS_SERVICE)[this.method];
     if (method === undefined) throw new Error(`the descriptor bundle lacks ${this.method}; build again`);
-    const stream = this.channel.makeBidiStreamRequest<object, Message>(
+    const { channel } = this.options.controlPlanes.current;
+    const stream = channel.makeBidiStreamRequest<object, Message>(
       method.path,
       method.requestSerialize,
       method.responseDeserialize,
@@ -183,19 +193,18 @@ export abstract class AdsClient {
     this.stream = stream;
     this.heardFromServer = false;
     this.nodeSent = false;
+    stream.on('metadata', (metadata: Metadata) => this.guard.meet(metadata));
     stream.on('data', (response: Message) => this.onResponse(response));
     stream.on('error', (error: ServiceError) => this.onBroken(stream, this.reasonOf(error)));
     stream.on('end', () => this.onBroken(stream, 'ended by the server'));
+    this.timer = setTimeout(() => {
+      if (this.options.controlPlanes.isBetterTurned) this.onBroken(stream, 'no answer to the connection');
+    }, CONNECT_TIMEOUT_MS);
     for (const kind of PUSH_ORDER) this.onOpened(kind);
   }
 
-  private get controlPlane(): string {
-    const { host, port } = this.options.address;
-    return formatAddress(host, port);
-  }
-
   private reasonOf(error: ServiceError): string {
-    const { address, security } = this.options;
+    const { address, security } = this.options.controlPlanes.current;
     const explained =
       error.code === status.UNAVAILABLE && explainTlsFailure(error, address, security, '--control-plane-ca');
     return explained || error.details || error.message;
@@ -204,12 +213,15 @@ export abstract class AdsClient {
   private onBroken(stream: AdsStream, reason: string): void {
     if (this.stream !== stream) return;
     this.stream = undefined;
+    clearTimeout(this.timer);
     stream.cancel();
     for (const kind of PUSH_ORDER) this.held[kind].stopWaiting();
     if (this.closed) return;
-    const waitMs = this.backOff.next();
+    const { controlPlanes } = this.options;
+    const controlPlane = controlPlanes.name;
+    const waitMs = controlPlanes.turn() ? this.backOff.next() : 0;
     this.options.log.warn(
-      { controlPlane: this.controlPlane, reason, retryInMs: Math.round(waitMs) },
+      { controlPlane, reason, next: controlPlanes.name, retryInMs: Math.round(waitMs) },
       'no control plane; going on with what there is',
     );
     this.options.consumer.onConnected(false);
@@ -220,9 +232,11 @@ export abstract class AdsClient {
     if (!this.heardFromServer) {
       this.heardFromServer = true;
       this.backOff.reset();
-      this.options.log.info({ controlPlane: this.controlPlane }, 'connected to the control plane');
+      const { controlPlanes } = this.options;
+      controlPlanes.answered();
+      this.options.log.info({ controlPlane: controlPlanes.name }, 'connected to the control plane');
       this.options.consumer.onConnected(true);
-      for (const kind of PUSH_ORDER) this.held[kind].awaitMissing(this.options.nowMs());
+      for (const held of Object.values(this.held)) held.awaitMissing(held.wanted, this.options.nowMs());
     }
     const kind = kindOfTypeUrl(text(response.typeUrl));
     // A type that nobody asked for: the protocol has no answer to it.

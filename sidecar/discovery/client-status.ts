@@ -1,4 +1,6 @@
+import { toTimestamp } from '../../src/xds/client-status-service.js';
 import { type ResourceKind, TYPE_URL } from '../../src/xds/resource-types.js';
+import type { NameChanges } from '../../src/xds/wanted-names.js';
 import type { ReceivedResource, RefusedResource } from './response-entries.js';
 
 /** As `envoy.admin.v3.ClientResourceStatus` has it. */
@@ -20,17 +22,23 @@ const WILDCARD = '*';
  */
 export class ClientStatus {
   private readonly kinds = new Map<ResourceKind, Map<string, ResourceState>>();
-  private readonly explicit = new Map<ResourceKind, ReadonlySet<string>>();
+  private readonly explicit = new Map<ResourceKind, Set<string>>();
 
   /** @param nowMs milliseconds since the epoch */
   constructor(private readonly nowMs: () => number) {}
 
   /** The names that are wanted have changed; what is not wanted any more is forgotten. */
-  wanted(kind: ResourceKind, names: ReadonlySet<string>): void {
-    const states = this.statesOf(kind);
-    this.explicit.set(kind, new Set(names));
-    if (!names.has(WILDCARD)) for (const name of states.keys()) if (!names.has(name)) states.delete(name);
-    for (const name of names) if (name !== WILDCARD) this.stateOf(kind, name);
+  wanted(kind: ResourceKind, { added, dropped }: NameChanges): void {
+    const explicit = this.explicit.get(kind) ?? new Set();
+    this.explicit.set(kind, explicit);
+    for (const name of added) {
+      explicit.add(name);
+      if (name !== WILDCARD) this.stateOf(kind, name);
+    }
+    for (const name of dropped) {
+      explicit.delete(name);
+      if (!explicit.has(WILDCARD)) this.statesOf(kind).delete(name);
+    }
   }
 
   received(
@@ -74,14 +82,31 @@ export class ClientStatus {
 
   /** `generic_xds_configs` of an `envoy.service.status.v3.ClientConfig`, in protobuf's JSON form. */
   list(): object[] {
+    return this.configs((ms) => new Date(ms).toISOString());
+  }
+
+  /** The same, to be encoded. The resources' contents are not kept, and not told. */
+  messages(): object[] {
+    return this.configs(toTimestamp);
+  }
+
+  private configs(time: (ms: number) => unknown): object[] {
     return [...this.kinds].flatMap(([kind, states]) =>
       [...states].map(([name, { status, version, updatedAtMs, error }]) => ({
         typeUrl: TYPE_URL[kind],
         name,
         ...(version === '' ? {} : { versionInfo: version }),
-        ...(updatedAtMs === 0 ? {} : { lastUpdated: new Date(updatedAtMs).toISOString() }),
+        ...(updatedAtMs === 0 ? {} : { lastUpdated: time(updatedAtMs) }),
         clientStatus: status,
-        ...(error === undefined ? {} : { errorState: describe(error) }),
+        ...(error === undefined
+          ? {}
+          : {
+              errorState: {
+                details: error.reason,
+                versionInfo: error.version,
+                lastUpdateAttempt: time(error.atMs),
+              },
+            }),
       })),
     );
   }
@@ -104,8 +129,4 @@ export class ClientStatus {
     }
     return state;
   }
-}
-
-function describe({ reason, version, atMs }: { reason: string; version: string; atMs: number }): object {
-  return { details: reason, versionInfo: version, lastUpdateAttempt: new Date(atMs).toISOString() };
 }

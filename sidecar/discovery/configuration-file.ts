@@ -1,6 +1,7 @@
 import { seal, unseal } from '../../src/lifecycle/sealed-file.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import type { ReceivedResource } from './response-entries.js';
+import { type Origin, UNKNOWN_ORIGIN } from './store-guard.js';
 
 const KIND = 'roost-sidecar-configuration';
 const FORMAT = 1;
@@ -12,16 +13,23 @@ export type KeptResources = Readonly<Record<ResourceKind, ReadonlyMap<string, Re
 export interface StoredConfiguration {
   /** `checkout.shop`: whose sidecar wrote it. */
   readonly service: string;
+  readonly origin: Origin;
   /** When the configuration last changed, in milliseconds since the epoch. */
   readonly changedAtMs: number;
   readonly resources: Readonly<Record<ResourceKind, readonly ReceivedResource[]>>;
 }
 
+/** What the file's first line says besides. */
+type Facts = Pick<StoredConfiguration, 'service'> & Partial<Origin>;
+
 /** Type, name, version and size of each resource, in the order in which their bytes follow. */
 type Index = readonly (readonly [ResourceKind, string, string, number])[];
 
 /** The file's content: the index as a line of JSON, then the resources' bytes, one after the other. */
-export function encodeConfiguration(resources: KeptResources, service: string, changedAtMs: number): Buffer {
+export function encodeConfiguration(
+  resources: KeptResources,
+  { service, origin, changedAtMs }: Omit<StoredConfiguration, 'resources'>,
+): Buffer {
   const all = (Object.keys(resources) as ResourceKind[]).flatMap((kind) =>
     [...resources[kind].values()].map((resource) => ({ kind, resource })),
   );
@@ -34,7 +42,7 @@ export function encodeConfiguration(resources: KeptResources, service: string, c
   const line = Buffer.from(`${JSON.stringify(index)}\n`);
   const content = Buffer.concat([line, ...all.map(({ resource }) => resource.bytes)]);
   const at = new Date(changedAtMs).toISOString();
-  return seal({ file: KIND, format: FORMAT, at }, { service, resources: all.length }, content);
+  return seal({ file: KIND, format: FORMAT, at }, { service, ...origin, resources: all.length }, content);
 }
 
 /** @throws DamagedFileError where it is not what was written; Error where it is of another version */
@@ -54,6 +62,7 @@ export function decodeConfiguration(file: Buffer): StoredConfiguration {
     resources[kind].push({ name, version, bytes: content.subarray(from, from + size) });
     from += size;
   }
-  const { service } = found as typeof found & { readonly service: string };
-  return { service, changedAtMs: Date.parse(found.at), resources };
+  // An older version wrote no origin.
+  const { service, store, revision } = { ...UNKNOWN_ORIGIN, ...(found as typeof found & Facts) };
+  return { service, origin: { store, revision }, changedAtMs: Date.parse(found.at), resources };
 }

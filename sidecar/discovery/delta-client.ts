@@ -31,6 +31,7 @@ export class DeltaClient extends AdsClient {
     const removed = (response.removedResources as string[] | undefined) ?? [];
     const version = text(response.systemVersionInfo);
     this.revision = /^\d{1,15}$/.test(version) ? Number(version) : undefined;
+    if (this.revision !== undefined) this.guard.saw(this.revision);
     const answer = this.consume(kind, messages(response.resources).map(readWrapper), removed);
     this.send(kind, { responseNonce: text(response.nonce), ...answer });
   }

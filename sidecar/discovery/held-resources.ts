@@ -1,3 +1,4 @@
+import type { NameChanges } from '../../src/xds/wanted-names.js';
 import { Deadlines } from './deadlines.js';
 import type { Heartbeat, ReceivedResource } from './response-entries.js';
 
@@ -12,7 +13,7 @@ export const MISSING_AFTER_MS = 15_000;
  * about, and resources with a time to live that is over. Pure bookkeeping.
  */
 export class HeldResources {
-  private names: ReadonlySet<string> = new Set();
+  private readonly names = new Set<string>();
   /** Versions by name. */
   private readonly held = new Map<string, string>();
   /** When a name that was asked for on the present stream counts as not there. */
@@ -33,15 +34,15 @@ export class HeldResources {
     return this.names.has(name) || this.names.has(WILDCARD);
   }
 
-  /** Changes what is wanted; what is not, is not here any more. */
-  want(names: ReadonlySet<string>): { readonly added: string[]; readonly dropped: string[] } {
-    const added = [...names].filter((name) => !this.names.has(name));
-    const dropped = [...this.names].filter((name) => !names.has(name));
-    if (added.length + dropped.length === 0) return { added, dropped };
-    this.names = new Set(names);
+  /** Changes what is wanted; what is not, is not here any more. @returns what that really changes */
+  want(changes: NameChanges): NameChanges {
+    const added = changes.added.filter((name) => !this.names.has(name));
+    const dropped = changes.dropped.filter((name) => this.names.has(name));
+    for (const name of added) this.names.add(name);
+    for (const name of dropped) this.names.delete(name);
     for (const name of dropped) if (!this.isWanted(name)) this.forget(name);
     if (dropped.includes(WILDCARD))
-      for (const name of this.held.keys()) if (!names.has(name)) this.forget(name);
+      for (const name of this.held.keys()) if (!this.names.has(name)) this.forget(name);
     return { added, dropped };
   }
 
@@ -62,9 +63,9 @@ export class HeldResources {
     for (const name of names) this.forget(name);
   }
 
-  /** What is wanted and not here is waited for from now on. */
-  awaitMissing(nowMs: number): void {
-    for (const name of this.names) {
+  /** Those of the names that are not here are waited for from now on. */
+  awaitMissing(names: Iterable<string>, nowMs: number): void {
+    for (const name of names) {
       if (name === WILDCARD || this.held.has(name) || this.missing.has(name)) continue;
       this.missing.set(name, nowMs + MISSING_AFTER_MS);
     }

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { writeDurably } from '../../src/lifecycle/durable-file.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
+import type { NameChanges } from '../../src/xds/wanted-names.js';
 import { perKind, type ResourceConsumer } from './ads-client.js';
 import { decodeConfiguration, encodeConfiguration, type StoredConfiguration } from './configuration-file.js';
 import { WILDCARD } from './held-resources.js';
 import type { ReceivedResource, RefusedResource } from './response-entries.js';
+import type { Origin } from './store-guard.js';
 
 export interface LastGoodOptions {
   readonly directory: string;
@@ -14,6 +16,10 @@ export interface LastGoodOptions {
   readonly service: string;
   /** Who takes the resources in the end. */
   readonly consumer: ResourceConsumer;
+  /** What the configuration is from. */
+  origin(): Origin;
+  /** Before the restoration: the listeners that are on disk, of which those that are not wanted are then left out. */
+  onStored(listeners: readonly string[]): void;
   /** All that was accepted is in force. Until then, what is on disk stays. */
   isSettled(): boolean;
   /** Milliseconds since the epoch. */
@@ -38,6 +44,7 @@ const RESTORE_ORDER: readonly ResourceKind[] = ['listener', 'route', 'cluster', 
  */
 export class LastGood implements ResourceConsumer {
   private readonly kept = perKind(() => new Map<string, ReceivedResource>());
+  private readonly wantedNames = perKind(() => new Set<string>());
   private readonly path: string;
   private changedAtMs = 0;
   private writtenAtMs = Number.NEGATIVE_INFINITY;
@@ -62,13 +69,17 @@ export class LastGood implements ResourceConsumer {
    * Puts in force what is on disk, as if a control plane had sent it.
    *
    * @param onKept learns of each resource that was accepted, to tell servers what is here already
+   * @param onOrigin learns of what it is from
    * @returns whether there was anything. What cannot be read is told in the log and left alone.
    */
   async restore(
     onKept: (kind: ResourceKind, resources: readonly ReceivedResource[]) => void,
+    onOrigin: (origin: Origin) => void = () => {},
   ): Promise<boolean> {
     const stored = await this.read();
     if (stored === undefined) return false;
+    onOrigin(stored.origin);
+    this.options.onStored(stored.resources.listener.map(({ name }) => name));
     this.restoredFromMs = stored.changedAtMs;
     for (const kind of RESTORE_ORDER) {
       const problems = this.take(kind, stored.resources[kind], []);
@@ -85,10 +96,14 @@ export class LastGood implements ResourceConsumer {
     return true;
   }
 
-  /** Which names of a type are wanted from now on; others are not kept. */
-  wanted(kind: ResourceKind, names: ReadonlySet<string>): void {
-    if (names.has(WILDCARD)) return;
-    for (const name of this.kept[kind].keys()) if (!names.has(name)) this.kept[kind].delete(name);
+  /** The names of a type that are wanted have changed; what is not wanted is not kept. */
+  wanted(kind: ResourceKind, { added, dropped }: NameChanges): void {
+    const names = this.wantedNames[kind];
+    for (const name of added) names.add(name);
+    for (const name of dropped) {
+      names.delete(name);
+      if (!names.has(WILDCARD)) this.kept[kind].delete(name);
+    }
   }
 
   onResources(
@@ -127,8 +142,9 @@ export class LastGood implements ResourceConsumer {
   ): readonly RefusedResource[] {
     const refused = this.options.consumer.onResources(kind, resources, removed);
     const bad = new Set(refused.map(({ name }) => name));
+    const names = this.wantedNames[kind];
     for (const resource of resources) {
-      if (bad.has(resource.name)) continue;
+      if (bad.has(resource.name) || !(names.has(resource.name) || names.has(WILDCARD))) continue;
       // Nobody can say after a restart whether what had a time to live has lived on.
       if (resource.ttlMs !== undefined) this.kept[kind].delete(resource.name);
       else this.kept[kind].set(resource.name, resource);
@@ -151,7 +167,9 @@ export class LastGood implements ResourceConsumer {
 
   private write(): void {
     this.writtenAtMs = this.options.nowMs();
-    const file = encodeConfiguration(this.kept, this.options.service, this.changedAtMs);
+    const { service } = this.options;
+    const origin = this.options.origin();
+    const file = encodeConfiguration(this.kept, { service, origin, changedAtMs: this.changedAtMs });
     this.writing = this.writing
       .then(() => this.store(file))
       .then(

@@ -13,7 +13,12 @@ export interface CountedEndpoint {
 
 /** Every cluster of the present configuration; the sidecar's registry. */
 export interface EndpointSource {
-  readonly clusters: Iterable<{ readonly name: string; readonly upstreams: Iterable<CountedEndpoint> }>;
+  readonly clusters: Iterable<{
+    readonly name: string;
+    readonly upstreams: Iterable<CountedEndpoint>;
+    /** Something has been sent there. */
+    readonly isUsed: boolean;
+  }>;
 }
 
 /** What has been reported of an endpoint so far. */
@@ -36,7 +41,7 @@ export class LoadLedger {
 
   /** What is new since the last time; endpoints with nothing to tell of are left out. */
   take(pins: PinCounts): ClusterLoad[] {
-    this.meetNew();
+    this.meetNew(pins);
     const loads = new Map<string, EndpointLoad[]>();
     const add = (cluster: string, load: EndpointLoad) => {
       const others = loads.get(cluster);
@@ -55,8 +60,10 @@ export class LoadLedger {
     return [...loads].map(([cluster, endpoints]) => ({ cluster, endpoints }));
   }
 
-  private meetNew(): void {
-    for (const { name: cluster, upstreams } of this.source.clusters) {
+  /** Of a large mesh, a sidecar calls a few services: the others have nothing to tell of. */
+  private meetNew(pins: PinCounts): void {
+    for (const { name: cluster, upstreams, isUsed } of this.source.clusters) {
+      if (!isUsed && !pins.has(cluster)) continue;
       for (const endpoint of upstreams) {
         if (this.reported.has(endpoint)) continue;
         this.reported.set(endpoint, { cluster, issued: 0, succeeded: 0, failed: 0, latencySumMs: 0 });
@@ -65,21 +72,24 @@ export class LoadLedger {
   }
 }
 
-const NOTHING = { issued: 0, succeeded: 0, failed: 0, latencySumMs: 0, inFlight: 0 } as const;
+const NOTHING = { issued: 0, succeeded: 0, failed: 0, latencySumMs: 0, timed: 0, inFlight: 0 } as const;
 
 /** @returns undefined where there is nothing to tell of */
 function loadSince(last: Reported, endpoint: CountedEndpoint, pins: number): EndpointLoad | undefined {
   const { traffic, counters, activeRequests, address } = endpoint;
+  const succeeded = traffic.succeeded - last.succeeded;
+  const failed = traffic.failed - last.failed;
   const load = {
     address,
     issued: counters.requests - last.issued,
-    succeeded: traffic.succeeded - last.succeeded,
-    failed: traffic.failed - last.failed,
+    succeeded,
+    failed,
+    timed: succeeded + failed,
     latencySumMs: traffic.latencySumMs - last.latencySumMs,
     inFlight: activeRequests,
     pins,
   };
-  const { issued, succeeded, failed } = load;
+  const { issued } = load;
   if (issued + succeeded + failed + activeRequests + pins === 0) return undefined;
   last.issued = counters.requests;
   last.succeeded = traffic.succeeded;

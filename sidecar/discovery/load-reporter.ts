@@ -1,10 +1,11 @@
-import { type Client, type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
 import { BackOff } from '../../src/lifecycle/back-off.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { durationMs } from '../../src/xds/fields.js';
 import { type ClusterLoad, encodeClusterLoad, LRS_SERVICE, withWaiting } from '../../src/xds/load-report.js';
 import { CONTROL_PLANE_BACK_OFF_MS } from './control-plane-channel.js';
+import type { ControlPlanes } from './control-planes.js';
 
 /** Bounds of what a server may ask for between two reports. */
 const MIN_INTERVAL_MS = 100;
@@ -15,7 +16,7 @@ const UNIMPLEMENTED_RETRY_MS = 60_000;
 type LoadStream = ClientDuplexStream<object, Message>;
 
 export interface LoadReporterOptions {
-  readonly channel: Client;
+  readonly controlPlanes: ControlPlanes;
   readonly node: object;
   /** Route configurations that have been accepted and are not in force yet. */
   waiting(): readonly string[];
@@ -25,7 +26,7 @@ export interface LoadReporterOptions {
 }
 
 /**
- * Reports load to the control plane (LRS, `envoy.service.load_stats.v3`) as often as it asks for. One stream,
+ * Reports load to the control plane in use (LRS, `envoy.service.load_stats.v3`) as often as it asks for. One stream,
  * reopened with growing waits; what happens meanwhile is in the next report. A server without LRS is left alone.
  */
 export class LoadReporter {
@@ -41,8 +42,8 @@ export class LoadReporter {
   start(): void {
     const method = serviceDefinition(LRS_SERVICE).StreamLoadStats;
     if (method === undefined) throw new Error('the descriptor bundle lacks StreamLoadStats; build again');
-    const { channel, node } = this.options;
-    const stream = channel.makeBidiStreamRequest<object, Message>(
+    const { controlPlanes, node } = this.options;
+    const stream = controlPlanes.current.channel.makeBidiStreamRequest<object, Message>(
       method.path,
       method.requestSerialize,
       method.responseDeserialize,
@@ -59,7 +60,7 @@ export class LoadReporter {
     clearTimeout(this.reopening);
     clearTimeout(this.reporting);
     this.stream?.cancel();
-    this.options.channel.close();
+    this.options.controlPlanes.close();
   }
 
   /** The server says what it wants. All clusters are reported, whichever it names: those it knows it picks out. */

@@ -22,6 +22,7 @@ function added(a: EndpointLoad, b: EndpointLoad): EndpointLoad {
     succeeded: a.succeeded + b.succeeded,
     failed: a.failed + b.failed,
     latencySumMs: a.latencySumMs + b.latencySumMs,
+    timed: a.timed + b.timed,
     inFlight: Math.max(a.inFlight, b.inFlight),
     pins: Math.max(a.pins, b.pins),
   };

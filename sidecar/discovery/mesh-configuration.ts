@@ -1,41 +1,38 @@
 import { randomBytes } from 'node:crypto';
 import { compileVirtualHost } from '../../src/routing/compile.js';
-import { type DomainEntry, DomainTable } from '../../src/routing/domains.js';
 import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { decodeCluster } from '../../src/xds/cluster.js';
 import { decodeAssignment } from '../../src/xds/endpoint.js';
 import { InvalidXdsError } from '../../src/xds/fields.js';
-import { decodeListener, type ListenerDefaults, type ListenerResource } from '../../src/xds/listener.js';
+import { decodeListener, type ListenerResource } from '../../src/xds/listener.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import { decodeRouteConfiguration, type RouteConfigurationResource } from '../../src/xds/route.js';
+import { type NameChanges, WantedNames } from '../../src/xds/wanted-names.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import type { ResourceConsumer } from './ads-client.js';
-import { WILDCARD } from './held-resources.js';
 import type { ReceivedResource, RefusedResource } from './response-entries.js';
+import { RouteSets } from './route-sets.js';
 
-/** How long a name that the server says nothing about is waited for (xDS: 15 s), before it counts as not there. */
-const MISSING_AFTER_MS = 15_000;
+/** Which listeners are asked for, and whether the server has said all that there is to say of them. */
+export interface Demand {
+  readonly isAnswered: boolean;
+  start(): void;
+  resume(listeners: readonly string[]): void;
+  wants(listener: string): boolean;
+  onListener(name: string, isThere: boolean): void;
+  onResponse(refused: readonly string[]): void;
+  onTable(find: (host: string) => boolean): void;
+  tick(nowMs: number): void;
+}
 
 export interface MeshConfigurationOptions {
   readonly clusters: ClusterRegistry;
+  readonly demand: Demand;
   /** Changes what is asked for. */
-  subscribe(kind: ResourceKind, names: ReadonlySet<string>): void;
+  subscribe(kind: ResourceKind, changes: NameChanges): void;
   nowMs(): number;
   readonly log: Pick<Logger, 'info'>;
-}
-
-/** A route configuration on its way into force. */
-interface RouteSet {
-  /** The newest accepted version. */
-  pending: RouteConfigurationResource | undefined;
-  pendingSinceMs: number;
-  /** What it names and is not there is not waited for any longer. */
-  overdue: boolean;
-  /** What is in force. */
-  active:
-    | { readonly resource: RouteConfigurationResource; readonly hosts: readonly VirtualHost[] }
-    | undefined;
 }
 
 /**
@@ -45,20 +42,32 @@ interface RouteSet {
  */
 export class MeshConfiguration implements ResourceConsumer {
   private readonly listeners = new Map<string, ListenerResource>();
-  private readonly routeSets = new Map<string, RouteSet>();
+  /** Names of the listeners that name or hold a route configuration. */
+  private readonly holders = new Map<string, Set<string>>();
+  private readonly routeNames = new WantedNames();
+  private readonly routes: RouteSets;
   private current: RoutingTable | undefined;
-  private listenersSeen = false;
   private connectedNow = false;
   private changedAtMs: number;
 
   constructor(private readonly options: MeshConfigurationOptions) {
     this.changedAtMs = options.nowMs();
+    this.routes = new RouteSets({
+      isResolved: (cluster) => options.clusters.isResolved(cluster),
+      compile: (resource) => this.compile(resource),
+      nowMs: () => options.nowMs(),
+    });
     options.clusters.onResolved = () => this.update();
   }
 
-  /** Asks for everything that the control plane lets this sidecar see. */
+  /** Asks for what this sidecar wants. */
   start(): void {
-    this.options.subscribe('listener', new Set([WILDCARD]));
+    this.options.demand.start();
+  }
+
+  /** Before a restoration of what an earlier life of this sidecar had. @param listeners those that there were */
+  resume(listeners: readonly string[]): void {
+    this.options.demand.resume(listeners);
   }
 
   /** Undefined until the first configuration is in force. */
@@ -77,14 +86,12 @@ export class MeshConfiguration implements ResourceConsumer {
 
   /** Route configurations that are accepted and not in force yet: something that they name is not there. */
   get waiting(): string[] {
-    return [...this.routeSets].flatMap(([name, { pending }]) => (pending === undefined ? [] : [name]));
+    return this.routes.waiting;
   }
 
   /** Everything that was accepted is in force. */
   get isSettled(): boolean {
-    return (
-      this.current !== undefined && [...this.routeSets.values()].every(({ pending }) => pending === undefined)
-    );
+    return this.current !== undefined && this.waiting.length === 0;
   }
 
   /** What is in force was configured this long ago, in an earlier life of this sidecar. */
@@ -94,15 +101,12 @@ export class MeshConfiguration implements ResourceConsumer {
 
   /** The resources in force, for people to look at. Secrets are left out. */
   dump(): object {
-    const routes = [...this.routeSets.values()].map(({ active, pending }) => ({
-      active: active?.resource,
-      pending,
-    }));
     const redact = (key: string, value: unknown) => {
       if (key === 'pinSecret') return undefined;
       return value instanceof Set ? [...value] : value;
     };
-    return JSON.parse(JSON.stringify({ listeners: [...this.listeners.values()], routes }, redact)) as object;
+    const all = { listeners: [...this.listeners.values()], routes: this.routes.dump() };
+    return JSON.parse(JSON.stringify(all, redact)) as object;
   }
 
   onConnected(connected: boolean): void {
@@ -124,27 +128,51 @@ export class MeshConfiguration implements ResourceConsumer {
       }
     }
     for (const name of removed) this.remove(kind, name);
-    if (kind === 'listener') this.listenersSeen = true;
+    if (kind === 'listener') this.options.demand.onResponse(problems.map(({ name }) => name));
     this.update();
     return problems;
   }
 
-  /** Route configurations that have waited for longer than anything is waited for. */
-  overdue(nowMs: number): string[] {
-    const names: string[] = [];
-    for (const [name, { pending, pendingSinceMs, overdue }] of this.routeSets) {
-      if (pending !== undefined && !overdue && nowMs - pendingSinceMs >= MISSING_AFTER_MS) names.push(name);
-    }
-    return names;
+  /** Listeners are not asked for any more: what came by way of them goes. */
+  forget(listeners: readonly string[]): void {
+    for (const name of listeners) this.removeListener(name);
+    this.update();
   }
 
-  /** Puts route configurations in force without what they name and is not there: the server is silent about it. */
+  /**
+   * Gives up waiting for names that the server is silent about. Called now and then.
+   *
+   * @returns the route configurations that do not wait any longer
+   */
+  checkDeadlines(nowMs: number): readonly string[] {
+    this.options.demand.tick(nowMs);
+    const overdue = this.routes.overdue(nowMs);
+    if (overdue.length > 0) this.stopWaiting(overdue);
+    return overdue;
+  }
+
+  /** Puts route configurations in force without what they name and is not there. */
   stopWaiting(routes: readonly string[]): void {
-    for (const name of routes) {
-      const set = this.routeSets.get(name);
-      if (set !== undefined) set.overdue = true;
-    }
+    this.routes.stopWaiting(routes);
     this.update();
+  }
+
+  /** The route configuration that a virtual host is of; undefined: of none that there is. */
+  routesOf(host: VirtualHost): string | undefined {
+    return this.routes.nameOf(host);
+  }
+
+  /** Something is sent by way of a route configuration. */
+  noteUse(routes: string): void {
+    this.routes.noteUse(routes);
+  }
+
+  /** When something was last sent by way of a listener; 0: never. */
+  lastUsedMs(listener: string): number {
+    const found = this.listeners.get(listener);
+    return found === undefined
+      ? 0
+      : Math.max(0, ...routesOf(found).map((name) => this.routes.lastUsedMs(name)));
   }
 
   private accept(kind: ResourceKind, { name, bytes }: ReceivedResource): void {
@@ -165,39 +193,65 @@ export class MeshConfiguration implements ResourceConsumer {
   }
 
   private acceptListener(name: string, listener: ListenerResource): void {
+    if (!this.options.demand.wants(name)) return;
     const before = this.listeners.get(name);
     this.listeners.set(name, listener);
-    if (JSON.stringify(before?.defaults) === JSON.stringify(listener.defaults)) return;
-    // Its routes are compiled with it.
-    for (const routes of listener.routeConfigNames) {
-      const resource = this.routeSets.get(routes)?.active?.resource;
-      if (resource !== undefined) this.acceptRoutes(routes, resource);
+    this.options.demand.onListener(name, true);
+    for (const routes of routesOf(listener)) {
+      const holders = this.holders.get(routes) ?? new Set();
+      this.holders.set(routes, holders.add(name));
     }
-  }
-
-  /** What the listener of a route configuration says for routes that say nothing else. */
-  private defaultsFor({ name }: RouteConfigurationResource): ListenerDefaults | undefined {
-    for (const { routeConfigNames, inlineRoutes, defaults } of this.listeners.values()) {
-      if (routeConfigNames.includes(name) || inlineRoutes.some((routes) => routes.name === name))
-        return defaults;
-    }
-    return undefined;
+    for (const routes of listener.routeConfigNames) this.routeNames.add(routes);
+    if (before !== undefined) this.letGo(name, before, listener);
+    for (const resource of listener.inlineRoutes) this.routes.accept(resource.name, resource);
+    if (JSON.stringify(before?.defaults) !== JSON.stringify(listener.defaults))
+      this.compileAnew(listener.routeConfigNames);
   }
 
   private acceptRoutes(name: string, resource: RouteConfigurationResource): void {
-    const { active } = this.routeSets.get(name) ?? { active: undefined };
-    const pendingSinceMs = this.options.nowMs();
-    this.routeSets.set(name, { pending: resource, pendingSinceMs, overdue: false, active });
+    if (this.holders.has(name)) this.routes.accept(name, resource);
+  }
+
+  /** What a listener says for routes that say nothing else is compiled into them. */
+  private compileAnew(names: readonly string[]): void {
+    for (const name of names) {
+      const resource = this.routes.newest(name);
+      if (resource !== undefined) this.routes.accept(name, resource);
+    }
+  }
+
+  /** @param now the listener that has taken the place of the one before; undefined: it is gone */
+  private letGo(name: string, before: ListenerResource, now?: ListenerResource): void {
+    for (const routes of before.routeConfigNames) this.routeNames.release(routes);
+    const kept = now === undefined ? [] : routesOf(now);
+    for (const routes of routesOf(before)) {
+      if (kept.includes(routes)) continue;
+      const holders = this.holders.get(routes);
+      holders?.delete(name);
+      if (holders === undefined || holders.size > 0) continue;
+      this.holders.delete(routes);
+      this.routes.drop(routes);
+    }
+  }
+
+  private compile(resource: RouteConfigurationResource): readonly VirtualHost[] {
+    const [holder] = this.holders.get(resource.name) ?? [];
+    const options = {
+      cluster: (name: string) => this.options.clusters.get(name),
+      mintKey: () => randomBytes(16).toString('base64url'),
+      listener: holder === undefined ? undefined : this.listeners.get(holder)?.defaults,
+    };
+    return resource.virtualHosts.map((host) => compileVirtualHost(host, options));
   }
 
   private remove(kind: ResourceKind, name: string): void {
-    const { clusters } = this.options;
+    const { clusters, demand } = this.options;
     switch (kind) {
       case 'listener':
-        this.listeners.delete(name);
+        this.removeListener(name);
+        demand.onListener(name, false);
         return;
       case 'route':
-        this.routeSets.delete(name);
         // Subscribed and not there: nothing to wait for.
         this.acceptRoutes(name, { name, virtualHosts: [], ignoresPort: false });
         return;
@@ -209,88 +263,49 @@ export class MeshConfiguration implements ResourceConsumer {
     }
   }
 
+  private removeListener(name: string): void {
+    const listener = this.listeners.get(name);
+    if (listener === undefined) return;
+    this.listeners.delete(name);
+    this.letGo(name, listener);
+  }
+
   /** Brings subscriptions and table up to date with what has been accepted. */
   private update(): void {
-    this.takeInlineRoutes();
-    const routeNames = new Set(
-      [...this.listeners.values()].flatMap(({ routeConfigNames }) => routeConfigNames),
-    );
-    const inline = new Set(
-      [...this.listeners.values()].flatMap(({ inlineRoutes }) => inlineRoutes.map(({ name }) => name)),
-    );
-    const dropped = [...this.routeSets.keys()].filter((name) => !routeNames.has(name) && !inline.has(name));
-    for (const name of dropped) this.routeSets.delete(name);
-    this.options.subscribe('route', routeNames);
-    this.options.subscribe('cluster', this.clusterNames());
-    this.options.subscribe('endpoint', this.options.clusters.assignmentNames());
-    const activated = this.activate();
-    const complete =
-      this.listenersSeen && [...routeNames].every((name) => this.routeSets.get(name)?.active !== undefined);
-    if (this.current === undefined ? complete : activated || dropped.length > 0) this.publish();
+    const { clusters, demand } = this.options;
+    this.subscribe('route', this.routeNames.takeChanges());
+    const changed = this.routes.activate();
+    const named = this.routes.clusters.takeChanges();
+    clusters.keep(named.added);
+    const publishes = this.current === undefined ? this.isComplete() : changed;
+    if (publishes) this.publish();
+    // What the old table alone referred to can go now.
+    clusters.letGo(named.dropped);
+    if (publishes) this.subscribe('cluster', { added: [], dropped: clusters.sweep() });
+    this.subscribe('cluster', named);
+    this.subscribe('endpoint', clusters.takeAssignmentChanges());
+    if (publishes) demand.onTable((host) => this.current?.find(host) !== undefined);
   }
 
-  private takeInlineRoutes(): void {
-    for (const { inlineRoutes } of this.listeners.values()) {
-      for (const resource of inlineRoutes) {
-        const known = this.routeSets.get(resource.name);
-        if (known?.pending !== resource && known?.active?.resource !== resource)
-          this.acceptRoutes(resource.name, resource);
-      }
-    }
+  private subscribe(kind: ResourceKind, changes: NameChanges): void {
+    if (changes.added.length + changes.dropped.length > 0) this.options.subscribe(kind, changes);
   }
 
-  private clusterNames(): Set<string> {
-    const sets = [...this.routeSets.values()];
-    return new Set(
-      sets.flatMap(({ pending, active }) => [...clustersOf(pending), ...clustersOf(active?.resource)]),
-    );
-  }
-
-  /** Puts every route configuration in force that has all it needs. @returns whether there was one */
-  private activate(): boolean {
-    const { clusters } = this.options;
-    let any = false;
-    for (const set of this.routeSets.values()) {
-      const { pending } = set;
-      if (pending === undefined) continue;
-      const missing = clustersOf(pending).some((name) => !clusters.isResolved(name));
-      if (missing && !set.overdue) continue;
-      const options = {
-        cluster: (name: string) => clusters.get(name),
-        mintKey: () => randomBytes(16).toString('base64url'),
-        listener: this.defaultsFor(pending),
-      };
-      set.active = {
-        resource: pending,
-        hosts: pending.virtualHosts.map((host) => compileVirtualHost(host, options)),
-      };
-      set.pending = undefined;
-      any = true;
-    }
-    return any;
+  private isComplete(): boolean {
+    if (!this.options.demand.isAnswered) return false;
+    for (const name of this.routeNames.names()) if (!this.routes.isActive(name)) return false;
+    return true;
   }
 
   private publish(): void {
-    const first = this.current === undefined;
-    const active = [...this.routeSets.values()].flatMap((set) => set.active ?? []);
-    const entries = (ignoringPort: boolean) =>
-      active.flatMap(({ resource, hosts }) =>
-        resource.ignoresPort === ignoringPort
-          ? hosts.map((host, i): DomainEntry => [resource.virtualHosts[i]?.domains ?? [], host])
-          : [],
-      );
-    this.current = new DomainTable(entries(false), entries(true));
+    if (this.current === undefined)
+      this.options.log.info({ services: this.routes.size }, 'the first configuration is in force');
+    this.current = this.routes.table;
     this.changedAtMs = this.options.nowMs();
-    // What the old table alone referred to can go now.
-    this.options.clusters.keepOnly(this.clusterNames());
-    if (first) this.options.log.info({ services: active.length }, 'the first configuration is in force');
   }
 }
 
-/** Every cluster that a route configuration may send a request to. */
-function clustersOf(resource: RouteConfigurationResource | undefined): string[] {
-  return (resource?.virtualHosts ?? []).flatMap(({ routes, policy }) => [
-    ...routes.flatMap(({ split, mirrors }) => [...split, ...mirrors].map(({ cluster }) => cluster)),
-    ...(policy?.releases ?? []).map(({ cluster }) => cluster),
-  ]);
+/** Every route configuration that a listener names or holds. */
+function routesOf({ routeConfigNames, inlineRoutes }: ListenerResource): string[] {
+  return [...routeConfigNames, ...inlineRoutes.map(({ name }) => name)];
 }

@@ -20,6 +20,7 @@ import type { RequestView } from '../../src/routing/request-view.js';
 import type { Release, Route, RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import type { ActionCounts } from '../admin/action-counts.js';
+import type { HostDemand } from '../discovery/on-demand.js';
 import { forwardedRequestHead, type RequestEdits } from '../http1/forwarded-head.js';
 import type { ResponseHead } from '../http1/response-head.js';
 import type { Exchange } from '../proxy/exchange.js';
@@ -33,6 +34,7 @@ import type { UpstreamFailure } from '../upstream/failure.js';
 import { upstreamOf } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 import { withCallersTimeout } from './callers-timeout.js';
+import { HostLookup } from './host-lookup.js';
 import type { Mirrors } from './mirrors.js';
 import type { PassthroughEndpoints } from './passthrough.js';
 import { backOffMs, retriesFailure, retriesStatus } from './retry.js';
@@ -47,6 +49,10 @@ export interface OutboundServices {
   readonly traces: TraceMemory;
   readonly actionCounts: ActionCounts;
   readonly mirrors: Mirrors;
+  /** Where hosts are looked up that are not in the table; undefined: nowhere, the table has all there are. */
+  readonly onDemand: HostDemand | undefined;
+  /** Something is sent by way of a virtual host; only told where there is {@link onDemand}. */
+  noteUse(host: VirtualHost): void;
   /** Where requests for hosts that nobody declared go, where their destination is known; undefined: nowhere. */
   readonly passthrough: PassthroughEndpoints | undefined;
   newRequestId(): string;
@@ -69,6 +75,7 @@ export class OutboundForwarder implements Forwarder {
   private attemptAt = 0;
   timeouts = NO_TIMEOUTS;
   private trace: TraceEntry | undefined;
+  private lookup: HostLookup | undefined;
   /** Whose budget the present retry is taken from. */
   private retrying: ClusterLoad | undefined;
   private readonly tried: Endpoint[] = [];
@@ -82,17 +89,12 @@ export class OutboundForwarder implements Forwarder {
     const table = this.services.table();
     if (table === undefined)
       return { reply: { code: 'not-ready', detail: 'the control plane has not sent any' } };
-    const { request } = exchange.downstream;
-    const { destination } = exchange.downstream;
+    const { request, destination } = exchange.downstream;
     this.host =
       table.find(request.authority) ??
       (destination && table.find(formatAddress(destination.host, destination.port)));
-    if (this.host === undefined) {
-      const { passthrough } = this.services;
-      if (passthrough === undefined || destination === undefined)
-        return { reply: { code: 'unknown-host', detail: request.authority } };
-      return { target: this.targetOn(passthrough.get(destination), false) };
-    }
+    if (this.host === undefined) return this.lookUp(exchange);
+    if (this.services.onDemand !== undefined) this.services.noteUse(this.host);
     this.route = findRoute(this.host, request, this.services.context.random);
     if (this.route === undefined)
       return {
@@ -110,6 +112,25 @@ export class OutboundForwarder implements Forwarder {
       if ('target' in step) this.copyTo(exchange, acted);
       return step;
     });
+  }
+
+  /** A host that is not in the table may only not have been asked for. */
+  private lookUp(exchange: Exchange): Step {
+    const { onDemand } = this.services;
+    if (onDemand === undefined) return this.leaveMesh(exchange);
+    this.lookup ??= new HostLookup(onDemand);
+    const step = this.lookup.step(exchange.downstream.request.authority, () => exchange.wake());
+    if (step === undefined) return this.leaveMesh(exchange);
+    return 'reply' in step ? step : { waitMs: step.waitMs, afterwards: () => this.begin(exchange) };
+  }
+
+  /** Nobody declared the host. */
+  private leaveMesh({ downstream }: Exchange): Step {
+    const { passthrough } = this.services;
+    const { destination, request } = downstream;
+    if (passthrough === undefined || destination === undefined)
+      return { reply: { code: 'unknown-host', detail: request.authority } };
+    return { target: this.targetOn(passthrough.get(destination), false) };
   }
 
   private copyTo(exchange: Exchange, acted: ActedOn): void {
@@ -194,6 +215,7 @@ export class OutboundForwarder implements Forwarder {
   }
 
   finished(exchange: Exchange): void {
+    this.lookup?.end();
     this.endRetry();
     this.services.onFinished(exchange, this);
   }

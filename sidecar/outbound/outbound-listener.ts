@@ -1,5 +1,5 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
-import { splitHostPort } from '../../src/model/formats.js';
+import { type SocketAddress, splitHostPort } from '../../src/model/formats.js';
 import { type DecisionContext, findRoute, place } from '../../src/routing/decide.js';
 import { plainRequest } from '../../src/routing/request-view.js';
 import type { VirtualHost } from '../../src/routing/table.js';
@@ -10,6 +10,8 @@ import { Exchange } from '../proxy/exchange.js';
 import { ImmediateAnswer } from '../proxy/immediate-answer.js';
 import { Listener } from '../proxy/listener.js';
 import type { Places } from '../upstream/places.js';
+import { AwaitedHost } from './awaited-host.js';
+import { HostLookup } from './host-lookup.js';
 import { CONNECT_GRANTED, OpaqueTunnel, type TunnelEnd } from './opaque-tunnel.js';
 import { OutboundForwarder, type OutboundServices } from './outbound-forwarder.js';
 
@@ -47,25 +49,42 @@ export function createOutboundListener(options: OutboundOptions): Listener {
 
 function connectUser(
   connection: DownstreamConnection,
-  { services }: OutboundOptions,
+  options: OutboundOptions,
   clock: { nowMs(): number; readonly connectTimeoutMs: number },
 ): DownstreamUser {
+  const { services } = options;
   const { authority } = connection.request;
   const refuse = (reply: LocalReply) => new OpaqueTunnel(connection, reply, true, clock);
   const destination = splitHostPort(authority);
   if (destination === undefined)
     return refuse({ code: 'malformed-request', detail: `${authority} is no HOST:PORT` });
-  const table = services.table();
   // Whether somebody declared the host is not known yet.
-  if (table === undefined) return refuse({ code: 'not-ready', detail: 'the control plane has not sent any' });
-  if (table.find(authority) !== undefined) {
-    return new ImmediateAnswer(() => {
-      connection.writer.writeText(CONNECT_GRANTED);
-      connection.startOver(destination);
-    });
-  }
-  if (services.passthrough === undefined) return refuse({ code: 'unknown-host', detail: authority });
-  return new OpaqueTunnel(connection, destination, true, clock);
+  if (services.table() === undefined)
+    return refuse({ code: 'not-ready', detail: 'the control plane has not sent any' });
+  if (isInMesh(connection, options)) return tunnelInto(connection, destination);
+  const leaveMesh = () =>
+    services.passthrough === undefined
+      ? refuse({ code: 'unknown-host', detail: authority })
+      : new OpaqueTunnel(connection, destination, true, clock);
+  if (services.onDemand === undefined) return leaveMesh();
+  return new AwaitedHost(connection, {
+    lookup: new HostLookup(services.onDemand),
+    decide: () => (isInMesh(connection, options) ? tunnelInto(connection, destination) : leaveMesh()),
+    refuse,
+    nowMs: clock.nowMs,
+  });
+}
+
+/** Grants a CONNECT, what comes through which is looked at like a fresh connection. */
+function tunnelInto(connection: DownstreamConnection, destination: SocketAddress): DownstreamUser {
+  return new ImmediateAnswer(() => {
+    connection.writer.writeText(CONNECT_GRANTED);
+    connection.startOver(destination);
+  });
+}
+
+function isInMesh({ request }: DownstreamConnection, { services }: OutboundOptions): boolean {
+  return services.table()?.find(request.authority) !== undefined;
 }
 
 /** Where a connection's bytes go that are no HTTP: to an endpoint of the service, or where they were going. */

@@ -161,6 +161,11 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     this.afterWait = afterwards;
   }
 
+  /** What it waits for has come before its time. */
+  wake(): void {
+    if (!this.done && this.waitUntilMs !== 0) this.goOn();
+  }
+
   private goOn(): void {
     const { afterWait } = this;
     this.waitUntilMs = 0;

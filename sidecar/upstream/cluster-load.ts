@@ -54,10 +54,14 @@ export class ClusterLoad {
   /** Retries that the budget did not allow, in this thread. */
   retriesRefused = 0;
 
-  /** @param closeOneIdle closes a connection of the cluster that nobody uses; false: this thread has none */
+  /**
+   * @param closeOneIdle closes a connection of the cluster that nobody uses; false: this thread has none
+   * @param onFirstUse this thread sends something there for the first time
+   */
   constructor(
     private readonly counts: ClusterCounts = new OwnClusterCounts(),
     private readonly closeOneIdle: () => boolean = () => false,
+    private readonly onFirstUse: () => void = () => {},
   ) {}
 
   /** Attempts in flight. */
@@ -105,8 +109,10 @@ export class ClusterLoad {
   }
 
   /** An attempt has what it needs, and is on its way. */
-  countAttempt(): void {
-    if (this.total++ === 0) this.counts.use();
+  begin(): void {
+    if (this.total++ !== 0) return;
+    this.counts.use();
+    this.onFirstUse();
   }
 
   /** A connection that is to be made: it takes a place among the open ones and one among those being made. */

@@ -68,8 +68,15 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     readonly name: string,
     protected readonly settings: ClusterSettings,
     private readonly log: Pick<Logger, 'info'>,
+    /** Time brings something about for it from now on, until it {@link isAtRest}. */
+    private readonly onAwake: (cluster: LiveCluster) => void = () => {},
   ) {
-    this.load = new ClusterLoad(settings.counts.forCluster(name), () => this.closeOneIdle());
+    const counts = settings.counts.forCluster(name);
+    this.load = new ClusterLoad(
+      counts,
+      () => this.closeOneIdle(),
+      () => this.onFirstUse(),
+    );
     this.endpoints = EndpointSet.of([], this.loadBalancer, () => UNUSABLE);
     this.unusableSinceMs = settings.nowMs();
     this.outliers = new OutlierDetector((endpoint, why) => this.onEjection(endpoint, why), settings.nowMs);
@@ -86,6 +93,26 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   /** The endpoint that has this address now. */
   find(address: string): UpstreamEndpoint | undefined {
     return this.byAddress.get(address);
+  }
+
+  /** {@link tick} has nothing to do: nobody calls it, and nothing is checked or grows. */
+  get isAtRest(): boolean {
+    return !this.isUsed && this.healthCheck === undefined && !this.isRamping;
+  }
+
+  /** Some weights grow. */
+  protected get isRamping(): boolean {
+    return this.nextRampMs !== Number.POSITIVE_INFINITY;
+  }
+
+  /** Something is sent there: time brings something about from now on. */
+  wake(): void {
+    this.onAwake(this);
+  }
+
+  /** This thread sends something there for the first time. */
+  protected onFirstUse(): void {
+    this.wake();
   }
 
   /** Takes over everything of the cluster but its endpoints. */
@@ -247,6 +274,7 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     this.lastResort = isLost && panicked !== undefined && panicked.usableCount > 0 ? panicked : undefined;
     if (isLost) this.unusableSinceMs ??= nowMs;
     else this.unusableSinceMs = undefined;
+    if (!this.isAtRest) this.onAwake(this);
   }
 
   /** Degraded endpoints keep their sessions, and get new requests where no better one can take them. */

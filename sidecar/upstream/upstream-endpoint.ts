@@ -226,7 +226,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
       return load.refuse(connection);
     }
     if (this.counters.requests++ === 0) this.counts.use();
-    load.countAttempt();
+    load.begin();
     connection.assign(user);
     return connection;
   }

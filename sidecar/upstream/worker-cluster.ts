@@ -4,8 +4,9 @@ import type { EndpointCondition, UpstreamEndpoint } from './upstream-endpoint.js
 /** What a worker has seen of an endpoint, for the main thread to judge. */
 export interface Sighting {
   readonly cluster: string;
+  /** Empty: of the cluster as a whole. */
   readonly address: string;
-  readonly what: 'unreachable' | 'reached' | 'leaving' | 'errors';
+  readonly what: 'unreachable' | 'reached' | 'leaving' | 'errors' | 'used';
   /** In a row, in all workers. */
   readonly errors: number;
 }
@@ -26,8 +27,14 @@ export class WorkerCluster extends LiveCluster {
     name: string,
     settings: ClusterSettings,
     private readonly report: (sighting: Sighting) => void,
+    onAwake: (cluster: LiveCluster) => void,
   ) {
-    super(name, settings, NO_LOG);
+    super(name, settings, NO_LOG, onAwake);
+  }
+
+  /** Of this thread's own: the others look after theirs. */
+  override get isAtRest(): boolean {
+    return this.load.total === 0 && !this.isRamping;
   }
 
   /** The main thread has found something out. */
@@ -36,6 +43,11 @@ export class WorkerCluster extends LiveCluster {
     if (endpoint === undefined) return;
     endpoint.condition = condition;
     this.onHealthChanged(endpoint);
+  }
+
+  protected override onFirstUse(): void {
+    super.onFirstUse();
+    this.report({ cluster: this.name, address: '', what: 'used', errors: 0 });
   }
 
   override onUnreachable(endpoint: UpstreamEndpoint): void {

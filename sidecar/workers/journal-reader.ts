@@ -12,7 +12,7 @@ export class JournalReader {
   constructor(
     private readonly end: JournalEnd,
     private readonly counts: FoundCounts,
-    private readonly make: (change: Change) => void,
+    private readonly make: (change: Change, isReady: boolean) => void,
   ) {
     end.port.on('message', (entry: JournalEntry) => {
       this.waiting.push(entry);
@@ -31,10 +31,10 @@ export class JournalReader {
 
   private makeAll(): void {
     while (Atomics.load(this.end.inForce, 0) !== this.made) {
-      const { change, counts } = this.next();
+      const { change, isReady, counts } = this.next();
       this.counts.add(counts);
       this.made = (this.made + 1) | 0;
-      this.make(change);
+      this.make(change, isReady);
     }
   }
 

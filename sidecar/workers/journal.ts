@@ -16,6 +16,8 @@ export type Change =
     }
   /** What a cluster's DNS names resolve to. */
   | { readonly what: 'names'; readonly cluster: string; readonly found: readonly EndpointConfig[] }
+  /** Listeners that nobody asks for any more. */
+  | { readonly what: 'forgotten'; readonly listeners: readonly string[] }
   /** Route configurations that do not wait any longer for what they name. */
   | { readonly what: 'overdue'; readonly routes: readonly string[] }
   /** An endpoint has been ejected or readmitted, lost or reached, has said that it leaves, fails its checks or passes. */
@@ -29,6 +31,8 @@ export type Change =
 /** A change, with where that is counted which it has brought. */
 export interface JournalEntry {
   readonly change: Change;
+  /** Whether the main thread has had a whole configuration in force since. */
+  readonly isReady: boolean;
   readonly counts: readonly HandedCounts[];
 }
 
@@ -51,11 +55,12 @@ export class Journal {
     private readonly ports: readonly MessagePort[],
     private readonly inForce: Int32Array,
     private readonly counts: MadeCounts,
+    private readonly isReady: () => boolean,
   ) {}
 
   /** @param change has been made in this thread, in the same turn of its event loop */
   write(change: Change): void {
-    const entry: JournalEntry = { change, counts: this.counts.take() };
+    const entry: JournalEntry = { change, isReady: this.isReady(), counts: this.counts.take() };
     for (const port of this.ports) port.postMessage(entry);
     Atomics.add(this.inForce, 0, 1);
   }

@@ -5,8 +5,10 @@ import type { Journal } from './journal.js';
 
 /** A consumer whose other workers take what it takes: the control plane is not told before all of them have it. */
 export class JournaledConsumer implements ResourceConsumer {
+  /** @param isWanted what is not is passed over by the consumer */
   constructor(
     private readonly consumer: ResourceConsumer,
+    private readonly isWanted: (listener: string) => boolean,
     private readonly journal: Journal,
   ) {}
 
@@ -17,7 +19,9 @@ export class JournaledConsumer implements ResourceConsumer {
   ): readonly RefusedResource[] {
     const refused = this.consumer.onResources(kind, resources, removed);
     const bad = new Set(refused.map(({ name }) => name));
-    const accepted = resources.filter(({ name }) => !bad.has(name));
+    const accepted = resources.filter(
+      ({ name }) => !bad.has(name) && (kind !== 'listener' || this.isWanted(name)),
+    );
     this.journal.write({ what: 'resources', kind, resources: accepted, removed });
     return refused;
   }

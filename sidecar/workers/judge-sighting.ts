@@ -10,6 +10,7 @@ export function judgeSighting(
   { cluster: name, address, what, errors }: Sighting,
 ): void {
   const cluster = clusters.find(name);
+  if (what === 'used') cluster?.wake();
   const endpoint = cluster?.find(address);
   if (cluster === undefined || endpoint === undefined) return;
   switch (what) {

@@ -9,12 +9,15 @@ import type { SharedMemory } from '../assembly/shared-state.js';
 import type { RecorderSettings } from '../assembly/worker-parts.js';
 import type { ListenerFigures } from '../proxy/listener.js';
 import type { Sighting } from '../upstream/worker-cluster.js';
+import type { HostVerdict } from './asked-hosts.js';
 import type { JournalEnd } from './journal.js';
 
 export type Direction = 'inbound' | 'outbound';
 
 /** What a worker of its own thread is started with. */
 export interface WorkerSetup {
+  /** How long calls wait for hosts that are asked for when they are called; undefined: none are. */
+  readonly hostWaitMs: number | undefined;
   /** From 2: the main thread is the first. */
   readonly number: number;
   readonly options: DataPathOptions & RecorderSettings;
@@ -60,6 +63,8 @@ export type ToWorker =
       readonly args: readonly unknown[];
     }
   | { readonly kind: 'room'; readonly wanted: RoomWanted }
+  /** What became of a call to a host that was asked about; undefined: it is in the table. */
+  | { readonly kind: 'host'; readonly id: number; readonly verdict: HostVerdict | undefined }
   /** Lines that the worker sent have been written. */
   | { readonly kind: 'logged' };
 
@@ -70,5 +75,10 @@ export type FromWorker =
   | { readonly kind: 'failure'; readonly id: number; readonly error: Error }
   | { readonly kind: 'sighting'; readonly sighting: Sighting }
   | { readonly kind: 'room'; readonly wanted: RoomWanted }
+  /** A call to a host that is not in the table waits for what the main thread knows of it, or does not any more. */
+  | { readonly kind: 'host'; readonly id: number; readonly authority: string }
+  | { readonly kind: 'host-given-up'; readonly id: number }
+  /** Something was sent by way of these route configurations. */
+  | { readonly kind: 'used'; readonly routes: readonly string[] }
   /** Whole lines of log, for the one who writes. */
   | { readonly kind: 'log'; readonly text: string };

@@ -9,7 +9,10 @@ import { withOthers } from '../admin/summed-metrics.js';
 import { sharedMemory, sharedState } from '../assembly/shared-state.js';
 import type { ThreadState } from '../assembly/thread-state.js';
 import type { ResourceConsumer } from '../discovery/ads-client.js';
+import type { ListenerDemand } from '../discovery/listener-demand.js';
 import { mergedLoads } from '../discovery/merged-loads.js';
+import type { MeshConfiguration } from '../discovery/mesh-configuration.js';
+import type { HostDemand } from '../discovery/on-demand.js';
 import type { DrainedListener } from '../drain.js';
 import type { SidecarOptions } from '../options.js';
 import type { Listener } from '../proxy/listener.js';
@@ -18,6 +21,7 @@ import type { LiveCluster } from '../upstream/live-cluster.js';
 import { MadeCounts } from '../upstream/shared-counts.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 import { hrtimeMs } from './clock-origin.js';
+import { HostsForWorkers } from './hosts-for-workers.js';
 import { Journal } from './journal.js';
 import { JournaledConsumer } from './journaled-consumer.js';
 import { judgeSighting } from './judge-sighting.js';
@@ -29,6 +33,9 @@ import { WorkerTeam } from './worker-team.js';
 /** What the others' doings concern in the main thread. */
 export interface Leader {
   readonly clusters: ClusterRegistry;
+  readonly configuration: MeshConfiguration;
+  /** Undefined: hosts are not asked for when they are called. */
+  readonly onDemand: HostDemand | undefined;
   readonly output: LogOutput;
   readonly log: Logger;
 }
@@ -42,6 +49,8 @@ export class OtherWorkers {
   readonly state: ThreadState;
   private readonly team: WorkerTeam;
   private readonly journal: Journal;
+  private configuration: MeshConfiguration | undefined;
+  private hosts: HostsForWorkers | undefined;
 
   /** @throws OperatorError where connections cannot be spread over several */
   constructor(options: SidecarOptions) {
@@ -52,16 +61,27 @@ export class OtherWorkers {
     const clockOriginMs = hrtimeMs() - performance.now();
     const { app, limits, passthrough, service, release, accessLog, debugSample } = options;
     const forWorkers = { app, limits, passthrough, service, release, accessLog, debugSample };
-    this.team = new WorkerTeam(options.workers, { options: forWorkers, memory, clockOriginMs }, inForce);
-    this.journal = new Journal(this.team.journalPorts, inForce, counts);
+    const hostWaitMs = options.dependencies?.onDemand?.waitMs;
+    const setup = { options: forWorkers, hostWaitMs, memory, clockOriginMs };
+    this.team = new WorkerTeam(options.workers, setup, inForce);
+    const isReady = () => this.configuration?.table !== undefined;
+    this.journal = new Journal(this.team.journalPorts, inForce, counts, isReady);
     this.state = sharedState(memory, counts);
   }
 
   /** Starts them. @throws OperatorError */
-  start({ clusters, output, log }: Leader): Promise<void> {
+  start({ clusters, configuration, onDemand, output, log }: Leader): Promise<void> {
+    const isThere = (authority: string) => configuration.table?.find(authority) !== undefined;
+    const hosts = onDemand && new HostsForWorkers(onDemand, isThere);
+    this.hosts = hosts;
     return this.team.start({
       onSighting: (sighting) => judgeSighting(clusters, sighting),
       onRoomWanted: ({ cluster, address }) => clusters.find(cluster)?.giveRoom(address),
+      onHost: (call, authority, answer) => hosts?.ask(call, authority, answer),
+      onHostGivenUp: (call) => hosts?.end(call),
+      onUsed: (routes) => {
+        for (const name of routes) configuration.noteUse(name);
+      },
       onLog: (lines, written) => output.relay(lines, written),
       onLost: (worker, error) => void endWith(worker, error, output, log),
     });
@@ -70,8 +90,9 @@ export class OtherWorkers {
   // ---- what they are told ----
 
   /** A consumer that they take the same as. */
-  consumer(consumer: ResourceConsumer): ResourceConsumer {
-    return new JournaledConsumer(consumer, this.journal);
+  consumer(configuration: MeshConfiguration, demand: ListenerDemand): ResourceConsumer {
+    this.configuration = configuration;
+    return new JournaledConsumer(configuration, (listener) => demand.wants(listener), this.journal);
   }
 
   /** What they learn what names resolve to from. */
@@ -81,6 +102,11 @@ export class OtherWorkers {
         onEndpoints(found);
         this.journal.write({ what: 'names', cluster, found });
       });
+  }
+
+  /** Listeners are not asked for any more. */
+  onForgotten(listeners: readonly string[]): void {
+    this.journal.write({ what: 'forgotten', listeners });
   }
 
   /** Route configurations have been told not to wait any longer. */
@@ -153,6 +179,7 @@ export class OtherWorkers {
   }
 
   close(): Promise<void> {
+    this.hosts?.close();
     return this.team.close();
   }
 }

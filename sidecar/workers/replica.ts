@@ -1,5 +1,5 @@
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
-import { MeshConfiguration } from '../discovery/mesh-configuration.js';
+import { type Demand, MeshConfiguration } from '../discovery/mesh-configuration.js';
 import { ClusterRegistry } from '../upstream/cluster-registry.js';
 import type { CountsSource } from '../upstream/counts-source.js';
 import type { UpstreamSettings } from '../upstream/upstream-endpoint.js';
@@ -22,6 +22,7 @@ export class Replica {
   readonly configuration: MeshConfiguration;
   /** Takes what a cluster's DNS names resolve to. */
   private readonly named = new Map<string, (found: readonly EndpointConfig[]) => void>();
+  private isReady = false;
 
   constructor({ settings, onSighting, onRoomWanted }: ReplicaOptions) {
     const ofClusters = {
@@ -30,18 +31,21 @@ export class Replica {
       askForRoom: (cluster: string, address: string | undefined) => onRoomWanted({ cluster, address }),
     };
     this.clusters = new ClusterRegistry(
-      (name) => new WorkerCluster(name, ofClusters, onSighting),
+      (name, onAwake) => new WorkerCluster(name, ofClusters, onSighting, onAwake),
       (cluster, _config, onEndpoints) => this.follow(cluster, onEndpoints),
     );
     this.configuration = new MeshConfiguration({
       clusters: this.clusters,
+      demand: this.demand(),
       subscribe() {},
       nowMs: settings.nowMs,
       log: { info() {} },
     });
   }
 
-  make(change: Change): void {
+  /** @param isReady the main thread has had a whole configuration in force since */
+  make(change: Change, isReady: boolean): void {
+    this.isReady = isReady;
     switch (change.what) {
       case 'resources':
         this.takeResources(change);
@@ -49,12 +53,32 @@ export class Replica {
       case 'names':
         this.named.get(change.cluster)?.(change.found);
         return;
+      case 'forgotten':
+        this.configuration.forget(change.listeners);
+        return;
       case 'overdue':
         this.configuration.stopWaiting(change.routes);
         return;
       case 'condition':
         this.setCondition(change);
     }
+  }
+
+  /** What comes is wanted, and it is the main thread that knows when all has. */
+  private demand(): Demand {
+    const isReady = () => this.isReady;
+    return {
+      get isAnswered() {
+        return isReady();
+      },
+      wants: () => true,
+      start() {},
+      resume() {},
+      onListener() {},
+      onResponse() {},
+      onTable() {},
+      tick() {},
+    };
   }
 
   private takeResources({ kind, resources, removed }: Extract<Change, { what: 'resources' }>): void {

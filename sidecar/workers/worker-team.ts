@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { OperatorError } from '../../src/lifecycle/operator-error.js';
+import type { HostVerdict } from './asked-hosts.js';
 import type { JournalEnd } from './journal.js';
 import type { FromWorker, Questions, RoomWanted, ToWorker, WorkerSetup } from './messages.js';
 
@@ -8,6 +9,10 @@ export interface TeamOwner {
   onSighting(sighting: Extract<FromWorker, { kind: 'sighting' }>['sighting']): void;
   /** Asked for by one of the workers, which the others have been told. */
   onRoomWanted(wanted: RoomWanted): void;
+  /** @param call names it, among all workers. @param answer undefined: the host is in the table */
+  onHost(call: string, authority: string, answer: (verdict: HostVerdict | undefined) => void): void;
+  onHostGivenUp(call: string): void;
+  onUsed(routes: readonly string[]): void;
   /** @param written to be called once they are */
   onLog(lines: string, written: () => void): void;
   /** A worker has ended, and with it what it held: the process cannot go on. */
@@ -152,6 +157,18 @@ export class WorkerTeam {
       case 'room':
         this.wantRoom(message.wanted, number);
         owner.onRoomWanted(message.wanted);
+        return;
+      case 'host': {
+        const { id } = message;
+        const answer = (verdict: HostVerdict | undefined) => tell(thread, { kind: 'host', id, verdict });
+        owner.onHost(`${number} ${id}`, message.authority, answer);
+        return;
+      }
+      case 'host-given-up':
+        owner.onHostGivenUp(`${number} ${message.id}`);
+        return;
+      case 'used':
+        owner.onUsed(message.routes);
         return;
       case 'log':
         owner.onLog(message.text, () => tell(thread, { kind: 'logged' }));

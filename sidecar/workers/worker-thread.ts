@@ -14,6 +14,7 @@ import {
   type WorkerParts,
 } from '../assembly/worker-parts.js';
 import { FoundCounts } from '../upstream/shared-counts.js';
+import { AskedHosts } from './asked-hosts.js';
 import { hrtimeMs } from './clock-origin.js';
 import { JournalReader } from './journal-reader.js';
 import type { FromWorker, Questions, ToWorker, WorkerSetup } from './messages.js';
@@ -37,8 +38,13 @@ function start(setup: WorkerSetup, main: MessagePort): void {
     onSighting: (sighting) => tell({ kind: 'sighting', sighting }),
     onRoomWanted: (wanted) => tell({ kind: 'room', wanted }),
   });
-  const journal = new JournalReader(setup.journal, counts, (change) => replica.make(change));
+  const journal = new JournalReader(setup.journal, counts, (change, isReady) =>
+    replica.make(change, isReady),
+  );
   const log = new RelayedLog((text) => tell({ kind: 'log', text }));
+  const { hostWaitMs } = setup;
+  const hosts = hostWaitMs === undefined ? undefined : new AskedHosts(hostWaitMs, tell);
+  const used = new Set<string>();
   const parts = assembleWorkerParts({
     number: setup.number,
     options: setup.options,
@@ -50,12 +56,20 @@ function start(setup: WorkerSetup, main: MessagePort): void {
       journal.catchUp();
       return replica.configuration.table;
     },
+    onDemand: hosts,
+    noteUse: (host) => {
+      const routes = replica.configuration.routesOf(host);
+      if (routes !== undefined) used.add(routes);
+    },
   });
 
   clock.onTick = (nowMs) => {
     journal.catchUp();
     replica.clusters.tick(nowMs);
     tickWorkerParts(parts, nowMs);
+    if (used.size === 0) return;
+    tell({ kind: 'used', routes: [...used] });
+    used.clear();
   };
 
   const finish = async () => {
@@ -66,9 +80,19 @@ function start(setup: WorkerSetup, main: MessagePort): void {
   };
   const answers: Questions = { ...answersOf(parts), finish };
   main.on('message', (message: ToWorker) => {
-    if (message.kind === 'question') void answer(message, answers, tell);
-    else if (message.kind === 'logged') log.onTaken();
-    else replica.clusters.find(message.wanted.cluster)?.giveRoom(message.wanted.address);
+    switch (message.kind) {
+      case 'question':
+        void answer(message, answers, tell);
+        return;
+      case 'logged':
+        log.onTaken();
+        return;
+      case 'host':
+        hosts?.onAnswer(message.id, message.verdict);
+        return;
+      case 'room':
+        replica.clusters.find(message.wanted.cluster)?.giveRoom(message.wanted.address);
+    }
   });
   tell({ kind: 'ready' });
 }

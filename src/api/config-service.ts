@@ -50,6 +50,18 @@ export interface HistoryResponse {
   readonly more: number;
 }
 
+/**
+ * Metadata of a call that changes something: the caller's own name for it, at most 64 letters, digits and dashes. A
+ * change with the same name is not made twice; the second call is answered as the first one was.
+ */
+export const REQUEST_ID_METADATA = 'roost-request-id';
+
+/**
+ * Trailer of every failed change: `not-made`, or `unknown` where the change may be in force, now or later, and only
+ * asking again with the same {@link REQUEST_ID_METADATA} tells.
+ */
+export const OUTCOME_TRAILER = 'roost-outcome';
+
 /** Metadata of a call that changes something: who the caller says it is, as UTF-8. */
 export const ACTOR_METADATA = 'roost-actor-bin';
 
@@ -131,7 +143,7 @@ export interface ReleaseLoad {
   readonly requestsPerSecond: number;
   /** 0 to 1; 1 where nothing finished. */
   readonly successRate: number;
-  /** Mean of the requests that finished. */
+  /** Mean of the requests that finished and were timed; 0: none was (Envoy times none). */
   readonly latencyMs: number;
   readonly inFlight: number;
   /** Sessions that sidecars hold there. */
@@ -147,7 +159,23 @@ export interface StatusResponse {
   readonly services: number;
   readonly version: string;
   readonly store: string;
+  /** Why nothing can be stored at present; empty: it can, as far as is known. */
+  readonly storeProblem: string;
+  /** Name of the control plane that answers. */
+  readonly replica: string;
+  /** The other control planes over the same store. */
+  readonly others: readonly ReplicaStatus[];
   readonly load: readonly ReleaseLoad[];
+}
+
+/** What another control plane last said of itself. */
+export interface ReplicaStatus {
+  readonly name: string;
+  readonly version: string;
+  readonly revision: number;
+  readonly clients: number;
+  /** Clients that have answered everything up to its revision. */
+  readonly settled: number;
 }
 
 export interface ProblemMessage {

@@ -17,6 +17,41 @@ export async function awaitClients(
   revision: number,
   timeoutMs: number,
 ): Promise<string> {
+  const last = await lastProgress(client, revision, timeoutMs);
+  if (last.rejections.length > 0) throw rejected(last);
+  if (!last.done) {
+    throw new CommandError(
+      `stored as revision ${revision}, but after ${timeoutMs / 1000} s only ${last.settled} of ${last.connected} clients have it; see "roost status"`,
+    );
+  }
+  return last.connected === 0 ? 'no client is connected' : `in force on ${count(last.connected, 'client')}`;
+}
+
+/** Asks one control plane after the other, as long as the answer breaks off. */
+async function lastProgress(
+  client: ControlPlaneClient,
+  revision: number,
+  timeoutMs: number,
+): Promise<AwaitProgress> {
+  const deadline = performance.now() + timeoutMs;
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await followProgress(client, revision, Math.max(1, Math.round(deadline - performance.now())));
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      if (attempts < client.size) continue;
+      throw new CommandError(
+        `stored as revision ${revision}, but whether clients have it is not known: ${error.message}`,
+      );
+    }
+  }
+}
+
+async function followProgress(
+  client: ControlPlaneClient,
+  revision: number,
+  timeoutMs: number,
+): Promise<AwaitProgress> {
   const progress = new Progress();
   let last: AwaitProgress = { connected: 0, settled: 0, rejections: [], done: true };
   try {
@@ -31,13 +66,7 @@ export async function awaitClients(
   } finally {
     progress.end();
   }
-  if (last.rejections.length > 0) throw rejected(last);
-  if (!last.done) {
-    throw new CommandError(
-      `stored as revision ${revision}, but after ${timeoutMs / 1000} s only ${last.settled} of ${last.connected} clients have it; see "roost status"`,
-    );
-  }
-  return last.connected === 0 ? 'no client is connected' : `in force on ${count(last.connected, 'client')}`;
+  return last;
 }
 
 function rejected({ rejections, connected }: AwaitProgress): CommandError {

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import { type Client, type ClientReadableStream, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { type ChannelSecurity, INSECURE } from '../access/channel-security.js';
@@ -9,15 +11,47 @@ import {
   PROBLEMS_TRAILER,
   type ProblemsMessage,
   problemsCodec,
+  REQUEST_ID_METADATA,
 } from '../api/config-service.js';
 import type { SocketAddress } from '../model/formats.js';
 import { formatAddress } from '../xds/fields.js';
+import { outcomeOf, saysOutcome } from './call-outcome.js';
+import { isSettled, unreached } from './connecting.js';
 import { CommandError, EXIT } from './exit.js';
 import { RejectedDocumentsError } from './rejected-documents.js';
 
 /** Time for one call; changes are acknowledged within milliseconds, so a longer silence is a dead end. */
 const CALL_TIMEOUT_MS = 10_000;
+/** Time for a connection, where there are others to try. */
+const CONNECT_TIMEOUT_MS = 2000;
+/** How long it is asked what became of a change whose answer was lost. */
+const RESOLVE_MS = 15_000;
+const RESOLVE_PAUSE_MS = 250;
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+
+/** Calls that change something: asked again under their own name, they are not done twice. */
+const CHANGES: ReadonlySet<string> = new Set([
+  'Apply',
+  'Delete',
+  'Split',
+  'Promote',
+  'Abort',
+  'Undo',
+  'Restore',
+]);
+
+/** A control plane to talk to. */
+export interface ControlPlaneTarget {
+  readonly address: SocketAddress;
+  readonly security: ChannelSecurity;
+}
+
+export interface ClientOptions {
+  /** Control planes over the same store, for when the first does not answer; in this order. */
+  readonly others?: readonly ControlPlaneTarget[];
+  /** How long it is asked what became of a change whose answer was lost, in milliseconds. */
+  readonly resolveMs?: number;
+}
 
 type UnaryMethod = (
   request: object,
@@ -27,36 +61,70 @@ type UnaryMethod = (
 ) => void;
 type StreamMethod = (request: object, options: object) => ClientReadableStream<unknown>;
 
-/** A connection to the configuration API. */
+interface Connection extends ControlPlaneTarget {
+  readonly client: Client;
+}
+
+/** A connection to the configuration API of one of several control planes: the first that answers. */
 export class ControlPlaneClient {
-  private readonly client: Client;
+  private readonly connections: readonly Connection[];
   private readonly definition: PackageDefinition;
+  private readonly resolveMs: number;
+  private current = 0;
 
   /** @param actor who makes the changes, for the audit trail; empty: not said */
   constructor(
-    private readonly address: SocketAddress,
+    address: SocketAddress,
     private readonly actor = '',
-    private readonly security: ChannelSecurity = INSECURE,
+    security: ChannelSecurity = INSECURE,
+    { others = [], resolveMs = RESOLVE_MS }: ClientOptions = {},
   ) {
     this.definition = loadApiDefinition();
+    this.resolveMs = resolveMs;
     const Constructor = configServiceConstructor(this.definition);
-    this.client = new Constructor(formatAddress(address.host, address.port), security.credentials, {
-      interceptors: security.interceptors,
-      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-      'grpc.enable_channelz': 0,
-    });
+    this.connections = [{ address, security }, ...others].map((target) => ({
+      ...target,
+      client: new Constructor(
+        formatAddress(target.address.host, target.address.port),
+        target.security.credentials,
+        {
+          interceptors: target.security.interceptors,
+          'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+          'grpc.enable_channelz': 0,
+        },
+      ),
+    }));
   }
 
-  /** @throws CommandError in the user's words, RejectedDocumentsError */
-  call<Response>(method: string, request: object): Promise<Response> {
-    const unary = this.method<UnaryMethod>(method);
-    return new Promise((resolve, reject) => {
-      const options = { deadline: Date.now() + CALL_TIMEOUT_MS };
-      unary.call(this.client, request, this.metadata(), options, (error, response) => {
-        if (error) reject(this.explain(error));
-        else resolve(response as Response);
-      });
-    });
+  /**
+   * Calls a method. A change whose answer was lost is asked for again, under the same name, until it is known what
+   * became of it.
+   *
+   * @throws CommandError in the user's words, RejectedDocumentsError
+   */
+  async call<Response>(method: string, request: object): Promise<Response> {
+    const isChange = CHANGES.has(method);
+    const metadata = this.metadata(isChange);
+    const deadline = performance.now() + this.resolveMs;
+    /** The failure after which it is not known whether the change was made. */
+    let doubt: ServiceError | undefined;
+    for (let failures = 1; ; failures++) {
+      try {
+        return await this.attempt<Response>(method, request, metadata);
+      } catch (error) {
+        const failure = error as ServiceError;
+        const outcome = outcomeOf(failure);
+        const explained = this.explain(failure);
+        if (outcome === 'refused')
+          throw doubt !== undefined && !saysOutcome(failure) ? unknownOutcome(doubt) : explained;
+        if (outcome === 'unknown' && isChange) doubt = failure;
+        this.turn();
+        const allFailed = failures >= this.connections.length;
+        if (doubt === undefined ? allFailed : performance.now() > deadline)
+          throw doubt === undefined ? explained : unknownOutcome(doubt);
+        if (allFailed) await wait(RESOLVE_PAUSE_MS);
+      }
+    }
   }
 
   /**
@@ -66,44 +134,77 @@ export class ControlPlaneClient {
    */
   async *stream<Event>(method: string, request: object, timeoutMs = 0): AsyncGenerator<Event> {
     const options = timeoutMs === 0 ? {} : { deadline: Date.now() + timeoutMs };
-    const call = this.method<StreamMethod>(method).call(this.client, request, options);
+    const call = this.method<StreamMethod>(method).call(this.connection.client, request, options);
     try {
       for await (const event of call) yield event as Event;
     } catch (error) {
-      throw this.explain(error as ServiceError);
+      const explained = this.explain(error as ServiceError);
+      this.turn();
+      throw explained;
     } finally {
       call.cancel();
     }
   }
 
-  close(): void {
-    this.client.close();
+  /** How many control planes there are to talk to. */
+  get size(): number {
+    return this.connections.length;
   }
 
-  private metadata(): Metadata {
+  close(): void {
+    for (const { client } of this.connections) client.close();
+  }
+
+  private get connection(): Connection {
+    return this.connections[this.current] as Connection;
+  }
+
+  private turn(): void {
+    this.current = (this.current + 1) % this.connections.length;
+  }
+
+  private async attempt<Response>(method: string, request: object, metadata: Metadata): Promise<Response> {
+    const { client } = this.connection;
+    // Where there are others, one that does not even answer the connection is not waited for.
+    if (this.size > 1 && !(await isSettled(client, CONNECT_TIMEOUT_MS))) throw unreached();
+    const unary = this.method<UnaryMethod>(method);
+    return new Promise((resolve, reject) => {
+      const options = { deadline: Date.now() + CALL_TIMEOUT_MS };
+      unary.call(client, request, metadata, options, (error, response) => {
+        if (error) reject(error);
+        else resolve(response as Response);
+      });
+    });
+  }
+
+  private metadata(isChange: boolean): Metadata {
     const metadata = new Metadata();
     if (this.actor !== '') metadata.set(ACTOR_METADATA, Buffer.from(this.actor));
+    if (isChange) metadata.set(REQUEST_ID_METADATA, randomUUID());
     return metadata;
   }
 
   private method<T>(name: string): T {
-    return (this.client as unknown as Record<string, T>)[name] as T;
+    return (this.connection.client as unknown as Record<string, T>)[name] as T;
   }
 
   private explain(error: ServiceError): Error {
-    const address = formatAddress(this.address.host, this.address.port);
+    const { address: at, security } = this.connection;
+    const address = formatAddress(at.host, at.port);
+    if (outcomeOf(error) === 'unavailable')
+      return new CommandError(`nothing was changed: ${error.details} (control plane ${address})`);
     switch (error.code) {
       case status.UNAVAILABLE:
       case status.DEADLINE_EXCEEDED:
         return new CommandError(
-          explainTlsFailure(error, this.address, this.security, '--ca') ??
+          explainTlsFailure(error, at, security, '--ca') ??
             `the control plane at ${address} does not answer (${connectionCause(error)}); is it running there? ` +
               'Name another with --control-plane HOST:PORT or ROOST_CONTROL_PLANE',
         );
       case status.UNAUTHENTICATED:
         return new CommandError(
           `the control plane does not let you in: ${error.details}; ` +
-            `${this.security.hasToken ? 'look at' : 'give a token with'} --token-file or ROOST_TOKEN`,
+            `${security.hasToken ? 'look at' : 'give a token with'} --token-file or ROOST_TOKEN`,
         );
       case status.INVALID_ARGUMENT:
         return this.problemsOf(error) ?? new CommandError(error.details, EXIT.usage);
@@ -132,4 +233,12 @@ export class ControlPlaneClient {
       more,
     );
   }
+}
+
+function unknownOutcome({ details }: ServiceError): CommandError {
+  return new CommandError(
+    `it is not known whether the change was made, or will be: it was sent, and the answer was lost (${details}). ` +
+      'See "roost history" before you do it again',
+    EXIT.unknown,
+  );
 }

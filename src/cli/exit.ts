@@ -1,15 +1,15 @@
 import { OperatorError } from '../lifecycle/operator-error.js';
 import { UsageError } from './flags.js';
 
-/** Exit codes that scripts rely on. */
-export const EXIT = { done: 0, refused: 1, usage: 2 } as const;
+/** Exit codes that scripts rely on. `unknown`: a change was sent, and what became of it cannot be found out. */
+export const EXIT = { done: 0, refused: 1, usage: 2, unknown: 3 } as const;
 
 /** The command was understood and did not succeed; the message is all a user needs. */
 export class CommandError extends Error {
   /** @param details printed before the message, a line each: the problems, by file and line */
   constructor(
     message: string,
-    readonly exitCode: 1 | 2 = EXIT.refused,
+    readonly exitCode: 1 | 2 | 3 = EXIT.refused,
     readonly details: readonly string[] = [],
   ) {
     super(message);

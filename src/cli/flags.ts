@@ -184,6 +184,14 @@ export function dialAddress(value: string): SocketAddress {
   return address;
 }
 
+/** `HOST:PORT`, or several with commas in between. */
+export function dialAddresses(value: string): readonly SocketAddress[] {
+  const addresses = value.split(',').map(splitHostPort);
+  if (addresses.includes(undefined))
+    throw new FlagError('is no HOST:PORT, such as 127.0.0.1:15010, nor several with commas in between');
+  return addresses as SocketAddress[];
+}
+
 export function oneOf<const T extends readonly string[]>(choices: T): (value: string) => T[number] {
   return (value) => {
     if (!choices.includes(value)) throw new FlagError(`is not one of ${choices.join(', ')}`);

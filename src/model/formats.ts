@@ -25,3 +25,11 @@ export function splitHostPort(text: string): SocketAddress | undefined {
   if (found[1] !== undefined && isIP(found[1]) !== 6) return undefined;
   return { host: (found[1] ?? found[2]) as string, port: portNumber };
 }
+
+/** A name as Kubernetes wants them: an RFC 1123 label. */
+export const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/** A host name in lower case, without a port. */
+export function isHostname(text: string): boolean {
+  return text.length <= 253 && text.split('.').every((label) => LABEL.test(label));
+}

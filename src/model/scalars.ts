@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { parseDuration, splitHostPort } from './formats.js';
+import { isHostname, LABEL, parseDuration, splitHostPort } from './formats.js';
 
 /** Scalar formats of the resource. Each says in its error what would be right. */
 
@@ -14,9 +14,6 @@ export const duration = z.string().transform((text, ctx) => {
   return z.NEVER;
 });
 
-const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-
-/** A name as Kubernetes wants them: an RFC 1123 label. */
 export const dnsLabel = z.string().regex(LABEL, {
   error:
     'is no valid name; use at most 63 lower-case letters, digits and "-", starting and ending with a letter or digit',
@@ -27,12 +24,9 @@ export const releaseName = z.string().regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A
   error: 'is no valid release name; use at most 63 letters, digits, "-", "_" and ".", such as v2 or 1.4.2',
 });
 
-export const hostname = z
-  .string()
-  .max(253)
-  .refine((text) => text.split('.').every((label) => LABEL.test(label)), {
-    error: 'is no host name; write one in lower case and without a port, such as checkout.internal',
-  });
+export const hostname = z.string().max(253).refine(isHostname, {
+  error: 'is no host name; write one in lower case and without a port, such as checkout.internal',
+});
 
 /** RFC 9110 token: header and cookie names, methods. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { isHostname } from './formats.js';
 import type { MeshService } from './mesh-service.js';
 
 /** The hosts that follow from a service's name, for callers of every namespace. */
@@ -24,4 +26,10 @@ export function serviceHosts(service: MeshService, callerNamespace: string): str
 /** The same hosts as a caller may write them: each also with the service's port. */
 export function serviceAuthorities(service: MeshService, callerNamespace: string): string[] {
   return serviceHosts(service, callerNamespace).flatMap((host) => [host, `${host}:${service.spec.port}`]);
+}
+
+/** Whether a service may answer to a host, in lower case, with a port or without. Addresses are not looked up. */
+export function mayBeServiceHost(authority: string): boolean {
+  const host = authority.replace(/:\d{1,5}$/, '');
+  return isHostname(host) && isIP(host) === 0;
 }

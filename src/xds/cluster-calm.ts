@@ -162,8 +162,8 @@ function readProbe(
 /** Envoy's, where a cluster says nothing. */
 const DEFAULT_LIMIT = 1024;
 const DEFAULT_RETRIES = 3;
-/** What is written for "no bound". */
-const UNBOUNDED = 0xffffffff;
+/** Who writes this, or hardly less, means "no bound". */
+const UNBOUNDED_FROM = 4_000_000_000;
 const THRESHOLDS_TYPE = 'envoy.config.cluster.v3.CircuitBreakers.Thresholds';
 
 export function readLimits(raw: Message, problems: Problems): LimitsConfig {
@@ -173,15 +173,15 @@ export function readLimits(raw: Message, problems: Problems): LimitsConfig {
   const each = thresholdsOf(breakers.perHostThresholds, `${BREAKERS}.per_host_thresholds`, problems);
   const bound = (thresholds: Message, field: string, byDefault: number) => {
     const value = wrapped(thresholds[field]) ?? byDefault;
-    return value === UNBOUNDED ? Number.POSITIVE_INFINITY : value;
+    return value >= UNBOUNDED_FROM ? Number.POSITIVE_INFINITY : value;
   };
   return {
     connections: bound(all, 'maxConnections', DEFAULT_LIMIT),
     pending: bound(all, 'maxPendingRequests', DEFAULT_LIMIT),
     requests: bound(all, 'maxRequests', DEFAULT_LIMIT),
     ...readRetryLimits(all, problems),
-    perEndpointConnections: bound(each, 'maxConnections', UNBOUNDED),
-    perEndpointRequests: bound(each, 'maxRequests', UNBOUNDED),
+    perEndpointConnections: bound(each, 'maxConnections', UNBOUNDED_FROM),
+    perEndpointRequests: bound(each, 'maxRequests', UNBOUNDED_FROM),
   };
 }
 

@@ -16,6 +16,10 @@ export interface EnvoyOptions extends BootstrapOptions {
 }
 
 const CONTROL_PLANE_CLUSTER = 'roost-control-plane';
+const CONTROL_PLANE = {
+  transport_api_version: 'V3',
+  grpc_services: [{ envoy_grpc: { cluster_name: CONTROL_PLANE_CLUSTER } }],
+};
 const ADS = { ads: {}, resource_api_version: 'V3' };
 const EXTENSIONS = 'type.googleapis.com/envoy.extensions';
 
@@ -35,14 +39,11 @@ export function envoyBootstrap(options: EnvoyOptions): object {
     node: bootstrapNode(options),
     admin: { address: socketAddress(options.admin) },
     dynamic_resources: {
-      ads_config: {
-        api_type: 'DELTA_GRPC',
-        transport_api_version: 'V3',
-        set_node_on_first_message_only: true,
-        grpc_services: [{ envoy_grpc: { cluster_name: CONTROL_PLANE_CLUSTER } }],
-      },
+      ads_config: { api_type: 'DELTA_GRPC', set_node_on_first_message_only: true, ...CONTROL_PLANE },
       cds_config: ADS,
     },
+    // What it counts is in "roost status", as a sidecar's is.
+    cluster_manager: { load_stats_config: { api_type: 'GRPC', ...CONTROL_PLANE } },
     static_resources: {
       listeners: [outboundListener(options.outbound)],
       clusters: [controlPlaneCluster(options)],

@@ -22,6 +22,11 @@ const GRPC_ONLY = 'for gRPC requests, which a sidecar does not carry yet';
 const OWN_CONNECTIONS = 'how connections are kept is the sidecar’s own';
 const OWN_BUFFERS = 'the sidecar’s own bounds hold';
 const ALL_UPGRADES = 'every upgrade is carried';
+const RING_SIZES = {
+  minimum_ring_size: 'up to `maximum_ring_size`',
+  maximum_ring_size: 'up to 8,388,608',
+};
+const TABLE_SIZES = { table_size: 'prime numbers up to 5,000,011' };
 const HEADERS =
   'request_headers_to_add request_headers_to_remove response_headers_to_add response_headers_to_remove';
 
@@ -193,9 +198,9 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
   'envoy.config.cluster.v3.Cluster.SlowStartConfig': { honoured: 'slow_start_window' },
   'envoy.config.cluster.v3.Cluster.RingHashLbConfig': {
     honoured: 'minimum_ring_size maximum_ring_size hash_function',
-    only: { hash_function: '`XX_HASH`' },
+    only: { hash_function: '`XX_HASH`', ...RING_SIZES },
   },
-  'envoy.config.cluster.v3.Cluster.MaglevLbConfig': { honoured: 'table_size' },
+  'envoy.config.cluster.v3.Cluster.MaglevLbConfig': { honoured: 'table_size', only: TABLE_SIZES },
   'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest': {
     honoured: 'choice_count slow_start_config',
     only: { choice_count: '2' },
@@ -205,10 +210,11 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
   'envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash': {
     honoured:
       'hash_function minimum_ring_size maximum_ring_size use_hostname_for_hashing hash_balance_factor consistent_hashing_lb_config locality_weighted_lb_config',
-    only: { hash_function: '`XX_HASH`' },
+    only: { hash_function: '`XX_HASH`', ...RING_SIZES },
   },
   'envoy.extensions.load_balancing_policies.maglev.v3.Maglev': {
     honoured: 'table_size consistent_hashing_lb_config locality_weighted_lb_config',
+    only: TABLE_SIZES,
   },
   'envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig': {
     honoured: 'use_hostname_for_hashing hash_balance_factor',

@@ -10,8 +10,10 @@ export interface EndpointLoad {
   readonly failed: number;
   /** At the moment of the report. */
   readonly inFlight: number;
-  /** Sum over the requests that finished, in milliseconds. */
+  /** Sum over the requests that finished and were timed, in milliseconds. */
   readonly latencySumMs: number;
+  /** Those of the requests that finished of which it is known how long they took. */
+  readonly timed: number;
   /** Sessions pinned there, at the moment of the report. */
   readonly pins: number;
 }
@@ -49,7 +51,6 @@ export function encodeClusterLoad({ cluster, endpoints }: ClusterLoad, intervalM
 function encodeEndpoint(load: EndpointLoad): object {
   const colon = load.address.lastIndexOf(':');
   const host = load.address.slice(0, colon).replace(/^\[|\]$/g, '');
-  const finished = load.succeeded + load.failed;
   return {
     address: { socketAddress: { address: host, portValue: Number(load.address.slice(colon + 1)) } },
     totalSuccessfulRequests: load.succeeded,
@@ -59,10 +60,10 @@ function encodeEndpoint(load: EndpointLoad): object {
     loadMetricStats: [
       {
         metricName: LATENCY_METRIC,
-        numRequestsFinishedWithMetric: finished,
+        numRequestsFinishedWithMetric: load.timed,
         totalMetricValue: load.latencySumMs,
       },
-      { metricName: PINS_METRIC, numRequestsFinishedWithMetric: finished, totalMetricValue: load.pins },
+      { metricName: PINS_METRIC, numRequestsFinishedWithMetric: load.timed, totalMetricValue: load.pins },
     ],
   };
 }
@@ -128,16 +129,17 @@ function decodeEndpoint(raw: Message): EndpointLoad {
 }
 
 function decodeStats(raw: Message, address: string): EndpointLoad {
-  const metrics = new Map(
-    messages(raw.loadMetricStats).map((stat) => [text(stat.metricName), Number(stat.totalMetricValue ?? 0)]),
-  );
+  const metrics = new Map(messages(raw.loadMetricStats).map((stat) => [text(stat.metricName), stat]));
+  const totalOf = (name: string) => Number(metrics.get(name)?.totalMetricValue ?? 0);
   return {
     address,
     issued: Number(raw.totalIssuedRequests ?? 0),
     succeeded: Number(raw.totalSuccessfulRequests ?? 0),
     failed: Number(raw.totalErrorRequests ?? 0),
     inFlight: Number(raw.totalRequestsInProgress ?? 0),
-    latencySumMs: metrics.get(LATENCY_METRIC) ?? 0,
-    pins: metrics.get(PINS_METRIC) ?? 0,
+    latencySumMs: totalOf(LATENCY_METRIC),
+    // Envoy and gRPC time nothing.
+    timed: Number(metrics.get(LATENCY_METRIC)?.numRequestsFinishedWithMetric ?? 0),
+    pins: totalOf(PINS_METRIC),
   };
 }

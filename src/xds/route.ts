@@ -36,7 +36,7 @@ export interface RouteConfig {
   readonly hashPolicy: readonly HashPolicyConfig[];
   /** For the whole request, retries included; 0: none. */
   readonly timeoutMs: number;
-  /** The same, from where gRPC says it; undefined: as the listener has it. */
+  /** For the whole stream, as gRPC says it; undefined: as the listener has it. */
   readonly maxStreamMs: number | undefined;
   /** Without a byte in either direction; 0: none; undefined: as the listener has it. */
   readonly idleTimeoutMs: number | undefined;
@@ -195,8 +195,7 @@ function readAction(
     hashPolicy: messages(raw.hashPolicy).flatMap(
       (policy, i) => readHashPolicy(policy, `${path}.hash_policy[${i}]`, problems) ?? [],
     ),
-    timeoutMs: readDuration(raw.timeout, `${path}.timeout`, problems) ?? DEFAULT_ROUTE_TIMEOUT_MS,
-    maxStreamMs: readMaxStream(raw.maxStreamDuration, `${path}.max_stream_duration`, problems),
+    ...readTimeouts(raw, path, problems),
     idleTimeoutMs: readDuration(raw.idleTimeout, `${path}.idle_timeout`, problems),
     retry: action && retry && readRetry(retry, `${path}.retry_policy`, problems),
     rewrite: readRewrite(raw, match.path, path, problems),
@@ -206,8 +205,19 @@ function readAction(
 
 const UPGRADE_TYPE = 'envoy.config.route.v3.RouteAction.UpgradeConfig';
 
-function readMaxStream(raw: unknown, path: string, problems: Problems): number | undefined {
-  const of = message(raw) ?? {};
-  refuseUnsupported('envoy.config.route.v3.RouteAction.MaxStreamDuration', of, path, problems);
-  return readDuration(of.maxStreamDuration, `${path}.max_stream_duration`, problems);
+const MAX_STREAM_TYPE = 'envoy.config.route.v3.RouteAction.MaxStreamDuration';
+
+/** With Envoy, `max_stream_duration` takes the place of `timeout`, whatever either says. */
+function readTimeouts(
+  raw: Message,
+  path: string,
+  problems: Problems,
+): Pick<RouteConfig, 'timeoutMs' | 'maxStreamMs'> {
+  const timeoutMs = readDuration(raw.timeout, `${path}.timeout`, problems) ?? DEFAULT_ROUTE_TIMEOUT_MS;
+  const newer = message(raw.maxStreamDuration);
+  if (newer === undefined) return { timeoutMs, maxStreamMs: undefined };
+  const at = `${path}.max_stream_duration`;
+  refuseUnsupported(MAX_STREAM_TYPE, newer, at, problems);
+  const maxStreamMs = readDuration(newer.maxStreamDuration, `${at}.max_stream_duration`, problems);
+  return { timeoutMs: 0, maxStreamMs };
 }

@@ -370,3 +370,31 @@ t.test('the end of the client is the end of the stream', async (t) => {
   const { clients } = await mesh.client.call<{ clients: object[] }>('Status', {});
   t.same(clients, []);
 });
+
+t.test('what is deleted and made again just as it was is not quite as it was', async (t) => {
+  const { client, mesh, apply } = await start(t, [cart()], { lingerMs: 50 });
+  const names = { listener: 'cart.shop.svc', cluster: 'shop/cart/v1' } as const;
+  const before = [
+    await take(client, 'listener', names.listener),
+    await take(client, 'cluster', names.cluster),
+  ];
+  await mesh.client.call('Delete', { name: 'cart.shop' });
+  t.same((await client.next('listener')).removed, [names.listener]);
+  t.same((await client.next('cluster')).removed, [names.cluster]);
+  await apply(cart());
+  const [cluster, listener] = [await client.next('cluster'), await client.next('listener')];
+  t.not(listener.versions[names.listener], before[0]?.versions[names.listener]);
+  t.not(cluster.versions[names.cluster], before[1]?.versions[names.cluster]);
+  await apply(cart({ v1: 1 }, { hosts: ['basket.internal'] }));
+  await client.silence();
+});
+
+t.test('a control plane that has lost its data makes other resources than the one before', async (t) => {
+  const versions = [];
+  for (let round = 0; round < 2; round++) {
+    const { client, mesh } = await start(t);
+    versions.push((await take(client, 'listener', 'cart.shop')).versions['cart.shop']);
+    await mesh.controlPlane.stop();
+  }
+  t.not(versions[0], versions[1]);
+});

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import t from 'tap';
@@ -8,6 +7,7 @@ import type { StatusResponse } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import { codec } from '../../src/xds/descriptors.js';
 import { TYPE_URL } from '../../src/xds/resource-types.js';
+import { DeafClient } from '../support/deaf-client.js';
 import { TestMesh } from '../support/mesh.js';
 import { eventually } from '../support/processes.js';
 import { meshService } from '../support/shop.js';
@@ -19,32 +19,6 @@ const revisions = (mesh: TestMesh, count: number) =>
     for (let i = 1; i <= count; i++) await mesh.client.call('Apply', { documents: [toStruct(cart(i))] });
   })();
 const statusOf = (mesh: TestMesh) => mesh.client.call<StatusResponse>('Status', {});
-
-/** A client on bare HTTP/2, which can stop reading altogether. */
-class DeafClient {
-  readonly session: ClientHttp2Session;
-  readonly stream: ClientHttp2Stream;
-  bytesRead = 0;
-
-  constructor(address: string) {
-    this.session = connect(`http://${address}`, { settings: { initialWindowSize: 1024 } });
-    this.session.on('error', () => {});
-    this.stream = this.session.request({
-      ':method': 'POST',
-      ':path': '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
-      'content-type': 'application/grpc',
-      te: 'trailers',
-    });
-    this.stream.on('error', () => {});
-  }
-
-  request(fields: object): void {
-    const body = codec('envoy.service.discovery.v3.DeltaDiscoveryRequest').encode(fields);
-    const head = Buffer.alloc(5);
-    head.writeUInt32BE(body.length, 1);
-    this.stream.write(Buffer.concat([head, body]));
-  }
-}
 
 t.test('a slow client is told of everything it missed in one push', async (t) => {
   const many = Array.from({ length: 60 }, (_, i) => meshService(`service-${i}.shop`));
@@ -107,6 +81,8 @@ t.test('a client that never reads is cut off, and nobody else notices', async (t
   const unanswered = clients.find(({ id }) => id === 'deaf')?.types.map(({ unanswered }) => unanswered);
   t.same(unanswered, [0, 0, 0, 1]);
   await closed;
+  const metrics = await (await fetch(`http://${mesh.controlPlane.httpAddress}/metrics`)).text();
+  t.match(metrics, /^roost_control_plane_cut_off_clients_total 1$/m);
   await eventually('it is gone', async () => (await statusOf(mesh)).clients.length === 1);
   await revisions(mesh, 1);
   t.same((await quick.next('route')).names, ['shop/cart']);

@@ -267,3 +267,25 @@ t.test('an unknown type is passed over, and the stream goes on', async (t) => {
   await client.silence();
   t.same((await take(client, 'cluster', 'shop/cart/v1')).names, ['shop/cart/v1']);
 });
+
+t.test(
+  'a gRPC client gets each load assignment and each route configuration in a response of its own',
+  async (t) => {
+    const { address, apply } = await start(t);
+    const agent = 'gRPC Node Pure JS';
+    const grpc = XdsClient.sotw(t, address, { metadata: { namespace: 'shop' }, agent });
+    const names = { endpoint: ['shop/cart/v1', 'shop/pay/v1'], route: ['shop/cart', 'shop/pay'] };
+    for (const kind of ['endpoint', 'route'] as const) {
+      grpc.send(kind, { resourceNames: names[kind] });
+      const [first, second] = [await grpc.next(kind), await grpc.next(kind)];
+      t.same([first.names, second.names], [[names[kind][0]], [names[kind][1]]]);
+      t.equal(first.version, second.version, 'of one version');
+      grpc.ack(second, { resourceNames: names[kind] });
+    }
+    const more = { versions: [{ name: 'v1', endpoints: podsOf('v1', 2) }] };
+    await apply(cart({ v1: 1 }, more), pay(more));
+    t.same((await grpc.next('endpoint')).names, ['shop/cart/v1']);
+    t.same((await grpc.next('endpoint')).names, ['shop/pay/v1']);
+    await grpc.silence();
+  },
+);

@@ -1,12 +1,12 @@
-import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
-import t, { type Test } from 'tap';
-import { CSDS_SERVICE } from '../../control-plane/ads/client-status-service.js';
+import { Client, credentials } from '@grpc/grpc-js';
+import t from 'tap';
 import type { StatusResponse } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import { codec, type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { messages } from '../../src/xds/fields.js';
 import { LRS_SERVICE, withWaiting } from '../../src/xds/load-report.js';
-import { kindOfTypeUrl, messageNameOf } from '../../src/xds/resource-types.js';
+import { messageNameOf } from '../../src/xds/resource-types.js';
+import { csdsClient, statusLines } from '../support/csds.js';
 import { TestMesh } from '../support/mesh.js';
 import { eventually, roost } from '../support/processes.js';
 import { meshService } from '../support/shop.js';
@@ -15,49 +15,15 @@ import { XdsClient } from '../support/xds-client.js';
 const cart = (split: Record<string, number>) => meshService('cart.shop', split);
 const metadata = { namespace: 'shop' };
 
-/** A client of CSDS. */
-function csds(t: Test, address: string) {
-  const client = new Client(address, credentials.createInsecure());
-  t.teardown(() => client.close());
-  const { FetchClientStatus: fetch, StreamClientStatus: stream } = serviceDefinition(CSDS_SERVICE);
-  if (fetch === undefined || stream === undefined) throw new Error('no such service');
-  const once = (request: object) =>
-    new Promise<Message>((resolve, reject) =>
-      client.makeUnaryRequest<object, Message>(
-        fetch.path,
-        fetch.requestSerialize,
-        fetch.responseDeserialize,
-        request,
-        (error: ServiceError | null, value) => (value ? resolve(value) : reject(error)),
-      ),
-    );
-  const open = () =>
-    client.makeBidiStreamRequest<object, Message>(
-      stream.path,
-      stream.requestSerialize,
-      stream.responseDeserialize,
-    );
-  return { once, open };
-}
-
-/** `cluster shop/cart/v1 SYNCED ACKED`, a line for each resource of the one client. */
-function lines(response: Message): string[] {
-  const [config] = messages(response.config);
-  return messages(config?.genericXdsConfigs).map(
-    ({ typeUrl, name, configStatus, clientStatus }) =>
-      `${kindOfTypeUrl(String(typeUrl))} ${name} ${configStatus} ${clientStatus}`,
-  );
-}
-
 t.test('shows for each client what was sent to it, and what it has said to that', async (t) => {
   const mesh = await TestMesh.start(t, [cart({ v1: 1 })]);
   const { grpcAddress } = mesh.controlPlane;
-  const { once } = csds(t, grpcAddress);
+  const { once } = csdsClient(t, grpcAddress);
   t.same((await once({})).config, [], 'nobody is connected');
   const client = XdsClient.delta(t, grpcAddress, { id: 'odd-one', metadata });
   client.subscribe('cluster', '*');
   const clusters = await client.next('cluster');
-  t.same(lines(await once({})), ['cluster shop/cart/v1 STALE REQUESTED']);
+  t.same(statusLines(await once({})), ['cluster shop/cart/v1 STALE REQUESTED']);
   client.ack(clusters);
   client.subscribe('endpoint', 'shop/cart/v1', 'shop/cart/v9');
   client.ack(await client.next('endpoint'));
@@ -66,7 +32,7 @@ t.test('shows for each client what was sent to it, and what it has said to that'
     'endpoint shop/cart/v1 SYNCED ACKED',
     'endpoint shop/cart/v9 SYNCED DOES_NOT_EXIST',
   ];
-  await eventually('all is answered', async () => lines(await once({})).join() === settled.join());
+  await eventually('all is answered', async () => statusLines(await once({})).join() === settled.join());
 
   const [config] = messages((await once({})).config);
   t.match(config?.node, { id: 'odd-one', metadata: { fields: { namespace: { stringValue: 'shop' } } } });
@@ -84,7 +50,7 @@ t.test('shows for each client what was sent to it, and what it has said to that'
 t.test('drift: what a client rejected or has not answered, in CSDS and in roost status', async (t) => {
   const mesh = await TestMesh.start(t, [cart({ v1: 1 })]);
   const { grpcAddress } = mesh.controlPlane;
-  const { once } = csds(t, grpcAddress);
+  const { once } = csdsClient(t, grpcAddress);
   const status = async () => (await mesh.client.call<StatusResponse>('Status', {})).clients[0]?.drift;
   const client = XdsClient.delta(t, grpcAddress, { id: 'odd-one', metadata });
   client.subscribe('cluster', '*');
@@ -96,7 +62,10 @@ t.test('drift: what a client rejected or has not answered, in CSDS and in roost 
   t.same(await status(), [{ type: 'cluster', name: 'shop/cart/v2', state: 'unanswered' }]);
   client.nack(response, 'cluster shop/cart/v2: no such luck');
   await eventually('the refusal is there', async () => (await status())?.[0]?.state === 'rejected');
-  t.same(lines(await once({})), ['cluster shop/cart/v1 SYNCED ACKED', 'cluster shop/cart/v2 ERROR NACKED']);
+  t.same(statusLines(await once({})), [
+    'cluster shop/cart/v1 SYNCED ACKED',
+    'cluster shop/cart/v2 ERROR NACKED',
+  ]);
   const [config] = messages((await once({})).config);
   t.match(messages(config?.genericXdsConfigs)[1]?.errorState, {
     details: 'cluster shop/cart/v2: no such luck',
@@ -116,7 +85,7 @@ t.test('clients are picked by their id; a stream answers every request', async (
     client.subscribe('cluster', 'shop/cart/v1');
     client.ack(await client.next('cluster'));
   }
-  const { once, open } = csds(t, grpcAddress);
+  const { once, open } = csdsClient(t, grpcAddress);
   const ids = (response: Message) =>
     messages(response.config)
       .map(({ node }) => String((node as Message).id))
@@ -146,7 +115,7 @@ t.test('clients are picked by their id; a stream answers every request', async (
 
 t.test('a control plane that stops ends the streams in good order', async (t) => {
   const mesh = await TestMesh.start(t, [cart({ v1: 1 })]);
-  const stream = csds(t, mesh.controlPlane.grpcAddress).open();
+  const stream = csdsClient(t, mesh.controlPlane.grpcAddress).open();
   const over = new Promise<number>((resolve) => stream.on('status', ({ code }) => resolve(code)));
   stream.on('error', () => {});
   const answered = new Promise((resolve) => stream.once('data', resolve));

@@ -297,7 +297,10 @@ t.test('CONNECT that leads nowhere says why', async (t) => {
 });
 
 t.test('CONNECT before there is any configuration is 503, not a way around it', async (t) => {
-  const path = await startPath(t, shared, 'outbound', { sidecar: { controlPlane: NOWHERE }, ready: false });
+  const path = await startPath(t, shared, 'outbound', {
+    sidecar: { controlPlanes: [NOWHERE] },
+    ready: false,
+  });
   const elsewhere = await RawBackend.start(t);
   const client = await path.client();
   client.sendMessage([`CONNECT ${elsewhere.address} HTTP/1.1`, `Host: ${elsewhere.address}`]);

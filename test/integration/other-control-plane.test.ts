@@ -83,7 +83,7 @@ async function start(t: Test, setting: Setting) {
     endpoint: { v1: assignmentOf('v1', of('v1').slice(0, 2)), v2: assignmentOf('v2', of('v2')) },
   });
   const mesh = await TestMesh.start(t);
-  const { addresses } = await mesh.sidecar({ controlPlane: toAddress(server.address) });
+  const { addresses } = await mesh.sidecar({ controlPlanes: [toAddress(server.address)] });
   const caller = new FastCaller(t, addresses.outbound);
   const callAll = (cookies: readonly string[] = []) =>
     caller.all(
@@ -197,4 +197,40 @@ t.test('stateful_session by header: the address comes and goes in the header', a
     const headers = [['x-at', Buffer.from(address).toString('base64')] as const];
     t.equal(bodyOf(await caller.one({ host: HOST, headers })), name);
   }
+});
+
+t.test('hosts asked for as they are called, of a control plane that names listeners by host', async (t) => {
+  const setting: Setting = { weights: [100, 0] };
+  const backends = await startBackends(t, { v1: 1, v2: 1 });
+  const of = (release: string) => backends.get(release) as NamedBackend[];
+  const listener = { ...listenerOf(setting), name: HOST };
+  const server = await PlainAdsServer.start(t, {
+    listener: { [HOST]: listener, 'unrelated.example': { ...listener, name: 'unrelated.example' } },
+    route: { routes: routesOf(setting) },
+    cluster: { v1: clusterOf('v1'), v2: clusterOf('v2') },
+    endpoint: { v1: assignmentOf('v1', of('v1')), v2: assignmentOf('v2', of('v2')) },
+  });
+  const mesh = await TestMesh.start(t);
+  const onDemand = { waitMs: 10_000, idleMs: 600_000, maxNames: 10 };
+  const { addresses } = await mesh.sidecar({
+    controlPlanes: [toAddress(server.address)],
+    dependencies: { names: [], onDemand },
+  });
+  const caller = new FastCaller(t, addresses.outbound);
+  const statusOf = async (host: string) => (await caller.one({ host, headers: [] })).status;
+  t.equal(await statusOf(HOST), 200);
+  t.equal(await statusOf('nosuch.example'), 404);
+  const dump = await (await fetch(`http://${addresses.admin}/config_dump`)).json();
+  t.match(dump, { listeners: [{ name: HOST }] });
+  t.equal((dump as { listeners: object[] }).listeners.length, 1, 'what was not called is not there');
+
+  server.replace('listener', HOST, { name: HOST, apiListener: { apiListener: packAny(ROUTER_TYPE, {}) } });
+  await eventually('the listener is refused', () => server.rejections.length === 1);
+  t.match(server.rejections[0], new RegExp(`listener ${HOST}: `));
+  server.replace('route', 'routes', {
+    name: 'routes',
+    virtualHosts: [{ name: 'all', domains: ['*'], routes: [{}] }],
+  });
+  await eventually('so are the routes', () => server.rejections.length === 2);
+  t.equal(await statusOf(HOST), 200, 'the version before stays');
 });

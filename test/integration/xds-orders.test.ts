@@ -2,18 +2,17 @@ import { deepStrictEqual } from 'node:assert/strict';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import type { AdsClient } from '../../sidecar/discovery/ads-client.js';
+import { ControlPlanes } from '../../sidecar/discovery/control-planes.js';
 import { DeltaClient } from '../../sidecar/discovery/delta-client.js';
+import { ListenerDemand } from '../../sidecar/discovery/listener-demand.js';
 import { MeshConfiguration } from '../../sidecar/discovery/mesh-configuration.js';
 import { SotwClient } from '../../sidecar/discovery/sotw-client.js';
-import { DEFAULT_LIMITS } from '../../sidecar/http1/limits.js';
-import { ClusterRegistry } from '../../sidecar/upstream/cluster-registry.js';
-import { OWN_COUNTS } from '../../sidecar/upstream/counts-source.js';
-import { LiveCluster } from '../../sidecar/upstream/live-cluster.js';
 import { INSECURE } from '../../src/access/channel-security.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import type { Message } from '../../src/xds/descriptors.js';
 import { kindOfTypeUrl, type ResourceKind } from '../../src/xds/resource-types.js';
 import { entry, ScriptedAdsServer } from '../support/ads-server.js';
+import { quietRegistry } from '../support/cluster-registry.js';
 import { eventually } from '../support/processes.js';
 import {
   expectedTable,
@@ -33,29 +32,22 @@ const silent = createLogger('test', 'silent');
 const NOW = () => 0;
 
 function newSidecar(t: Test, address: ScriptedAdsServer['address'], protocol: 'delta' | 'sotw') {
-  const settings = {
-    limits: DEFAULT_LIMITS,
-    idleTimeoutMs: 4000,
-    connectFailuresToEject: 3,
-    nowMs: NOW,
-    counts: OWN_COUNTS,
-    onCondition() {},
-    askForRoom: undefined,
-  };
-  const clusters = new ClusterRegistry(
-    (name) => new LiveCluster(name, settings, silent),
-    () => ({ close() {} }),
-  );
+  const clusters = quietRegistry(NOW);
   const configuration: MeshConfiguration = new MeshConfiguration({
     clusters,
-    subscribe: (kind, names) => client.subscribe(kind, names),
+    demand: new ListenerDemand({
+      dependencies: undefined,
+      own: '',
+      onDemand: undefined,
+      subscribe: (changes) => client.subscribe('listener', changes),
+    }),
+    subscribe: (kind, changes) => client.subscribe(kind, changes),
     nowMs: NOW,
     log: silent,
   });
   const Client = protocol === 'delta' ? DeltaClient : SotwClient;
   const client: AdsClient = new Client({
-    address,
-    security: INSECURE,
+    controlPlanes: new ControlPlanes([{ address, security: INSECURE }]),
     node: { id: 'sidecar' },
     consumer: configuration,
     ignoresDeletion: false,

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import type { StatusResponse } from '../../src/api/config-service.js';
 import { startReleases, versionsOf } from '../support/backend.js';
 import { type Call, caller, inParallel } from '../support/calls.js';
 import { ENVOY, startPrintedEnvoy } from '../support/envoy.js';
@@ -11,12 +12,12 @@ import { checkout, labelled, meshService, user } from '../support/shop.js';
 const SESSIONS = 200;
 const STICKY = { version: 'balanced', endpoint: 'balanced' };
 
-async function start(t: Test) {
+async function start(t: Test, options: object = {}) {
   const backends = await startReleases(t, { v1: 2, v2: 2 });
   const versions = versionsOf(backends);
   const service = (spec: object = {}, split: Record<string, number> = { v1: 1, v2: 1 }) =>
     checkout({ split, routes: [labelled('v2')], affinity: STICKY, spec: { versions, ...spec } });
-  const mesh = await TestMesh.start(t, [service()]);
+  const mesh = await TestMesh.start(t, [service()], options);
   const address = mesh.controlPlane.grpcAddress;
   const node = ['--service', 'frontend.shop', '--node', 'an-envoy'];
   const envoy = await startPrintedEnvoy(t, ['--control-plane', address, ...node]);
@@ -105,4 +106,20 @@ t.test('weights and endpoints change under load, and no request fails', { skip: 
   await load;
   t.comment(`${requests} requests while everything changed`);
   t.ok(requests > 0);
+});
+
+t.test('what it counts is in roost status, as what a sidecar counts is', { skip: ENVOY.skip }, async (t) => {
+  const { mesh, call } = await start(t, { loadReportInterval: 200 });
+  let requests = 0;
+  const loads = async () => (await mesh.client.call<StatusResponse>('Status', {})).load;
+  await eventually('both releases have requests', async () => {
+    for (let i = 0; i < 20; i++)
+      await call('checkout.shop', { headers: { 'x-user-id': String(requests++) } });
+    const found = await loads();
+    return found.length === 2 && found.every((load) => load.requests > 0 && load.requestsPerSecond > 0);
+  });
+  t.match(await loads(), [
+    { service: 'shop/checkout', release: 'v1', successRate: 1, latencyMs: 0 },
+    { service: 'shop/checkout', release: 'v2', successRate: 1, latencyMs: 0 },
+  ]);
 });

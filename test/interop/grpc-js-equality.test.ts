@@ -74,14 +74,13 @@ t.test(
           })),
         },
       });
-    // A response that takes endpoints from one cluster and changes another ends a grpc-js-xds process ("endpoint
-    // found in leafWeightMap but not in leafMap"), whoever sends it: endpoints leave one release at a time here.
     const first = { what: 'at first', split: { v1: 90, v2: 10 }, weights: { v1: [1, 1, 1], v2: [1, 1] } };
     const steps = [
       first,
       { what: 'one more of each', split: { v1: 50, v2: 50 }, weights: { v1: [1, 1, 1, 1], v2: [1, 1, 1] } },
       { what: 'their weights', split: { v1: 30, v2: 70 }, weights: { v1: [1, 3, 1, 2], v2: [4, 1, 1] } },
       { what: 'one less of one', split: { v1: 30, v2: 70 }, weights: { v1: [1, 3, 1], v2: [4, 1, 1] } },
+      { what: 'one less of each', split: { v1: 30, v2: 70 }, weights: { v1: [1, 3], v2: [4, 1] } },
     ];
     const mesh = await TestMesh.start(t, [resource(first.split, first.weights)]);
     await loadXds(mesh.controlPlane.grpcAddress, 'shop');

@@ -1,5 +1,5 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import type { Test } from 'tap';
+import type { Owner } from './owner.js';
 
 /**
  * Backends and callers that do as little as possible, so that tests can afford tens of thousands of sessions. Real
@@ -19,7 +19,7 @@ export class NamedBackend {
 
   private constructor(readonly name: string) {}
 
-  static async start(t: Test, name: string): Promise<NamedBackend> {
+  static async start(t: Owner, name: string): Promise<NamedBackend> {
     const backend = new NamedBackend(name);
     await backend.listen();
     t.teardown(() => backend.stop());
@@ -70,7 +70,7 @@ export class NamedBackend {
 
 /** `count` backends of each release. */
 export async function startBackends(
-  t: Test,
+  t: Owner,
   counts: Readonly<Record<string, number>>,
 ): Promise<Map<string, NamedBackend[]>> {
   const releases = new Map<string, NamedBackend[]>();
@@ -101,7 +101,7 @@ export class FastCaller {
   private readonly idle: FastConnection[];
   private readonly waiting: ((connection: FastConnection) => void)[] = [];
 
-  constructor(t: Test, outbound: string, connections = 16) {
+  constructor(t: Owner, outbound: string, connections = 16) {
     this.idle = Array.from({ length: connections }, () => new FastConnection(outbound));
     const all = [...this.idle];
     t.teardown(() => {

@@ -7,6 +7,9 @@ import { roost } from './processes.js';
 const METHOD = '/shop.Checkout/Which';
 const asIs = (bytes: Buffer) => bytes;
 
+/** Metadata that has a server wait before it answers, in milliseconds. */
+export const WAIT = 'x-wait';
+
 /** A gRPC server that answers every call with its name. @returns its address */
 export async function startGrpcBackend(t: Test, name: string): Promise<string> {
   const server = new Server();
@@ -22,8 +25,10 @@ export async function startGrpcBackend(t: Test, name: string): Promise<string> {
   server.addService(
     { Which },
     {
-      Which: (_: unknown, callback: (error: null, value: Buffer) => void) =>
-        callback(null, Buffer.from(name)),
+      Which: ({ metadata }: { metadata: Metadata }, callback: (error: null, value: Buffer) => void) => {
+        const [wait = '0'] = metadata.get(WAIT);
+        setTimeout(() => callback(null, Buffer.from(name)), Number(wait));
+      },
     },
   );
   const port = await new Promise<number>((resolve, reject) => {

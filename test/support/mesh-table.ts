@@ -31,7 +31,7 @@ export class MeshTable {
   /** Leaves our payload out, as a control plane that is not ours would. */
   standardFieldsOnly = false;
   incarnations: Record<string, string> = {};
-  table = new DomainTable([]);
+  table = DomainTable.of([]);
   private readonly usability = new Map<string, Usability>();
 
   /** @param pins given where several tables are to share one, as sidecars share what travels in cookies */
@@ -69,7 +69,7 @@ export class MeshTable {
     const hosts = config.virtualHosts.map((host) =>
       this.standardFieldsOnly ? { ...host, policy: undefined } : host,
     );
-    this.table = new DomainTable(hosts.map((host) => [host.domains, compileVirtualHost(host, options)]));
+    this.table = DomainTable.of(hosts.map((host) => [host.domains, compileVirtualHost(host, options)]));
     return service;
   }
 

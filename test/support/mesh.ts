@@ -69,8 +69,9 @@ export class TestMesh {
       {
         service: { name: 'frontend', namespace: 'shop' },
         release: '',
-        controlPlane: toAddress(this.controlPlane.grpcAddress),
+        controlPlanes: [toAddress(this.controlPlane.grpcAddress)],
         xdsMode: 'delta',
+        dependencies: undefined,
         ignoresDeletion: false,
         stateDir: '',
         workers: WORKERS,

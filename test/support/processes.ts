@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Test } from 'tap';
+import type { Owner } from './owner.js';
 
 /** The built command, as `npx roost` runs it. */
 export const ROOST = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -58,7 +58,7 @@ export class RoostProcess {
   }
 
   /** Starts a process that the test ends, if nobody else has by then. */
-  static start(t: Test, args: readonly string[], env: NodeJS.ProcessEnv = {}): RoostProcess {
+  static start(t: Owner, args: readonly string[], env: NodeJS.ProcessEnv = {}): RoostProcess {
     const child = spawn(process.execPath, [ROOST, ...args], {
       env: { ...cleanEnvironment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -116,11 +116,12 @@ export class RoostProcess {
 
 /** A control plane of its own process, on free ports. */
 export async function startControlPlane(
-  t: Test,
+  t: Owner,
   args: readonly string[] = [],
+  env: NodeJS.ProcessEnv = {},
 ): Promise<{ process: RoostProcess; grpc: string; http: string }> {
   const withPorts = [...ifAbsent(args, '--grpc', '127.0.0.1:0'), ...ifAbsent(args, '--http', '127.0.0.1:0')];
-  const started = RoostProcess.start(t, ['control-plane', ...withPorts, ...args]);
+  const started = RoostProcess.start(t, ['control-plane', ...withPorts, ...args], env);
   const { grpc, http } = (await started.logged('control plane is ready')) as { grpc: string; http: string };
   return { process: started, grpc, http };
 }
@@ -130,18 +131,24 @@ export interface StartedSidecar {
   readonly outbound: string;
   readonly inbound: string;
   readonly admin: string;
+  /** Where it was asked for. */
+  readonly csds?: string;
 }
 
 /** A sidecar of its own process, on free ports. Returns once it is listening; `/ready` may take longer. */
-export async function startSidecar(t: Test, args: readonly string[]): Promise<StartedSidecar> {
+export async function startSidecar(
+  t: Owner,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<StartedSidecar> {
   const ports = ['--outbound', '--inbound', '--admin'].flatMap((flag) => ifAbsent(args, flag, '127.0.0.1:0'));
   const workers = ifAbsent(args, '--workers', String(WORKERS));
-  const started = RoostProcess.start(t, ['sidecar', ...ports, ...workers, ...args]);
-  const { outbound, inbound, admin } = (await started.logged('sidecar is listening')) as Record<
-    'outbound' | 'inbound' | 'admin',
+  const started = RoostProcess.start(t, ['sidecar', ...ports, ...workers, ...args], env);
+  const { outbound, inbound, admin, csds } = (await started.logged('sidecar is listening')) as Record<
+    'outbound' | 'inbound' | 'admin' | 'csds',
     string
   >;
-  return { process: started, outbound, inbound, admin };
+  return { process: started, outbound, inbound, admin, csds };
 }
 
 function ifAbsent(args: readonly string[], flag: string, value: string): string[] {

@@ -1,5 +1,5 @@
 import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
-import type { Test } from 'tap';
+
 import { codec, type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { message, messages, text } from '../../src/xds/fields.js';
 import {
@@ -9,6 +9,7 @@ import {
   type ResourceKind,
   TYPE_URL,
 } from '../../src/xds/resource-types.js';
+import type { Owner } from './owner.js';
 
 /** A response as a test looks at it. */
 export interface XdsResponse {
@@ -61,15 +62,15 @@ export class XdsClient {
     stream.on('end', () => this.end('ended'));
   }
 
-  static delta(t: Test, address: string, options: XdsClientOptions = {}): XdsClient {
+  static delta(t: Owner, address: string, options: XdsClientOptions = {}): XdsClient {
     return XdsClient.open(t, address, 'DeltaAggregatedResources', options);
   }
 
-  static sotw(t: Test, address: string, options: XdsClientOptions = {}): XdsClient {
+  static sotw(t: Owner, address: string, options: XdsClientOptions = {}): XdsClient {
     return XdsClient.open(t, address, 'StreamAggregatedResources', options);
   }
 
-  private static open(t: Test, address: string, method: string, options: XdsClientOptions): XdsClient {
+  private static open(t: Owner, address: string, method: string, options: XdsClientOptions): XdsClient {
     const { path, requestSerialize, responseDeserialize } = serviceDefinition(ADS_SERVICE)[method] as {
       path: string;
       requestSerialize: (value: object) => Buffer;

@@ -104,7 +104,7 @@ export class Publisher {
       mintKey: context.mintKey,
     });
     return {
-      table: new DomainTable([[host.domains, compiled]]),
+      table: DomainTable.of([[host.domains, compiled]]),
       read,
       slots,
     };

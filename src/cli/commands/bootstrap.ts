@@ -19,6 +19,13 @@ import { CLIENT_FLAGS } from './shared.js';
 
 const NODE_FLAGS = {
   ...CLIENT_FLAGS,
+  // A bootstrap is for one; several behind one name or load balancer are one as well.
+  controlPlane: {
+    ...CLIENT_FLAGS.controlPlane,
+    argument: 'HOST:PORT',
+    help: 'address of the control plane',
+    parse: dialAddress,
+  },
   ca: {
     ...CLIENT_FLAGS.ca,
     help: 'PEM file, as the client will read it, with the CA of the control plane\'s certificate; with it, TLS is used (port 15012); for gRPC also "system", those its machine trusts',

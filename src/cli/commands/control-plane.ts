@@ -6,6 +6,7 @@ import {
   addFlags,
   durationBetween,
   type Flags,
+  isSwitch,
   listenAddress,
   oneOf,
   readFlags,
@@ -15,6 +16,7 @@ import {
   wholeNumber,
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
+import { etcdOptions, STORE_FLAGS, storeProblems } from './store-flags.js';
 
 const FLAGS = {
   config: {
@@ -28,6 +30,20 @@ const FLAGS = {
     name: 'data-dir',
     argument: 'DIR',
     help: 'folder that keeps the configuration; without it, it is lost with the process',
+    default: '',
+    parse: text,
+  },
+  ...STORE_FLAGS,
+  replaceUnknown: {
+    name: 'replace-unknown',
+    help: 'sidecars that hold the configuration of another store drop what is not known here; without it they keep it, since this control plane may have lost its data',
+    default: 'false',
+    parse: isSwitch,
+  },
+  replica: {
+    name: 'replica',
+    argument: 'NAME',
+    help: 'what "roost status" calls this control plane; without it, the name of the host',
     default: '',
     parse: text,
   },
@@ -87,6 +103,13 @@ const FLAGS = {
     default: '500',
     parse: wholeNumber(1, 1_000_000),
   },
+  connectionsPerAddress: {
+    name: 'connections-per-address',
+    argument: 'N',
+    help: 'connections that are taken from one address',
+    default: '20000',
+    parse: wholeNumber(1, 1_000_000),
+  },
   http: {
     name: 'http',
     argument: 'HOST:PORT',
@@ -117,7 +140,10 @@ export function addControlPlane(program: Command): void {
     .description(
       'Runs the control plane: takes configuration from files and from "roost apply", serves it to sidecars over xDS.',
     )
-    .addHelpText('after', '\nExample:\n  roost control-plane --config shop.yaml --data-dir /var/lib/roost');
+    .addHelpText(
+      'after',
+      '\nExample:\n  roost control-plane --config shop.yaml --data-dir /var/lib/roost\n  roost control-plane --store etcd://10.0.0.5:2379,10.0.0.6:2379/roost',
+    );
   addFlags(command, FLAGS).action(async () => {
     const flags = readFlags(command, FLAGS);
     const options = toOptions(flags, command);
@@ -151,11 +177,13 @@ function toOptions(flags: Values<typeof FLAGS>, command: Command) {
       '--tls-client-ca needs --tokens, which says whose the certificates are',
     ],
     [grpc === undefined && tlsCert === '', '--grpc off needs --tls-cert: nothing would be served'],
+    ...storeProblems(flags),
   ] as const;
   const found = problems.flatMap(([wrong, problem]) => (wrong ? [problem] : []));
   if (found.length > 0) throw new UsageError(found, command);
   return {
     ...flags,
+    etcd: etcdOptions(flags),
     tls: tlsCert === '' ? undefined : { cert: tlsCert, key: tlsKey, clientCa: tlsClientCa },
   };
 }

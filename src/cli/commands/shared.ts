@@ -1,9 +1,9 @@
 import { userInfo } from 'node:os';
 import type { ChangeResponse } from '../../api/config-service.js';
 import { awaitClients } from '../await-clients.js';
-import type { ControlPlaneClient } from '../client.js';
+import type { ControlPlaneClient, ControlPlaneTarget } from '../client.js';
 import {
-  dialAddress,
+  dialAddresses,
   durationBetween,
   type Flags,
   isSwitch,
@@ -19,10 +19,10 @@ import { CLIENT_SECURITY_FLAGS, securityOf } from './security-flags.js';
 export const CLIENT_FLAGS = {
   controlPlane: {
     name: 'control-plane',
-    argument: 'HOST:PORT',
-    help: 'address of the control plane',
+    argument: 'HOST:PORT[,HOST:PORT…]',
+    help: 'address of the control plane; of several over one store, the first that answers is used',
     default: '127.0.0.1:15010',
-    parse: dialAddress,
+    parse: dialAddresses,
   },
   ...CLIENT_SECURITY_FLAGS,
 } as const satisfies Flags;
@@ -83,8 +83,12 @@ export async function withClient<T>(
     import('../client.js'),
     import('../../access/channel-security.js'),
   ]);
-  const security = openChannelSecurity(securityOf(flags), flags.controlPlane);
-  const client = new ControlPlaneClient(flags.controlPlane, flags.actor ?? userName(), security);
+  const [first, ...others] = flags.controlPlane.map((address) => ({
+    address,
+    security: openChannelSecurity(securityOf(flags), address),
+  })) as [ControlPlaneTarget, ...ControlPlaneTarget[]];
+  const actor = flags.actor ?? userName();
+  const client = new ControlPlaneClient(first.address, actor, first.security, { others });
   try {
     return await work(client);
   } finally {

@@ -9,11 +9,11 @@ const DEFAULT_CONTROL_PLANE: SocketAddress = { host: '127.0.0.1', port: 15010 };
 
 /** What the flags say about the control plane. */
 interface FlaggedDiscovery {
-  readonly controlPlane: SocketAddress | undefined;
+  readonly controlPlanes: readonly SocketAddress[] | undefined;
   readonly security: ChannelSecurityOptions;
 }
 
-type Discovery = Pick<SidecarOptions, 'controlPlane' | 'security' | 'node' | 'ignoresDeletion'>;
+type Discovery = Pick<SidecarOptions, 'controlPlanes' | 'security' | 'node' | 'ignoresDeletion'>;
 
 /**
  * Where configuration comes from. gRPC's bootstrap, a file that GRPC_XDS_BOOTSTRAP names, or the text of
@@ -23,15 +23,15 @@ type Discovery = Pick<SidecarOptions, 'controlPlane' | 'security' | 'node' | 'ig
  * @throws CommandError with all that is wrong with the bootstrap
  */
 export async function readDiscovery(
-  { controlPlane, security }: FlaggedDiscovery,
+  { controlPlanes, security }: FlaggedDiscovery,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Discovery> {
   const bootstrap = await findBootstrap(environment);
   const node = bootstrap?.node;
   // What a bootstrap says of its server is not true of another.
-  if (controlPlane !== undefined || bootstrap === undefined)
+  if (controlPlanes !== undefined || bootstrap === undefined)
     return {
-      controlPlane: controlPlane ?? DEFAULT_CONTROL_PLANE,
+      controlPlanes: controlPlanes ?? [DEFAULT_CONTROL_PLANE],
       security,
       ignoresDeletion: false,
       ...(node ? { node } : {}),
@@ -39,7 +39,8 @@ export async function readDiscovery(
   const { ignoresDeletion } = bootstrap;
   const said = Object.values(security).some((value) => value !== '');
   const from = said || bootstrap.security === undefined ? security : { ...bootstrap.security, token: '' };
-  return { controlPlane: bootstrap.controlPlane, security: from, ignoresDeletion, node: bootstrap.node };
+  const { controlPlane } = bootstrap;
+  return { controlPlanes: [controlPlane], security: from, ignoresDeletion, node: bootstrap.node };
 }
 
 async function findBootstrap({

@@ -8,6 +8,7 @@ import { EXIT } from '../exit.js';
 import {
   addFlags,
   dialAddress,
+  dialAddresses,
   durationMs,
   FlagError,
   type Flags,
@@ -20,6 +21,7 @@ import {
   wholeNumber,
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
+import { DEPENDENCY_FLAGS, dependenciesOf } from './dependency-flags.js';
 import { SIDECAR_SECURITY_FLAGS, securityOf } from './security-flags.js';
 import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
 import { readDiscovery } from './sidecar-discovery.js';
@@ -50,9 +52,9 @@ const FLAGS = {
   },
   controlPlane: {
     name: 'control-plane',
-    argument: 'HOST:PORT',
-    help: 'address of the control plane; by default the first server of the gRPC bootstrap that GRPC_XDS_BOOTSTRAP or GRPC_XDS_BOOTSTRAP_CONFIG has, with its credentials, else 127.0.0.1:15010',
-    parse: dialAddress,
+    argument: 'HOST:PORT[,HOST:PORT…]',
+    help: 'address of the control plane; of several over one store, one is used and the next takes over when it fails; by default the first server of the gRPC bootstrap that GRPC_XDS_BOOTSTRAP or GRPC_XDS_BOOTSTRAP_CONFIG has, with its credentials, else 127.0.0.1:15010',
+    parse: dialAddresses,
   },
   ...SIDECAR_SECURITY_FLAGS,
   xdsMode: {
@@ -62,6 +64,7 @@ const FLAGS = {
     default: 'delta',
     parse: oneOf(['delta', 'sotw']),
   },
+  ...DEPENDENCY_FLAGS,
   outbound: {
     name: 'outbound',
     argument: 'HOST:PORT',
@@ -94,6 +97,12 @@ const FLAGS = {
     name: 'metrics',
     argument: 'HOST:PORT',
     help: 'a second admin listener, for scrapers and probes from outside (usually 0.0.0.0:15020)',
+    parse: listenAddress,
+  },
+  csds: {
+    name: 'csds',
+    argument: 'HOST:PORT',
+    help: 'serve by gRPC what /client_status shows (CSDS), for grpcdebug and its like; in plain text, for loopback',
     parse: listenAddress,
   },
   unknown: {
@@ -189,7 +198,7 @@ export function addSidecar(program: Command): void {
       service: `${flags.service.name}.${flags.service.namespace}`,
     });
     const security = securityOf({ ...flags, ca: flags.controlPlaneCa });
-    const discovery = await readDiscovery({ controlPlane: flags.controlPlane, security });
+    const discovery = await readDiscovery({ controlPlanes: flags.controlPlane, security });
     await runUntilSignalled(() => Sidecar.start({ ...toOptions(flags), ...discovery }, log, output));
     // What nobody reads must not keep the process from ending.
     if (!(await output.drain(LAST_LINES_MS))) process.exit(EXIT.done);
@@ -199,6 +208,7 @@ export function addSidecar(program: Command): void {
 function toOptions(flags: Values<typeof FLAGS>) {
   return {
     ...flags,
+    dependencies: dependenciesOf(flags),
     passthrough: flags.unknown === 'passthrough',
     resolve: new Map(flags.resolve),
     drainGraceMs: flags.drainGrace,

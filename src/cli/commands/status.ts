@@ -1,5 +1,11 @@
 import type { Command } from 'commander';
-import type { ClientStatus, DriftMessage, ReleaseLoad, StatusResponse } from '../../api/config-service.js';
+import type {
+  ClientStatus,
+  DriftMessage,
+  ReleaseLoad,
+  ReplicaStatus,
+  StatusResponse,
+} from '../../api/config-service.js';
 import { formatTable } from '../../telemetry/text-table.js';
 import { count } from '../await-clients.js';
 import { addFlags, type Flags, readFlags } from '../flags.js';
@@ -25,11 +31,13 @@ export function addStatus(program: Command): void {
 }
 
 function describe(status: StatusResponse, nowMs: number): string {
-  const { revision, services, clients, fileProblems, version, store } = status;
+  const { revision, services, clients, fileProblems, version, store, storeProblem, replica } = status;
   const inSync = clients.filter((client) => client.inSync).length;
   const lines = [
-    `revision ${revision}, ${count(services, 'service')}, ${count(clients.length, 'client')} (${inSync} in sync); store: ${store}; version ${version}`,
+    `revision ${revision}, ${count(services, 'service')}, ${count(clients.length, 'client')} (${inSync} in sync); store: ${store}; control plane ${replica}, version ${version}`,
   ];
+  if (storeProblem !== '') lines.push('', `changes are refused: ${storeProblem}`);
+  if (status.others.length > 0) lines.push('', replicaTable(status.others));
   if (fileProblems.length > 0)
     lines.push('', 'configuration files that are not in force:', ...fileProblems.map((p) => `  ${p}`));
   if (clients.length > 0) lines.push('', clientTable(clients, nowMs));
@@ -49,6 +57,22 @@ function describe(status: StatusResponse, nowMs: number): string {
     );
   }
   return lines.join('\n');
+}
+
+/** Control planes over the same store; clients are listed by the one that they are connected to. */
+function replicaTable(others: readonly ReplicaStatus[]): string {
+  return formatTable(
+    ['OTHER CONTROL PLANE', 'VERSION', 'REVISION', 'CLIENTS', 'IN SYNC'],
+    [...others]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map(({ name, version, revision, clients, settled }) => [
+        name,
+        version,
+        String(revision),
+        String(clients),
+        String(settled),
+      ]),
+  );
 }
 
 function clientTable(clients: readonly ClientStatus[], nowMs: number): string {
@@ -87,7 +111,7 @@ function loadTable(loads: readonly ReleaseLoad[]): string {
       release,
       requestsPerSecond.toFixed(1),
       requestsPerSecond === 0 ? '-' : `${(successRate * 100).toFixed(2)} %`,
-      requestsPerSecond === 0 ? '-' : `${latencyMs.toFixed(1)} ms`,
+      latencyMs === 0 ? '-' : `${latencyMs.toFixed(1)} ms`,
       String(inFlight),
       String(pins),
     ]),

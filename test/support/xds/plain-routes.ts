@@ -481,6 +481,22 @@ const TIMEOUTS: readonly RouteCase[] = ['timeout', 'maxStreamDuration'].map((fie
   expected: [{ status: 504 }, { status: 200 }],
 }));
 
+const NEWER_TIMEOUTS: RouteCase = {
+  what: 'timeouts: maxStreamDuration takes the place of timeout',
+  routes: [
+    {
+      match: { prefix: '/' },
+      route: {
+        cluster: 'one',
+        timeout: { nanos: 2e8 },
+        maxStreamDuration: { maxStreamDuration: { seconds: 10 } },
+      },
+    },
+  ],
+  requests: [{ headers: { 'x-wait': '600' } }],
+  expected: [{ status: 200 }],
+};
+
 const fault = (config: object) => ({
   'envoy.filters.http.fault': packAny(FAULT_TYPE, config),
 });
@@ -559,5 +575,6 @@ export const ROUTE_CASES: readonly RouteCase[] = [
   ...HEADERS,
   ...RETRIES,
   ...TIMEOUTS,
+  NEWER_TIMEOUTS,
   ...FAULTS,
 ];

@@ -59,7 +59,7 @@ function everythingByAds(controlPlane: string): object {
 export async function startTwoProxies(t: Test, resources: PlainResources): Promise<TwoProxies> {
   const server = await PlainAdsServer.start(t, resources);
   const mesh = await TestMesh.start(t);
-  const sidecar = await mesh.sidecar({ controlPlane: toAddress(server.address), drainTimeoutMs: 0 });
+  const sidecar = await mesh.sidecar({ controlPlanes: [toAddress(server.address)], drainTimeoutMs: 0 });
   const { listeners } = await startEnvoy(t, everythingByAds(server.address));
   return {
     server,

@@ -147,10 +147,10 @@ t.test('a subscription covers its names, and with a wildcard everything', async 
   const subscription = new Subscription();
   t.ok(subscription.isEmpty);
   t.notOk(subscription.covers('a'));
-  subscription.subscribe('a');
+  subscription.change(['a'], []);
   t.ok(subscription.covers('a'));
   t.notOk(subscription.covers('b'));
-  subscription.subscribe('*');
+  subscription.change(['*'], []);
   t.ok(subscription.covers('b'));
   t.notOk(subscription.isEmpty);
 });

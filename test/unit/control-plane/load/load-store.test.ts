@@ -15,6 +15,7 @@ const load = (address: string, fields: Partial<EndpointLoad> = {}): EndpointLoad
   failed: 0,
   inFlight: 0,
   latencySumMs: 0,
+  timed: 0,
   pins: 0,
   ...fields,
 });
@@ -32,14 +33,17 @@ t.test('counts add up over reports and clients, what is of the moment is replace
   store.report(a, report(2000, load('10.0.0.1:80', { issued: 10, succeeded: 8, inFlight: 2, pins: 5 })));
   store.report(
     b,
-    report(1000, load('10.0.0.1:80', { issued: 3, succeeded: 1, failed: 2, latencySumMs: 60 })),
+    report(1000, load('10.0.0.1:80', { issued: 3, succeeded: 1, failed: 2, latencySumMs: 60, timed: 3 })),
   );
   t.match(store.totals(), [
     {
       cluster: 'shop/cart/v1',
       address: '10.0.0.1:80',
       ...{ issued: 13, succeeded: 9, failed: 2, latencySumMs: 60 },
-      now: { inFlight: 2, pins: 5, succeededPerSecond: 5, failedPerSecond: 2, latencyMsPerSecond: 60 },
+      now: {
+        ...{ inFlight: 2, pins: 5, succeededPerSecond: 5, failedPerSecond: 2 },
+        ...{ latencyMsPerSecond: 60, timedPerSecond: 3 },
+      },
     },
   ]);
   store.report(a, report(2000, load('10.0.0.1:80', { issued: 1, failed: 1, pins: 6 })));
@@ -71,7 +75,9 @@ t.test(
   'what a sidecar encodes is what the store reads, IPv6 and pins without an endpoint included',
   async (t) => {
     const endpoints = [
-      load('10.0.0.1:80', { issued: 7, succeeded: 4, failed: 2, inFlight: 1, latencySumMs: 12.5, pins: 3 }),
+      load('10.0.0.1:80', {
+        ...{ issued: 7, succeeded: 4, failed: 2, inFlight: 1, latencySumMs: 12.5, timed: 6, pins: 3 },
+      }),
       load('[fd00::1]:8080', { issued: 1 }),
       load('', { pins: 9 }),
     ];

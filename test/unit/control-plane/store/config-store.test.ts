@@ -1,8 +1,9 @@
 import t from 'tap';
 import { MemoryBackend } from '../../../../control-plane/store/backend.js';
 import { type Change, type ConfigState, emptyState } from '../../../../control-plane/store/config-state.js';
-import { ConfigStore, type Edit } from '../../../../control-plane/store/config-store.js';
+import { ConfigStore } from '../../../../control-plane/store/config-store.js';
 import { digestOf } from '../../../../control-plane/store/digest.js';
+import type { Edit } from '../../../../control-plane/store/edit.js';
 import { RejectedError } from '../../../../control-plane/store/errors.js';
 import { withSplit } from '../../../../src/model/operations.js';
 import { formatProblem } from '../../../../src/model/problems.js';

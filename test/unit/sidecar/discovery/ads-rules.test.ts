@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 import type { AdsClient } from '../../../../sidecar/discovery/ads-client.js';
+import { ControlPlanes } from '../../../../sidecar/discovery/control-planes.js';
 import { DeltaClient } from '../../../../sidecar/discovery/delta-client.js';
 import { MISSING_AFTER_MS } from '../../../../sidecar/discovery/held-resources.js';
 import type { ReceivedResource, RefusedResource } from '../../../../sidecar/discovery/response-entries.js';
@@ -10,6 +11,7 @@ import type { Message } from '../../../../src/xds/descriptors.js';
 import { type ResourceKind, TYPE_URL } from '../../../../src/xds/resource-types.js';
 import { entry, ScriptedAdsServer } from '../../../support/ads-server.js';
 import { eventually } from '../../../support/processes.js';
+import { wanting } from '../../../support/wanted.js';
 
 /** Rules of the xDS protocol that hold for a client of either protocol, over real streams and by a clock of the test's. */
 
@@ -29,14 +31,22 @@ interface World {
 
 type Protocol = 'delta' | 'sotw';
 
-async function start(t: Test, protocol: Protocol, options: object = {}): Promise<World> {
+async function start(
+  t: Test,
+  protocol: Protocol,
+  options: object = {},
+  maxMessageBytes?: number,
+): Promise<World> {
   const server = await ScriptedAdsServer.start(t);
   const taken: string[] = [];
   let nowMs = 0;
   const Client = protocol === 'delta' ? DeltaClient : SotwClient;
   const client = new Client({
-    address: server.address,
-    security: INSECURE,
+    controlPlanes: new ControlPlanes(
+      [{ address: server.address, security: INSECURE }],
+      Math.random,
+      maxMessageBytes,
+    ),
     node: { id: 'sidecar-1' },
     ignoresDeletion: false,
     nowMs: () => nowMs,
@@ -54,7 +64,8 @@ async function start(t: Test, protocol: Protocol, options: object = {}): Promise
     ...options,
   });
   t.teardown(() => client.close());
-  client.subscribe('listener', new Set(['*']));
+  const want = wanting(client);
+  want('listener', '*');
   client.start();
   await server.next('listener');
   let nonce = 0;
@@ -62,7 +73,7 @@ async function start(t: Test, protocol: Protocol, options: object = {}): Promise
     server,
     client,
     taken,
-    want: (kind, ...names) => client.subscribe(kind, new Set(names)),
+    want,
     say: (kind, entries, removed = []) => {
       server.say(kind, `n${++nonce}`, entries, removed);
       return server.answer(kind, `n${nonce}`);
@@ -306,7 +317,7 @@ inEachProtocol(
 );
 
 inEachProtocol('a response that is too large ends the stream, and nothing else', async (t, protocol) => {
-  const { server, taken, say } = await start(t, protocol, { maxMessageBytes: 10_000 });
+  const { server, taken, say } = await start(t, protocol, {}, 10_000);
   await say('listener', [listener('a')]);
   const message = { name: 'b', statPrefix: 'x'.repeat(20_000) };
   server.say('listener', 'large', [entry('b', '1', { kind: 'listener', message })]);

@@ -9,7 +9,7 @@ import {
 import { LastGood } from '../../../../sidecar/discovery/last-good.js';
 import type { ReceivedResource } from '../../../../sidecar/discovery/response-entries.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
-import type { ResourceKind } from '../../../../src/xds/resource-types.js';
+import { PUSH_ORDER, type ResourceKind } from '../../../../src/xds/resource-types.js';
 import { temporaryFolder } from '../../../support/folder.js';
 
 const AT = Date.parse('2026-01-01T00:00:00Z');
@@ -38,11 +38,14 @@ class Consumer implements ResourceConsumer {
 function start(directory: string, service = 'checkout.shop') {
   const consumer = new Consumer();
   const lines: Record<string, unknown>[] = [];
+  const stored: string[] = [];
   const world = { nowMs: AT, settled: true };
   const lastGood = new LastGood({
     directory,
     service,
     consumer,
+    onStored: (listeners) => void stored.push(...listeners),
+    origin: () => ({ store: 'the-store', revision: 7 }),
     isSettled: () => world.settled,
     nowMs: () => world.nowMs,
     log: createLogger('test', 'info', { write: (line: string) => void lines.push(JSON.parse(line)) }),
@@ -52,7 +55,8 @@ function start(directory: string, service = 'checkout.shop') {
     lastGood.restore((kind, resources) => {
       for (const { name, version } of resources) kept.push(`${kind} ${name} ${version}`);
     });
-  return { lastGood, consumer, lines, world, kept, restore };
+  for (const kind of PUSH_ORDER) lastGood.wanted(kind, { added: ['*'], dropped: [] });
+  return { lastGood, consumer, lines, world, kept, stored, restore };
 }
 
 async function folder(t: Test): Promise<string> {
@@ -62,15 +66,14 @@ async function folder(t: Test): Promise<string> {
 t.test('what was accepted is there after a restart, in the order in which it can be used', async (t) => {
   const directory = await folder(t);
   const { lastGood } = start(directory);
-  lastGood.wanted('cluster', new Set(['c', 'd']));
-  lastGood.onResources('cluster', [resource('c'), resource('d')], []);
+  lastGood.wanted('cluster', { added: ['c', 'd'], dropped: ['*'] });
+  lastGood.onResources('cluster', [resource('c'), resource('d'), resource('unasked')], []);
   lastGood.onResources('listener', [resource('l'), resource('m')], []);
   lastGood.onResources('route', [resource('r', 'old', '1')], []);
   lastGood.onResources('route', [resource('r', 'new', '2'), resource('x', 'bad')], []);
   lastGood.onResources('route', [resource('r', 'bad', '3')], []);
   lastGood.onResources('listener', [], ['m']);
-  lastGood.wanted('cluster', new Set(['c']));
-  lastGood.wanted('listener', new Set(['*']));
+  lastGood.wanted('cluster', { added: [], dropped: ['d'] });
   await lastGood.close();
   t.equal((await stat(join(directory, 'configuration'))).mode & 0o777, 0o600);
   t.same(await readdir(directory), ['configuration']);
@@ -80,6 +83,7 @@ t.test('what was accepted is there after a restart, in the order in which it can
   t.equal(await again.restore(), true);
   t.same(again.consumer.taken, ['listener l=l', 'route r=new', 'cluster c=c']);
   t.same(again.kept, ['listener l 1', 'route r 2', 'cluster c 1']);
+  t.same(again.stored, ['l'], 'listeners are told beforehand');
   t.match(again.lines, [{ msg: 'starting from the last good configuration on disk', ageSeconds: 90 }]);
   t.equal(again.lastGood.restoredMs, AT);
   again.lastGood.onResources('listener', [], []);
@@ -170,8 +174,14 @@ t.test('the file has bytes as they were, whatever they are', async (t) => {
     cluster: none,
     endpoint: new Map([['e', kept]]),
   };
-  const stored = decodeConfiguration(encodeConfiguration(resources, 'a.b', AT));
-  t.match(stored, { service: 'a.b', changedAtMs: AT });
+  const stored = decodeConfiguration(
+    encodeConfiguration(resources, {
+      service: 'a.b',
+      origin: { store: 'here', revision: 7 },
+      changedAtMs: AT,
+    }),
+  );
+  t.match(stored, { service: 'a.b', origin: { store: 'here', revision: 7 }, changedAtMs: AT });
   t.same(
     Object.entries(stored.resources).map(([kind, list]) => [
       kind,

@@ -19,15 +19,18 @@ t.test('each report tells what is new since the last; silence about what has not
   const [a, b] = [endpoint('10.0.0.1:80'), endpoint('10.0.0.2:80')];
   const ledger = new LoadLedger({
     clusters: [
-      { name: 'v1', upstreams: [a] },
-      { name: 'v2', upstreams: [b] },
+      { name: 'v1', upstreams: [a], isUsed: true },
+      { name: 'v2', upstreams: [b], isUsed: true },
     ],
   });
   t.same(ledger.take(NO_PINS), []);
   a.counters.requests = 3;
   a.activeRequests = 1;
   a.traffic = { succeeded: 1, failed: 1, latencySumMs: 7.5 };
-  const counted = { issued: 3, succeeded: 1, failed: 1, latencySumMs: 7.5, inFlight: 1, pins: 0 };
+  const counted = {
+    ...{ issued: 3, succeeded: 1, failed: 1, timed: 2 },
+    ...{ latencySumMs: 7.5, inFlight: 1, pins: 0 },
+  };
   t.same(ledger.take(NO_PINS), [{ cluster: 'v1', endpoints: [{ address: a.address, ...counted }] }]);
   a.activeRequests = 0;
   a.traffic.succeeded = 2;
@@ -38,7 +41,7 @@ t.test('each report tells what is new since the last; silence about what has not
 t.test('an endpoint that leaves is told of until its last request is over', async (t) => {
   const a = endpoint('10.0.0.1:80');
   const upstreams = [a];
-  const ledger = new LoadLedger({ clusters: [{ name: 'v1', upstreams }] });
+  const ledger = new LoadLedger({ clusters: [{ name: 'v1', upstreams, isUsed: true }] });
   a.counters.requests = 1;
   a.activeRequests = 1;
   t.equal(ledger.take(NO_PINS).length, 1);
@@ -54,7 +57,7 @@ t.test('an endpoint that leaves is told of until its last request is over', asyn
 
 t.test('pins are told of every time: where they are now, not what is new', async (t) => {
   const a = endpoint('10.0.0.1:80');
-  const ledger = new LoadLedger({ clusters: [{ name: 'v1', upstreams: [a] }] });
+  const ledger = new LoadLedger({ clusters: [{ name: 'v1', upstreams: [a], isUsed: true }] });
   const pins = new Map([
     [
       'v1',

@@ -1,6 +1,6 @@
 import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
-import { controlPlaneChannel } from '../../../../sidecar/discovery/control-plane-channel.js';
+import { ControlPlanes } from '../../../../sidecar/discovery/control-planes.js';
 import { LoadReporter } from '../../../../sidecar/discovery/load-reporter.js';
 import { INSECURE } from '../../../../src/access/channel-security.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
@@ -13,7 +13,16 @@ type LoadCall = ServerDuplexStream<Message, object>;
 const LOAD: ClusterLoad = {
   cluster: 'shop/cart/v1',
   endpoints: [
-    { address: '10.0.0.1:80', issued: 2, succeeded: 1, failed: 1, inFlight: 0, latencySumMs: 3, pins: 4 },
+    {
+      address: '10.0.0.1:80',
+      issued: 2,
+      succeeded: 1,
+      failed: 1,
+      inFlight: 0,
+      timed: 0,
+      latencySumMs: 3,
+      pins: 4,
+    },
   ],
 };
 
@@ -38,7 +47,7 @@ async function start(t: Test, onCall: (call: LoadCall) => void, withService = tr
   const logged: string[] = [];
   const log = createLogger('test', 'silent');
   const reporter = new LoadReporter({
-    channel: controlPlaneChannel({ host: '127.0.0.1', port }, INSECURE),
+    controlPlanes: new ControlPlanes([{ address: { host: '127.0.0.1', port }, security: INSECURE }]),
     node: { id: 'sidecar-1' },
     waiting: () => ['shop/cart'],
     collect: async () => {

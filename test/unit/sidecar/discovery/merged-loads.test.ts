@@ -9,6 +9,7 @@ const load = (address: string, part: Partial<EndpointLoad>): EndpointLoad => ({
   failed: 0,
   inFlight: 0,
   latencySumMs: 0,
+  timed: 0,
   pins: 0,
   ...part,
 });

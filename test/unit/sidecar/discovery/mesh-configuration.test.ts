@@ -1,5 +1,6 @@
 import t from 'tap';
 import { translateService } from '../../../../control-plane/translate/service.js';
+import { ListenerDemand } from '../../../../sidecar/discovery/listener-demand.js';
 import { MeshConfiguration } from '../../../../sidecar/discovery/mesh-configuration.js';
 import type { ClusterRegistry } from '../../../../sidecar/upstream/cluster-registry.js';
 import { parseMeshService } from '../../../../src/model/mesh-service.js';
@@ -19,15 +20,18 @@ function start() {
       endpoints: EndpointSet.of([], loadBalancer, () => USABLE),
       unusableSinceMs: undefined,
     }),
-    assignmentNames: () => new Set<string>(),
-    keepOnly: () => {},
+    keep: () => {},
+    letGo: () => {},
+    sweep: () => [],
+    takeAssignmentChanges: () => ({ added: [], dropped: [] }),
   };
   let nowMs = 0;
+  const rest = { subscribe: () => {}, nowMs: () => nowMs, log: createLogger('test', 'silent') };
+  const demand = new ListenerDemand({ dependencies: undefined, own: '', onDemand: undefined, ...rest });
   const configuration = new MeshConfiguration({
     clusters: clusters as unknown as ClusterRegistry,
-    subscribe: () => {},
-    nowMs: () => nowMs,
-    log: createLogger('test', 'silent'),
+    demand,
+    ...rest,
   });
   const take = (document: object) => {
     const context = { pinSecret: Buffer.alloc(32), incarnation: () => '' };
@@ -38,7 +42,7 @@ function start() {
   };
   const pass = (ms: number) => {
     nowMs += ms;
-    configuration.stopWaiting(configuration.overdue(nowMs));
+    configuration.checkDeadlines(nowMs);
   };
   const arrive = (name: string) => {
     resolved.add(name);

@@ -1,10 +1,12 @@
 import t, { type Test } from 'tap';
+import { ControlPlanes } from '../../../../sidecar/discovery/control-planes.js';
 import type { ReceivedResource, RefusedResource } from '../../../../sidecar/discovery/response-entries.js';
 import { SotwClient } from '../../../../sidecar/discovery/sotw-client.js';
 import { INSECURE } from '../../../../src/access/channel-security.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../../../src/xds/resource-types.js';
 import { garbage, ScriptedAdsServer, wrapped } from '../../../support/ads-server.js';
+import { wanting } from '../../../support/wanted.js';
 
 interface Taken {
   readonly kind: ResourceKind;
@@ -18,8 +20,7 @@ async function start(t: Test) {
   const taken: Taken[] = [];
   const hook: { onTaken(kind: ResourceKind): void } = { onTaken() {} };
   const client = new SotwClient({
-    address: server.address,
-    security: INSECURE,
+    controlPlanes: new ControlPlanes([{ address: server.address, security: INSECURE }]),
     node: { id: 'sidecar-1' },
     ignoresDeletion: false,
     nowMs: () => 0,
@@ -34,7 +35,7 @@ async function start(t: Test) {
     },
   });
   t.teardown(() => client.close());
-  const want = (kind: ResourceKind, ...names: string[]) => client.subscribe(kind, new Set(names));
+  const want = wanting(client);
   want('listener', '*');
   client.start();
   return { server, client, taken, want, hook, first: await server.next('listener') };

@@ -16,7 +16,14 @@ function start(t: Test) {
     if (change.what === 'overdue') made.push(...change.routes);
   });
   t.teardown(() => reader.close());
-  return { port: port1, inForce, counts, made, reader, journal: new Journal([port1], inForce, counts.made) };
+  return {
+    port: port1,
+    inForce,
+    counts,
+    made,
+    reader,
+    journal: new Journal([port1], inForce, counts.made, () => true),
+  };
 }
 
 t.test('what is in force is made at once by whoever is about to decide, in order, and once', async (t) => {
@@ -41,7 +48,7 @@ t.test('what nobody asks for is made when it arrives', async (t) => {
 
 t.test('what has arrived and is not in force waits until it is', async (t) => {
   const { port, inForce, reader, made } = start(t);
-  const entry = (n: number): JournalEntry => ({ change: overdue(n), counts: [] });
+  const entry = (n: number): JournalEntry => ({ change: overdue(n), isReady: true, counts: [] });
   const { port1: marker, port2: seen } = new MessageChannel();
   for (const n of [1, 2]) port.postMessage(entry(n));
   marker.postMessage('sent later');

@@ -2,7 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 import fc from 'fast-check';
 import t from 'tap';
 import { translateService } from '../../../../control-plane/translate/service.js';
-import { MeshConfiguration } from '../../../../sidecar/discovery/mesh-configuration.js';
+import { type Demand, MeshConfiguration } from '../../../../sidecar/discovery/mesh-configuration.js';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
 import { ClusterRegistry } from '../../../../sidecar/upstream/cluster-registry.js';
 import { LiveCluster } from '../../../../sidecar/upstream/live-cluster.js';
@@ -34,12 +34,19 @@ class Pair {
   private readonly names = new Map<string, (found: readonly EndpointConfig[]) => void>();
   private readonly channel = new MessageChannel();
   private readonly delivered = new Map<string, Set<string>>();
+  /** Listeners that are not asked for. */
+  private readonly unwanted = new Set<string>();
 
   constructor() {
     const log = createLogger('test', 'silent');
     const inForce = new Int32Array(new SharedArrayBuffer(4));
     const [made, found] = [new MadeCounts(), new FoundCounts()];
-    this.journal = new Journal([this.channel.port1], inForce, made);
+    this.journal = new Journal(
+      [this.channel.port1],
+      inForce,
+      made,
+      () => this.configuration?.table !== undefined,
+    );
     const settings = {
       limits: DEFAULT_LIMITS,
       idleTimeoutMs: 4000,
@@ -55,7 +62,7 @@ class Pair {
       },
     };
     this.clusters = new ClusterRegistry(
-      (name) => new LiveCluster(name, ofClusters, log),
+      (name, onAwake) => new LiveCluster(name, ofClusters, log, onAwake),
       (cluster, _config, onEndpoints) => {
         this.names.set(cluster, onEndpoints);
         return { close: () => this.names.delete(cluster) };
@@ -63,18 +70,23 @@ class Pair {
     );
     this.configuration = new MeshConfiguration({
       clusters: this.clusters,
+      demand: this.demand(),
       subscribe: () => {},
       nowMs: () => this.nowMs,
       log,
     });
-    this.consumer = new JournaledConsumer(this.configuration, this.journal);
+    this.consumer = new JournaledConsumer(
+      this.configuration,
+      (name) => !this.unwanted.has(name),
+      this.journal,
+    );
     this.replica = new Replica({
       settings: { ...settings, counts: found },
       onSighting: (sighting) => judgeSighting(this.clusters, sighting),
       onRoomWanted: () => {},
     });
-    this.reader = new JournalReader({ port: this.channel.port2, inForce }, found, (change) =>
-      this.replica.make(change),
+    this.reader = new JournalReader({ port: this.channel.port2, inForce }, found, (change, isReady) =>
+      this.replica.make(change, isReady),
     );
   }
 
@@ -107,6 +119,31 @@ class Pair {
     }
   }
 
+  /** Gives a listener up, or asks for it again. */
+  toggle(listener: string): void {
+    if (this.unwanted.delete(listener)) return;
+    this.unwanted.add(listener);
+    this.configuration.forget([listener]);
+    this.journal.write({ what: 'forgotten', listeners: [listener] });
+  }
+
+  /** Answered once both services have been heard of. */
+  private demand(): Demand {
+    const heard = new Set<string>();
+    return {
+      get isAnswered() {
+        return heard.size > 1;
+      },
+      wants: (name) => !this.unwanted.has(name),
+      start() {},
+      resume() {},
+      onListener: (name) => void heard.add(name),
+      onResponse() {},
+      onTable() {},
+      tick() {},
+    };
+  }
+
   resolve(cluster: number, found: readonly EndpointConfig[]): void {
     const name = [...this.names.keys()][cluster % Math.max(1, this.names.size)];
     if (name === undefined) return;
@@ -117,10 +154,8 @@ class Pair {
   pass(ms: number): void {
     this.nowMs += ms;
     for (const clusters of [this.clusters, this.replica.clusters]) clusters.tick(this.nowMs);
-    const overdue = this.configuration.overdue(this.nowMs);
-    if (overdue.length === 0) return;
-    this.configuration.stopWaiting(overdue);
-    this.journal.write({ what: 'overdue', routes: overdue });
+    const overdue = this.configuration.checkDeadlines(this.nowMs);
+    if (overdue.length > 0) this.journal.write({ what: 'overdue', routes: overdue });
   }
 
   /** The endpoint of a number, in one thread or the other. */
@@ -167,6 +202,13 @@ const opArb = fc.oneof(
       op: fc.constantFrom('refuse', 'error', 'leave', 'reach', 'fail check', 'pass check'),
       endpoint: fc.nat(10),
       inReplica: fc.boolean(),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      op: fc.constant('toggle' as const),
+      listener: fc.constantFrom('cart.shop', 'checkout.shop'),
     }),
   },
   {
@@ -235,6 +277,9 @@ function run(pair: Pair, op: Op): void {
     case 'time':
       pair.pass(op.ms);
       return;
+    case 'toggle':
+      pair.toggle(op.listener);
+      return;
     default:
       happen(pair, op);
   }
@@ -267,6 +312,13 @@ function happen(pair: Pair, { op, endpoint: n, inReplica }: Extract<Op, { endpoi
     }
   }
 }
+
+const PLAIN = { mode: 'persistent', panicThreshold: 0, watched: false, silent: false } as const;
+const VERSION = { n: 1, endpoints: [1, 2], dns: false, weight: 1 };
+/** What every run begins with, so that there is a table. */
+const BOTH = (['cart', 'checkout'] as const).map(
+  (name): Op => ({ op: 'apply', service: { ...PLAIN, name, versions: [VERSION] } }),
+);
 
 const USERS = Array.from({ length: 20 }, (_, i) => `user-${i}`);
 
@@ -303,7 +355,7 @@ t.test(
       fc.property(fc.array(opArb, { minLength: 1, maxLength: 25 }), (ops) => {
         const pair = new Pair();
         try {
-          for (const op of ops) {
+          for (const op of [...BOTH, ...ops]) {
             run(pair, op);
             pair.reader.catchUp();
             const { clusters, configuration } = pair.replica;

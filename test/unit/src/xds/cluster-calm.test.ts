@@ -20,6 +20,7 @@ function bothWays(spec: object) {
       metadata: { name: 'checkout', namespace: 'shop' },
       spec: { port: 80, versions: [{ name: 'v1', endpoints: [{ address: '10.0.0.1:80' }] }], ...spec },
     }),
+    0xffffff,
   ) as Message;
   return { ...read(raw), panicThreshold: readPanicThreshold(raw) };
 }

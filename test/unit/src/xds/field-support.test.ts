@@ -4,7 +4,8 @@ import { decodedName, wireName } from '../../../../src/xds/unsupported.js';
 import { CARRIERS } from '../../../support/xds/carriers.js';
 import { decodedText, problemsOf } from '../../../support/xds/decoded.js';
 import { sampleOf, typeOf } from '../../../support/xds/descriptor.js';
-import { HONOURED, LIMITED, NEEDED } from '../../../support/xds/honoured-fields.js';
+import { HONOURED } from '../../../support/xds/honoured-fields.js';
+import { LIMITED, NEEDED } from '../../../support/xds/limited-fields.js';
 
 /**
  * Every field of every message that a sidecar reads (`docs/xds-fields.md`) is one of three: honoured, which shows in

@@ -1,0 +1,65 @@
+import { type MeshService, parseMeshService, type ServiceKey } from '../../src/model/mesh-service.js';
+import type { Logger } from '../../src/telemetry/logger.js';
+import type { ConfigState, ServiceRecord } from './config-state.js';
+
+/** A service as it is in force. */
+export interface ConfiguredService {
+  readonly service: MeshService;
+  readonly record: ServiceRecord;
+}
+
+/** The configuration in force at one revision. Immutable. */
+export interface Configuration {
+  readonly revision: number;
+  readonly services: ReadonlyMap<ServiceKey, ConfiguredService>;
+  readonly pinSecret: Buffer;
+}
+
+/** Makes configurations of states that were stored, by this control plane or another. */
+export class ConfigurationReader {
+  /** @param rehearse does with a service what its users will do, and throws where that cannot be done */
+  constructor(
+    private readonly rehearse: (service: MeshService) => void,
+    private readonly log: Logger,
+  ) {}
+
+  /**
+   * What is in force at a state. A stored service that this version cannot serve is left out, and the log says so.
+   *
+   * @param before what of it has been read already: records that are the same ones are not read again
+   */
+  read(state: ConfigState, before?: Configuration): Configuration {
+    const services = new Map<ServiceKey, ConfiguredService>();
+    for (const [key, record] of state.services) {
+      const known = before?.services.get(key);
+      const configured = known?.record === record ? known : this.configured(key, record);
+      if (configured !== undefined) services.set(key, configured);
+    }
+    return { revision: state.revision, services, pinSecret: state.pinSecret };
+  }
+
+  private configured(key: ServiceKey, record: ServiceRecord): ConfiguredService | undefined {
+    try {
+      const service = parseMeshService(record.document);
+      this.rehearse(service);
+      return { service, record };
+    } catch (error) {
+      this.log.error(
+        { service: key, err: error },
+        'a stored service is not valid any more and is not served',
+      );
+      return undefined;
+    }
+  }
+}
+
+/** Services that differ between two configurations, one of which may lack them. */
+export function differingKeys(before: Configuration, after: Configuration): Set<ServiceKey> {
+  // Another secret is another meaning of every pin.
+  const all = !before.pinSecret.equals(after.pinSecret);
+  const keys = new Set<ServiceKey>();
+  for (const [key, { record }] of after.services)
+    if (all || before.services.get(key)?.record !== record) keys.add(key);
+  for (const key of before.services.keys()) if (!after.services.has(key)) keys.add(key);
+  return keys;
+}

@@ -1,0 +1,60 @@
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { listen } from '../../src/lifecycle/listen.js';
+import type { SocketAddress } from '../../src/model/formats.js';
+import { CSDS_SERVICE, clientStatusMethods } from '../../src/xds/client-status-service.js';
+import { serviceDefinition } from '../../src/xds/descriptors.js';
+
+/** What a sidecar tells of itself. */
+export interface ClientStatusSource {
+  readonly id: string;
+  /** An `envoy.service.status.v3.ClientConfig`. */
+  config(): object;
+}
+
+/** Largest request taken: matchers of ids. */
+const MAX_REQUEST_BYTES = 65_536;
+
+/**
+ * The client status discovery service (CSDS) of one sidecar, for the tools that look at xDS clients (grpcdebug). In
+ * plain text, and it asks nobody who they are: as the administration, it belongs on loopback.
+ */
+export class ClientStatusServer {
+  private readonly server = new Server({
+    'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
+    'grpc.enable_channelz': 0,
+  });
+  private readonly sockets = new Set<Socket>();
+  private readonly listener: NetServer;
+
+  constructor(source: ClientStatusSource) {
+    const methods = clientStatusMethods(
+      ({ isWanted }) => (isWanted(source.id) ? [source.config()] : []),
+      (call) => {
+        call.on('error', () => {});
+        call.on('end', () => call.end());
+      },
+    );
+    this.server.addService(serviceDefinition(CSDS_SERVICE), methods);
+    const injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.listener = createServer({ noDelay: true }, (socket) => {
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+      // Whoever uses the connection learns of its end by other events.
+      socket.on('error', () => {});
+      injector.injectConnection(socket);
+    });
+  }
+
+  /** @returns the address it listens on. @throws ListenError */
+  start({ host, port }: SocketAddress): Promise<string> {
+    return listen(this.listener, 'client status (--csds)', host, port);
+  }
+
+  /** Lets go of every connection, started or not. */
+  close(): void {
+    this.listener.close();
+    this.server.forceShutdown();
+    for (const socket of this.sockets) socket.destroy();
+  }
+}

@@ -1,0 +1,23 @@
+import { DEFAULT_LIMITS } from '../../sidecar/http1/limits.js';
+import { ClusterRegistry } from '../../sidecar/upstream/cluster-registry.js';
+import { OWN_COUNTS } from '../../sidecar/upstream/counts-source.js';
+import { LiveCluster } from '../../sidecar/upstream/live-cluster.js';
+import { createLogger } from '../../src/telemetry/logger.js';
+
+/** Clusters of a sidecar with one worker, whose names resolve to nothing. */
+export function quietRegistry(nowMs: () => number): ClusterRegistry {
+  const log = createLogger('test', 'silent');
+  const settings = {
+    limits: DEFAULT_LIMITS,
+    idleTimeoutMs: 4000,
+    connectFailuresToEject: 3,
+    nowMs,
+    counts: OWN_COUNTS,
+    onCondition() {},
+    askForRoom: undefined,
+  };
+  return new ClusterRegistry(
+    (name, onAwake) => new LiveCluster(name, settings, log, onAwake),
+    () => ({ close() {} }),
+  );
+}

@@ -1,0 +1,322 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { AdsFigures } from '../../../../control-plane/ads/ads-figures.js';
+import type { AdsCall, AdsSource } from '../../../../control-plane/ads/ads-stream.js';
+import { DeltaRequests } from '../../../../control-plane/ads/delta-request.js';
+import { DeltaStream } from '../../../../control-plane/ads/delta-stream.js';
+import { NameSets } from '../../../../control-plane/ads/name-set.js';
+import { Nonces } from '../../../../control-plane/ads/responses.js';
+import { SharedAnswers } from '../../../../control-plane/ads/shared-answers.js';
+import { ChangeLog } from '../../../../control-plane/snapshot/change-log.js';
+import { Snapshot } from '../../../../control-plane/snapshot/snapshot.js';
+import { parseMeshService, type ServiceKey, serviceKey } from '../../../../src/model/mesh-service.js';
+import { codec } from '../../../../src/xds/descriptors.js';
+import {
+  kindOfTypeUrl,
+  PUSH_ORDER,
+  type ResourceKind,
+  TYPE_URL,
+} from '../../../../src/xds/resource-types.js';
+import { meshService } from '../../../support/shop.js';
+
+const context = { pinSecret: Buffer.alloc(32), incarnation: () => '' };
+const REQUEST = codec('envoy.service.discovery.v3.DeltaDiscoveryRequest');
+const RESPONSE = codec('envoy.service.discovery.v3.DeltaDiscoveryResponse');
+
+interface Response {
+  readonly typeUrl: string;
+  readonly nonce: string;
+  readonly resources: readonly { readonly name: string; readonly version: string }[];
+  readonly removedResources: readonly string[];
+}
+
+/** What streams read from, moved by documents. */
+class Server {
+  readonly snapshot = new Snapshot();
+  readonly changes = new ChangeLog();
+  readonly requests = new DeltaRequests();
+  readonly source: AdsSource = {
+    snapshot: this.snapshot,
+    changes: this.changes,
+    figures: new AdsFigures(),
+    nonces: new Nonces(),
+    names: new NameSets(),
+    answers: new SharedAnswers(),
+    nowMs: () => 0,
+  };
+
+  apply(...documents: readonly object[]): void {
+    const services = documents.map(parseMeshService);
+    this.move(new Map(services.map((service) => [serviceKey(service), service])));
+  }
+
+  delete(key: ServiceKey): void {
+    this.move(new Map([[key, undefined]]));
+  }
+
+  private move(changed: Parameters<Snapshot['update']>[1]): void {
+    const from = this.snapshot.sequence;
+    this.changes.add(from, this.snapshot.update(from + 1, changed, context, 0), () => 0);
+  }
+}
+
+/** A client with a stream whose transport takes something when the test says so. */
+class Client {
+  /** Handed to the transport, oldest first. */
+  readonly handed: Buffer[] = [];
+  readonly nonces: string[] = [];
+  readonly held: Record<ResourceKind, Map<string, string>> = {
+    listener: new Map(),
+    route: new Map(),
+    cluster: new Map(),
+    endpoint: new Map(),
+  };
+  readonly wanted: Record<ResourceKind, Set<string>> = {
+    listener: new Set(),
+    route: new Set(),
+    cluster: new Set(),
+    endpoint: new Set(),
+  };
+  readonly stream: DeltaStream;
+  private readonly taken: (() => void)[] = [];
+  /** Requests that wait because the stream does not read. */
+  private readonly unread: Buffer[] = [];
+  private paused = false;
+
+  constructor(
+    private readonly server: Server,
+    private readonly namespace = 'shop',
+  ) {
+    const call = {
+      writableEnded: false,
+      destroyed: false,
+      pause: () => {
+        this.paused = true;
+      },
+      resume: () => {
+        this.paused = false;
+      },
+      write: (bytes: Buffer, taken: () => void) => {
+        this.handed.push(bytes);
+        this.taken.push(taken);
+      },
+    };
+    this.stream = new DeltaStream(call as unknown as AdsCall, server.source);
+  }
+
+  ask(kind: ResourceKind, subscribe: readonly string[], unsubscribe: readonly string[] = []): void {
+    for (const name of subscribe) this.wanted[kind].add(name);
+    for (const name of unsubscribe) this.wanted[kind].delete(name);
+    for (const name of unsubscribe) if (!this.covers(kind, name)) this.held[kind].delete(name);
+    this.say({
+      typeUrl: TYPE_URL[kind],
+      resourceNamesSubscribe: subscribe,
+      resourceNamesUnsubscribe: unsubscribe,
+    });
+  }
+
+  say(fields: object): void {
+    const node = { metadata: { fields: { namespace: { stringValue: this.namespace } } } };
+    this.unread.push(REQUEST.encode({ node, ...fields }));
+    this.read();
+  }
+
+  /** The transport takes the oldest response, and the client takes it in and acknowledges it. */
+  take(): Response | undefined {
+    const taken = this.taken.shift();
+    if (taken === undefined) return undefined;
+    const response = RESPONSE.decode(this.handed.at(-1) as Buffer) as unknown as Response;
+    const kind = kindOfTypeUrl(response.typeUrl) as ResourceKind;
+    if (this.nonces.includes(response.nonce)) throw new Error(`the nonce ${response.nonce} is there twice`);
+    this.nonces.push(response.nonce);
+    for (const { name, version } of response.resources)
+      if (this.covers(kind, name)) this.held[kind].set(name, version);
+    for (const name of response.removedResources) this.held[kind].delete(name);
+    taken();
+    this.say({ typeUrl: response.typeUrl, responseNonce: response.nonce });
+    return response;
+  }
+
+  takeAll(): void {
+    while (this.take() !== undefined);
+  }
+
+  covers(kind: ResourceKind, name: string): boolean {
+    return this.wanted[kind].has('*') || this.wanted[kind].has(name);
+  }
+
+  /** What it should hold of what there is now. */
+  readonly due = (kind: ResourceKind): Map<string, string> => {
+    const { snapshot } = this.server;
+    const everything = this.wanted[kind].has('*') ? snapshot.list(kind, this.namespace) : [];
+    const named = [...this.wanted[kind]].flatMap((name) => snapshot.get(kind, name, this.namespace) ?? []);
+    return new Map([...everything, ...named].map(({ name, version }) => [name, version]));
+  };
+
+  private read(): void {
+    while (!this.paused) {
+      const bytes = this.unread.shift();
+      if (bytes === undefined) return;
+      this.stream.receive(this.server.requests.read(bytes));
+    }
+  }
+}
+
+/** It has been told of everything, and holds what it wants of that. */
+function holdsWhatIsDue({ stream, held, due }: Client, server: Server): boolean {
+  const inSync = PUSH_ORDER.every(
+    (kind) => JSON.stringify(sorted(held[kind])) === JSON.stringify(sorted(due(kind))),
+  );
+  return inSync && stream.settled(server.snapshot.revision);
+}
+
+const sorted = (map: ReadonlyMap<string, string>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+
+t.test('clients that ask the same are sent the same bytes, the nonce included', async (t) => {
+  const server = new Server();
+  server.apply(meshService('cart.shop'), meshService('pay.shop'));
+  const [one, other] = [new Client(server), new Client(server)];
+  for (const client of [one, other]) {
+    client.ask('route', ['shop/cart', 'shop/pay']);
+    client.takeAll();
+    client.ask('cluster', ['*']);
+    client.takeAll();
+  }
+  server.apply(meshService('cart.shop', { v1: 1 }, { loadBalancer: 'maglev', hosts: ['cart.test'] }));
+  for (const client of [one, other]) client.stream.push();
+  for (const client of [one, other]) client.takeAll();
+  t.equal(one.handed.length, 4);
+  one.handed.forEach((bytes, i) => {
+    t.equal(bytes, other.handed[i], `response ${i} is one object`);
+  });
+});
+
+t.test('what differs by caller is not shared', async (t) => {
+  const server = new Server();
+  server.apply(meshService('cart.shop'));
+  const [own, foreign] = [new Client(server), new Client(server, 'other')];
+  for (const client of [own, foreign]) client.ask('route', ['shop/cart']);
+  t.not(own.handed[0], foreign.handed[0]);
+  const domains = (client: Client) => (client.handed[0] as Buffer).includes('cart:8080');
+  t.ok(domains(own));
+  t.notOk(domains(foreign));
+  const subset = new Client(server);
+  server.apply(meshService('pay.shop'));
+  subset.ask('route', ['shop/cart', 'shop/pay']);
+  t.not(subset.handed[0], own.handed[0]);
+});
+
+t.test('the transport is handed one response at a time, however much a client asks for', async (t) => {
+  const server = new Server();
+  const large = { description: 'x'.repeat(4000) };
+  const headers = { request: { set: Object.fromEntries([['x-large', large.description]]) } };
+  const services = Array.from({ length: 200 }, (_, i) =>
+    meshService(
+      `service-${i}.shop`,
+      { v1: 1 },
+      {
+        routes: [{ name: 'default', headers, split: [{ version: 'v1', weight: 1 }] }],
+      },
+    ),
+  );
+  server.apply(...services);
+  const client = new Client(server);
+  client.ask('route', ['*']);
+  for (let i = 0; i < 100; i++) client.ask('route', ['*']);
+  t.equal(client.handed.length, 1);
+  t.ok((client.handed[0] as Buffer).length < 300 * 1024, `${client.handed[0]?.length} bytes`);
+  for (let i = 0; i < 50; i++) {
+    server.apply(meshService('service-0.shop', { v1: 1 }, { hosts: [`h${i}.test`] }));
+    client.stream.push();
+  }
+  t.equal(client.handed.length, 1, 'changes add nothing to that');
+  client.take();
+  t.equal(client.handed.length, 2, 'the next one follows when it has been taken');
+  client.takeAll();
+  t.same(sorted(client.held.route), sorted(client.due('route')));
+});
+
+t.test('an acknowledgement is answered with nothing, not even with what has changed', async (t) => {
+  const server = new Server();
+  server.apply(meshService('cart.shop'));
+  const client = new Client(server);
+  client.ask('route', ['shop/cart']);
+  server.apply(meshService('cart.shop', { v1: 1 }, { hosts: ['cart.test'] }));
+  client.stream.push();
+  const [first] = client.handed;
+  t.ok(first);
+  client.take();
+  t.equal(client.handed.length, 2, 'the push that was missed, once the transport has taken the answer');
+  client.takeAll();
+  server.apply(meshService('cart.shop', { v1: 1 }, { hosts: ['other.test'] }));
+  client.say({ typeUrl: TYPE_URL.route, responseNonce: client.nonces.at(-1) });
+  t.equal(client.handed.length, 2, 'the next round of pushes brings it');
+  client.stream.push();
+  t.equal(client.handed.length, 3);
+});
+
+t.test('whatever clients ask and whenever they read, in the end each holds what there is', async () => {
+  const services = ['a.shop', 'b.shop', 'c.other'];
+  const names: Record<ResourceKind, readonly string[]> = {
+    listener: ['*', 'a.shop', 'a', 'b.shop:8080', 'c', 'x.test', 'nosuch'],
+    route: ['*', 'shop/a', 'shop/b', 'other/c', 'outbound', 'nosuch'],
+    cluster: ['*', 'shop/a/v1', 'shop/a/v2', 'shop/b/v1', 'nosuch'],
+    endpoint: ['*', 'shop/a/v1', 'shop/b/v2', 'other/c/v1', 'nosuch'],
+  };
+  // Names that no wildcard covers stay wanted once they are.
+  const aliases = ['a', 'b.shop:8080', 'c', 'x.test', 'outbound'];
+  const spec = fc.record(
+    { hosts: fc.subarray(['x.test', 'y.test']), loadBalancer: fc.constantFrom('maglev', 'round-robin') },
+    { requiredKeys: [] },
+  );
+  const split = fc.constantFrom({ v1: 1 }, { v1: 9, v2: 1 }, { v2: 1 });
+  const apply = fc.record({ apply: fc.constantFrom(...services.slice(1)), split, spec: fc.constant({}) });
+  const applyFirst = fc.record({ apply: fc.constant('a.shop'), split, spec });
+  const remove = fc.record({ remove: fc.constantFrom('shop/a', 'shop/b', 'other/c') });
+  const who = fc.nat(2);
+  const ask = fc.constantFrom(...PUSH_ORDER).chain((kind) =>
+    fc.record({
+      ask: fc.constant(kind),
+      who,
+      sub: fc.subarray([...names[kind]]),
+      unsub: fc.subarray(names[kind].filter((name) => !aliases.includes(name))),
+    }),
+  );
+  const step = fc.oneof(apply, applyFirst, remove, ask, fc.record({ push: who }), fc.record({ take: who }));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const server = new Server();
+      // Two that are in the same position at times, and one of another namespace.
+      const clients = [new Client(server), new Client(server), new Client(server, 'other')] as const;
+      const clientOf = (n: number) => clients[n] as Client;
+      for (const s of steps) {
+        if ('apply' in s) server.apply(meshService(s.apply, s.split, s.spec));
+        else if ('remove' in s) server.delete(s.remove as ServiceKey);
+        else if ('ask' in s) clientOf(s.who).ask(s.ask, s.sub, s.unsub);
+        else if ('push' in s) clientOf(s.push).stream.push();
+        else clientOf(s.take).take();
+      }
+      for (const client of clients) {
+        client.takeAll();
+        client.stream.push();
+        client.takeAll();
+      }
+      // From here on all are at the same place in the log, where what one is sent may be another's.
+      for (const order of [clients, [...clients].reverse()]) {
+        if (!clients.every((client) => holdsWhatIsDue(client, server))) return false;
+        server.apply(...services.map((name) => meshService(name, { v1: 1, v2: order.length })));
+        server.apply(meshService('b.shop', { v1: 1 }, order === clients ? { hosts: ['z.test'] } : {}));
+        for (const client of order) client.stream.push();
+        for (const client of order) {
+          client.takeAll();
+          // In the same words as in the round before, and meaning what there is now.
+          for (const kind of PUSH_ORDER) client.ask(kind, [...client.wanted[kind]]);
+          client.takeAll();
+        }
+      }
+      if (!clients.every((client) => holdsWhatIsDue(client, server))) return false;
+      return true;
+    }),
+    { numRuns: 300 },
+  );
+});
