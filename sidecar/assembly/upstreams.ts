@@ -40,7 +40,7 @@ export function assembleUpstreams({ options, settings, counts, others, log }: Up
   const follow: FollowNames = (cluster, config, onEndpoints) =>
     new DnsRefresher(cluster, config, resolve, onEndpoints, log);
   const clusters = new ClusterRegistry(
-    (name) => new LiveCluster(name, ofClusters, log),
+    (name, onAwake) => new LiveCluster(name, ofClusters, log, onAwake),
     others?.follow(follow) ?? follow,
   );
   return { clusters, prober, checker: new HealthChecker(probeHealth) };
