@@ -31,6 +31,8 @@ export interface EndpointCounts extends AnswerCounts {
   giveBackConnection(): void;
   /** Connections refused since the last that was made. */
   readonly refusals: number;
+  /** How often a connection was made after others were refused. */
+  readonly recoveries: number;
   refused(): void;
   connected(): void;
 }
@@ -41,6 +43,7 @@ export class OwnEndpointCounts implements EndpointCounts {
   connections = 0;
   isUsed = false;
   refusals = 0;
+  recoveries = 0;
   errorsInARow = 0;
   successes = 0;
   errors = 0;
@@ -74,7 +77,9 @@ export class OwnEndpointCounts implements EndpointCounts {
   }
 
   connected(): void {
+    if (this.refusals === 0) return;
     this.refusals = 0;
+    this.recoveries++;
   }
 
   succeeded(): void {
@@ -104,6 +109,7 @@ const REFUSALS = 3;
 const IN_A_ROW = 4;
 const SUCCESSES = 5;
 const ERRORS = 6;
+const RECOVERIES = 7;
 
 /** The same in memory that all workers share. */
 export class SharedEndpointCounts implements EndpointCounts {
@@ -129,6 +135,10 @@ export class SharedEndpointCounts implements EndpointCounts {
 
   get refusals(): number {
     return Atomics.load(this.cells, this.at + REFUSALS);
+  }
+
+  get recoveries(): number {
+    return Atomics.load(this.cells, this.at + RECOVERIES);
   }
 
   get errorsInARow(): number {
@@ -168,7 +178,9 @@ export class SharedEndpointCounts implements EndpointCounts {
   }
 
   connected(): void {
-    clearCell(this.cells, this.at + REFUSALS);
+    if (this.refusals === 0) return;
+    Atomics.store(this.cells, this.at + REFUSALS, 0);
+    Atomics.add(this.cells, this.at + RECOVERIES, 1);
   }
 
   succeeded(): void {

@@ -106,7 +106,8 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
   isUnreachable = false;
   /** Last in, first out: the most recently used connection is the least likely to have been closed. */
   private readonly idle: UpstreamConnection[] = [];
-  private readonly connections = new Set<UpstreamConnection>();
+  /** Each with how many recoveries there had been when it was begun. */
+  private readonly connections = new Map<UpstreamConnection, number>();
   private retired = false;
   /** 0: it has not said that it is about to stop, or that was a while ago. */
   private leavingUntilMs = 0;
@@ -279,7 +280,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
 
   /** From now on connections are made in another way: those there are finish their exchanges. */
   renew(): void {
-    for (const connection of this.connections) connection.expiresAtMs = 0;
+    for (const connection of this.connections.keys()) connection.expiresAtMs = 0;
     for (const connection of this.idle.splice(0)) connection.destroy();
   }
 
@@ -294,8 +295,11 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     this.reached();
   }
 
-  onConnectFailed(_connection: UpstreamConnection, _reason: string): void {
+  onConnectFailed(connection: UpstreamConnection, _reason: string): void {
     this.counters.connectFailures++;
+    const { recoveries } = this.counts;
+    // Begun before another got through, and heard of after: what it says is over.
+    if ((this.connections.get(connection) ?? recoveries) !== recoveries) return;
     this.counts.refused();
     if (!this.isUnreachable && this.isRefusing) this.owner.onUnreachable(this);
   }
@@ -349,7 +353,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     const connection = new UpstreamConnection(dial(this), this, this.settings.limits);
     const ageMs = this.settings.limits.maxUpstreamAgeMs * (1 - AGE_JITTER * Math.random());
     connection.expiresAtMs = this.settings.nowMs() + ageMs;
-    this.connections.add(connection);
+    this.connections.set(connection, this.counts.recoveries);
     return connection;
   }
 

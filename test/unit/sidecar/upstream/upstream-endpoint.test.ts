@@ -123,6 +123,19 @@ t.test('a pooled connection is beyond the limits on connections', async (t) => {
   t.equal(made.endpoint.counters.connects, 1);
 });
 
+t.test('a refusal that is heard of after somebody got through says nothing any more', async (t) => {
+  const { endpoint } = await fixture(t);
+  const late = [1, 2, 3].map(() => new Request(endpoint).got as UpstreamConnection);
+  for (let n = 0; n < 2; n++) endpoint.onConnectFailed(undefined as unknown as UpstreamConnection, 'refused');
+  await new Request(endpoint).run();
+  for (const connection of late) endpoint.onConnectFailed(connection, 'refused, long ago');
+  t.notOk(endpoint.isRefusing);
+  t.equal(endpoint.counters.connectFailures, 5, 'they are counted all the same');
+  for (let n = 0; n < 3; n++) endpoint.onConnectFailed(undefined as unknown as UpstreamConnection, 'refused');
+  t.ok(endpoint.isRefusing);
+  for (const connection of late) connection.destroy();
+});
+
 t.test('a connection that is too old serves no further request', async (t) => {
   const made = await fixture(t);
   await new Request(made.endpoint).run();
