@@ -215,6 +215,8 @@ export abstract class AdsStream {
   private onTaken(): void {
     this.unsent.shift();
     this.movedAtMs = this.source.nowMs();
+    // A write after the end would destroy the call before its status is sent, and the client would wait for ever.
+    if (this.isOver) this.unsent.length = 0;
     const [next] = this.unsent;
     if (next === undefined) this.push();
     else this.handOver(next);

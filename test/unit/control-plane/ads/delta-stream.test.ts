@@ -100,6 +100,9 @@ class Client {
         this.handed.push(bytes);
         this.taken.push(taken);
       },
+      end: () => {
+        call.writableEnded = true;
+      },
     };
     this.stream = new DeltaStream(call as unknown as AdsCall, server.source);
   }
@@ -234,6 +237,20 @@ t.test('the transport is handed one response at a time, however much a client as
   t.equal(client.handed.length, 2, 'the next one follows when it has been taken');
   client.takeAll();
   t.same(sorted(client.held.route), sorted(client.due('route')));
+});
+
+t.test('what ends in the middle of a push is handed nothing more: the status comes next', async (t) => {
+  const server = new Server();
+  server.apply(meshService('cart.shop', { v1: 1 }));
+  const client = new Client(server);
+  for (const kind of PUSH_ORDER) client.ask(kind, ['*']);
+  client.takeAll();
+  server.apply(meshService('cart.shop', { v2: 1 }));
+  client.stream.push();
+  const handed = client.handed.length;
+  client.stream.end();
+  client.take();
+  t.equal(client.handed.length, handed);
 });
 
 t.test('an acknowledgement is answered with nothing, not even with what has changed', async (t) => {
