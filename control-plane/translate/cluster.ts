@@ -2,9 +2,9 @@ import { proportionalRingSize } from '../../src/hashing/ring.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
 import type { VersionSpec } from '../../src/model/schema.js';
 import type { LoadBalancerKind } from '../../src/xds/cluster.js';
+import { OUR_CLUSTER_METADATA } from '../../src/xds/cluster-metadata.js';
 import { packAny } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
-import { CLUSTER_METADATA_KEY } from '../../src/xds/load-balancer.js';
 import { translateCalm } from './calm.js';
 import { socketAddress } from './endpoint.js';
 import { markOf } from './mark.js';
@@ -32,9 +32,7 @@ export function translateCluster(
     ...translateCalm(service, mark),
     ...translateTls(service.spec.tls),
     connectTimeout: toDuration(service.spec.timeouts?.connect ?? CONNECT_TIMEOUT_MS),
-    metadata: {
-      filterMetadata: { [CLUSTER_METADATA_KEY]: { fields: { proportionalRing: { boolValue: true } } } },
-    },
+    metadata: OUR_CLUSTER_METADATA,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { CellRange } from '../shared-memory/cells.js';
 import { OwnPlaces, type Places, SharedPlaces } from './places.js';
+import { RetryReserve } from './retry-reserve.js';
 
 /** What a cluster's endpoints have in hand together, in all workers of the sidecar. */
 export interface ClusterCounts {
@@ -11,6 +12,7 @@ export interface ClusterCounts {
   readonly pending: Places;
   /** Requests whose last attempt was a retry and is not answered yet. */
   readonly retries: Places;
+  readonly retryReserve: RetryReserve;
   /** Copies of requests under way. */
   readonly copies: Places;
   /** Something has been sent there. */
@@ -23,6 +25,7 @@ export class OwnClusterCounts implements ClusterCounts {
   readonly connections = new OwnPlaces();
   readonly pending = new OwnPlaces();
   readonly retries = new OwnPlaces();
+  readonly retryReserve = new RetryReserve({ cells: new Int32Array(1), at: 0 });
   readonly copies = new OwnPlaces();
   isUsed = false;
 
@@ -32,12 +35,14 @@ export class OwnClusterCounts implements ClusterCounts {
 }
 
 const USED = 5;
+const RESERVE = 6;
 
 export class SharedClusterCounts implements ClusterCounts {
   readonly requests: Places;
   readonly connections: Places;
   readonly pending: Places;
   readonly retries: Places;
+  readonly retryReserve: RetryReserve;
   readonly copies: Places;
 
   constructor(private readonly range: CellRange) {
@@ -47,6 +52,7 @@ export class SharedClusterCounts implements ClusterCounts {
     this.pending = placesAt(2);
     this.retries = placesAt(3);
     this.copies = placesAt(4);
+    this.retryReserve = new RetryReserve({ cells: range.cells, at: range.at + RESERVE });
   }
 
   get isUsed(): boolean {

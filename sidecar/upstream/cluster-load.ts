@@ -11,6 +11,7 @@ export const UNLIMITED: LimitsConfig = {
   retries: NONE,
   retryBudgetPercent: 20,
   retryBudgetMinimum: 3,
+  retryReservePerSecond: 0,
   perEndpointConnections: NONE,
   perEndpointRequests: NONE,
 };
@@ -57,11 +58,13 @@ export class ClusterLoad {
   /**
    * @param closeOneIdle closes a connection of the cluster that nobody uses; false: this thread has none
    * @param onFirstUse this thread sends something there for the first time
+   * @param nowMs one clock for all threads
    */
   constructor(
     private readonly counts: ClusterCounts = new OwnClusterCounts(),
     private readonly closeOneIdle: () => boolean = () => false,
     private readonly onFirstUse: () => void = () => {},
+    private readonly nowMs: () => number = () => 0,
   ) {}
 
   /** Attempts in flight. */
@@ -146,14 +149,22 @@ export class ClusterLoad {
   }
 
   /**
-   * Takes a retry out of the budget: a share of the requests in flight, and always a few. Given back with
-   * {@link endRetry} when it has been answered.
+   * Takes a retry out of the budget: a share of the requests in flight, always a few, and what is in reserve. Given
+   * back with {@link endRetry} when it has been answered.
    */
   startRetry(): boolean {
     const { retries, retryBudgetPercent, retryBudgetMinimum } = this.limits;
     const budget = Math.max(retryBudgetMinimum, Math.floor((this.requests * retryBudgetPercent) / 100));
-    if (this.counts.retries.take(Math.min(retries, budget))) return true;
+    if (this.counts.retries.take(Math.min(retries, budget)) || this.takeFromReserve()) return true;
     this.retriesRefused++;
+    return false;
+  }
+
+  private takeFromReserve(): boolean {
+    const { retries, retryReservePerSecond } = this.limits;
+    if (!this.counts.retries.take(retries)) return false;
+    if (this.counts.retryReserve.take(retryReservePerSecond, this.nowMs())) return true;
+    this.counts.retries.giveBack();
     return false;
   }
 

@@ -76,6 +76,7 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
       counts,
       () => this.closeOneIdle(),
       () => this.onFirstUse(),
+      settings.nowMs,
     );
     this.endpoints = EndpointSet.of([], this.loadBalancer, () => UNUSABLE);
     this.unusableSinceMs = settings.nowMs();

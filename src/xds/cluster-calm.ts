@@ -1,4 +1,5 @@
 import { isTargetPath } from '../http/guarded-headers.js';
+import { hasPromise } from './cluster-metadata.js';
 import type { Message } from './descriptors.js';
 import {
   message,
@@ -63,6 +64,8 @@ export interface LimitsConfig {
   readonly retryBudgetPercent: number;
   /** Retries always allowed at once. */
   readonly retryBudgetMinimum: number;
+  /** Retries a second that are allowed beyond these (`RetryReserve`); 0 from other control planes. */
+  readonly retryReservePerSecond: number;
   /** The same bounds for each endpoint on its own. */
   readonly perEndpointConnections: number;
   readonly perEndpointRequests: number;
@@ -179,7 +182,7 @@ export function readLimits(raw: Message, problems: Problems): LimitsConfig {
     connections: bound(all, 'maxConnections', DEFAULT_LIMIT),
     pending: bound(all, 'maxPendingRequests', DEFAULT_LIMIT),
     requests: bound(all, 'maxRequests', DEFAULT_LIMIT),
-    ...readRetryLimits(all, problems),
+    ...readRetryLimits(all, hasPromise(raw, 'retryReserve'), problems),
     perEndpointConnections: bound(each, 'maxConnections', UNBOUNDED_FROM),
     perEndpointRequests: bound(each, 'maxRequests', UNBOUNDED_FROM),
   };
@@ -197,20 +200,28 @@ function thresholdsOf(raw: unknown, path: string, problems: Problems): Message {
 /** As with Envoy: a budget takes the place of the number. */
 function readRetryLimits(
   thresholds: Message,
+  hasReserve: boolean,
   problems: Problems,
-): Pick<LimitsConfig, 'retries' | 'retryBudgetPercent' | 'retryBudgetMinimum'> {
+): Pick<LimitsConfig, 'retries' | 'retryBudgetPercent' | 'retryBudgetMinimum' | 'retryReservePerSecond'> {
   const told = wrapped(thresholds.maxRetries);
   const budget = message(thresholds.retryBudget);
   if (budget === undefined) {
     const retries = told ?? DEFAULT_RETRIES;
-    return { retries, retryBudgetPercent: DEFAULT_RETRY_BUDGET.percent, retryBudgetMinimum: retries };
+    return {
+      retries,
+      retryBudgetPercent: DEFAULT_RETRY_BUDGET.percent,
+      retryBudgetMinimum: retries,
+      retryReservePerSecond: 0,
+    };
   }
   const path = `${BREAKERS}.thresholds.retry_budget`;
   refuseUnsupported(`${THRESHOLDS_TYPE}.RetryBudget`, budget, path, problems);
+  const minimum = wrapped(budget.minRetryConcurrency) ?? DEFAULT_RETRY_BUDGET.minimum;
   return {
     retries: told ?? Number.POSITIVE_INFINITY,
     retryBudgetPercent: percentage(budget.budgetPercent) ?? DEFAULT_RETRY_BUDGET.percent,
-    retryBudgetMinimum: wrapped(budget.minRetryConcurrency) ?? DEFAULT_RETRY_BUDGET.minimum,
+    retryBudgetMinimum: minimum,
+    retryReservePerSecond: hasReserve ? minimum : 0,
   };
 }
 

@@ -2,12 +2,10 @@ import { DEFAULT_MAGLEV_TABLE_SIZE } from '../hashing/maglev.js';
 import { DEFAULT_RING_SIZE, type RingSize } from '../hashing/ring.js';
 import type { HashingConfig, LoadBalancerConfig, LoadBalancerKind } from './cluster.js';
 import { readSlowStart } from './cluster-calm.js';
+import { hasPromise } from './cluster-metadata.js';
 import { type Message, unpackAny } from './descriptors.js';
 import { message, messages, type Problems, text, wrapped } from './fields.js';
 import { refuseUnsupported } from './unsupported.js';
-
-/** Key of our own entry in a cluster's metadata. */
-export const CLUSTER_METADATA_KEY = 'roost';
 
 const LB_PACKAGE = 'envoy.extensions.load_balancing_policies';
 /** `lb_policy`, and the type of its settings, which is also their field's name. */
@@ -91,11 +89,9 @@ function loadBalancer(
 ): LoadBalancerConfig {
   checkChoices(config, path, problems);
   const size = readRingSize(config, path, problems);
-  const ours = message(message(message(raw.metadata)?.filterMetadata)?.[CLUSTER_METADATA_KEY]);
-  const proportional = message(message(ours?.fields)?.proportionalRing)?.boolValue === true;
   return {
     kind,
-    ringSize: proportional ? 'proportional' : size,
+    ringSize: hasPromise(raw, 'proportionalRing') ? 'proportional' : size,
     tableSize: readTableSize(config, path, problems),
     slowStartMs: readSlowStart(config, path, problems),
     ...hashingConfig(raw, config, problems),

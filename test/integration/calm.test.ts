@@ -213,6 +213,21 @@ t.test('a retry that the budget does not allow is not made', async (t) => {
   t.equal((await service.status()).retriesRefused, 2);
 });
 
+t.test(
+  'an endpoint that dies with many requests in its hands: all of them are answered elsewhere',
+  async (t) => {
+    const split = [{ version: 'v1', weight: 1 }];
+    const routes = [{ name: 'default', split, retries: { attempts: 1, on: ['reset'] } }];
+    const service = await Service.start(t, 2, { routes, loadBalancer: 'round-robin' });
+    service.statuses.set('b0', 0);
+    const calls = Array.from({ length: 60 }, () => service.calls(1));
+    await eventually('half of them are held', async () => service.held.length === 30);
+    for (const { socket } of service.held.splice(0)) socket?.destroy();
+    t.strictSame(new Set((await Promise.all(calls)).flat()), new Set(['200 b1']));
+    t.equal((await service.status()).retriesRefused, 0);
+  },
+);
+
 t.test('active checks take an endpoint out before anybody meets it, and put it back', async (t) => {
   const health = { path: '/healthz', interval: '50ms', unhealthyThreshold: 2, healthyThreshold: 2 };
   const service = await Service.start(t, 2, { health });

@@ -144,12 +144,12 @@ t.test(
   },
 );
 
-t.test('the retry budget is one for all workers', LINUX_ONLY, async (t) => {
+t.test('the bound on retries is one for all workers', LINUX_ONLY, async (t) => {
   const backend = await Watchful.start(t, 20);
   backend.status = 503;
   const retries = { attempts: 1, on: ['503'] };
   const routes = [{ name: 'default', split: [{ version: 'v1', weight: 1 }], retries }];
-  const limits = { retryBudget: { percent: 0, minimum: 2 } };
+  const limits = { retries: 2 };
   const host = await serve([backend, await Watchful.start(t, 20)], { routes, limits });
   let most = 0;
   let watching = true;

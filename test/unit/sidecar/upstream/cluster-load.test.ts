@@ -37,6 +37,26 @@ t.test('retries: a fixed bound holds whatever the budget allows', async (t) => {
   t.strictSame([load.startRetry(), load.startRetry()], [true, false]);
 });
 
+t.test('retries: what is in reserve comes on top, within a fixed bound', async (t) => {
+  let now = 0;
+  const load = new ClusterLoad(undefined, undefined, undefined, () => now);
+  const most = () => {
+    let allowed = 0;
+    while (load.startRetry()) allowed++;
+    for (let i = 0; i < allowed; i++) load.endRetry();
+    return allowed;
+  };
+  load.limits = { ...UNLIMITED, retryReservePerSecond: 3 };
+  t.strictSame([most(), most()], [33, 3], 'ten seconds of it at once, and then no more');
+  now += 2000;
+  t.strictSame([most(), most()], [9, 3], 'three for each second');
+  now += 1e9;
+  t.equal(most(), 33, 'no more than that is kept');
+  load.limits = { ...load.limits, retries: 5 };
+  now += 10_000;
+  t.equal(most(), 5);
+});
+
 t.test('an idle connection makes room for a new one; without one there is none', async (t) => {
   let idle = 1;
   const load: ClusterLoad = new ClusterLoad(undefined, () => {

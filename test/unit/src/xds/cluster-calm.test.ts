@@ -8,6 +8,7 @@ import {
   readPanicThreshold,
   readSlowStart,
 } from '../../../../src/xds/cluster-calm.js';
+import { OUR_CLUSTER_METADATA } from '../../../../src/xds/cluster-metadata.js';
 import type { Message } from '../../../../src/xds/descriptors.js';
 import { Problems } from '../../../../src/xds/fields.js';
 
@@ -22,7 +23,7 @@ function bothWays(spec: object) {
     }),
     0xffffff,
   ) as Message;
-  return { ...read(raw), panicThreshold: readPanicThreshold(raw) };
+  return { ...read({ ...raw, metadata: OUR_CLUSTER_METADATA }), panicThreshold: readPanicThreshold(raw) };
 }
 
 function read(raw: Message) {
@@ -49,6 +50,7 @@ t.test(
         retries: Number.POSITIVE_INFINITY,
         retryBudgetPercent: 20,
         retryBudgetMinimum: 3,
+        retryReservePerSecond: 3,
         perEndpointConnections: Number.POSITIVE_INFINITY,
         perEndpointRequests: Number.POSITIVE_INFINITY,
       },
@@ -95,7 +97,11 @@ t.test('the higher panic threshold counts', async (t) => {
 });
 
 t.test('a bound on retries without a budget is the whole rule, as with Envoy', async (t) => {
-  t.match(bothWays({ limits: { retries: 10 } }).limits, { retries: 10, retryBudgetMinimum: 10 });
+  t.match(bothWays({ limits: { retries: 10 } }).limits, {
+    retries: 10,
+    retryBudgetMinimum: 10,
+    retryReservePerSecond: 0,
+  });
   t.match(bothWays({ limits: { retries: 10, retryBudget: { percent: 5 } } }).limits, {
     retries: 10,
     retryBudgetPercent: 5,
@@ -124,6 +130,7 @@ t.test('another control plane’s clusters: Envoy’s defaults', async (t) => {
     requests: 1024,
     retries: 3,
     retryBudgetMinimum: 3,
+    retryReservePerSecond: 0,
     perEndpointConnections: Number.POSITIVE_INFINITY,
   });
   t.equal(readSlowStart({}, '', new Problems()), 0);
