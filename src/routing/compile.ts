@@ -36,12 +36,12 @@ export function compileVirtualHost(config: VirtualHostConfig, options: CompileOp
   };
   const affinityOf = affinityOnce((route) => compileAffinity(route, config.policy, service, options));
   const splitOf = splitOnce(releaseOf);
-  const routes = config.routes.map((route) => ({
-    ...compileRoute(route, config, releaseOf, options),
-    split: splitOf(route.split),
+  const routes = config.routes.map((route) => {
+    const split = splitOf(route.split);
     // A redirected request goes nowhere that could be remembered.
-    affinity: route.redirect ? undefined : affinityOf(route, config.policy),
-  }));
+    const affinity = route.redirect ? undefined : affinityOf(route, config.policy);
+    return compileRoute(route, { split, affinity }, config, releaseOf, options);
+  });
   return {
     name: config.name,
     service: { ...service, releases: [...releases.values()] },
@@ -62,15 +62,19 @@ function compileService(policy: ServicePolicyConfig, options: CompileOptions): S
   return { label, releases, stable: releases.find(({ name }) => name === policy.stable) };
 }
 
+/** One literal: properties that are added to an object later lie outside of it, a memory access further away. */
 function compileRoute(
   config: RouteConfig,
+  { split, affinity }: Pick<Route, 'split' | 'affinity'>,
   host: VirtualHostConfig,
   releaseOf: (cluster: string) => Release,
   options: CompileOptions,
-): Omit<Route, 'split' | 'affinity'> {
+): Route {
   return {
     name: config.name,
     condition: compileMatch(config.match),
+    split,
+    affinity,
     stateful: compileStatefulSession(config, host, options),
     pins: config.policy?.noPin !== true,
     timeouts: compileTimeouts(config, options),
