@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../free-ports.js';
@@ -37,8 +37,7 @@ export async function startBackends(
   processes: ProcessGroup,
   options: { readonly tls: boolean; readonly cores: string | undefined },
 ): Promise<Backends> {
-  const folder = join(processes.folder, 'backends');
-  mkdirSync(folder);
+  const folder = mkdtempSync(join(processes.folder, 'backends-'));
   writeFileSync(join(folder, 'blob.bin'), Buffer.alloc(ANSWER_BYTES.blob, 'x'));
   const certificate = options.tls ? createCertificate(folder) : undefined;
   const pods = await createPods(options.tls);
