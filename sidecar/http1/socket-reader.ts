@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import { handleOf, lastReadLength, type StreamHandle } from './stream-handle.js';
 
 /** Where every piece is read to: to allocate one for each, and to collect it, costs more than all of its parsing. */
-const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
+export const READ_BUFFER_BYTES = 65_536;
+const READ_BUFFER = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 
 /**
  * Reads a socket: into one buffer that all sockets share where the handle allows that, else by 'data' events.

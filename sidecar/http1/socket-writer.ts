@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { copyOf, giveBack } from './copy-buffers.js';
 import {
   handleOf,
   lastWriteIsPending,
@@ -58,7 +59,9 @@ export class SocketWriter {
       this.writeText(piece.toString('latin1', start, end));
       return;
     }
-    this.writeBytes(Buffer.from(piece.subarray(start, end)));
+    const handle = this.freeHandle();
+    if (handle === undefined) this.writeToStream(Buffer.from(piece.subarray(start, end)));
+    else this.writeBytes(handle, copyOf(piece, start, end));
   }
 
   flush(): void {
@@ -75,24 +78,24 @@ export class SocketWriter {
   }
 
   /** Writes what was collected, and these, in one go. */
-  private writeBytes(bytes: Buffer): void {
-    const { text, socket } = this;
-    const handle = this.freeHandle();
-    if (handle === undefined) {
-      socket.cork();
-      this.flush();
-      socket.write(bytes);
-      socket.uncork();
-      return;
-    }
+  private writeToStream(bytes: Buffer): void {
+    const { socket } = this;
+    socket.cork();
+    this.flush();
+    socket.write(bytes);
+    socket.uncork();
+  }
+
+  /** The same below the stream. */
+  private writeBytes(handle: StreamHandle, bytes: Buffer): void {
+    const { text } = this;
     this.text = '';
     const request = this.spare ?? newWriteRequest();
     const status =
       text === ''
         ? handle.writeBuffer(request, bytes)
         : handle.writev(request, [text, 'latin1', bytes, 'buffer'], false);
-    if (lastWriteIsPending()) request.buffer = bytes;
-    this.settle(request, status, text.length + bytes.length);
+    this.settle(request, status, text.length + bytes.length, bytes);
   }
 
   /** Undefined while something is on its way through the stream, which must not be overtaken. */
@@ -101,15 +104,21 @@ export class SocketWriter {
     return mayWrite ? handleOf(this.socket) : undefined;
   }
 
-  private settle(request: WriteRequest, status: number, bytes: number): void {
-    if (status !== 0) {
-      this.socket.destroy(writeError(status));
-    } else if (lastWriteIsPending()) {
+  /** @param copy what of it is a {@link copyOf} something */
+  private settle(request: WriteRequest, status: number, bytes: number, copy?: Buffer): void {
+    if (status === 0 && lastWriteIsPending()) {
       this.spare = undefined;
       this.pendingBytes += bytes;
       this.needsDrain ||= this.pendingBytes >= CONGESTED_BYTES;
-      request.oncomplete = (result) => this.onWritten(result, bytes);
-    } else this.spare = request;
+      request.oncomplete = (result) => {
+        if (copy !== undefined) giveBack(copy);
+        this.onWritten(result, bytes);
+      };
+      return;
+    }
+    if (copy !== undefined) giveBack(copy);
+    if (status === 0) this.spare = request;
+    else this.socket.destroy(writeError(status));
   }
 
   private onWritten(status: number, bytes: number): void {

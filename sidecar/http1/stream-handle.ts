@@ -24,8 +24,6 @@ export interface StreamHandle {
 /** Only needed where the kernel does not take everything at once. */
 export interface WriteRequest {
   oncomplete?: (status: number) => void;
-  /** Keeps the memory until it is written. */
-  buffer?: unknown;
 }
 
 interface StreamBinding {

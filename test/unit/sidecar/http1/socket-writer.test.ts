@@ -1,5 +1,7 @@
-import type { Socket } from 'node:net';
-import t from 'tap';
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
 import { SocketWriter } from '../../../../sidecar/http1/socket-writer.js';
 
 /** What a writer does to its socket, call by call. */
@@ -69,3 +71,63 @@ t.test('is congested while the socket is', async (t) => {
   socket.writableNeedDrain = true;
   t.equal(writer.congested, true);
 });
+
+/** A socket and its peer, which reads when it is told to. */
+async function connected(t: Test): Promise<[Socket, Socket]> {
+  const server = createServer({ pauseOnConnect: true });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address() as { port: number };
+  const near = connect(address.port, '127.0.0.1');
+  const [[far]] = await Promise.all([once(server, 'connection') as Promise<[Socket]>, once(near, 'connect')]);
+  t.teardown(() => {
+    for (const each of [near, far]) each.destroy();
+    server.close();
+  });
+  return [near, far];
+}
+
+t.test(
+  'memory that is used again at once: each peer gets what it was sent, however late it reads',
+  async (t) => {
+    const piece = Buffer.alloc(65_536);
+    const pairs = await Promise.all(Array.from({ length: 20 }, () => connected(t)));
+    const writers = pairs.map(([near]) => new SocketWriter(near, () => {}));
+    const expected = pairs.map((): Buffer[] => []);
+    const got = pairs.map(([, far]) => {
+      const parts: Buffer[] = [];
+      far.on('data', (part) => parts.push(part));
+      far.pause();
+      return parts;
+    });
+    for (let turn = 0; turn < 150; turn++) {
+      writers.forEach((writer, i) => {
+        const length = 16_385 + ((turn * 7919 + i * 104_729) % 49_152);
+        piece.fill(`${i} ${turn} `);
+        if (turn % 3 === 0) writer.writeText(`(${turn})`);
+        writer.writeRange(piece, 0, length);
+        expected[i]?.push(
+          Buffer.from(turn % 3 === 0 ? `(${turn})` : ''),
+          Buffer.from(piece.subarray(0, length)),
+        );
+      });
+      // Some read meanwhile, so that memory comes back while other writes wait.
+      if (turn % 10 === 5) {
+        for (const [, far] of pairs.slice(0, 12)) far.resume();
+        await sleep(5);
+        for (const [, far] of pairs.slice(0, 12)) far.pause();
+      }
+    }
+    t.ok(
+      writers.some((writer) => writer.congested),
+      'some peers do not read',
+    );
+    for (const [near, far] of pairs) {
+      near.end();
+      far.resume();
+    }
+    await Promise.all(pairs.map(([, far]) => once(far, 'end')));
+    for (const [i, parts] of got.entries())
+      t.ok(Buffer.concat(parts).equals(Buffer.concat(expected[i] as Buffer[])), `${i}`);
+  },
+);
