@@ -1,7 +1,10 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Backend, startReleases, versionsOf } from '../support/backend.js';
 import { type Call, caller } from '../support/calls.js';
 import { ENVOY, type EnvoyProcess, envoyStats, startPrintedEnvoy } from '../support/envoy.js';
+import { temporaryFolder } from '../support/folder.js';
 import { TestMesh } from '../support/mesh.js';
 import { eventually } from '../support/processes.js';
 import { checkout, meshService } from '../support/shop.js';
@@ -92,9 +95,12 @@ t.test('clusters change in every way, and none stalls while it warms', { skip: E
         spec: { versions: [v1, { ...v2, endpoints: v2.endpoints.slice(0, 1) }], outlier: {} },
       }),
     ],
-    ['one release more', checkout({ split: { v1: 1, v3: 1 }, spec: { versions: [v1, v2, v3] } })],
+    // A release before its requests: Envoy answers 503 for a cluster that still waits for its endpoints.
+    ['one release more', checkout({ split, spec: { versions: [v1, v2, v3] } })],
+    ['which gets requests', checkout({ split: { v1: 1, v3: 1 }, spec: { versions: [v1, v2, v3] } })],
     ['and one less', checkout({ split: { v3: 1 }, spec: { versions: [v3] } })],
-    ['the first ones again', checkout({ split, spec: both })],
+    ['the first ones beside it', checkout({ split: { v3: 1 }, spec: { versions: [v3, v1, v2] } })],
+    ['and again in its place', checkout({ split, spec: both })],
   ];
   for (const [what, resource] of changes) {
     const before = load.requests;
@@ -148,9 +154,10 @@ t.test('the control plane goes away and comes back: requests go on', { skip: ENV
   await eventually('requests go on without it', () => load.requests > before + 50);
   const [host, port] = address.split(':');
   const grpc = { host: host as string, port: Number(port) };
-  const again = await TestMesh.start(t, [checkout({ split: { v2: 1 }, spec: { versions: [v1, v2] } })], {
-    grpc,
-  });
+  // It has its services as it begins to listen: an Envoy that finds none drops what it had.
+  const file = join(await temporaryFolder(t), 'checkout.json');
+  await writeFile(file, JSON.stringify(checkout({ split: { v2: 1 }, spec: { versions: [v1, v2] } })));
+  const again = await TestMesh.start(t, [], { grpc, config: [file] });
   await eventually('what it says is done', async () => {
     const { backend } = await call('checkout.shop');
     return backend.startsWith('v2');
