@@ -1,4 +1,3 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Bench, compareProxies } from './comparison.js';
 import { currentCommit, describeMachine, placeOnCores, toolVersions } from './machine.js';
@@ -12,6 +11,7 @@ import { formatComparison, legendOf } from './report/comparison-table.js';
 import { figureRows } from './report/figure-rows.js';
 import { evaluateGoals, goalRows } from './report/goals.js';
 import { describeRun, replaceResults } from './report/markdown.js';
+import { keepRun, readRun } from './report/recorded-run.js';
 import type { RunResult, SpecialFigure } from './report/results.js';
 import { textTable } from './report/text-table.js';
 import { measureAffinity } from './special/affinity.js';
@@ -20,14 +20,14 @@ import { profileSidecar } from './special/profile.js';
 import { measureWorkers } from './special/workers.js';
 
 const ROOT = new URL('../../', import.meta.url);
-const RESULTS = 'bench/results';
 const PAGE = fileURLToPath(new URL('docs/performance.md', ROOT));
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   if (options.help) print(HELP);
   else if (options.compare) compareFiles(...options.compare);
-  else if (options.render !== undefined) replaceResults(PAGE, readRun(options.render), options.render);
+  else if (options.render !== undefined)
+    replaceResults(PAGE, readRun<RunResult>(options.render, 1), options.render);
   else await measure(options);
 }
 
@@ -99,19 +99,16 @@ function report(run: RunResult, note: string): void {
   print(`${textTable(goalRows(evaluateGoals(run)))}\n`);
 }
 
-function keep(run: RunResult, { jsonFile, record }: BenchOptions): void {
-  const text = `${JSON.stringify(run, undefined, 1)}\n`;
-  if (jsonFile !== undefined) writeFileSync(jsonFile, text);
-  if (record === undefined) return;
-  const kept = `${RESULTS}/${record}.json`;
-  mkdirSync(new URL(`${RESULTS}/`, ROOT), { recursive: true });
-  writeFileSync(new URL(kept, ROOT), text);
-  replaceResults(PAGE, run, kept);
-  print(`\nkept as ${kept}; its tables are in docs/performance.md\n`);
+function keep(run: RunResult, options: BenchOptions): void {
+  const kept = keepRun(run, options, (recorded, kept) => replaceResults(PAGE, recorded, kept));
+  if (kept !== undefined)
+    print(`
+kept as ${kept}; its tables are in docs/performance.md
+`);
 }
 
 function compareFiles(before: string, after: string): void {
-  const [a, b] = [readRun(before), readRun(after)];
+  const [a, b] = [readRun<RunResult>(before, 1), readRun<RunResult>(after, 1)];
   print(`before: ${describeRun(a)}\nafter:  ${describeRun(b)}\n\n`);
   if (JSON.stringify(a.machine) !== JSON.stringify(b.machine))
     print('Two machines: read the ratios of peers only.\n\n');
@@ -120,12 +117,6 @@ function compareFiles(before: string, after: string): void {
   const worse = changes.filter(({ verdict }) => verdict === 'worse');
   print(worse.length === 0 ? '\nNothing got worse.\n' : `\n${worse.length} got worse.\n`);
   if (worse.length > 0) process.exitCode = 1;
-}
-
-function readRun(file: string): RunResult {
-  const run = JSON.parse(readFileSync(file, 'utf8')) as Partial<RunResult>;
-  if (run.schema !== 1) throw new Error(`${file} is no recorded run of this version of the benchmark`);
-  return run as RunResult;
 }
 
 function print(text: string): void {

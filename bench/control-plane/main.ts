@@ -1,8 +1,8 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { currentCommit, describeMachine, placeOnCores } from '../machine.js';
 import { MachineLoad } from '../measure/machine-load.js';
 import { ProcessGroup } from '../processes.js';
 import { Progress } from '../progress.js';
+import { keepRun, readRun } from '../report/recorded-run.js';
 import type { SpecialFigure } from '../report/results.js';
 import { textTable } from '../report/text-table.js';
 import { checkDescriptors } from './descriptor-limit.js';
@@ -11,13 +11,11 @@ import { MEASURE } from './measurements.js';
 import { HELP, readOptions, type ScaleOptions, ScaleUsageError } from './options.js';
 import { describeScaleRun, putIntoDocs, type ScaleRun, scaleRows } from './report.js';
 
-const ROOT = new URL('../../../', import.meta.url);
-const RESULTS = 'bench/results';
-
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   if (options.help) print(HELP);
-  else if (options.render !== undefined) putIntoDocs(readRun(options.render), options.render);
+  else if (options.render !== undefined)
+    putIntoDocs(readRun<ScaleRun>(options.render, 'control-plane-1'), options.render);
   else await measure(options);
 }
 
@@ -55,22 +53,12 @@ async function measureAll(lab: Lab): Promise<SpecialFigure[]> {
   return figures;
 }
 
-function keep(run: ScaleRun, { jsonFile, record }: ScaleOptions): void {
-  const text = `${JSON.stringify(run, undefined, 1)}\n`;
-  if (jsonFile !== undefined) writeFileSync(jsonFile, text);
-  if (record === undefined) return;
-  const kept = `${RESULTS}/${record}.json`;
-  mkdirSync(new URL(`${RESULTS}/`, ROOT), { recursive: true });
-  writeFileSync(new URL(kept, ROOT), text);
-  putIntoDocs(run, kept);
-  print(`\nkept as ${kept}; its table is in docs/scale.md\n`);
-}
-
-function readRun(file: string): ScaleRun {
-  const run = JSON.parse(readFileSync(file, 'utf8')) as Partial<ScaleRun>;
-  if (run.schema !== 'control-plane-1')
-    throw new Error(`${file} is no recorded run of this version of the benchmark`);
-  return run as ScaleRun;
+function keep(run: ScaleRun, options: ScaleOptions): void {
+  const kept = keepRun(run, options, putIntoDocs);
+  if (kept !== undefined)
+    print(`
+kept as ${kept}; its table is in docs/scale.md
+`);
 }
 
 function print(text: string): void {

@@ -3,7 +3,7 @@ import { READ_BUFFER_BYTES } from './socket-reader.js';
 /** Kept for the next write, 512 KiB; what comes back beyond that is left to the garbage collector. */
 const KEPT = 8;
 
-const free: Buffer[] = [];
+const free: ArrayBufferLike[] = [];
 
 /**
  * A piece of what was read, for a write that the kernel may not take at once. The memory is used again: to allocate it
@@ -14,13 +14,13 @@ export function copyOf(piece: Buffer, start: number, end: number): Buffer {
   // A write that waits holds twice its size at most.
   if (length > READ_BUFFER_BYTES || length < READ_BUFFER_BYTES / 2)
     return Buffer.from(piece.subarray(start, end));
-  const copy = (free.pop() ?? Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)).subarray(0, length);
+  const memory = free.pop() ?? Buffer.allocUnsafeSlow(READ_BUFFER_BYTES).buffer;
+  const copy = Buffer.from(memory, 0, length);
   piece.copy(copy, 0, start, end);
   return copy;
 }
 
 /** Its bytes have been written, or will not be. */
 export function giveBack(copy: Buffer): void {
-  if (free.length < KEPT && copy.buffer.byteLength === READ_BUFFER_BYTES)
-    free.push(Buffer.from(copy.buffer as ArrayBuffer, 0, READ_BUFFER_BYTES));
+  if (free.length < KEPT && copy.buffer.byteLength === READ_BUFFER_BYTES) free.push(copy.buffer);
 }

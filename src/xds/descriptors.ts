@@ -91,11 +91,6 @@ export function fieldOf(typeName: string, field: string): FieldDescription | und
   };
 }
 
-/** Every field of a message, as decoded messages name them. */
-export function fieldNames(typeName: string): string[] {
-  return Object.keys(rootOf(typeName).lookupType(typeName).fields);
-}
-
 /** Packs a message, for a field of type `google.protobuf.Any`. */
 export function packAny(typeName: string, message: object): AnyMessage {
   return { typeUrl: TYPE_URL_PREFIX + typeName, value: codec(typeName).encode(message) };

@@ -2,19 +2,10 @@ import t from 'tap';
 import { request } from 'undici';
 import { Backend, echo, type Handler, versionsOf } from '../support/backend.js';
 import { inParallel } from '../support/calls.js';
+import { clusterStatus, type EndpointStatus } from '../support/cluster-status.js';
 import { newService } from '../support/http1/paths.js';
 import { TestMesh } from '../support/mesh.js';
 import { eventually } from '../support/processes.js';
-
-interface ClusterStatus {
-  readonly name: string;
-  readonly requests: number;
-  readonly connections: number;
-  readonly pending: number;
-  readonly retries: number;
-  readonly shed: Readonly<Record<string, number>>;
-  readonly endpoints: readonly { readonly activeRequests: number; readonly connections: number }[];
-}
 
 /** By turns: an answer, an error, a reset, none at all, and half an answer. */
 function unreliable(): Handler {
@@ -79,11 +70,7 @@ t.test('whatever becomes of requests, nothing stays on the books: limits do not 
   for (const outcome of ['200', '503', 'TimeoutError'])
     t.ok(outcomes.has(outcome), `${outcome}: ${JSON.stringify([...outcomes])}`);
 
-  const status = async () => {
-    const { body } = await request(`http://${sidecar.addresses.admin}/clusters`);
-    const { clusters } = (await body.json()) as { clusters: ClusterStatus[] };
-    return clusters.find(({ name }) => name === `shop/${host}/v1`) as ClusterStatus;
-  };
+  const status = () => clusterStatus(sidecar.addresses.admin, `shop/${host}/v1`);
   await eventually('nothing is under way', async () => {
     const { requests, pending, retries } = await status();
     return requests === 0 && pending === 0 && retries === 0;
@@ -93,8 +80,7 @@ t.test('whatever becomes of requests, nothing stays on the books: limits do not 
     Object.values(after.shed).some((count) => count > 0),
     'some met a limit',
   );
-  const sum = (of: (e: ClusterStatus['endpoints'][number]) => number) =>
-    after.endpoints.reduce((total, e) => total + of(e), 0);
+  const sum = (of: (e: EndpointStatus) => number) => after.endpoints.reduce((total, e) => total + of(e), 0);
   t.equal(
     sum((e) => e.activeRequests),
     0,

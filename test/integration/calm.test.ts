@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import type { Sidecar } from '../../sidecar/sidecar.js';
 import { Backend, echo, type Handler } from '../support/backend.js';
 import { type Answer, caller } from '../support/calls.js';
+import { type ClusterStatus, clusterStatus, type EndpointStatus } from '../support/cluster-status.js';
 import { newService } from '../support/http1/paths.js';
 import { TestMesh } from '../support/mesh.js';
 import { eventually } from '../support/processes.js';
@@ -13,23 +14,6 @@ t.before(async () => {
   mesh = await TestMesh.start(t);
   sidecar = await mesh.sidecar({ drainTimeoutMs: 0 });
 });
-
-interface EndpointStatus {
-  readonly address: string;
-  readonly healthy: boolean;
-  readonly ejected: boolean;
-  readonly failingChecks: boolean;
-  readonly lastCheck?: string;
-}
-
-interface ClusterStatus {
-  readonly name: string;
-  readonly panicking: boolean;
-  readonly requests: number;
-  readonly retriesRefused: number;
-  readonly shed: Readonly<Record<string, number>>;
-  readonly endpoints: readonly EndpointStatus[];
-}
 
 /** A service behind backends of its own, and what a test does with it. */
 class Service {
@@ -83,10 +67,8 @@ class Service {
     return answers;
   }
 
-  async status(): Promise<ClusterStatus> {
-    const response = await fetch(`http://${sidecar.addresses.admin}/clusters`);
-    const { clusters } = (await response.json()) as { clusters: ClusterStatus[] };
-    return clusters.find(({ name }) => name === `shop/${this.resource.metadata.name}/v1`) as ClusterStatus;
+  status(): Promise<ClusterStatus> {
+    return clusterStatus(sidecar.addresses.admin, `shop/${this.resource.metadata.name}/v1`);
   }
 
   /** Of the backend with this name. */

@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { toStruct } from '../../../src/api/struct.js';
+import { type ClusterStatus, clusterStatus } from '../../support/cluster-status.js';
 import { eventually } from '../../support/processes.js';
 import { meshService } from '../../support/shop.js';
 import { LINUX_ONLY } from '../../support/two-workers.js';
@@ -73,26 +74,8 @@ const statuses = (answers: readonly { status: number }[]) => {
   return counts;
 };
 
-interface ClusterStatus {
-  readonly name: string;
-  readonly requests: number;
-  readonly connections: number;
-  readonly pending: number;
-  readonly retries: number;
-  readonly shed: Readonly<Record<string, number>>;
-  readonly retriesRefused: number;
-  readonly endpoints: readonly {
-    readonly ejections: number;
-    readonly ejected: boolean;
-    readonly requests: number;
-  }[];
-}
-
-async function clusterOf(host: string): Promise<ClusterStatus> {
-  const response = await fetch(`http://${world.sidecar.admin}/clusters`);
-  const { clusters } = (await response.json()) as { clusters: ClusterStatus[] };
-  const [name] = host.split('.');
-  return clusters.find((cluster) => cluster.name.includes(`/${name}/`)) as ClusterStatus;
+function clusterOf(host: string): Promise<ClusterStatus> {
+  return clusterStatus(world.sidecar.admin, `shop/${host.split('.')[0]}/v1`);
 }
 
 t.test(

@@ -7,18 +7,8 @@ import {
   encodeClusterLoad,
   withWaiting,
 } from '../../../../src/xds/load-report.js';
+import { endpointLoad as load } from '../../../support/endpoint-load.js';
 
-const load = (address: string, fields: Partial<EndpointLoad> = {}): EndpointLoad => ({
-  address,
-  issued: 0,
-  succeeded: 0,
-  failed: 0,
-  inFlight: 0,
-  latencySumMs: 0,
-  timed: 0,
-  pins: 0,
-  ...fields,
-});
 const report = (intervalMs: number, ...endpoints: EndpointLoad[]) => ({
   node: 'a',
   waiting: [],

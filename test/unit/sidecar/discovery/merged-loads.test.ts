@@ -1,18 +1,6 @@
 import t from 'tap';
 import { mergedLoads } from '../../../../sidecar/discovery/merged-loads.js';
-import type { EndpointLoad } from '../../../../src/xds/load-report.js';
-
-const load = (address: string, part: Partial<EndpointLoad>): EndpointLoad => ({
-  address,
-  issued: 0,
-  succeeded: 0,
-  failed: 0,
-  inFlight: 0,
-  latencySumMs: 0,
-  timed: 0,
-  pins: 0,
-  ...part,
-});
+import { endpointLoad as load } from '../../../support/endpoint-load.js';
 
 t.test('what each worker has counted is added; what they count together is taken once', async (t) => {
   const merged = mergedLoads([
