@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { copyOf, giveBack } from './copy-buffers.js';
+import { isEncrypted } from './socket-endings.js';
 import {
   handleOf,
   lastWriteIsPending,
@@ -34,7 +35,7 @@ export class SocketWriter {
     private readonly socket: Socket,
     private readonly onDrain: () => void,
   ) {
-    this.encrypted = 'encrypted' in socket;
+    this.encrypted = isEncrypted(socket);
     socket.on('drain', onDrain);
   }
 

@@ -1,4 +1,4 @@
-import { connect, Socket } from 'node:net';
+import { connect, type NetConnectOpts, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { formatAddress } from '../../src/xds/fields.js';
@@ -13,6 +13,8 @@ export interface Dialled extends SocketAddress {
 /** A connection that is being made, and the event that says that it is there: with TLS, that the peer has shown who it is. */
 export interface Dialling {
   readonly socket: Socket;
+  /** The TCP connection that carries it; the same one in plain text. */
+  readonly transport: Socket;
   readonly ready: 'connect' | 'secureConnect';
 }
 
@@ -22,19 +24,24 @@ const SOCKET_BUFFER_BYTES = 65_536;
 /** Starts to connect. What is wrong, files that TLS needs included, comes as the socket's 'error'. */
 export function dial({ host, port, tls }: Dialled): Dialling {
   const options = { host, port, noDelay: true, allowHalfOpen: true, highWaterMark: SOCKET_BUFFER_BYTES };
-  if (tls === undefined) return { socket: connect(options), ready: 'connect' };
-  return { socket: dialTls(options, tls), ready: 'secureConnect' };
+  if (tls === undefined) {
+    const socket = connect(options);
+    return { socket, transport: socket, ready: 'connect' };
+  }
+  return dialTls(options, tls);
 }
 
-function dialTls(options: SocketAddress & object, tls: UpstreamTls): Socket {
+function dialTls(options: NetConnectOpts & SocketAddress, tls: UpstreamTls): Dialling {
   const address = formatAddress(options.host, options.port);
   try {
-    const socket = connectTls({ ...options, ...tls.optionsFor(address) });
+    const tlsOptions = tls.optionsFor(address);
+    const transport = connect(options);
+    const socket = connectTls({ ...options, ...tlsOptions, socket: transport });
     socket.on('session', (session) => tls.keepSession(address, session));
-    return socket;
+    return { socket, transport, ready: 'secureConnect' };
   } catch (error) {
     const socket = new Socket();
     process.nextTick(() => socket.destroy(error as Error));
-    return socket;
+    return { socket, transport: socket, ready: 'secureConnect' };
   }
 }

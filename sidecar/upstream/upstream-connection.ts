@@ -86,13 +86,15 @@ export class UpstreamConnection {
   private readonly reader: SocketReader;
 
   private readonly socket: Socket;
+  private readonly transport: Socket;
 
   constructor(
-    { socket, ready }: Dialling,
+    { socket, transport, ready }: Dialling,
     private readonly owner: UpstreamConnectionOwner,
     private readonly limits: Http1Limits,
   ) {
     this.socket = socket;
+    this.transport = transport;
     this.head = new ResponseHead(limits.maxFields);
     this.heads = new HeadCollector(limits.maxHeadBytes, false);
     this.body = new BodyReader(limits.maxTrailerBytes);
@@ -148,7 +150,7 @@ export class UpstreamConnection {
   cancel(): void {
     this.user = undefined;
     if (this.state === 'closed') return;
-    reset(this.socket);
+    reset(this.socket, this.transport);
     this.close();
   }
 
@@ -253,6 +255,8 @@ export class UpstreamConnection {
     this.user = undefined;
     this.served++;
     this.inBody = false;
+    // The last piece may have come after a pause, which was this user's; with TLS it does.
+    this.reader.resume();
     // Before the user is told, who may have its next request at hand.
     if (reusable) this.owner.onIdle(this);
     else this.close();
@@ -282,7 +286,7 @@ export class UpstreamConnection {
   abort(kind: FailureKind, reason: string): void {
     if (this.state === 'closed') return;
     if (!this.connected) this.owner.onConnectFailed(this, reason);
-    if (kind === 'timeout') reset(this.socket);
+    if (kind === 'timeout') reset(this.socket, this.transport);
     this.failWith(this.connected ? kind : 'connect', reason);
   }
 

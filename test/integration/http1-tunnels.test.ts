@@ -1,5 +1,6 @@
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
 import t from 'tap';
+import { encryption } from '../support/http1/encryption.js';
 import { inEachDirection, newService, startPath } from '../support/http1/paths.js';
 import { fieldOf } from '../support/http1/plain-message.js';
 import { RawBackend, RawPeer } from '../support/http1/raw-peer.js';
@@ -213,17 +214,19 @@ t.test('CONNECT to a declared host: TLS inside goes to one of its endpoints', as
   t.equal(text, 'over TLS');
 });
 
-t.test('CONNECT to a declared host: a server that speaks first is heard', async (t) => {
-  const path = await startPath(t, shared, 'outbound');
-  const client = await path.client();
-  client.sendMessage([`CONNECT ${path.host}:80 HTTP/1.1`, `Host: ${path.host}:80`]);
-  await client.message('response to HEAD');
-  const upstream = await path.backend.next();
-  upstream.send('220 ready\r\n');
-  await client.receive('220 ready\r\n');
-  client.send('QUIT\r\n');
-  await upstream.receive('QUIT\r\n');
-});
+// TLS to endpoints is for requests: bytes that are none are carried as they are (docs/upstream-tls.md).
+if (encryption() === undefined)
+  t.test('CONNECT to a declared host: a server that speaks first is heard', async (t) => {
+    const path = await startPath(t, shared, 'outbound');
+    const client = await path.client();
+    client.sendMessage([`CONNECT ${path.host}:80 HTTP/1.1`, `Host: ${path.host}:80`]);
+    await client.message('response to HEAD');
+    const upstream = await path.backend.next();
+    upstream.send('220 ready\r\n');
+    await client.receive('220 ready\r\n');
+    client.send('QUIT\r\n');
+    await upstream.receive('QUIT\r\n');
+  });
 
 t.test('CONNECT to a host that nobody declared goes there, with --unknown passthrough', async (t) => {
   const path = await startPath(t, shared, 'outbound');

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
+import type { Dialling } from '../../../sidecar/upstream/dial.js';
 
 /**
  * A socket without a network: a test says what arrives and when the peer takes what is written. It has what our
@@ -29,6 +30,11 @@ export class MemorySocket extends EventEmitter {
     return this as unknown as Socket;
   }
 
+  /** A connection to an upstream in plain text, as it is dialled. */
+  get asDialling(): Dialling {
+    return { socket: this.asSocket, transport: this.asSocket, ready: 'connect' };
+  }
+
   get writableNeedDrain(): boolean {
     return this.stuck && this.writableLength > 0;
   }
@@ -49,6 +55,11 @@ export class MemorySocket extends EventEmitter {
   feed(piece: Buffer | string): void {
     this.incoming.push(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece);
     this.deliver();
+  }
+
+  /** Has something told that was on its way when reading was paused, as a socket with TLS does. */
+  feedLate(piece: string): void {
+    this.emit('data', Buffer.from(piece, 'latin1'));
   }
 
   /** The peer sends no more. */

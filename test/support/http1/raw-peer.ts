@@ -1,6 +1,7 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { Test } from 'tap';
 import { toAddress } from '../mesh.js';
+import { accepted, type Encryption } from './encryption.js';
 import { type Expecting, type PlainMessage, readMessage } from './plain-message.js';
 
 const PATIENCE_MS = 10_000;
@@ -165,14 +166,17 @@ export class RawBackend {
   private constructor(
     private readonly server: Server,
     readonly address: string,
+    encryption: Encryption | undefined,
   ) {
-    server.on('connection', (socket) => this.accept(socket));
+    server.on('connection', (socket) => this.accept(accepted(socket, encryption)));
   }
 
-  static async start(t: Test): Promise<RawBackend> {
+  /** @param encryption undefined: it speaks plain text */
+  static async start(t: Test, encryption?: Encryption): Promise<RawBackend> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const backend = new RawBackend(server, `127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const backend = new RawBackend(server, address, encryption);
     t.teardown(() => backend.stop());
     return backend;
   }

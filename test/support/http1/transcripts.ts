@@ -180,7 +180,7 @@ export function transcribeResponse(
       closed = true;
     },
   };
-  const connection = new UpstreamConnection({ socket: socket.asSocket, ready: 'connect' }, owner, limits);
+  const connection = new UpstreamConnection(socket.asDialling, owner, limits);
   socket.emit('connect');
   const scribe = new ResponseScribe(method, requestComplete);
   connection.assign(scribe);

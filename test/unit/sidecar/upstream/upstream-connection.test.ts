@@ -28,6 +28,16 @@ t.test('goes back to the pool when the response is complete', async (t) => {
   }
 });
 
+t.test('goes back to the pool reading, although the end of a response came after a pause', async (t) => {
+  const { connection, socket, owner } = fixture();
+  connection.assign(user());
+  socket.feed('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no');
+  connection.pause();
+  socket.feedLate('k');
+  t.equal(owner.events.at(-1), 'idle');
+  t.equal(socket.isPaused(), false, 'whoever has it next is answered');
+});
+
 t.test('never goes back to the pool when more came than the response (RFC 9112 section 9.2)', async (t) => {
   const stray = ['x', '\r\n', OK, '0\r\n\r\n', '\0'];
   const responses = [
@@ -355,7 +365,7 @@ function fixture(limits: Partial<typeof DEFAULT_LIMITS> = {}, connected = true) 
     onClosed: () => void events.push('closed'),
     onLeaving: () => void events.push('leaving'),
   };
-  const connection = new UpstreamConnection({ socket: socket.asSocket, ready: 'connect' }, owner, {
+  const connection = new UpstreamConnection(socket.asDialling, owner, {
     ...DEFAULT_LIMITS,
     ...limits,
   });
