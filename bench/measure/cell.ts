@@ -1,7 +1,7 @@
 import { type LoadTarget, openLoop, saturate } from '../load/load.js';
 import type { Placement } from '../machine.js';
 import type { StartedPeer } from '../peers/peer.js';
-import type { ProcessGroup } from '../processes.js';
+import type { ProcessGroup, RunningProcess } from '../processes.js';
 import type { RoundFigures } from '../report/results.js';
 import { ANSWER_BYTES, type Workload } from '../workloads.js';
 import { type Usage, usageOf } from './process-usage.js';
@@ -37,7 +37,7 @@ export function targetOf(peer: StartedPeer, workload: Workload): LoadTarget | un
   return port === undefined ? undefined : { port, tls: workload.tls && peer.proxy === undefined };
 }
 
-/** Saturates the proxy, then sends at the fixed rate. */
+/** Saturates the proxy, then sends at the fixed rate. @throws Error where the proxy does not live through it */
 export async function measureCell(measurement: Measurement, rate: number): Promise<RoundFigures> {
   const { processes, placement, peer, workload, pool, seconds } = measurement;
   await warmUp(measurement, WARM_UP_SECONDS);
@@ -46,6 +46,8 @@ export async function measureCell(measurement: Measurement, rate: number): Promi
   const target = targetOf(peer, workload) as LoadTarget;
   const cores = placement.loadCores;
   const open = await openLoop(processes, { workload, target, pool, seconds, cores, rate });
+  const proxy = proxyOf(measurement);
+  if (proxy?.hasEnded) throw new Error(`${proxy.name} ended under ${workload.name}: ${proxy.output.trim()}`);
   const residentBytes = Math.max(saturation.residentBytes, watch.stop());
   const { p50, p90, p99, p999, lateP99 } = open;
   return {
@@ -104,8 +106,12 @@ function runLoad({ processes, placement, peer, workload, pool }: Measurement, se
 
 type Subject = Pick<Measurement, 'peer' | 'workload'>;
 
-function usage({ peer, workload }: Subject): Usage {
-  const proxy = (workload.tls ? peer.tlsProxy : undefined) ?? peer.proxy;
+function proxyOf({ peer, workload }: Subject): RunningProcess | undefined {
+  return (workload.tls ? peer.tlsProxy : undefined) ?? peer.proxy;
+}
+
+function usage(subject: Subject): Usage {
+  const proxy = proxyOf(subject);
   return proxy === undefined ? { cpuMs: 0, endedChildrenMs: 0, residentBytes: 0 } : usageOf(proxy.pid);
 }
 
