@@ -94,8 +94,8 @@ function startRaw(
   return processes.start(process.execPath, args, { name: 'the Node backend', cores });
 }
 
-/** A certificate for the backends that is its own authority, good for a day. */
-function createCertificate(folder: string): Certificate {
+/** A certificate for backends that is its own authority, good for a day. */
+export function createCertificate(folder: string): Certificate {
   const certFile = join(folder, 'cert.pem');
   const keyFile = join(folder, 'key.pem');
   if (onPath('openssl') === undefined)

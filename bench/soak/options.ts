@@ -7,6 +7,8 @@ export interface SoakOptions {
   readonly seed: number;
   /** Percent of requests whose clients leave before they have the response. */
   readonly leaving: number;
+  /** Between the sidecar and the backends. */
+  readonly tls: boolean;
   /** Of the sidecar. */
   readonly workers: number;
   /** How long saturation is measured. */
@@ -37,6 +39,7 @@ the sidecar's event loop (docs/soak.md). Exits 1 if a promise is broken.
   --saturation N   seconds for which saturation is measured (10)
   --seed N         the same seed: the same requests and the same faults, as far as processes let them (1)
   --leaving N      percent of requests whose clients leave before they have the response (2)
+  --tls            TLS between the sidecar and the backends
   --workers N      workers of the sidecar (1)
   --allow-stalls   report stalls of the event loop over 100 ms, do not fail for them: for a busy machine
   --json FILE      write the report, with every sample, to a file
@@ -46,6 +49,7 @@ the sidecar's event loop (docs/soak.md). Exits 1 if a promise is broken.
 Examples
   npm run soak                                     the half hour
   npm run soak -- --minutes 0.5 --rate 1000        is it still roughly right?
+  npm run soak -- --minutes 5 --tls                the same over TLS
 `;
 
 const text = { type: 'string' } as const;
@@ -55,6 +59,7 @@ const FLAGS = {
   saturation: { ...text, default: '10' },
   seed: { ...text, default: '1' },
   leaving: { ...text, default: '2' },
+  tls: { type: 'boolean', default: false },
   workers: { ...text, default: '1' },
   'allow-stalls': { type: 'boolean', default: false },
   json: text,
@@ -79,6 +84,7 @@ export function readOptions(args: readonly string[]): SoakOptions {
     saturationSeconds: number('saturation', values.saturation, 1, 600),
     seed: Math.floor(number('seed', values.seed, 0, 2 ** 31)),
     leaving: number('leaving', values.leaving, 0, 90),
+    tls: values.tls,
     workers: Math.floor(number('workers', values.workers, 1, 64)),
     allowStalls: values['allow-stalls'],
     jsonFile: values.json,

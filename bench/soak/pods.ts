@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import type { Certificate } from '../backends/backends.js';
 import { freePorts } from '../free-ports.js';
 import type { ProcessGroup, RunningProcess } from '../processes.js';
 import { PODS_PER_RELEASE, podName, RELEASES, type ReleaseName } from './faults.js';
@@ -24,12 +25,14 @@ export class Pod {
     readonly release: ReleaseName,
     readonly name: string,
     private readonly port: number,
+    private readonly certificate: Certificate | undefined,
   ) {
     this.address = `127.0.0.1:${port}`;
   }
 
   async start(cores: string | undefined): Promise<void> {
-    const args = [PROGRAM, this.name, String(this.port)];
+    const files = this.certificate ? [this.certificate.certFile, this.certificate.keyFile] : [];
+    const args = [PROGRAM, this.name, String(this.port), ...files];
     this.process = this.processes.start(process.execPath, args, { name: `pod ${this.name}`, cores });
     await this.process.listening(this.port);
   }
@@ -64,11 +67,16 @@ export class Pod {
   }
 }
 
-export async function startPods(processes: ProcessGroup, cores: string | undefined): Promise<Pod[]> {
+/** @param certificate what they show; undefined: they speak plain text */
+export async function startPods(
+  processes: ProcessGroup,
+  cores: string | undefined,
+  certificate: Certificate | undefined,
+): Promise<Pod[]> {
   const ports = await freePorts(RELEASES.length * PODS_PER_RELEASE);
   const pods = ports.map((port, i) => {
     const release = RELEASES[Math.floor(i / PODS_PER_RELEASE)] as ReleaseName;
-    return new Pod(processes, release, podName(release, 1 + (i % PODS_PER_RELEASE)), port);
+    return new Pod(processes, release, podName(release, 1 + (i % PODS_PER_RELEASE)), port, certificate);
   });
   await Promise.all(pods.map((pod) => pod.start(cores)));
   return pods;

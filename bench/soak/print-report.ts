@@ -16,7 +16,7 @@ export function formatReport(report: SoakReport): string {
   const details = report.details.map((detail) => `  ${detail}\n`).join('');
   return `
 ${machine.cores} cores of ${machine.cpu}, ${machine.system}, Node ${report.node}, commit ${report.commit}; ${report.placement}
-${whole(report.seconds)} s at ${whole(report.rate)} requests/s (${report.rateBasis}${measured}); seed ${report.seed}
+${whole(report.seconds)} s at ${whole(report.rate)} requests/s (${report.rateBasis}${measured}); seed ${report.seed}${report.tls ? '; TLS to the backends' : ''}
 
 ${textTable(loadRows(report))}
 

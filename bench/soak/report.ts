@@ -13,6 +13,8 @@ export interface SoakReport {
   readonly node: string;
   readonly placement: string;
   readonly seed: number;
+  /** Between the sidecar and the backends. */
+  readonly tls: boolean;
   readonly seconds: number;
   readonly rate: number;
   readonly rateBasis: string;

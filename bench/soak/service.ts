@@ -1,5 +1,6 @@
 import { toStruct } from '../../src/api/struct.js';
 import type { ControlPlaneClient } from '../../src/cli/client.js';
+import type { Certificate } from '../backends/backends.js';
 import { AUTHORITY, CANARY_SHARE, KEY_HEADER } from '../workloads.js';
 import { RELEASES } from './faults.js';
 import type { Pod } from './pods.js';
@@ -16,12 +17,13 @@ export class SoakService {
   constructor(
     private readonly client: ControlPlaneClient,
     private readonly pods: readonly Pod[],
+    private readonly certificate: Certificate | undefined,
   ) {}
 
   /** Applies the whole service, with those pods that are configured. */
   async apply(): Promise<void> {
     this.changes++;
-    const request = { documents: [toStruct(serviceDocument(this.pods, this.canaryWeight))] };
+    const request = { documents: [toStruct(this.document())] };
     await this.settled((await this.client.call<{ revision: number }>('Apply', request)).revision);
   }
 
@@ -31,6 +33,12 @@ export class SoakService {
     this.canaryWeight = canaryWeight;
     const request = { name: AUTHORITY, split: splitOf(canaryWeight) };
     await this.settled((await this.client.call<{ revision: number }>('Split', request)).revision);
+  }
+
+  private document(): object {
+    const { certFile: caFile } = this.certificate ?? {};
+    const tls = caFile === undefined ? {} : { tls: { serverName: AUTHORITY, caFile } };
+    return serviceDocument(this.pods, this.canaryWeight, tls);
   }
 
   /** Returns when the sidecar has taken a revision. @throws Error when it refuses it */
@@ -57,7 +65,7 @@ function splitOf(canaryWeight: number): object[] {
  * load, because a killed pod takes a third of all requests under way with it at once, and a soak that let the
  * budget refuse them could not tell that from a retry forgotten.
  */
-function serviceDocument(pods: readonly Pod[], canaryWeight: number): object {
+function serviceDocument(pods: readonly Pod[], canaryWeight: number, tls: object): object {
   const [name, namespace] = AUTHORITY.split('.');
   return {
     apiVersion: 'roost.dev/v1alpha1',
@@ -83,6 +91,7 @@ function serviceDocument(pods: readonly Pod[], canaryWeight: number): object {
       // A machine that is too busy to connect is no endpoint that does not answer.
       timeouts: { connect: '10s' },
       limits: { retryBudget: { percent: 100, minimum: 1000 } },
+      ...tls,
     },
   };
 }

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
 import { ControlPlaneClient } from '../../src/cli/client.js';
+import { createCertificate } from '../backends/backends.js';
 import { currentCommit, describeMachine, type Placement, placeOnCores } from '../machine.js';
 import { MachineLoad } from '../measure/machine-load.js';
 import { type StartedMesh, startMesh } from '../peers/roost.js';
@@ -35,7 +36,8 @@ type Say = (text: string) => void;
 export async function soak(processes: ProcessGroup, options: SoakOptions, say: Say): Promise<SoakReport> {
   const placement = placeOnCores();
   pinSelf(placement);
-  const pods = await startPods(processes, placement.loadCores);
+  const certificate = options.tls ? createCertificate(processes.folder) : undefined;
+  const pods = await startPods(processes, placement.loadCores, certificate);
   const { proxyCores, loadCores } = placement;
   const mesh = await startMesh(
     { processes, proxyCores, loadCores },
@@ -43,7 +45,7 @@ export async function soak(processes: ProcessGroup, options: SoakOptions, say: S
   );
   const client = new ControlPlaneClient({ host: '127.0.0.1', port: mesh.grpc });
   try {
-    const service = new SoakService(client, pods);
+    const service = new SoakService(client, pods, certificate);
     await service.apply();
     const driver = new LoadDriver(mesh.port, new Map(pods.map((pod) => [pod.name, pod])), options.seed);
     return await run({ mesh, pods, service, driver, placement }, options, say);
@@ -155,6 +157,7 @@ function reportOn(world: World, options: SoakOptions, found: Found): Omit<SoakRe
     node: process.versions.node,
     placement: world.placement.note,
     seed: options.seed,
+    tls: options.tls,
     seconds,
     rate: found.rate,
     rateBasis: share,

@@ -13,6 +13,8 @@ import { TooManyNamesError } from './subscription.js';
 
 /** A client that takes nothing of what it is sent for this long is cut off: it holds memory for nothing. */
 const STALLED_AFTER_MS = 60_000;
+/** How often it is looked whether routes have waited long enough. */
+const HELD_ROUTES_LOOK_MS = 500;
 
 export interface AdsServerOptions {
   readonly source: AdsSource;
@@ -30,7 +32,7 @@ export class AdsServer {
   private readonly waiting = new Set<(stream: AdsStream) => void>();
   private readonly pushes: PushQueue<AdsStream>;
   private readonly requests = new DeltaRequests();
-  private readonly stallTimer: NodeJS.Timeout;
+  private readonly timers: readonly NodeJS.Timeout[];
 
   constructor(private readonly options: AdsServerOptions) {
     this.pushes = new PushQueue({
@@ -39,7 +41,10 @@ export class AdsServer {
       onRound: (tookMs) => this.figures.pushes.observe(tookMs),
     });
     const { stalledAfterMs = STALLED_AFTER_MS } = options;
-    this.stallTimer = setInterval(() => this.cutOffStalled(stalledAfterMs), stalledAfterMs / 4).unref();
+    this.timers = [
+      setInterval(() => this.cutOffStalled(stalledAfterMs), stalledAfterMs / 4).unref(),
+      setInterval(() => this.pushHeldRoutes(), HELD_ROUTES_LOOK_MS).unref(),
+    ];
   }
 
   get streams(): readonly AdsStream[] {
@@ -59,7 +64,7 @@ export class AdsServer {
 
   /** Ends every stream for good, so that clients look for another control plane at once. */
   closeAll(): void {
-    clearInterval(this.stallTimer);
+    for (const timer of this.timers) clearInterval(timer);
     this.endAll();
   }
 
@@ -147,6 +152,11 @@ export class AdsServer {
       this.figures.cutOff++;
       this.options.disconnect(call.getPeer());
     }
+  }
+
+  private pushHeldRoutes(): void {
+    for (const stream of this.connected.keys())
+      if (stream.holdsRoutes) this.attempt(stream, () => stream.push());
   }
 
   private noteRejections(stream: AdsStream, before: readonly unknown[]): void {

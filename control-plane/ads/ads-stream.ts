@@ -40,6 +40,16 @@ export interface TypeState {
   named: boolean;
 }
 
+/** A snapshot that a client has been told of, and its revision. */
+interface Position {
+  sequence: number;
+  revision: number;
+}
+
+/** Routes do not wait longer than this for a client to ask for endpoints. Clusters that are dropped linger longer. */
+const ROUTES_WAIT_MS = 2000;
+const BEFORE_ROUTES = PUSH_ORDER.filter((kind) => kind !== 'route');
+
 /**
  * One client's stream. A variant decides what requests mean and how responses look; everything that both have
  * in common is here: identity, the position in the change log, back-pressure.
@@ -53,9 +63,11 @@ export abstract class AdsStream {
   readonly connectedAtMs: number;
   protected readonly types: Readonly<Record<ResourceKind, TypeState>>;
   protected owed = OwedAssignments.none;
-  /** Sequence of the snapshot that this client has been told of, and its revision. */
-  private pushedSequence: number;
-  private pushedRevision: number;
+  /** What this client has been told of, routes aside; and those. */
+  private readonly pushed: Position;
+  private readonly pushedRoutes: Position;
+  /** Since when its routes wait for it to ask for the endpoints of new clusters; undefined: they do not. */
+  private routesWaitSinceMs: number | undefined;
   /** Responses that the transport has not taken yet, the first of which it has been handed; and when it last took one. */
   private readonly unsent: ResponseMessage[] = [];
   private movedAtMs = 0;
@@ -67,8 +79,9 @@ export abstract class AdsStream {
     protected readonly source: AdsSource,
   ) {
     this.connectedAtMs = source.nowMs();
-    this.pushedSequence = source.snapshot.sequence;
-    this.pushedRevision = source.snapshot.revision;
+    const { sequence, revision } = source.snapshot;
+    this.pushed = { sequence, revision };
+    this.pushedRoutes = { sequence, revision };
     this.types = Object.fromEntries(PUSH_ORDER.map((kind) => [kind, newTypeState(source.names)])) as Record<
       ResourceKind,
       TypeState
@@ -87,9 +100,14 @@ export abstract class AdsStream {
     return false;
   }
 
-  /** The snapshot that this client has been told of. */
+  /** The snapshot that this client has been told all of. */
   get sequence(): number {
-    return this.pushedSequence;
+    return this.pushedRoutes.sequence;
+  }
+
+  /** There are routes that it is not told of yet, until it has asked for endpoints or time is up. */
+  get holdsRoutes(): boolean {
+    return this.routesWaitSinceMs !== undefined;
   }
 
   /** How long the client has taken nothing of what it is being sent. */
@@ -100,7 +118,8 @@ export abstract class AdsStream {
   /** Whether everything up to a revision has been sent and answered. */
   settled(revision: number): boolean {
     return (
-      this.pushedRevision >= revision && PUSH_ORDER.every((kind) => this.types[kind].acks.settled(revision))
+      this.pushedRoutes.revision >= revision &&
+      PUSH_ORDER.every((kind) => this.types[kind].acks.settled(revision))
     );
   }
 
@@ -115,12 +134,14 @@ export abstract class AdsStream {
     const { acks, subscription } = this.types[kind];
     if (nonce !== '' && acks.answered(nonce, refusal && text(refusal.message), this.source.nowMs()))
       this.countAnswer(kind, refusal !== undefined);
-    if (this.asksNothing(kind, request)) return;
-    // Whatever the log holds for this client goes out first, so that answers never run ahead of it.
-    this.push();
-    this.answer(kind, request, nonce);
-    acks.keepOnly((name) => subscription.covers(name));
-    if (kind === 'cluster') this.sendNamed('endpoint', this.owedNames());
+    if (!this.asksNothing(kind, request)) {
+      // Whatever the log holds for this client goes out first, so that answers never run ahead of it.
+      this.push();
+      this.answer(kind, request, nonce);
+      acks.keepOnly((name) => subscription.covers(name));
+      if (kind === 'cluster') this.sendNamed('endpoint', this.owedNames());
+    }
+    if (this.holdsRoutes) this.push();
   }
 
   end(): void {
@@ -129,17 +150,42 @@ export abstract class AdsStream {
 
   /** Sends what has changed since the last push, in make-before-break order. */
   push(): void {
+    if (this.unsent.length > 0 || this.isOver || this.sequence === this.source.snapshot.sequence) return;
+    this.pushSince(this.pushed, BEFORE_ROUTES);
+    if (this.mustHoldRoutes()) return;
+    this.pushSince(this.pushedRoutes, ['route']);
+    if (!this.isAnswered) this.toldAt ??= performance.now();
+  }
+
+  /** @param position is moved to the present snapshot */
+  private pushSince(position: Position, kinds: readonly ResourceKind[]): void {
     const { snapshot, changes } = this.source;
-    if (this.unsent.length > 0 || this.isOver || this.pushedSequence === snapshot.sequence) return;
-    const changed = changes.since(this.pushedSequence);
-    const cause = `${this.pushedSequence}-${snapshot.sequence}`;
-    this.pushedSequence = snapshot.sequence;
-    this.pushedRevision = snapshot.revision;
-    for (const kind of PUSH_ORDER) {
+    if (position.sequence === snapshot.sequence) return;
+    const changed = changes.since(position.sequence);
+    const cause = `${position.sequence}-${snapshot.sequence}`;
+    position.sequence = snapshot.sequence;
+    position.revision = snapshot.revision;
+    for (const kind of kinds)
       if (this.types[kind].requested && this.mayConcern(kind, changed))
         this.sendChanged(kind, changed, cause);
+  }
+
+  /**
+   * Envoy asks for the endpoints of a new cluster once it has that, and answers 503 for it until they are there; so
+   * it gets routes after them. Other clients keep new routes back themselves, or learn of clusters from routes.
+   */
+  private mustHoldRoutes(): boolean {
+    const { cluster, endpoint } = this.types;
+    const isAwaited = (name: string) => !endpoint.subscription.covers(name) && !cluster.acks.isRejected(name);
+    if (this.node.agent !== 'envoy' || ![...this.owed.names].some(isAwaited)) {
+      this.routesWaitSinceMs = undefined;
+      return false;
     }
-    if (!this.isAnswered) this.toldAt ??= performance.now();
+    const nowMs = this.source.nowMs();
+    this.routesWaitSinceMs ??= nowMs;
+    if (nowMs - this.routesWaitSinceMs < ROUTES_WAIT_MS) return true;
+    this.routesWaitSinceMs = undefined;
+    return false;
   }
 
   /** An acknowledgement, and nothing besides. */

@@ -1,16 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { SoakReport } from '../../bench/soak/report.js';
+import { OPENSSL } from '../support/certificates.js';
 
 const SOAK = fileURLToPath(new URL('../../bench/soak/main.js', import.meta.url));
 
 /** Ten seconds of load, and the start of eight processes where the processor is shared. */
 t.setTimeout(180_000);
 
-t.test('ten seconds of faults: nothing fails that a retry could save, no session leaves', async (t) => {
-  const args = ['--minutes', '0.17', '--rate', '200', '--allow-stalls', '-o', 'json'];
+async function soaksTenSeconds(t: Test, flags: readonly string[] = []): Promise<void> {
+  const args = ['--minutes', '0.17', '--rate', '200', '--allow-stalls', '-o', 'json', ...flags];
   const child = spawn(process.execPath, [SOAK, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   t.teardown(() => child.kill());
   let [stdout, stderr] = ['', ''];
@@ -29,4 +30,10 @@ t.test('ten seconds of faults: nothing fails that a retry could save, no session
   t.ok(sidecar.retries > 0, 'retries saved something');
   t.ok(report.samples.length > 0);
   t.notOk(report.promises.some(({ verdict }) => verdict === 'broken'));
-});
+}
+
+t.test('ten seconds of faults: nothing fails that a retry could save, no session leaves', (t) =>
+  soaksTenSeconds(t),
+);
+
+t.test('the same over TLS', { skip: OPENSSL.skip }, (t) => soaksTenSeconds(t, ['--tls']));

@@ -42,8 +42,9 @@ class Server {
     nonces: new Nonces(),
     names: new NameSets(),
     answers: new SharedAnswers(),
-    nowMs: () => 0,
+    nowMs: () => this.nowMs,
   };
+  nowMs = 0;
 
   apply(...documents: readonly object[]): void {
     const services = documents.map(parseMeshService);
@@ -86,6 +87,7 @@ class Client {
   constructor(
     private readonly server: Server,
     private readonly namespace = 'shop',
+    private readonly agent = 'roost',
   ) {
     const call = {
       writableEnded: false,
@@ -119,7 +121,8 @@ class Client {
   }
 
   say(fields: object): void {
-    const node = { metadata: { fields: { namespace: { stringValue: this.namespace } } } };
+    const metadata = { fields: { namespace: { stringValue: this.namespace } } };
+    const node = { userAgentName: this.agent, metadata };
     this.unread.push(REQUEST.encode({ node, ...fields }));
     this.read();
   }
@@ -138,6 +141,13 @@ class Client {
     taken();
     this.say({ typeUrl: response.typeUrl, responseNonce: response.nonce });
     return response;
+  }
+
+  /** The transport takes the oldest response, and the client refuses it. */
+  refuse(reason: string): void {
+    const { typeUrl, nonce } = RESPONSE.decode(this.handed.at(-1) as Buffer) as unknown as Response;
+    this.taken.shift()?.();
+    this.say({ typeUrl, responseNonce: nonce, errorDetail: { code: 3, message: reason } });
   }
 
   takeAll(): void {
@@ -192,6 +202,55 @@ t.test('clients that ask the same are sent the same bytes, the nonce included', 
   one.handed.forEach((bytes, i) => {
     t.equal(bytes, other.handed[i], `response ${i} is one object`);
   });
+});
+
+t.test('an Envoy gets routes to a new cluster after its endpoints, or after a while', async (t) => {
+  const v1 = { name: 'v1', endpoints: [{ address: '192.0.2.1:80' }] };
+  const v2 = { name: 'v2', endpoints: [{ address: '192.0.2.2:80' }] };
+  /** A client that has v1, is told of a split between v1 and v2, and takes that. @returns types of what it was told */
+  const told = (agent: string) => {
+    const server = new Server();
+    server.apply(meshService('cart.shop', { v1: 1 }, { versions: [v1] }));
+    const client = new Client(server, 'shop', agent);
+    const types = () => {
+      const taken: (ResourceKind | undefined)[] = [];
+      for (let next = client.take(); next !== undefined; next = client.take())
+        taken.push(kindOfTypeUrl(next.typeUrl));
+      return taken;
+    };
+    client.ask('cluster', ['*']);
+    types();
+    client.ask('endpoint', ['shop/cart/v1']);
+    client.ask('route', ['outbound']);
+    types();
+    server.apply(meshService('cart.shop', { v1: 1, v2: 1 }, { versions: [v1, v2] }));
+    client.stream.push();
+    return { server, client, types };
+  };
+  const others = told('roost');
+  t.strictSame(others.types(), ['cluster', 'route']);
+
+  const { client, types, server } = told('envoy');
+  t.strictSame(types(), ['cluster']);
+  t.equal(client.stream.holdsRoutes, true);
+  t.equal(client.stream.settled(server.snapshot.revision), false, 'which is not all there is to tell');
+  client.ask('endpoint', ['shop/cart/v2']);
+  t.strictSame(types(), ['endpoint', 'route']);
+  t.equal(client.stream.holdsRoutes, false);
+  t.ok(holdsWhatIsDue(client, server));
+
+  const silent = told('envoy');
+  t.strictSame(silent.types(), ['cluster']);
+  silent.server.nowMs += 1999;
+  silent.client.stream.push();
+  t.strictSame(silent.types(), []);
+  silent.server.nowMs += 1;
+  silent.client.stream.push();
+  t.strictSame(silent.types(), ['route']);
+
+  const refusing = told('envoy');
+  refusing.client.refuse('no such thing as shop/cart/v2');
+  t.strictSame(refusing.types(), ['route'], 'what it refused, it asks no endpoints for');
 });
 
 t.test('what differs by caller is not shared', async (t) => {
