@@ -1,4 +1,4 @@
-import { READ_BUFFER_BYTES } from './socket-reader.js';
+import { READ_BUFFER_BYTES } from './read-buffer.js';
 
 /** Kept for the next write, 512 KiB; what comes back beyond that is left to the garbage collector. */
 const KEPT = 8;

@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net';
+import { READ_BUFFER_BYTES } from './read-buffer.js';
+import { deliverJoined, joinRecords } from './record-joiner.js';
+import { isEncrypted } from './socket-endings.js';
 import { handleOf, lastReadLength, type StreamHandle } from './stream-handle.js';
 
 /** Where every piece is read to: to allocate one for each, and to collect it, costs more than all of its parsing. */
-export const READ_BUFFER_BYTES = 65_536;
 const READ_BUFFER = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 
 /**
@@ -54,11 +56,16 @@ export class SocketReader {
     this.handle = handle;
     handle.useUserBuffer(READ_BUFFER);
     const others = handle.onread;
-    const { onPiece } = this;
+    const take = isEncrypted(socket) ? (piece: Buffer) => joinRecords(piece, this.onPiece) : this.onPiece;
     handle.onread = function onread(this: StreamHandle, bytes: ArrayBuffer | undefined) {
       const length = lastReadLength();
-      if (length > 0) onPiece(READ_BUFFER.subarray(0, length));
-      else others.call(this, bytes);
+      if (length > 0) {
+        take(READ_BUFFER.subarray(0, length));
+        return;
+      }
+      // The end comes behind everything else.
+      deliverJoined();
+      others.call(this, bytes);
     };
     // Has the stream believe that it reads already, and tell of the end when that comes.
     handle.reading = true;
