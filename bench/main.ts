@@ -101,10 +101,7 @@ function report(run: RunResult, note: string): void {
 
 function keep(run: RunResult, options: BenchOptions): void {
   const kept = keepRun(run, options, (recorded, kept) => replaceResults(PAGE, recorded, kept));
-  if (kept !== undefined)
-    print(`
-kept as ${kept}; its tables are in docs/performance.md
-`);
+  if (kept !== undefined) print(`\nkept as ${kept}; its tables are in docs/performance.md\n`);
 }
 
 function compareFiles(before: string, after: string): void {

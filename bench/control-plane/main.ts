@@ -55,10 +55,7 @@ async function measureAll(lab: Lab): Promise<SpecialFigure[]> {
 
 function keep(run: ScaleRun, options: ScaleOptions): void {
   const kept = keepRun(run, options, putIntoDocs);
-  if (kept !== undefined)
-    print(`
-kept as ${kept}; its table is in docs/scale.md
-`);
+  if (kept !== undefined) print(`\nkept as ${kept}; its table is in docs/scale.md\n`);
 }
 
 function print(text: string): void {

@@ -152,8 +152,7 @@ export abstract class AdsStream {
   push(): void {
     if (this.unsent.length > 0 || this.isOver || this.sequence === this.source.snapshot.sequence) return;
     this.pushSince(this.pushed, BEFORE_ROUTES);
-    if (this.mustHoldRoutes()) return;
-    this.pushSince(this.pushedRoutes, ['route']);
+    if (!this.mustHoldRoutes()) this.pushSince(this.pushedRoutes, ['route']);
     if (!this.isAnswered) this.toldAt ??= performance.now();
   }
 
@@ -177,13 +176,11 @@ export abstract class AdsStream {
   private mustHoldRoutes(): boolean {
     const { cluster, endpoint } = this.types;
     const isAwaited = (name: string) => !endpoint.subscription.covers(name) && !cluster.acks.isRejected(name);
-    if (this.node.agent !== 'envoy' || ![...this.owed.names].some(isAwaited)) {
-      this.routesWaitSinceMs = undefined;
-      return false;
+    if (this.node.agent === 'envoy' && [...this.owed.names].some(isAwaited)) {
+      const nowMs = this.source.nowMs();
+      this.routesWaitSinceMs ??= nowMs;
+      if (nowMs - this.routesWaitSinceMs < ROUTES_WAIT_MS) return true;
     }
-    const nowMs = this.source.nowMs();
-    this.routesWaitSinceMs ??= nowMs;
-    if (nowMs - this.routesWaitSinceMs < ROUTES_WAIT_MS) return true;
     this.routesWaitSinceMs = undefined;
     return false;
   }
