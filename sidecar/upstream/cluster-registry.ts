@@ -105,10 +105,12 @@ export class ClusterRegistry {
 
   /**
    * The server says that there is no such cluster. One that requests still go to stays as it is until the table
-   * refers to it no more: the routes that drop it may only be on their way.
+   * refers to it no more: the routes that drop it may only be on their way. Of one that nothing names any more nothing
+   * is kept: whoever names it later asks anew.
    */
   remove(name: string): void {
-    const entry = this.entry(name);
+    const entry = this.entries.get(name);
+    if (entry === undefined) return;
     entry.configured = true;
     if (entry.discovery === undefined) entry.assigned = true;
   }

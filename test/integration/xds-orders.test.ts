@@ -87,6 +87,8 @@ class LegalServer {
   private names = newNames();
   /** Delta: names that the client has been told of. */
   private told = newNames();
+  /** Clusters that the client, while it wanted them, was told are not there, or have no endpoints. */
+  private readonly denied = new Set<string>();
 
   constructor(
     private readonly server: ScriptedAdsServer,
@@ -100,6 +102,10 @@ class LegalServer {
 
   become(mesh: ScriptedMesh): void {
     this.mesh = mesh;
+  }
+
+  hasDenied(cluster: string): boolean {
+    return this.denied.has(cluster);
   }
 
   /** Ends the stream, and waits for the next. */
@@ -132,6 +138,7 @@ class LegalServer {
     const nonce = `n${++this.nonce}`;
     const message = (name: string) => ({ kind, message: all[name] as object });
     const entries = chosen.map((name) => entry(name, JSON.stringify(all[name]), message(name)));
+    if (this.protocol === 'delta') this.note(kind, chosen, removed);
     this.server.say(kind, nonce, entries, this.protocol === 'delta' ? [...new Set(removed)] : []);
     const answer = await this.server.answer(kind, nonce);
     if (answer.errorDetail) throw new Error(JSON.stringify(answer.errorDetail));
@@ -149,13 +156,22 @@ class LegalServer {
     }
   }
 
+  private note(kind: ResourceKind, chosen: readonly string[], removed: readonly string[]): void {
+    if (kind === 'endpoint') for (const name of chosen) this.denied.delete(name);
+    if (kind === 'cluster' || kind === 'endpoint')
+      for (const name of removed) if (this.names[kind].has(name)) this.denied.add(name);
+  }
+
   private hear(): void {
     for (; this.read < this.server.requests.length; this.read++) {
       const request = this.server.requests[this.read] as Message;
       const kind = kindOfTypeUrl(String(request.typeUrl)) as ResourceKind;
       if (this.protocol === 'delta') {
         for (const name of request.resourceNamesSubscribe as string[]) this.names[kind].add(name);
-        for (const name of request.resourceNamesUnsubscribe as string[]) this.names[kind].delete(name);
+        for (const name of request.resourceNamesUnsubscribe as string[]) {
+          this.names[kind].delete(name);
+          if (kind === 'cluster') this.denied.delete(name);
+        }
         for (const name of Object.keys((request.initialResourceVersions as object) ?? {}))
           this.told[kind].add(name);
       } else {
@@ -201,7 +217,7 @@ for (const protocol of ['delta', 'sotw'] as const) {
           else await legal.deliver(each.kind, each.picks);
           for (const [host, clusters] of Object.entries(tableOf(configuration)))
             for (const [name, endpoints] of Object.entries(clusters))
-              if (endpoints.length === 0)
+              if (endpoints.length === 0 && !legal.hasDenied(name))
                 throw new Error(`${host} is in force, and ${name} has no endpoints`);
         }
         const last = all.at(-1) as ScriptedMesh;
