@@ -1,4 +1,3 @@
-import { xxh64 } from '../../src/hashing/xxh64.js';
 import type { Placement } from '../../src/routing/decide.js';
 import type { Pin } from '../../src/routing/pins.js';
 import { formatSetCookie } from '../../src/routing/session-key.js';
@@ -7,9 +6,6 @@ import type { SessionTable } from './session-table.js';
 
 /** Where pins are read and kept: in the client's cookie, or in this sidecar's table. */
 export class SessionPins {
-  /** Hash of each affinity's scope, which keeps services apart in the one table. */
-  private readonly scopes = new WeakMap<Affinity, bigint>();
-
   constructor(
     private readonly table: SessionTable,
     private readonly nowMs: () => number,
@@ -18,7 +14,7 @@ export class SessionPins {
   /** The pin of a session that has no cookie. */
   find(affinity: Affinity, hash: bigint): Pin | undefined {
     const { table } = this;
-    const key = this.keyOf(affinity, hash);
+    const key = keyOf(affinity, hash);
     table.lock(key);
     try {
       return table.find(key, affinity.ttlMs, this.nowMs());
@@ -55,7 +51,7 @@ export class SessionPins {
    */
   private keepInTable(affinity: Affinity, hash: bigint, pin: Pin, came: Pin | undefined): void {
     const { table } = this;
-    const [key, nowMs] = [this.keyOf(affinity, hash), this.nowMs()];
+    const [key, nowMs] = [keyOf(affinity, hash), this.nowMs()];
     table.lock(key);
     try {
       const present = table.find(key, affinity.ttlMs, nowMs);
@@ -66,13 +62,8 @@ export class SessionPins {
       table.unlock(key);
     }
   }
+}
 
-  private keyOf(affinity: Affinity, hash: bigint): bigint {
-    let scope = this.scopes.get(affinity);
-    if (scope === undefined) {
-      scope = xxh64(affinity.scope);
-      this.scopes.set(affinity, scope);
-    }
-    return hash ^ scope;
-  }
+function keyOf({ scope }: Affinity, hash: bigint): bigint {
+  return hash ^ scope;
 }

@@ -25,7 +25,7 @@ export interface CompileOptions {
 export function compileVirtualHost(config: VirtualHostConfig, options: CompileOptions): VirtualHost {
   const service = config.policy
     ? compileService(config.policy, options)
-    : { label: config.name, releases: [], stable: undefined };
+    : { label: config.name, releases: [], hasLanes: false, stable: undefined };
   const releases = new Map(service.releases.map((release) => [release.cluster.name, release]));
   const releaseOf = (cluster: string): Release => {
     const known = releases.get(cluster);
@@ -59,7 +59,12 @@ function compileService(policy: ServicePolicyConfig, options: CompileOptions): S
     lane,
     digest: policy.affinity ? digests.ofRelease(name, incarnation) : 0,
   }));
-  return { label, releases, stable: releases.find(({ name }) => name === policy.stable) };
+  return {
+    label,
+    releases,
+    hasLanes: releases.some(({ lane }) => lane !== ''),
+    stable: releases.find(({ name }) => name === policy.stable),
+  };
 }
 
 /** One literal: properties that are added to an object later lie outside of it, a memory access further away. */
@@ -151,7 +156,7 @@ function compileAffinity(
     ...pick(affinity),
     followLanes: !affinity.ignoreLanes,
     digests: new PinDigests(policy.pinSecret, service.label),
-    scope: perRoute ? `${service.label}/${route.name}` : service.label,
+    scope: xxh64(perRoute ? `${service.label}/${route.name}` : service.label),
   };
 }
 
@@ -183,7 +188,7 @@ function standardAffinity(
     failoverRepinMs: 0,
     ttlMs: 0,
     digests: new PinDigests(Buffer.alloc(0), service.label),
-    scope: service.label,
+    scope: xxh64(service.label),
   };
 }
 

@@ -145,7 +145,7 @@ function chooseRelease(question: Question): ChosenRelease {
 
 /** S8: the release that carries the request's lane; of several, one of the split first. */
 function releaseInLane(host: VirtualHost, split: Split, request: RequestView): Release | undefined {
-  if (!host.service.releases.some(({ lane }) => lane !== '')) return undefined;
+  if (!host.service.hasLanes) return undefined;
   const baggage = request.header(BAGGAGE);
   const wanted = baggage === undefined ? undefined : readBaggage(baggage, LANE_MEMBER);
   if (wanted === undefined || wanted === '') return undefined;

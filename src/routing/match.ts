@@ -31,7 +31,7 @@ function both(first: Condition, second: Condition): Condition {
   return (request, random) => first(request, random) && second(request, random);
 }
 
-function matchesEveryPath(path: PathMatchConfig): boolean {
+export function matchesEveryPath(path: PathMatchConfig): boolean {
   return path.kind === 'prefix' && (path.value === '/' || path.value === '');
 }
 

@@ -45,7 +45,7 @@ export class SessionKeys {
     private readonly mintKey: () => string,
   ) {
     this.sources = policies.map(({ source }) => source);
-    this.readers = policies.map((policy) => makeReader(policy, seed));
+    this.readers = policies.map(readerOf);
     const cookies = policies.map(({ source }) => (source.kind === 'cookie' ? source.cookie : undefined));
     this.minting = cookies.find((cookie) => cookie?.mint === true);
   }
@@ -54,7 +54,7 @@ export class SessionKeys {
   find(request: RequestView): SessionKey | undefined {
     let found: SessionKey | undefined;
     for (const { read, terminal } of this.readers) {
-      const next = read(request);
+      const next = read(request, this.seed);
       if (next !== undefined) {
         found = found === undefined ? next : { ...found, hash: combineHashes(found.hash, next.hash) };
       }
@@ -75,26 +75,39 @@ export class SessionKeys {
 
 interface Reader {
   readonly terminal: boolean;
-  read(request: RequestView): SessionKey | undefined;
+  read(request: RequestView, seed: bigint): SessionKey | undefined;
 }
 
-function makeReader({ source, terminal }: HashPolicyConfig, seed: bigint): Reader {
+/** Most services of a mesh have the same few, which are then in the processor's caches for all of them. */
+const readers = new Map<string, Reader>();
+const MOST_READERS = 1000;
+
+function readerOf(policy: HashPolicyConfig): Reader {
+  const text = JSON.stringify(policy);
+  const known = readers.get(text);
+  if (known !== undefined) return known;
+  const made = makeReader(policy);
+  if (readers.size < MOST_READERS) readers.set(text, made);
+  return made;
+}
+
+function makeReader({ source, terminal }: HashPolicyConfig): Reader {
   if (source.kind === 'cookie')
-    return { terminal, read: (request) => readSessionCookie(request, source, source.cookie, seed) };
+    return { terminal, read: (request, seed) => readSessionCookie(request, source, source.cookie, seed) };
   if (source.kind === 'header') {
     const name = headerName(source.name);
     if (source.rewrite === undefined)
-      return { terminal, read: (request) => readHeader(request.headerValues(name), source, seed) };
+      return { terminal, read: (request, seed) => readHeader(request.headerValues(name), source, seed) };
     const rewrite = compileRegexRewrite(source.rewrite);
     return {
       terminal,
-      read: (request) => readHeader(request.headerValues(name).map(rewrite), source, seed),
+      read: (request, seed) => readHeader(request.headerValues(name).map(rewrite), source, seed),
     };
   }
   const value = valueReader(source);
   return {
     terminal,
-    read(request) {
+    read(request, seed) {
       const key = value(request);
       return key === undefined || key === ''
         ? undefined

@@ -34,6 +34,8 @@ export interface Service {
   /** `checkout.shop`: how logs, metrics and people name it. */
   readonly label: string;
   readonly releases: readonly Release[];
+  /** Some release carries a lane. */
+  readonly hasLanes: boolean;
   /** Where failover goes; undefined where nobody said. */
   readonly stable: Release | undefined;
 }
@@ -106,6 +108,6 @@ export interface Affinity {
   readonly failoverRepinMs: number;
   readonly ttlMs: number;
   readonly digests: PinDigests;
-  /** Names the session table's partition: the service, or the route where sessions are kept apart by route. */
-  readonly scope: string;
+  /** XXH64 of what has sessions of its own in the session table: the service, or the route with `scope: route`. */
+  readonly scope: bigint;
 }
