@@ -44,7 +44,7 @@ export interface Ring {
   readonly size: number;
   /** Position of the entry that owns `hash`: the first at or after it, wrapping to 0. */
   find(hash: bigint): number;
-  /** Index into the hosts given to {@link buildRing} of the entry at a position (taken modulo the size). */
+  /** Number of the host whose entry is at a position (taken modulo the size). */
   hostAt(position: number): number;
   /** Hash of the entry at a position, for tests and dumps. */
   hashAt(position: number): bigint;
@@ -53,9 +53,14 @@ export interface Ring {
 /**
  * Builds the ring. The hosts' order decides which of two equal hashes comes first, and whom rounding favours.
  *
+ * @param numbers what {@link Ring.hostAt} calls each host; its place among them where nothing is said
  * @throws RangeError when there is no host.
  */
-export function buildRing(hosts: readonly WeightedHost[], size: RingSize = DEFAULT_RING_SIZE): Ring {
+export function buildRing(
+  hosts: readonly WeightedHost[],
+  size: RingSize = DEFAULT_RING_SIZE,
+  numbers?: readonly number[],
+): Ring {
   if (hosts.length === 0) throw new RangeError('a ring needs at least one host');
   const counts = entriesPerHost(hosts, size);
   const total = counts.reduce((sum, n) => sum + n, 0);
@@ -66,7 +71,10 @@ export function buildRing(hosts: readonly WeightedHost[], size: RingSize = DEFAU
     xxh64Numbered(`${key}_`, count, hashes, at);
     at += count;
   });
-  return ringOf(sortByHash(hashes, counts));
+  const entries = sortByHash(hashes, counts);
+  if (numbers !== undefined)
+    for (let i = 2; i < entries.length; i += FIELDS) entries[i] = numbers[entries[i] as number] as number;
+  return new SortedRing(entries);
 }
 
 /** Fresh memory costs as much as a third of the hashing. Bound: what a ring of 1,000 endpoints takes, 2 MB. */
@@ -94,15 +102,26 @@ function entriesPerHost(hosts: readonly WeightedHost[], size: RingSize): number[
   });
 }
 
-function ringOf(entries: SortedHashes): Ring {
-  const size = entries.length / FIELDS;
-  const halfAt = (position: number, half: number) => BigInt(entries[position * FIELDS + half] as number);
-  return {
-    size,
-    find: (hash) => lowerBound(entries, Number(hash >> 32n), Number(hash & 0xffffffffn)),
-    hostAt: (position) => entries[(position % size) * FIELDS + 2] as number,
-    hashAt: (position) => (halfAt(position, 0) << 32n) | halfAt(position, 1),
-  };
+/** Its entries, and nothing around them: in a large mesh a pick costs what it has to fetch from memory. */
+class SortedRing implements Ring {
+  readonly size: number;
+
+  constructor(private readonly entries: SortedHashes) {
+    this.size = entries.length / FIELDS;
+  }
+
+  find(hash: bigint): number {
+    return lowerBound(this.entries, Number(hash >> 32n), Number(hash & 0xffffffffn));
+  }
+
+  hostAt(position: number): number {
+    return this.entries[(position % this.size) * FIELDS + 2] as number;
+  }
+
+  hashAt(position: number): bigint {
+    const half = (which: number) => BigInt(this.entries[position * FIELDS + which] as number);
+    return (half(0) << 32n) | half(1);
+  }
 }
 
 /**

@@ -180,7 +180,7 @@ function hashForEndpoint(
   session: SessionKey | undefined,
 ): bigint | undefined {
   if (session === undefined) return undefined;
-  const { kind } = release.cluster.endpoints.loadBalancer;
+  const { kind } = release.cluster.endpoints;
   const sticky = route.affinity !== undefined && route.affinity.endpoint !== 'none';
   return sticky || kind === 'ring-hash' || kind === 'maglev' ? session.hash : undefined;
 }

@@ -28,8 +28,14 @@ export class EndpointSet {
   /** Running sum of the usable endpoints' weights, as the load balancer sees them. */
   private readonly weightEnds: Float64Array;
   private builtHashed: HashedEndpoints | undefined;
+  private builtRing: Ring | undefined;
   /** They all weigh the same. */
   readonly isEven: boolean;
+  readonly usableCount: number;
+  /** Of the load balancer, as `balanceFactor` is: here, since each object on the way to them is a memory access. */
+  readonly kind: LoadBalancerConfig['kind'];
+  /** Envoy's `hash_balance_factor`; 0: none. */
+  readonly balanceFactor: number;
 
   private constructor(
     readonly endpoints: readonly Endpoint[],
@@ -38,6 +44,9 @@ export class EndpointSet {
     weightOf: (endpoint: Endpoint) => number,
   ) {
     this.usable = Uint32Array.from(endpoints.keys()).filter((i) => usability[i] === USABLE);
+    this.usableCount = this.usable.length;
+    this.kind = tables.config.kind;
+    this.balanceFactor = tables.config.hashing?.balanceFactor ?? 0;
     const byLocality =
       tables.config.hashing?.byLocality === true
         ? localityWeights(endpoints, (i) => usability[i] === USABLE, weightOf)
@@ -83,16 +92,12 @@ export class EndpointSet {
     return this.tables.config;
   }
 
-  get usableCount(): number {
-    return this.usable.length;
-  }
-
   at(index: number): Endpoint {
     return this.endpoints[index] as Endpoint;
   }
 
   usabilityAt(index: number): Usability {
-    return this.usability[index] as Usability;
+    return this.usableCount === this.endpoints.length ? USABLE : (this.usability[index] as Usability);
   }
 
   usableAt(i: number): Endpoint {
@@ -128,7 +133,8 @@ export class EndpointSet {
   }
 
   ring(): Ring {
-    return this.tables.ring();
+    this.builtRing ??= this.tables.ring();
+    return this.builtRing;
   }
 
   maglev(): Maglev {
@@ -187,9 +193,8 @@ class EndpointTables {
       const order = this.order();
       const hosts = this.hosts(order);
       const { ringSize } = this.config;
-      const ring = buildRing(hosts, ringSize === 'proportional' ? proportionalRingSize(hosts) : ringSize);
-      const hostAt = (position: number) => order[ring.hostAt(position)] as number;
-      this.builtRing = this.isByLocality ? { ...ring, hostAt } : ring;
+      const size = ringSize === 'proportional' ? proportionalRingSize(hosts) : ringSize;
+      this.builtRing = buildRing(hosts, size, this.isByLocality ? order : undefined);
     }
     return this.builtRing;
   }

@@ -154,7 +154,7 @@ const RELEASE_REASONS: Readonly<Record<Placement['releaseReason'], string>> = {
 };
 
 function endpointReason({ endpointReason: reason, release }: Placement): string {
-  const { kind } = release.cluster.endpoints.loadBalancer;
+  const { kind } = release.cluster.endpoints;
   if (reason === 'pin') return 'the session is pinned there';
   return reason === 'hash' ? `by the session's hash (${kind})` : `by the load balancer (${kind})`;
 }

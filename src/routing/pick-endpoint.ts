@@ -16,28 +16,19 @@ export function pickEndpoint(
 ): Endpoint | undefined {
   if (set.usableCount === 0) return undefined;
   if (hash === undefined) return pickByLoad(set, tried, random);
-  const picked =
-    set.loadBalancer.kind === 'maglev' ? pickFromMaglev(set, hash, tried) : pickFromRing(set, hash, tried);
-  const balanceFactor = set.loadBalancer.hashing?.balanceFactor ?? 0;
-  if (picked === undefined || balanceFactor === 0) return picked;
-  return withinLoad(set, hash, picked, tried, balanceFactor);
+  const picked = set.kind === 'maglev' ? pickFromMaglev(set, hash, tried) : pickFromRing(set, hash, tried);
+  return picked === undefined || set.balanceFactor === 0 ? picked : withinLoad(set, hash, picked, tried);
 }
 
 /** Envoy's `hash_balance_factor`: sessions leave an endpoint for as long as it has too much to do. */
-function withinLoad(
-  set: EndpointSet,
-  hash: bigint,
-  picked: Endpoint,
-  tried: readonly Endpoint[],
-  balanceFactor: number,
-): Endpoint {
+function withinLoad(set: EndpointSet, hash: bigint, picked: Endpoint, tried: readonly Endpoint[]): Endpoint {
   const { indexes, shares } = set.hashed;
   const endpointAt = (i: number) => set.at(indexes[i] as number);
   const active = set.endpoints.reduce((sum, { activeRequests }) => sum + activeRequests, 0);
   const overloadOf = (i: number) => {
     const endpoint = endpointAt(i);
     if (tried.includes(endpoint)) return Number.POSITIVE_INFINITY;
-    return overload(endpoint.activeRequests, active, shares[i] as number, balanceFactor);
+    return overload(endpoint.activeRequests, active, shares[i] as number, set.balanceFactor);
   };
   const first = indexes.findIndex((_, i) => endpointAt(i) === picked);
   return endpointAt(pickWithinLoad(hash, first, indexes.length, overloadOf));
@@ -80,7 +71,7 @@ function pickByLoad(
 }
 
 function pickOnce(set: EndpointSet, random: () => number): Endpoint {
-  switch (set.loadBalancer.kind) {
+  switch (set.kind) {
     case 'round-robin':
       return set.usableAt(nextInTurn(set));
     case 'least-request':
