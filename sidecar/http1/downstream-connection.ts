@@ -145,6 +145,7 @@ export class DownstreamConnection {
       return;
     }
     this.state = 'head';
+    this.request.forget();
     this.lastActivityMs = this.owner.nowMs();
     if (!this.inTurn) this.goOn();
   }

@@ -103,6 +103,13 @@ export class HeaderBlock {
     while (at < end) at = this.parseField(bytes, offset, at, end);
   }
 
+  /** Lets go of the text. */
+  forget(): void {
+    this.text = '';
+    this.count = 0;
+    this.counts.fill(0);
+  }
+
   private parseField(bytes: Uint8Array, offset: number, start: number, end: number): number {
     if (this.count === this.maxFields)
       throw new ProtocolError(`more than ${this.maxFields} header fields`, 431);

@@ -50,6 +50,12 @@ export class ResponseHead {
       throw new ProtocolError('a 101 response names no protocol');
   }
 
+  /** Lets go of all text, for the same reason as `RequestHead` does. */
+  forget(): void {
+    this.statusAndReason = '';
+    this.headers.forget();
+  }
+
   /** `HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112 section 4); the second space may be missing. */
   private parseStatusLine(text: string, end: number): void {
     this.minorVersion = parseVersion(text, 0, Math.min(VERSION_LENGTH, end));

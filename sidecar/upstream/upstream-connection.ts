@@ -253,6 +253,7 @@ export class UpstreamConnection {
       this.writer.isEmpty;
     if (this.state === 'open' && this.head.status < ERROR_STATUS) this.owner.onResult(true);
     this.user = undefined;
+    this.head.forget();
     this.served++;
     this.inBody = false;
     // The last piece may have come after a pause, which was this user's; with TLS it does.

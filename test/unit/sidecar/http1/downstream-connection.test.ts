@@ -96,6 +96,19 @@ t.test('answers a head that is not complete in time with 408, and ends', async (
   t.match(f.refused, [{ code: 'slow-request' }]);
 });
 
+t.test('holds on to no text of the request that was answered, whichever way that had come', async (t) => {
+  for (const target of ['/a-path-of-some-length?and=a+query', 'http://another.shop/a-path-of-some-length']) {
+    const f = new Fixture();
+    f.socket.feed(headOf(`GET ${target} HTTP/1.1`, 'Host: a-host-of-some.shop', 'X-User-Id: somebody'));
+    f.answer();
+    t.ok(f.connection.isIdle);
+    t.notMatch(JSON.stringify(f.connection.request), /some/);
+    f.socket.feed(headOf('GET /next HTTP/1.1', 'Host: b'));
+    t.equal(f.events.at(-2), 'GET /next');
+    t.equal(f.connection.request.authority, 'b');
+  }
+});
+
 t.test('gives every head its own time', async (t) => {
   const f = new Fixture();
   for (let i = 0; i < 5; i++) {

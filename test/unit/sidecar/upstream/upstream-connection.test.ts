@@ -28,6 +28,14 @@ t.test('goes back to the pool when the response is complete', async (t) => {
   }
 });
 
+t.test('holds on to no text of a response that is over', async (t) => {
+  const { connection, socket } = fixture();
+  connection.assign(user());
+  socket.feed('HTTP/1.1 200 Some reason\r\nX-Some: thing\r\nContent-Length: 2\r\n\r\nok');
+  t.ok(connection.isUsable);
+  t.notMatch(JSON.stringify(Reflect.get(connection, 'head')), /some/i);
+});
+
 t.test('goes back to the pool reading, although the end of a response came after a pause', async (t) => {
   const { connection, socket, owner } = fixture();
   connection.assign(user());
