@@ -52,7 +52,7 @@ const PATH_COMPARISONS = {
   'segment-prefix': (path: string, wanted: string) =>
     path.startsWith(wanted) && (path.length === wanted.length || path.charCodeAt(wanted.length) === SLASH),
 };
-const SLASH = 0x2f;
+export const SLASH = 0x2f;
 
 /** Pseudo-headers that header conditions may name. */
 const METHOD = ':method';

@@ -1,6 +1,6 @@
 import { HASH_SEED, type HeaderName, hashStep, headerName } from '../http/header-name.js';
 import type { RouteMatchConfig } from '../xds/route-match.js';
-import { matchesEveryPath } from './match.js';
+import { matchesEveryPath, SLASH } from './match.js';
 import type { RequestView } from './request-view.js';
 import type { Route } from './table.js';
 
@@ -18,7 +18,6 @@ const EXACT = 0;
 const PREFIX = 1;
 const SEGMENT_PREFIX = 2;
 const PATH_FORMS = { exact: EXACT, prefix: PREFIX, 'segment-prefix': SEGMENT_PREFIX } as const;
-const SLASH = 0x2f;
 
 /** Fewer routes are sooner looked at one by one. */
 const FEWEST_ROUTES = 4;
@@ -64,18 +63,18 @@ export class RouteGuards {
     const subjectOf = ({ header }: Comparison) =>
       header === undefined ? PATH : PATH + 1 + indexIn(headers, header);
     const packed: number[] = new Array(matches.length * STRIDE).fill(NOTHING);
+    let longestPrefix = 0;
     guards.forEach((guard, i) => {
-      if (guard === undefined || subjectOf(guard) > MOST_HEADERS) return;
+      if (guard === undefined) return;
+      const subject = subjectOf(guard);
+      if (subject > MOST_HEADERS) return;
+      if (subject === PATH) longestPrefix = Math.max(longestPrefix, guard.text.length);
       const { all, isWhole } = comparisons[i] as Comparisons;
       const proof = isWhole ? packed.length : NOTHING;
-      const what = (subjectOf(guard) << SUBJECT_SHIFT) | guard.text.length;
+      const what = (subject << SUBJECT_SHIFT) | guard.text.length;
       packed.splice(i * STRIDE, STRIDE, what, hashOf(guard.text), proof);
       if (isWhole) pack(packed, all, subjectOf);
     });
-    const longestPrefix = guards.reduce(
-      (most, guard) => (guard === undefined || guard.header ? most : Math.max(most, guard.text.length)),
-      0,
-    );
     return new RouteGuards(Int32Array.from(packed), headers, matches.length, longestPrefix);
   }
 

@@ -138,8 +138,9 @@ class LegalServer {
     const nonce = `n${++this.nonce}`;
     const message = (name: string) => ({ kind, message: all[name] as object });
     const entries = chosen.map((name) => entry(name, JSON.stringify(all[name]), message(name)));
-    if (this.protocol === 'delta') this.note(kind, chosen, removed);
-    this.server.say(kind, nonce, entries, this.protocol === 'delta' ? [...new Set(removed)] : []);
+    const gone = this.protocol === 'delta' ? [...new Set(removed)] : [];
+    this.note(kind, chosen, gone);
+    this.server.say(kind, nonce, entries, gone);
     const answer = await this.server.answer(kind, nonce);
     if (answer.errorDetail) throw new Error(JSON.stringify(answer.errorDetail));
     return true;
@@ -156,10 +157,10 @@ class LegalServer {
     }
   }
 
-  private note(kind: ResourceKind, chosen: readonly string[], removed: readonly string[]): void {
-    if (kind === 'endpoint') for (const name of chosen) this.denied.delete(name);
+  private note(kind: ResourceKind, sent: readonly string[], gone: readonly string[]): void {
+    if (kind === 'endpoint') for (const name of sent) this.denied.delete(name);
     if (kind === 'cluster' || kind === 'endpoint')
-      for (const name of removed) if (this.names[kind].has(name)) this.denied.add(name);
+      for (const name of gone) if (this.names[kind].has(name)) this.denied.add(name);
   }
 
   private hear(): void {
