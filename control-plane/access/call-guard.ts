@@ -6,6 +6,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { includesRole } from '../../src/access/role.js';
+import { peerIp } from '../../src/net/ip-address.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { isUnscoped, setCaller } from './caller.js';
 import type { ClientCertificate } from './client-certificate.js';
@@ -193,10 +194,11 @@ export class CallGuard {
   }
 
   /** Counts a refusal, and logs it; of a peer that is refused often, one a second. */
-  private note(refusal: Refusal, { remoteAddress = '' }: ConnectionInfo, method: string): Refusal {
+  private note(refusal: Refusal, connection: ConnectionInfo, method: string): Refusal {
+    const peer = peerIp(connection);
     this.refusals[COUNTED_AS[refusal.code]]++;
-    if (this.notes.take(peerGroup(remoteAddress)))
-      this.options.log.warn({ peer: remoteAddress, method, reason: refusal.details }, 'a call was refused');
+    if (this.notes.take(peerGroup(peer)))
+      this.options.log.warn({ peer, method, reason: refusal.details }, 'a call was refused');
     return refusal;
   }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ServerUnaryCall } from '@grpc/grpc-js';
 import { ACTOR_METADATA, REQUEST_ID_METADATA } from '../../src/api/config-service.js';
 import type { Author } from '../../src/model/author.js';
+import { canonicalIp } from '../../src/net/ip-address.js';
 import { actorOf } from '../access/caller.js';
 
 const MAX_NAME_CHARACTERS = 100;
@@ -22,7 +23,8 @@ function claimedName(call: Pick<ServerUnaryCall<unknown, unknown>, 'metadata'>):
 }
 
 function withoutPort(peer: string): string {
-  return peer.replace(/:\d+$/, '');
+  const address = peer.replace(/:\d+$/, '');
+  return canonicalIp(address) ?? address;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { toStruct } from '../../src/api/struct.js';
 import type { MeshService, ServiceKey } from '../../src/model/mesh-service.js';
+import { canonicalIp } from '../../src/net/ip-address.js';
 import { explainDecision } from '../../src/routing/explain.js';
 import { plainRequest } from '../../src/routing/request-view.js';
 import { clusterName } from '../../src/xds/resource-names.js';
@@ -22,7 +23,7 @@ export function explain(service: MeshService, request: ExplainRequest, context: 
     method: request.method || 'GET',
     path: request.path || '/',
     headers: request.headers.map(({ name, value }) => [name, value] as const),
-    ...(request.sourceIp === '' ? {} : { sourceIp: request.sourceIp }),
+    ...(request.sourceIp === '' ? {} : { sourceIp: canonicalIp(request.sourceIp) ?? request.sourceIp }),
   });
   const decision = { nowMs: 0, random: Math.random, findPin: () => undefined };
   return { explanation: toStruct(explainDecision(decisionTable(service, context), view, decision)) };

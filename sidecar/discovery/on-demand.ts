@@ -1,3 +1,4 @@
+import { DEFAULT_PORT_SUFFIX, sameByDefaultPort } from '../../src/http/authority.js';
 import { mayBeServiceHost } from '../../src/model/service-hosts.js';
 import type { NameChanges } from '../../src/xds/wanted-names.js';
 
@@ -38,6 +39,7 @@ export interface HostDemand {
   /**
    * A call to a host that is not in the table.
    *
+   * @param authority in its one spelling, here and below
    * @param resume called once, when more is known of the host, unless the wait is cancelled before
    */
   lookUp(authority: string, resume: () => void): Lookup;
@@ -114,8 +116,8 @@ export class OnDemand implements HostDemand {
   }
 
   lookUp(authority: string, resume: () => void): Lookup {
-    const name = authority.toLowerCase();
-    if (!mayBeServiceHost(name)) return { kind: 'unknown' };
+    if (!mayBeServiceHost(authority)) return { kind: 'unknown' };
+    const name = askedName(authority);
     const known = this.entries.get(name);
     if (known?.open === false) {
       this.renew(name, known);
@@ -129,7 +131,7 @@ export class OnDemand implements HostDemand {
   }
 
   waitedInVain(authority: string): Lookup {
-    const entry = this.entries.get(authority.toLowerCase());
+    const entry = this.entries.get(askedName(authority));
     if (entry === undefined) return { kind: 'unknown' };
     entry.open = false;
     return this.verdict(entry);
@@ -231,6 +233,11 @@ export class OnDemand implements HostDemand {
     this.tokens--;
     return true;
   }
+}
+
+/** The default port is nobody's own: whoever has the host has it with that port, too. */
+function askedName(authority: string): string {
+  return authority.endsWith(DEFAULT_PORT_SUFFIX) ? (sameByDefaultPort(authority) ?? authority) : authority;
 }
 
 /** Everybody who waits goes on, once what is being taken in has been taken in. */

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
+import { peerIp } from '../../src/net/ip-address.js';
 import { BodyRate } from './body-rate.js';
 import { BodyReader } from './body-reader.js';
 import type { DownstreamOwner } from './downstream-owner.js';
@@ -96,7 +97,7 @@ export class DownstreamConnection {
     private readonly owner: DownstreamOwner,
   ) {
     const { limits } = owner;
-    this.request = new RequestHead(limits.maxFields, socket.remoteAddress ?? '');
+    this.request = new RequestHead(limits.maxFields, peerIp(socket));
     this.heads = new HeadCollector(limits.maxHeadBytes, true);
     this.body = new BodyReader(limits.maxTrailerBytes);
     this.bodyRate = new BodyRate(limits.minBodyRate);

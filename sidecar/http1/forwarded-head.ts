@@ -113,7 +113,7 @@ function requestActions({ absoluteForm, minorVersion }: RequestHead): Uint8Array
 
 function replacement(request: RequestHead, id: number, field: number): string {
   const { headers } = request;
-  if (id === ID.host) return `${headers.nameAt(field)}: ${request.authority}\r\n`;
+  if (id === ID.host) return `${headers.nameAt(field)}: ${request.targetAuthority}\r\n`;
   // Of several X-Forwarded-For, the last is the one to add to.
   if (hasLater(headers, field, id)) return headers.lines(field, field + 1);
   const before = headers.valueAt(field);
@@ -142,7 +142,7 @@ function addedToRequest(request: RequestHead, edits: RequestEdits): string {
   const { headers } = request;
   let added = '';
   // An HTTP/1.0 request may come without, and may not go on without.
-  if (headers.countOf(ID.host) === 0) added += `Host: ${request.authority}\r\n`;
+  if (headers.countOf(ID.host) === 0) added += `Host: ${request.targetAuthority}\r\n`;
   if (headers.countOf(ID['x-forwarded-for']) === 0) added += `x-forwarded-for: ${request.sourceIp}\r\n`;
   if (headers.countOf(ID['x-forwarded-proto']) === 0) added += 'x-forwarded-proto: http\r\n';
   if (headers.countOf(ID['x-request-id']) === 0) {

@@ -1,3 +1,4 @@
+import { normalAuthority } from '../../src/http/authority.js';
 import type { HeaderName } from '../../src/http/header-name.js';
 import type { RequestView } from '../../src/routing/request-view.js';
 import { SPACE, TARGET, TOKEN_LOWER } from './characters.js';
@@ -5,10 +6,6 @@ import { type ConnectionOptions, connectionOptions } from './connection-options.
 import { ProtocolError } from './errors.js';
 import { type Framing, requestFraming } from './framing.js';
 import { HeaderBlock, ID } from './header-block.js';
-
-/** `host`, `host:port` or `[v6]:port`; empty where a client has no authority to name (RFC 9112 section 3.2). */
-const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~%!$&'()*+,;=]*)(?::\d{0,5})?$/;
-const CONNECT_AUTHORITY = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~%]+):\d{1,5}$/;
 
 /**
  * The head of a request, parsed strictly (RFC 9112 sections 2 to 6). One object is filled again for every
@@ -20,8 +17,10 @@ export class RequestHead implements RequestView {
   target = '';
   path = '';
   query = '';
-  /** Whom the request is for: from the target where it is absolute, else from `Host`. */
+  /** Whom the request is for, in the one spelling: from the target where that says it, else from `Host`. */
   authority = '';
+  /** The same as a target in absolute form, or of CONNECT, has it; empty where the target does not say. */
+  targetAuthority = '';
   /** 0 or 1: the x of HTTP/1.x. */
   minorVersion = 1;
   framing: Framing = { kind: 'none', length: 0 };
@@ -51,10 +50,12 @@ export class RequestHead implements RequestView {
   }
 
   header(name: HeaderName): string | undefined {
+    if (this.absoluteForm && name.lower === 'host') return this.targetAuthority;
     return this.headers.get(name);
   }
 
   headerValues(name: HeaderName): readonly string[] {
+    if (this.absoluteForm && name.lower === 'host') return [this.targetAuthority];
     return this.headers.getAll(name);
   }
 
@@ -85,6 +86,7 @@ export class RequestHead implements RequestView {
     this.path = '';
     this.query = '';
     this.authority = '';
+    this.targetAuthority = '';
     this.givenId = '';
     this.headers.forget();
   }
@@ -109,9 +111,10 @@ export class RequestHead implements RequestView {
     const hosts = this.headers.countOf(ID.host);
     if (hosts > 1) throw new ProtocolError('Host is given more than once');
     if (hosts === 0 && this.minorVersion === 1) throw new ProtocolError('an HTTP/1.1 request needs a Host');
-    const host = this.headers.known(ID.host) ?? '';
-    if (!AUTHORITY.test(host)) throw new ProtocolError('the Host is not a host with an optional port');
+    const host = normalAuthority(this.headers.known(ID.host) ?? '');
+    if (host === undefined) throw new ProtocolError('the Host is not a host with an optional port');
     this.authority = host;
+    this.targetAuthority = '';
     this.absoluteForm = false;
   }
 
@@ -119,9 +122,13 @@ export class RequestHead implements RequestView {
   private splitTarget(): void {
     const { target, method } = this;
     if (method === 'CONNECT') {
-      if (!CONNECT_AUTHORITY.test(target)) throw new ProtocolError('a CONNECT target is HOST:PORT');
+      const authority = normalAuthority(target);
+      // RFC 9110 section 9.3.6: there is no default port.
+      if (authority === undefined || !/:\d+$/.test(target))
+        throw new ProtocolError('a CONNECT target is HOST:PORT');
       if (this.framing.kind !== 'none') throw new ProtocolError('a CONNECT request has no body');
-      this.authority = target;
+      this.authority = authority;
+      this.targetAuthority = target;
       this.path = '';
       this.query = '';
       return;
@@ -137,15 +144,15 @@ export class RequestHead implements RequestView {
       if (this.method !== 'OPTIONS') throw new ProtocolError('the target "*" is for OPTIONS only');
       return;
     }
-    const found = /^http:\/\/([^/?]*)(.*)$/i.exec(this.target);
+    const [, written = '', rest = ''] = /^http:\/\/([^/?]*)(.*)$/i.exec(this.target) ?? [];
+    const authority = normalAuthority(written);
     // RFC 9110 section 4.2.1: an http:// URL without a host is none.
-    if (!found || /^(?::|$)/.test(found[1] as string) || !AUTHORITY.test(found[1] as string)) {
+    if (written === '' || authority === undefined)
       throw new ProtocolError('the request target is neither a path nor an http:// URL');
-    }
     // RFC 9112 section 3.2.2: the target's authority replaces what Host says.
-    this.authority = found[1] as string;
+    this.authority = authority;
+    this.targetAuthority = written;
     this.absoluteForm = true;
-    const rest = found[2] as string;
     if (rest === '') this.target = this.method === 'OPTIONS' ? '*' : '/';
     else this.target = rest.startsWith('/') ? rest : `/${rest}`;
   }

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import { listen, type PortSharing } from '../../src/lifecycle/listen.js';
 import type { SocketAddress } from '../../src/model/formats.js';
+import { peerIp } from '../../src/net/ip-address.js';
 import { DownstreamConnection, type DownstreamUser } from '../http1/downstream-connection.js';
 import type { DownstreamOwner } from '../http1/downstream-owner.js';
 import type { Http1Limits } from '../http1/limits.js';
@@ -55,7 +56,7 @@ export class Listener implements DownstreamOwner {
       (socket: Socket) => this.accept(socket),
     );
     this.server.maxConnections = this.limits.maxConnections + SHED_CONNECTIONS;
-    this.server.on('drop', (dropped) => options.onRefused(TOO_MANY, dropped?.remoteAddress ?? ''));
+    this.server.on('drop', (dropped) => options.onRefused(TOO_MANY, peerIp(dropped ?? {})));
   }
 
   /** For messages. */

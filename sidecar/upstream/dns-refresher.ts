@@ -1,5 +1,6 @@
 import { lookup as dnsLookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { normalAuthority } from '../../src/http/authority.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { AddressFamily, DiscoveryConfig } from '../../src/xds/cluster.js';
 import { type EndpointConfig, inCanonicalOrder } from '../../src/xds/endpoint.js';
@@ -29,7 +30,12 @@ export function resolveWithOverrides(
   overrides: ReadonlyMap<string, readonly ResolvedAddress[]>,
   otherwise: Resolve,
 ): Resolve {
-  return async (host, port) => overrides.get(formatAddress(host, port)) ?? otherwise(host, port);
+  const named = new Map([...overrides].map(([name, found]) => [oneSpelling(name), found]));
+  return async (host, port) => named.get(oneSpelling(formatAddress(host, port))) ?? otherwise(host, port);
+}
+
+function oneSpelling(address: string): string {
+  return normalAuthority(address) ?? address;
 }
 
 function ofFamily(found: readonly ResolvedAddress[], family: AddressFamily): readonly ResolvedAddress[] {

@@ -25,7 +25,7 @@ export class AskedHosts implements HostDemand {
   ) {}
 
   lookUp(authority: string, resume: () => void): Lookup {
-    if (!mayBeServiceHost(authority.toLowerCase())) return { kind: 'unknown' };
+    if (!mayBeServiceHost(authority)) return { kind: 'unknown' };
     const id = ++this.count;
     this.asked.set(id, { resume });
     this.tell({ kind: 'host', id, authority });

@@ -1,3 +1,4 @@
+import { normalAuthority } from '../http/authority.js';
 import { formatPath, type Path } from '../model/problems.js';
 import { hostname } from '../model/scalars.js';
 import { generatedHosts } from '../model/service-hosts.js';
@@ -78,11 +79,11 @@ function claimsOf({ rules }: Group): Claim[] {
     const hostAt = at[1] === 'rules' ? [...at.slice(0, 3), 'host'] : at;
     const aliases = (ingress.text('server-alias') ?? '').split(',').map((alias) => alias.trim());
     return [
-      { host, ingress, at: hostAt, field: formatPath(hostAt) },
+      { host: normalAuthority(host) ?? host, ingress, at: hostAt, field: formatPath(hostAt) },
       ...aliases
         .filter((alias) => alias !== '')
         .map((alias) => ({
-          host: alias,
+          host: normalAuthority(alias) ?? alias,
           ingress,
           at: annotationPath('server-alias'),
           field: 'server-alias',

@@ -1,3 +1,4 @@
+import { normalAuthority } from '../http/authority.js';
 import type { Problem } from './problems.js';
 
 /**
@@ -123,7 +124,7 @@ function duplicateEndpoints(versions: readonly unknown[]): Problem[] {
     list(field(version, 'endpoints')).flatMap((endpoint, e) => {
       const address = field(endpoint, 'address');
       if (typeof address !== 'string') return [];
-      const canonical = canonicalAddress(address);
+      const canonical = normalAuthority(address) ?? address;
       const first = seen.get(canonical);
       seen.set(canonical, first ?? `versions[${v}].endpoints[${e}]`);
       if (first === undefined) return [];
@@ -135,12 +136,6 @@ function duplicateEndpoints(versions: readonly unknown[]): Problem[] {
       ];
     }),
   );
-}
-
-/** One spelling for all of an IPv6 address's. */
-function canonicalAddress(address: string): string {
-  const url = `http://${address}`;
-  return URL.canParse(url) ? new URL(url).host : address;
 }
 
 function unreachableRoutes(routes: readonly unknown[]): Problem[] {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseAuthority } from '../http/authority.js';
 import { isHostname, LABEL, parseDuration, splitHostPort } from './formats.js';
 
 /** Scalar formats of the resource. Each says in its error what would be right. */
@@ -24,9 +25,21 @@ export const releaseName = z.string().regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A
   error: 'is no valid release name; use at most 63 letters, digits, "-", "_" and ".", such as v2 or 1.4.2',
 });
 
-export const hostname = z.string().max(253).refine(isHostname, {
-  error: 'is no host name; write one in lower case and without a port, such as checkout.internal',
-});
+export const hostname = z
+  .string()
+  .max(253)
+  .superRefine((text, ctx) => {
+    if (!isHostname(text)) ctx.addIssue({ code: 'custom', message: hostnameProblem(text) });
+  });
+
+/** Of what is a host in another spelling, says which one is meant. */
+function hostnameProblem(text: string): string {
+  const meant = parseAuthority(text);
+  const normal = meant && (meant.port === undefined ? meant.text : meant.text.replace(/:\d+$/, ''));
+  return normal !== undefined && isHostname(normal)
+    ? `is no host name in its plain spelling; write ${normal}`
+    : 'is no host name; write one in lower case and without a port, such as checkout.internal';
+}
 
 /** RFC 9110 token: header and cookie names, methods. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

@@ -1,3 +1,4 @@
+import { sameByDefaultPort } from '../http/authority.js';
 import type { KeySourceConfig } from '../xds/hash-policy.js';
 import { LayeredMap } from './layered-map.js';
 import type { RoutingTable, VirtualHost } from './table.js';
@@ -30,7 +31,8 @@ interface Domains {
 
 /**
  * Finds virtual hosts by authority in Envoy's order: exact, then the longest `*suffix`, then the longest
- * `prefix*`, then `*`. Authorities are compared in lower case. Never changed: see {@link DomainIndex}.
+ * `prefix*`, then `*`. Where there is none, the authority's other spelling with or without the default port is
+ * looked for. Never changed: see {@link DomainIndex}.
  */
 export class DomainTable implements RoutingTable {
   /** @param portless of configurations that look at no port; looked at after the others */
@@ -58,17 +60,19 @@ export class DomainTable implements RoutingTable {
   }
 
   find(authority: string): VirtualHost | undefined {
-    const found = findIn(this.domains, authority);
-    if (found !== undefined || this.portless.entries.length === 0) return found;
+    const found = findIn(this.domains, authority) ?? this.findIgnoringPort(authority);
+    if (found !== undefined) return found;
+    const other = sameByDefaultPort(authority);
+    return other === undefined ? undefined : findIn(this.domains, other);
+  }
+
+  private findIgnoringPort(authority: string): VirtualHost | undefined {
+    if (this.portless.entries.length === 0) return undefined;
     return findIn(this.portless, authority.replace(/:\d+$/, ''));
   }
 }
 
-function findIn(domains: Domains, authority: string): VirtualHost | undefined {
-  return domains.exact.get(authority)?.host ?? findLowerCase(domains, authority.toLowerCase());
-}
-
-function findLowerCase(
+function findIn(
   { exact, suffixes, prefixes, catchAll }: Domains,
   authority: string,
 ): VirtualHost | undefined {

@@ -1,3 +1,4 @@
+import { normalAuthority } from '../http/authority.js';
 import { headerName } from '../http/header-name.js';
 import type { KeySourceConfig } from '../xds/hash-policy.js';
 import { describeActions, type RedirectAnswer } from './actions.js';
@@ -72,8 +73,13 @@ function explainAnswer(host: VirtualHost, route: Route, request: RequestView): E
   if (fault !== undefined && fault.abortStatus !== 0 && fault.abortFraction === 1)
     return { ...base, outcome: 'abort', abort: { status: fault.abortStatus } };
   if (redirect === undefined) return undefined;
-  const { status, location }: RedirectAnswer = redirect(request, request.header(HOST) ?? host.service.label);
+  const { status, location }: RedirectAnswer = redirect(request, authorityOf(request) || host.service.label);
   return { ...base, outcome: 'redirect', redirect: { status, location } };
+}
+
+/** As a sidecar reads it. */
+function authorityOf(request: RequestView): string {
+  return normalAuthority(request.header(HOST) ?? '') ?? '';
 }
 
 function explainActions({ actions }: Route): Pick<Explanation, 'actions'> {

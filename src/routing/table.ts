@@ -14,7 +14,11 @@ import type { StatefulSession } from './stateful-session.js';
  * sets that its clusters hold, which are themselves replaced whole.
  */
 export interface RoutingTable {
-  /** The virtual host of an authority (`host` or `host:port`), by Envoy's order: exact, then wildcards. */
+  /**
+   * The virtual host of an authority, by Envoy's order: exact, then wildcards.
+   *
+   * @param authority in its one spelling (`src/http/authority.ts`)
+   */
   find(authority: string): VirtualHost | undefined;
   readonly virtualHosts: readonly VirtualHost[];
   /** Every source that some route takes session keys from, each once. */

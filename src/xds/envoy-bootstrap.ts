@@ -58,6 +58,8 @@ function outboundListener(address: SocketAddress): object {
     stat_prefix: 'outbound',
     rds: { route_config_name: OUTBOUND_ROUTES, config_source: ADS },
     upgrade_configs: [{ upgrade_type: 'websocket' }],
+    // As sidecars do, which take a host with the dot that ends a DNS name for the same host.
+    strip_trailing_host_dot: true,
     http_filters: [
       // Does nothing but on routes that inject faults.
       extension('envoy.filters.http.fault', 'filters.http.fault.v3.HTTPFault'),

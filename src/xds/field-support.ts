@@ -360,6 +360,7 @@ const LISTENERS: Readonly<Record<string, FieldSupport>> = {
       'a request keeps the id that it has, and gets one if it has none':
         'generate_request_id preserve_external_request_id',
       'a response says who made it, not who carried it': 'server_name server_header_transformation',
+      'the dot that ends a host name never counts': 'strip_trailing_host_dot',
     },
   },
   'envoy.config.core.v3.HttpProtocolOptions': {

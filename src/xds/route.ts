@@ -1,3 +1,4 @@
+import { normalAuthority } from '../http/authority.js';
 import { decodeResource } from './decode-resource.js';
 import type { Message } from './descriptors.js';
 import { type FaultConfig, readFaultOverride } from './fault.js';
@@ -56,7 +57,7 @@ export interface RouteConfig {
 
 export interface VirtualHostConfig {
   readonly name: string;
-  /** Lower case; `*` at one end is a wildcard. */
+  /** In the one spelling of authorities; `*` at one end is a wildcard. */
   readonly domains: readonly string[];
   readonly routes: readonly RouteConfig[];
   readonly policy: ServicePolicyConfig | undefined;
@@ -108,16 +109,25 @@ export function readRouteConfiguration(
   const virtualHosts = messages(raw.virtualHosts).map((host, i) =>
     readVirtualHost(host, level, `${at}virtual_hosts[${i}]`, problems),
   );
-  checkDomains(virtualHosts, `${at}virtual_hosts`, problems);
+  checkDomains(messages(raw.virtualHosts), `${at}virtual_hosts`, problems);
   return Object.freeze({ name, virtualHosts, ignoresPort: raw.ignorePortInHostMatching === true });
 }
 
-function checkDomains(hosts: readonly VirtualHostConfig[], path: string, problems: Problems): void {
-  const domains = new Set<string>();
-  for (const domain of hosts.flatMap((host) => host.domains)) {
-    if (domains.has(domain)) problems.add(path, `the domain "${domain}" is listed twice`);
-    domains.add(domain);
+/** As they are written: two spellings of one domain are no mistake, the first virtual host has it. */
+function checkDomains(hosts: readonly Message[], path: string, problems: Problems): void {
+  const seen = new Set<string>();
+  for (const domain of hosts.flatMap(({ domains }) => (domains as string[] | undefined) ?? [])) {
+    const lower = domain.toLowerCase();
+    if (seen.has(lower)) problems.add(path, `the domain "${lower}" is listed twice`);
+    seen.add(lower);
   }
+}
+
+/** A domain in the one spelling that authorities are looked up by. */
+function normalDomain(domain: string): string {
+  const lower = domain.toLowerCase();
+  if (!lower.includes('*')) return normalAuthority(lower) ?? lower;
+  return lower.startsWith('*') ? lower.replace(/\.(?=(?::\d+)?$)/, '') : lower;
 }
 
 /** What a route configuration, a virtual host or a route says that holds for what is inside it, if that says nothing. */
@@ -137,7 +147,7 @@ function readLevel(raw: Message, outer: Level, path: string, problems: Problems)
 
 function readVirtualHost(raw: Message, outer: Level, path: string, problems: Problems): VirtualHostConfig {
   refuseUnsupported('envoy.config.route.v3.VirtualHost', raw, path, problems);
-  const domains = ((raw.domains as string[] | undefined) ?? []).map((domain) => domain.toLowerCase());
+  const domains = [...new Set(((raw.domains as string[] | undefined) ?? []).map(normalDomain))];
   if (domains.length === 0) problems.add(`${path}.domains`, 'is empty');
   const level = readLevel(raw, outer, path, problems);
   const routes = messages(raw.routes).map((route, i) =>

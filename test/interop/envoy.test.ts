@@ -48,7 +48,8 @@ t.test('Envoy routes by our listener: label, split and affinity', { skip: ENVOY.
   const first = await whereAll(call);
   t.ok(new Set(first).size === 4, 'every pod of both releases has sessions');
   t.same(await whereAll(call), first, 'every session is where it was');
-  t.same(await whereAll(call, 'checkout.shop.svc.cluster.local'), first, 'by whatever name');
+  for (const host of ['checkout.shop.svc.cluster.local', 'Checkout.', 'checkout.shop.:8080'])
+    t.same(await whereAll(call, host), first, 'by whatever name');
   const labels = { 'x-region': 'us-east' };
   const labelled = await inParallel(
     Array.from({ length: 20 }, (_, i) => i),

@@ -1,4 +1,5 @@
 import type { Dependencies } from '../../../sidecar/options.js';
+import { normalAuthority } from '../../http/authority.js';
 import { mayBeServiceHost } from '../../model/service-hosts.js';
 import { durationMs, FlagError, type Flags, isSwitch, type Values, wholeNumber } from '../flags.js';
 
@@ -53,7 +54,7 @@ export function dependenciesOf(flags: Values<typeof DEPENDENCY_FLAGS>): Dependen
 }
 
 function hosts(value: string): readonly string[] {
-  const names = value.split(',').map((name) => name.trim().toLowerCase());
+  const names = value.split(',').map((name) => normalAuthority(name.trim()) ?? name.trim());
   const wrong = names.find((name) => !mayBeServiceHost(name));
   if (wrong !== undefined)
     throw new FlagError(

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { fromStruct, type Struct } from '../../api/struct.js';
+import { canonicalIp } from '../../net/ip-address.js';
 import type { Explanation } from '../../routing/explain.js';
 import { addFlags, FlagError, type Flags, readFlags, text } from '../flags.js';
 import { print, printJson } from '../terminal.js';
@@ -28,7 +29,7 @@ const FLAGS = {
     argument: 'ADDRESS',
     help: "the caller's address",
     default: '',
-    parse: text,
+    parse: ipAddress,
   },
   ...CLIENT_FLAGS,
   ...OUTPUT_FLAG,
@@ -55,6 +56,12 @@ export function addExplain(program: Command): void {
       else print(describeExplanation(explained));
     });
   });
+}
+
+function ipAddress(value: string): string {
+  const address = value === '' ? '' : canonicalIp(value);
+  if (address === undefined) throw new FlagError('is no IP address, such as 10.0.0.7 or fd00::7');
+  return address;
 }
 
 function parseHeader(value: string): { readonly name: string; readonly value: string } {

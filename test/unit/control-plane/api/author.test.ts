@@ -13,6 +13,7 @@ function author(peer: string, name?: string) {
 t.test('an author is an address without its port, and the name that was claimed', async (t) => {
   t.same(author('10.0.0.3:41234', 'ann'), { origin: 'api', name: 'ann', peer: '10.0.0.3' });
   t.same(author('::1:41234', 'Zoë'), { origin: 'api', name: 'Zoë', peer: '::1' });
+  t.equal(author('::ffff:10.0.0.3:41234').peer, '10.0.0.3');
   t.same(author('unknown'), { origin: 'api', name: '', peer: 'unknown' });
 });
 

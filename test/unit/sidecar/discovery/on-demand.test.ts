@@ -34,7 +34,7 @@ function start(limits: Partial<OnDemandLimits> = {}) {
 
 t.test('the first call to a host asks for it and waits; those after it wait, too', async (t) => {
   const { onDemand, world, call, resumed } = start();
-  t.match(call('Cart.shop:8080'), { kind: 'wait', waitMs: 3000 });
+  t.match(call('cart.shop:8080'), { kind: 'wait', waitMs: 3000 });
   t.match(call('cart.shop:8080'), { kind: 'wait' });
   t.same([...world.asked], ['cart.shop:8080']);
   t.equal(onDemand.waitingCount, 2);
@@ -44,9 +44,16 @@ t.test('the first call to a host asks for it and waits; those after it wait, too
   onDemand.onTable((host) => host === 'cart.shop:8080');
   t.same(resumed, [], 'nobody goes on while something is being taken in');
   await setImmediate();
-  t.same(resumed, ['Cart.shop:8080', 'cart.shop:8080']);
+  t.same(resumed, ['cart.shop:8080', 'cart.shop:8080']);
   t.equal(onDemand.waitingCount, 0);
   t.same(onDemand.counts, { asked: 0, there: 1, absent: 0 });
+});
+
+t.test('a host with the default port is asked for without it', async (t) => {
+  const { onDemand, world, call } = start();
+  t.match(call('cart.shop:80'), { kind: 'wait' });
+  t.same([...world.asked], ['cart.shop']);
+  t.same(onDemand.waitedInVain('cart.shop:80'), { kind: 'unknown' });
 });
 
 t.test('a host that does not exist is known at once not to, and its coming is not missed', async (t) => {

@@ -250,6 +250,13 @@ all('refuses a Host that is missing, given twice, or no host (RFC 9112 section 3
     'a:+80',
     'a:8 0',
     'a:123456',
+    'a:65536',
+    'a:0',
+    ':80',
+    '.',
+    'a..b',
+    'a%2e',
+    '[fe80::1%25eth0]',
     '[::1',
     '::1',
     '[::1]x',
@@ -265,21 +272,25 @@ all('refuses a Host that is missing, given twice, or no host (RFC 9112 section 3
   ].map(withHost),
 ]);
 
-t.test('takes the authority from Host (RFC 9110 section 7.2)', async (t) => {
-  for (const host of [
-    'a',
-    'A.Example',
-    'a:80',
-    'a:',
-    '10.0.0.1:8080',
-    '[::1]',
-    '[fd00::1]:8080',
-    '[::ffff:10.0.0.1]:1',
-    'under_score.example',
-    'x-y.example:65535',
-    '',
-  ]) {
-    t.equal(parseRequest(withHost(host)).authority, host, host);
+t.test('takes the authority from Host, in its one spelling (RFC 9110 sections 4.2.3 and 7.2)', async (t) => {
+  for (const [host, authority] of [
+    ['a', 'a'],
+    ['A.Example', 'a.example'],
+    ['a.example.', 'a.example'],
+    ['a.example.:8080', 'a.example:8080'],
+    ['a:80', 'a:80'],
+    ['a:', 'a'],
+    ['10.0.0.1:8080', '10.0.0.1:8080'],
+    ['[::1]', '[::1]'],
+    ['[FD00:0::1]:8080', '[fd00::1]:8080'],
+    ['[::ffff:10.0.0.1]:1', '10.0.0.1:1'],
+    ['under_score.example', 'under_score.example'],
+    ['x-y.example:65535', 'x-y.example:65535'],
+    ['', ''],
+  ] as const) {
+    const request = parseRequest(withHost(host));
+    t.strictSame([request.authority, request.targetAuthority], [authority, ''], host);
+    t.equal(request.header(headerName('host')), host, 'conditions see it as it was written');
   }
   t.equal(parseRequest(headOf('GET / HTTP/1.0')).authority, '', 'HTTP/1.0 may do without');
 });
@@ -298,10 +309,15 @@ t.test('lets the authority of an absolute target win over Host (RFC 9112 section
     ['OPTIONS http://b/ HTTP/1.1', 'b', '/'],
     ['OPTIONS http://b?x HTTP/1.1', 'b', '/?x'],
     ['GET http://b/ HTTP/1.0', 'b', '/'],
+    ['GET http://B.:/x HTTP/1.1', 'b', '/x'],
+    ['GET http://[FD00:0::1]:80/ HTTP/1.1', '[fd00::1]:80', '/'],
   ];
   for (const [line, authority, target] of cases) {
     const request = parseRequest(headOf(line, 'Host: a'));
     t.strictSame([request.authority, request.target, request.absoluteForm], [authority, target, true], line);
+    const written = /\/\/([^/? ]*)/.exec(line)?.[1];
+    t.equal(request.targetAuthority, written);
+    t.strictSame(request.headerValues(headerName('host')), [written], 'it is the Host of conditions, too');
   }
   const origin = parseRequest(withTarget('GET', '/'));
   t.strictSame([origin.authority, origin.absoluteForm], ['a', false]);
@@ -355,6 +371,7 @@ t.test('takes a target in the form that its method has (RFC 9112 section 3.2)', 
   t.strictSame(seen('GET', '/x?'), ['a', '/x', '']);
   t.strictSame(seen('CONNECT', 'b:443'), ['b:443', '', '']);
   t.strictSame(seen('CONNECT', '[::1]:443'), ['[::1]:443', '', '']);
+  t.strictSame(seen('CONNECT', 'B.:443'), ['b:443', '', '']);
 });
 
 all('refuses a CONNECT with a body (RFC 9110 section 9.3.6)', 400, [

@@ -22,13 +22,31 @@ t.test('exact, then the longest suffix, then the longest prefix, then any', asyn
     [['cart.shop.test'], host('exact')],
   ]);
   t.equal(found(table, 'cart.shop.test'), 'exact');
-  t.equal(found(table, 'CART.shop.TEST'), 'exact', 'in whatever case');
   t.equal(found(table, 'pay.shop.test'), 'longer suffix');
   t.equal(found(table, 'pay.test'), 'suffix');
   t.equal(found(table, 'cart.shop.local'), 'longer prefix');
   t.equal(found(table, 'cart.local'), 'prefix');
   t.equal(found(table, '.test'), 'any', 'a pattern stands for something');
   t.equal(found(table, 'x'), 'any');
+});
+
+t.test('the default port may be left out or written, unless somebody has the host with it', async (t) => {
+  const table = DomainTable.of([
+    [['cart', 'cart:8080'], host('cart')],
+    [['pay:80'], host('pay')],
+    [['pay'], host('pay, portless')],
+    [['stock:80'], host('stock')],
+  ]);
+  t.equal(found(table, 'cart:80'), 'cart');
+  t.equal(found(table, 'cart:81'), undefined);
+  t.equal(found(table, 'pay:80'), 'pay');
+  t.equal(found(table, 'pay'), 'pay, portless');
+  t.equal(found(table, 'stock'), 'stock');
+  const withAny = DomainTable.of([
+    [['cart'], host('cart')],
+    [['*'], host('any')],
+  ]);
+  t.equal(found(withAny, 'cart:80'), 'any', 'as in Envoy, where something matches what was written');
 });
 
 t.test('who came first has a domain; when it goes, the next one has it', async (t) => {
@@ -66,7 +84,7 @@ t.test('a configuration that looks at no port is looked at after the others', as
   index.put('no ports', [[['a'], host('a')]]);
   t.equal(found(index.table(), 'a:81'), undefined, 'it looks at ports now');
   index.drop('no ports');
-  t.equal(found(index.table(), 'a'), undefined);
+  t.equal(found(index.table(), 'x.a'), undefined);
 });
 
 t.test('key sources are there as long as somebody uses them, each once', async (t) => {

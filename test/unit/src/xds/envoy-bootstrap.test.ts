@@ -29,7 +29,12 @@ t.test("one listener with every service's routes, the rest by delta ADS", async 
           filter_chains: [
             {
               filters: [
-                { typed_config: { rds: { route_config_name: 'outbound', config_source: { ads: {} } } } },
+                {
+                  typed_config: {
+                    rds: { route_config_name: 'outbound', config_source: { ads: {} } },
+                    strip_trailing_host_dot: true,
+                  },
+                },
               ],
             },
           ],
