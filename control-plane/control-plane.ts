@@ -25,6 +25,7 @@ import { Nonces } from './ads/responses.js';
 import { SharedAnswers } from './ads/shared-answers.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
+import { unapprovedClaims } from './api/unapproved-claims.js';
 import { ConnectionLimit, MAX_CONNECTIONS_PER_ADDRESS } from './connection-limit.js';
 import { GrpcPort } from './grpc-port.js';
 import { newGrpcServer } from './grpc-server.js';
@@ -41,6 +42,7 @@ import { FileSource } from './source/file-source.js';
 import { MemoryBackend, type StoreBackend } from './store/backend.js';
 import { emptyState } from './store/config-state.js';
 import { ConfigStore } from './store/config-store.js';
+import { type Editor, OPERATOR } from './store/editor.js';
 import { EtcdBackend } from './store/etcd/etcd-backend.js';
 import type { EtcdOptions } from './store/etcd/etcd-options.js';
 import { FileBackend } from './store/file-backend.js';
@@ -139,8 +141,9 @@ export class ControlPlane {
     teardown.add(() => access.close());
     const store = await openStore(options, log);
     teardown.add(() => store.close());
-    const files = await loadFiles(options, store, log);
+    const files = await loadFiles(options, store, log, this.asksForCredentials ? OPERATOR : undefined);
     teardown.add(() => files?.close());
+    this.warnOfClaims(store);
     const { snapshot, grpc } = this.serveGrpc(store, files, access);
     const readiness = () => this.readiness(store, snapshot);
     const delay = new EventLoopDelay();
@@ -174,10 +177,10 @@ export class ControlPlane {
   }
 
   private async listenGrpc(port: GrpcPort, { tls }: Access): Promise<void> {
-    const { grpc, grpcTls, tokens } = this.options;
+    const { grpc, grpcTls } = this.options;
     if (grpc !== undefined) {
       this.grpcAddress = await port.listen(grpc);
-      if (!isLoopback(grpc.host)) this.warnOfPlainText(tokens !== undefined && tokens !== '');
+      if (!isLoopback(grpc.host)) this.warnOfPlainText();
     }
     if (tls !== undefined && grpcTls !== undefined) this.grpcTlsAddress = await port.listenTls(grpcTls, tls);
   }
@@ -198,7 +201,23 @@ export class ControlPlane {
     });
   }
 
-  private warnOfPlainText(asksForCredentials: boolean): void {
+  private get asksForCredentials(): boolean {
+    return Boolean(this.options.tokens);
+  }
+
+  /** What was stored before grants were kept, or where nobody was asked for credentials. */
+  private warnOfClaims(store: ConfigStore): void {
+    if (!this.asksForCredentials) return;
+    const claims = unapprovedClaims(store.current);
+    if (claims.length > 0)
+      this.log.warn(
+        { claims },
+        'services claim what no admin of all namespaces has approved (docs/security.md)',
+      );
+  }
+
+  private warnOfPlainText(): void {
+    const { asksForCredentials } = this;
     const problem = asksForCredentials
       ? 'tokens and configuration travel in plain text (--grpc off leaves TLS alone)'
       : 'whoever reaches it may change everything (--tokens asks for credentials)';
@@ -258,7 +277,12 @@ export class ControlPlane {
       definition,
       load,
       log: log.child({ component: 'api' }),
-      status: (visible) => statusOf({ store, ads, source, files, load, replica }, visible),
+      editorOf: (call) => access.guard.editorOf(call),
+      status: (visible) =>
+        statusOf(
+          { store, ads, source, files, load, replica, asksForCredentials: this.asksForCredentials },
+          visible,
+        ),
     });
     server.addService(ads.definition, ads.implementation);
     server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source, open));
@@ -299,9 +323,10 @@ async function loadFiles(
   { config }: ControlPlaneOptions,
   store: ConfigStore,
   log: Logger,
+  as: Editor | undefined,
 ): Promise<FileSource | undefined> {
   if (config.length === 0) return undefined;
-  const files = new FileSource(config, store, log.child({ component: 'files' }));
+  const files = new FileSource(config, store, log.child({ component: 'files' }), as);
   await files.load();
   if (files.problems.length === 0) return files;
   if (store.current.services.size === 0) throw new InvalidFilesError(files.problems);

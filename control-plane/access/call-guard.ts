@@ -8,7 +8,8 @@ import {
 import { includesRole } from '../../src/access/role.js';
 import { peerIp } from '../../src/net/ip-address.js';
 import type { Logger } from '../../src/telemetry/logger.js';
-import { isUnscoped, setCaller } from './caller.js';
+import type { Editor } from '../store/editor.js';
+import { type CallWithMetadata, callerOf, isUnscoped, setCaller, visibilityOf } from './caller.js';
 import type { ClientCertificate } from './client-certificate.js';
 import { type CredentialSet, hasExpired } from './credential-set.js';
 import type { Credential } from './credentials.js';
@@ -107,6 +108,17 @@ export class CallGuard {
       },
     });
   };
+
+  /** As whom whoever makes a call edits; undefined: nobody is asked who they are. */
+  editorOf(call: CallWithMetadata): Editor | undefined {
+    const caller = callerOf(call);
+    if (caller === undefined) return undefined;
+    return {
+      grants: caller.role === 'admin' && isUnscoped(caller),
+      sees: visibilityOf(call),
+      isNamespace: (name) => this.credentials?.isNamespace(name) ?? false,
+    };
+  }
 
   /** Puts other credentials in force, and ends the calls of those who have lost theirs. */
   replace(credentials: CredentialSet): void {

@@ -3,7 +3,7 @@ import { ALL_NAMESPACES } from '../../src/access/role.js';
 import type { Credential } from './credentials.js';
 
 /** A call as its handler has it. */
-interface CallWithMetadata {
+export interface CallWithMetadata {
   readonly metadata: Metadata;
 }
 
@@ -15,9 +15,14 @@ export function setCaller(metadata: Metadata, credential: Credential): void {
   CALLERS.set(metadata, credential);
 }
 
+/** Whose credential a call is made with; undefined where none is asked for. */
+export function callerOf({ metadata }: CallWithMetadata): Credential | undefined {
+  return CALLERS.get(metadata);
+}
+
 /** Who makes a call, for the record: the credential's name; empty where none is asked for. */
-export function actorOf({ metadata }: CallWithMetadata): string {
-  return CALLERS.get(metadata)?.name ?? '';
+export function actorOf(call: CallWithMetadata): string {
+  return callerOf(call)?.name ?? '';
 }
 
 /** Which namespaces someone may be told of. */
@@ -26,8 +31,8 @@ export type Visibility = (namespace: string) => boolean;
 const EVERYTHING: Visibility = () => true;
 
 /** What the caller may be told of; everything where no credentials are asked for. */
-export function visibilityOf({ metadata }: CallWithMetadata): Visibility {
-  const credential = CALLERS.get(metadata);
+export function visibilityOf(call: CallWithMetadata): Visibility {
+  const credential = callerOf(call);
   if (credential === undefined || isUnscoped(credential)) return EVERYTHING;
   return (namespace) => credential.namespaces.includes(namespace);
 }

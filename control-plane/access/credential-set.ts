@@ -12,8 +12,10 @@ export class CredentialSet {
   private readonly byUri = new Map<string, Credential>();
   private readonly byCommonName = new Map<string, Credential>();
   private readonly byName = new Map<string, Credential>();
+  private readonly namespaces: ReadonlySet<string>;
 
   constructor(readonly credentials: readonly Credential[]) {
+    this.namespaces = new Set(credentials.flatMap(({ namespaces }) => namespaces));
     for (const credential of credentials) {
       this.byName.set(credential.name, credential);
       const { sha256, certificate } = credential;
@@ -38,6 +40,11 @@ export class CredentialSet {
   ofCertificate({ uris, commonName }: CertificateNames): Credential | undefined {
     const uri = uris.find((name) => this.byUri.has(name));
     return uri === undefined ? this.byCommonName.get(commonName) : this.byUri.get(uri);
+  }
+
+  /** Whether some credential is for a namespace of this name. */
+  isNamespace(name: string): boolean {
+    return this.namespaces.has(name);
   }
 
   /** The credential as it is now, if it is still proved the same way and allows the same. */

@@ -15,6 +15,8 @@ import type {
   StatusResponse,
 } from '../../src/api/config-service.js';
 import { fromStruct, type Struct } from '../../src/api/struct.js';
+import type { Author } from '../../src/model/author.js';
+import { describeGrantChange } from '../../src/model/grant.js';
 import {
   type MeshService,
   namespaceOfKey,
@@ -25,7 +27,7 @@ import {
 import { withAbort, withPromotion, withSplit } from '../../src/model/operations.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
-import { type Visibility, visibilityOf } from '../access/caller.js';
+import { type CallWithMetadata, type Visibility, visibilityOf } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { LoadStore } from '../load/load-store.js';
 import { translateContext } from '../snapshot/publisher.js';
@@ -35,6 +37,7 @@ import type { ConfigStore } from '../store/config-store.js';
 import type { ConfiguredService } from '../store/configuration.js';
 import type { Commit } from '../store/edit.js';
 import { parseAll } from '../store/edit-checks.js';
+import type { Editor, GrantMode } from '../store/editor.js';
 import { UnknownServiceError } from '../store/errors.js';
 import { authorOf, requestIdOf } from './author.js';
 import { type AwaitCall, RevisionFollowers } from './await-revision.js';
@@ -49,6 +52,8 @@ export interface ConfigApiParts {
   readonly definition: PackageDefinition;
   readonly load: LoadStore;
   readonly log: Logger;
+  /** As whom a caller edits; undefined: nobody is asked who they are. */
+  editorOf(call: CallWithMetadata): Editor | undefined;
   status(visible: Visibility): StatusResponse;
 }
 
@@ -83,9 +88,7 @@ export class ConfigApi {
   get implementation(): UntypedServiceImplementation {
     const { store, status } = this.parts;
     return {
-      Apply: this.changing((request: ApplyRequest, who) =>
-        apply(store, request, { action: 'apply', ...who }),
-      ),
+      Apply: this.changing((request: ApplyRequest, who, as) => apply(store, request, who, as)),
       Delete: this.changing(({ name, expectedRevision }: Named, who) =>
         store.remove(keyOf(name), orAny(expectedRevision), { action: 'delete', ...who }),
       ),
@@ -101,16 +104,20 @@ export class ConfigApi {
         ({ drain }) => (drain ? 'abort --drain' : 'abort'),
         (document, { drain }: Named & { drain: boolean }) => withAbort(document, drain),
       ),
-      Undo: this.changing(({ name, toRevision, expectedRevision }: Named & { toRevision: number }, who) => {
-        const action = toRevision === 0 ? 'undo' : `undo --to ${toRevision}`;
-        return store.undo(keyOf(name), orAny(toRevision), orAny(expectedRevision), { action, ...who });
-      }),
+      Undo: this.changing(
+        ({ name, toRevision, expectedRevision }: Named & { toRevision: number }, who, as) => {
+          const action = toRevision === 0 ? 'undo' : `undo --to ${toRevision}`;
+          return store.undo(keyOf(name), orAny(toRevision), orAny(expectedRevision), { action, ...who }, as);
+        },
+      ),
       Restore: this.changing(async ({ file, dryRun }: { file: Buffer; dryRun: boolean }, who) =>
         store.restore(await unpackBackup(file), dryRun, { action: 'restore', ...who }),
       ),
       Backup: this.unary(async () => ({ file: await store.backup() })),
       History: this.unary((request: HistoryRequest, call) => this.history(request, visibilityOf(call))),
-      Get: this.unary(({ name }: Named) => serviceMessage(keyOf(name), this.find(keyOf(name)))),
+      Get: this.unary(({ name }: Named) =>
+        serviceMessage(keyOf(name), this.find(keyOf(name)), store.current.services),
+      ),
       List: this.unary(({ namespace }: { namespace: string }, call) =>
         listServices(store.current, namespace, visibilityOf(call)),
       ),
@@ -179,33 +186,43 @@ export class ConfigApi {
     actionOf: (request: Request) => string,
     edit: (document: MeshServiceInput, request: Request) => MeshServiceInput,
   ): handleUnaryCall<Request, ChangeResponse> {
-    return this.changing((request: Request, who) =>
+    return this.changing((request: Request, who, as) =>
       this.parts.store.modify(
         keyOf(request.name),
         orAny(request.expectedRevision),
         (document) => edit(document, request),
         { action: actionOf(request), ...who },
+        as,
       ),
     );
   }
 
   private changing<Request>(
-    work: (request: Request, who: Omit<Cause, 'action'>) => Promise<Commit>,
+    work: (request: Request, who: Omit<Cause, 'action'>, as: Editor | undefined) => Promise<Commit>,
   ): handleUnaryCall<Request, ChangeResponse> {
     return this.unary(async (request: Request, call) => {
       const who = { by: authorOf(call), requestId: requestIdOf(call) };
-      const { revision, changed, differences } = await work(request, who);
+      const { revision, changed, differences } = await work(request, who, this.parts.editorOf(call));
+      this.logGrants(differences, who.by);
       const { services } = this.parts.store.current;
       return {
         revision,
         changed: changed.size > 0,
         services: [...changed].sort().flatMap((key) => {
           const service = services.get(key);
-          return service ? [serviceMessage(key, service)] : [];
+          return service ? [serviceMessage(key, service, services)] : [];
         }),
         differences: differences.slice(0, MAX_DIFFERENCES).map(differenceMessage),
       };
     });
+  }
+
+  /** What is granted leaves a trace of its own: it is about namespaces that are not the service's. */
+  private logGrants(differences: Commit['differences'], { name }: Author): void {
+    for (const { key, grantBefore, grantAfter } of differences) {
+      const changes = describeGrantChange(grantBefore, grantAfter);
+      if (changes.length > 0) this.parts.log.info({ actor: name, service: key, changes }, 'grant changed');
+    }
   }
 
   private unary<Request, Response>(
@@ -237,14 +254,35 @@ export class ConfigApi {
   }
 }
 
-async function apply(store: ConfigStore, request: ApplyRequest, cause: Cause): Promise<Commit> {
+async function apply(
+  store: ConfigStore,
+  request: ApplyRequest,
+  who: Omit<Cause, 'action'>,
+  as: Editor | undefined,
+): Promise<Commit> {
+  const grantMode = grantModeOf(request.grant);
+  const action = grantMode === 'as-editor' ? 'apply' : `apply --grant ${grantMode}`;
   const documents = request.documents.map((document) => fromStruct(document) as unknown as MeshServiceInput);
   if (request.expect && documents.length !== 1)
     throw new InvalidRequestError('an expected revision goes with one document, not with several');
   const expected = new Map<ServiceKey, number>();
   const { name, namespace = 'default' } = (request.expect && documents[0]?.metadata) || {};
   if (name !== undefined) expected.set(`${namespace}/${name}`, request.expectedRevision);
-  return store.edit({ documents, expected, dryRun: request.dryRun, cause });
+  return store.edit({
+    documents,
+    expected,
+    dryRun: request.dryRun,
+    cause: { action, ...who },
+    as,
+    grantMode,
+  });
+}
+
+/** @throws InvalidRequestError */
+function grantModeOf(text: string): GrantMode {
+  if (text === '') return 'as-editor';
+  if (text === 'keep' || text === 'none') return text;
+  throw new InvalidRequestError(`the grant "${text}" is none of keep and none`);
 }
 
 function orAny(revision: number): number | undefined {

@@ -6,19 +6,33 @@ import type {
 } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import { describeChange } from '../../src/model/describe-change.js';
+import { describeGrantChange, hostsForAll } from '../../src/model/grant.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
+import { serviceOfHost } from '../../src/model/service-hosts.js';
 import type { Visibility } from '../access/caller.js';
 import type { Configuration, ConfiguredService } from '../store/configuration.js';
 import type { Difference } from '../store/edit.js';
 import type { ServiceChange } from '../store/history.js';
 
-/** A service as the API tells of it. */
-export function serviceMessage(key: ServiceKey, { record }: ConfiguredService): ServiceMessage {
+/** A service as the API tells of it. @param services all of them */
+export function serviceMessage(
+  key: ServiceKey,
+  { service, record }: ConfiguredService,
+  services: Configuration['services'],
+): ServiceMessage {
+  const { spec } = service;
+  const forAll = hostsForAll(spec, record.grant);
+  const isTaken = (host: string) => {
+    const owner = serviceOfHost(host);
+    return owner !== undefined && owner !== key && services.has(owner);
+  };
   return {
     key,
     document: toStruct(record.document),
     revision: record.revision,
     file: record.source?.file ?? '',
+    localHosts: spec.hosts.filter((host) => !forAll.includes(host) && !isTaken(host)),
+    takenHosts: spec.hosts.filter(isTaken),
   };
 }
 
@@ -33,18 +47,27 @@ export function listServices(
       ([, { service }]) =>
         (namespace === '' || service.namespace === namespace) && visible(service.namespace),
     )
-    .map(([key, service]) => serviceMessage(key, service))
+    .map(([key, service]) => serviceMessage(key, service, configuration.services))
     .sort((a, b) => (a.key < b.key ? -1 : 1));
   return { services, revision: configuration.revision };
 }
 
-export function differenceMessage({ key, before, after }: Difference): ServiceDifference {
-  return { key, summary: describeChange(before, after) };
+export function differenceMessage({
+  key,
+  before,
+  after,
+  grantBefore,
+  grantAfter,
+}: Difference): ServiceDifference {
+  return {
+    key,
+    summary: [...describeChange(before, after), ...describeGrantChange(grantBefore, grantAfter)],
+  };
 }
 
 /** @param documents with the document after the change */
 export function historyMessage(change: ServiceChange, documents: boolean): HistoryEntryMessage {
-  const { revision, at, action, by, key, before, after } = change;
+  const { revision, at, action, by, key, before, after, grantAfter } = change;
   return {
     revision,
     fromRevision: before?.revision ?? 0,
@@ -52,7 +75,10 @@ export function historyMessage(change: ServiceChange, documents: boolean): Histo
     action,
     by,
     key,
-    summary: describeChange(before?.document, after ?? undefined),
+    summary: [
+      ...describeChange(before?.document, after ?? undefined),
+      ...describeGrantChange(before?.grant, grantAfter),
+    ],
     document: documents && after !== null ? toStruct(after) : null,
   };
 }

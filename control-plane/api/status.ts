@@ -11,6 +11,7 @@ import type { FileSource } from '../source/file-source.js';
 import type { ConfigStore } from '../store/config-store.js';
 import { rejectionsOf } from './await-revision.js';
 import { releaseLoads } from './release-loads.js';
+import { unapprovedClaims } from './unapproved-claims.js';
 
 export interface StatusParts {
   readonly store: ConfigStore;
@@ -18,6 +19,8 @@ export interface StatusParts {
   readonly source: AdsSource;
   readonly files: FileSource | undefined;
   readonly load: LoadStore;
+  /** Claims that no admin has approved count only where callers are asked who they are. */
+  readonly asksForCredentials: boolean;
   /** Of this control plane. */
   readonly replica: string;
 }
@@ -41,6 +44,8 @@ export function statusOf(parts: StatusParts, visible: Visibility): StatusRespons
     storeProblem: parts.store.problem ?? '',
     replica: parts.replica,
     others: parts.store.presence.others.map(({ rejections: _, ...told }) => told),
+    warnings:
+      parts.asksForCredentials && visible(ALL_NAMESPACES) ? unapprovedClaims(parts.store.current) : [],
     load: releaseLoads(services, parts.load),
   };
 }

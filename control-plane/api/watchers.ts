@@ -74,7 +74,7 @@ class Watcher {
       revision,
       changed: keys.flatMap((key) => {
         const found = services.get(key);
-        return found ? [serviceMessage(key, found)] : [];
+        return found ? [serviceMessage(key, found, services)] : [];
       }),
       deleted: keys.filter((key) => !services.has(key)),
     });

@@ -73,5 +73,6 @@ export function translateContext({ pinSecret, services }: Configuration): Transl
       const record = services.get(`${service.namespace}/${service.name}`)?.record;
       return record ? incarnationOf(record, release) : '';
     },
+    grantOf: ({ namespace, name }) => services.get(`${namespace}/${name}`)?.record.grant,
   };
 }

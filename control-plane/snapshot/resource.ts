@@ -20,7 +20,7 @@ export interface SnapshotResource {
 const VERSION_LENGTH = 16;
 
 export function snapshotResource({ kind, name, bytes }: EncodedResource): SnapshotResource {
-  const version = createHash('sha256').update(bytes).digest('base64url').slice(0, VERSION_LENGTH);
+  const version = versionOf(bytes);
   const any = finish(
     protobuf.Writer.create().uint32(field(1)).string(TYPE_URL[kind]).uint32(field(2)).bytes(bytes),
   );
@@ -35,6 +35,11 @@ export function snapshotResource({ kind, name, bytes }: EncodedResource): Snapsh
       .string(name),
   );
   return { kind, name, version, content: any.subarray(any.length - bytes.length), any, delta };
+}
+
+/** A digest of content. */
+export function versionOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('base64url').slice(0, VERSION_LENGTH);
 }
 
 /**

@@ -1,40 +1,59 @@
+import type { Grant } from '../../src/model/grant.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
-import { serviceAuthorities } from '../../src/model/service-hosts.js';
+import { serviceAuthorities, withPort } from '../../src/model/service-hosts.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import type { TranslateContext } from '../translate/policy.js';
 import { translateService } from '../translate/service.js';
 import type { ChangedNames, MutableChangedNames } from './changed-names.js';
-import { type SnapshotResource, snapshotResource } from './resource.js';
+import { type SnapshotResource, snapshotResource, versionOf } from './resource.js';
 
 /** What one service contributes to a snapshot. */
 export interface ServiceResources {
   readonly service: MeshService;
+  readonly grant: Grant | undefined;
   /** Of its listeners, whatever their name. */
   readonly listenerMark: string;
   /** By kind; route configurations are kept apart, since they differ by caller. */
   readonly shared: ReadonlyMap<ResourceKind, readonly SnapshotResource[]>;
-  readonly localRoutes: SnapshotResource;
-  readonly foreignRoutes: SnapshotResource;
+  /** Name of its route configuration. */
+  readonly routesName: string;
+  /** Tells what its virtual host has besides domains. */
+  readonly routesVersion: string;
+  /** The route configuration for callers who use these hosts. */
+  routesFor(hosts: readonly string[]): SnapshotResource;
 }
 
 export function makeResources(service: MeshService, context: TranslateContext): ServiceResources {
-  const translated = translateService(service, context);
-  const shared = new Map<ResourceKind, SnapshotResource[]>();
-  for (const resource of translated.shared) {
-    shared.set(resource.kind, [...(shared.get(resource.kind) ?? []), snapshotResource(resource)]);
-  }
+  const { shared, listenerMark, routesFor } = translateService(service, context);
+  const byKind = new Map<ResourceKind, SnapshotResource[]>();
+  for (const resource of shared)
+    byKind.set(resource.kind, [...(byKind.get(resource.kind) ?? []), snapshotResource(resource)]);
+  const { name, bytes } = routesFor([]);
   return {
     service,
-    listenerMark: translated.listenerMark,
-    shared,
-    localRoutes: snapshotResource(translated.localRoutes),
-    foreignRoutes: snapshotResource(translated.foreignRoutes),
+    grant: context.grantOf?.(service),
+    listenerMark,
+    shared: byKind,
+    routesName: name,
+    routesVersion: versionOf(bytes),
+    routesFor: remembering((hosts) =>
+      snapshotResource(routesFor(hosts.flatMap((host) => withPort(service, host)))),
+    ),
   };
 }
 
-/** The routes that a caller of a namespace sees. */
-export function routesFor(resources: ServiceResources, namespace: string): SnapshotResource {
-  return resources.service.namespace === namespace ? resources.localRoutes : resources.foreignRoutes;
+/** Sets of hosts whose routes are kept: those of the service's own namespace, of the others, and of exceptions. */
+const MAX_HOST_SETS = 8;
+
+function remembering(make: ServiceResources['routesFor']): ServiceResources['routesFor'] {
+  const made = new Map<string, SnapshotResource>();
+  return (hosts) => {
+    const id = hosts.join(' ');
+    const resource = made.get(id) ?? make(hosts);
+    if (made.size === MAX_HOST_SETS && !made.has(id)) made.clear();
+    made.set(id, resource);
+    return resource;
+  };
 }
 
 /** Adds the names of everything that differs between what a service contributed and what it does now. */
@@ -52,17 +71,20 @@ export function collectChanges(
 
 function versionsOf(resources: ServiceResources | undefined, set: keyof ChangedNames): Map<string, string> {
   if (resources === undefined) return new Map();
-  const { service, shared, localRoutes, foreignRoutes } = resources;
+  const { service, shared, grant, routesName, routesVersion } = resources;
   const own = shared.get('listener')?.[0] as SnapshotResource;
+  const granted = grant === undefined ? '*' : grant.hosts.join(' ');
   switch (set) {
-    case 'route':
-      return new Map([[localRoutes.name, `${localRoutes.version} ${foreignRoutes.version}`]]);
+    case 'route': {
+      const domains = serviceAuthorities(service, service.namespace).join(' ');
+      return new Map([[routesName, `${routesVersion} ${domains} ${granted}`]]);
+    }
     case 'alias':
-      // Listeners by other names than the first are there, or other, with the first.
+      // Listeners by other names than the first are there, or other, with the first and with what is granted.
       return new Map(
         serviceAuthorities(service, service.namespace)
           .filter((name) => name !== own.name)
-          .map((name) => [name, own.version]),
+          .map((name) => [name, `${own.version} ${granted}`]),
       );
     default:
       return new Map((shared.get(set) ?? []).map(({ name, version }) => [name, version]));

@@ -1,13 +1,14 @@
-import type { MeshService, ServiceKey } from '../../src/model/mesh-service.js';
-import { serviceAuthorities } from '../../src/model/service-hosts.js';
+import { type MeshService, type ServiceKey, serviceKey } from '../../src/model/mesh-service.js';
+import { serviceAuthorities, withPort } from '../../src/model/service-hosts.js';
 import { OUTBOUND_ROUTES, routeConfigurationName } from '../../src/xds/resource-names.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import { translateListener } from '../translate/listener.js';
 import type { TranslateContext } from '../translate/policy.js';
 import { encode } from '../translate/service.js';
-import { type ChangedNames, noChanges } from './changed-names.js';
+import { type ChangedNames, type MutableChangedNames, noChanges } from './changed-names.js';
+import { HostIndex } from './host-index.js';
 import { mergeRoutes, type SnapshotResource, snapshotResource, versionOfAll } from './resource.js';
-import { collectChanges, makeResources, routesFor, type ServiceResources } from './service-resources.js';
+import { collectChanges, makeResources, type ServiceResources } from './service-resources.js';
 
 /** A cluster or load assignment that the configuration has dropped and that is still served. */
 interface Lingering {
@@ -35,8 +36,7 @@ export class Snapshot {
     endpoint: new Map<string, SnapshotResource>(),
   };
   private readonly serviceByRoutes = new Map<string, ServiceResources>();
-  /** Services by each host, but for bare names. */
-  private readonly serviceByHost = new Map<string, ServiceResources>();
+  private readonly hosts = new HostIndex();
   /** Listeners under other names than their first, made on demand; bounded by the hosts that exist. */
   private readonly aliases = new Map<string, SnapshotResource>();
   /** Per kind and view, thrown away by every change. */
@@ -78,8 +78,10 @@ export class Snapshot {
     const translated = [...changed].map(
       ([key, service]) => [key, service && makeResources(service, context)] as const,
     );
+    const replaced: ServiceResources[] = [];
     for (const [key, after] of translated) {
       const before = this.services.get(key);
+      if (before) replaced.push(before);
       if (before) this.remove(before);
       // A service that is replaced keeps its place, which is where its hosts are in lists of all.
       if (after) this.add(key, after);
@@ -87,6 +89,8 @@ export class Snapshot {
       collectChanges(before, after, names);
       this.keepDropped(before, nowMs);
     }
+    const current = translated.flatMap(([, after]) => after ?? []);
+    for (const { service } of [...replaced, ...current]) this.collectRivals(service, names);
     for (const { kind, resource } of this.lingering.values()) names[kind].delete(resource.name);
     if (names.route.size > 0) names.alias.add(OUTBOUND_ROUTES);
     this.currentRevision = revision;
@@ -116,7 +120,7 @@ export class Snapshot {
       case 'route': {
         if (name === OUTBOUND_ROUTES) return this.outboundRoutes(namespace);
         const resources = this.serviceByRoutes.get(name);
-        return resources && routesFor(resources, namespace);
+        return resources && this.routesOf(resources, namespace);
       }
       case 'listener':
         return this.listener(name, namespace);
@@ -131,11 +135,16 @@ export class Snapshot {
       const all = [...this.services.values()];
       list =
         kind === 'route'
-          ? all.map((resources) => routesFor(resources, namespace))
+          ? all.map((resources) => this.routesOf(resources, namespace))
           : [...all.flatMap(({ shared }) => shared.get(kind) ?? []), ...this.lingeringOf(kind)];
       this.lists.set(cacheKey, list);
     }
     return list;
+  }
+
+  /** The routes of a service as a caller of a namespace sees them: with the hosts that lead it there. */
+  private routesOf(resources: ServiceResources, namespace: string): SnapshotResource {
+    return resources.routesFor(this.hosts.hostsOf(resources.service, namespace));
   }
 
   /** The virtual hosts of every service in one route configuration; made where a client asks for it. */
@@ -166,6 +175,14 @@ export class Snapshot {
     this.currentSequence++;
   }
 
+  /** Services that list a host of one that has come, changed or gone: it may lead elsewhere than before. */
+  private collectRivals(service: MeshService, names: MutableChangedNames): void {
+    for (const rival of this.hosts.rivalsOf(service)) {
+      names.route.add(routeConfigurationName(rival));
+      for (const host of rival.spec.hosts) for (const name of withPort(rival, host)) names.alias.add(name);
+    }
+  }
+
   private keepDropped(before: ServiceResources | undefined, sinceMs: number): void {
     for (const kind of ['cluster', 'endpoint'] as const) {
       for (const resource of before?.shared.get(kind) ?? []) {
@@ -178,11 +195,10 @@ export class Snapshot {
 
   /** A listener by any name that callers use for a service: its own, or one of the hosts, with the port or without. */
   private listener(name: string, namespace: string): SnapshotResource | undefined {
-    const bare = name.includes('.')
-      ? undefined
-      : this.services.get(`${namespace}/${name.replace(/:\d+$/, '')}`);
-    const found = this.serviceByHost.get(name) ?? bare;
-    if (found === undefined || !serviceAuthorities(found.service, namespace).includes(name)) return undefined;
+    const host = name.replace(/:\d+$/, '');
+    const owner = this.hosts.ownerOf(host, namespace);
+    const found = owner && this.services.get(owner);
+    if (found === undefined || !withPort(found.service, host).includes(name)) return undefined;
     const own = found.shared.get('listener')?.[0];
     if (own?.name === name) return own;
     const cacheKey = aliasKey(name, found);
@@ -210,19 +226,18 @@ export class Snapshot {
         this.lingering.delete(lingeringKey(kind, resource.name));
       }
     }
-    this.serviceByRoutes.set(resources.localRoutes.name, resources);
-    for (const host of serviceAuthorities(resources.service, '')) this.serviceByHost.set(host, resources);
+    this.serviceByRoutes.set(resources.routesName, resources);
+    this.hosts.put(resources.service, resources.grant);
   }
 
   private remove(resources: ServiceResources): void {
     for (const kind of ['cluster', 'endpoint'] as const) {
       for (const resource of resources.shared.get(kind) ?? []) this.byName[kind].delete(resource.name);
     }
-    this.serviceByRoutes.delete(resources.localRoutes.name);
-    for (const host of serviceAuthorities(resources.service, resources.service.namespace)) {
-      if (this.serviceByHost.get(host) === resources) this.serviceByHost.delete(host);
+    this.serviceByRoutes.delete(resources.routesName);
+    this.hosts.drop(serviceKey(resources.service));
+    for (const host of serviceAuthorities(resources.service, resources.service.namespace))
       this.aliases.delete(aliasKey(host, resources));
-    }
   }
 }
 

@@ -9,6 +9,7 @@ import type { FileSourceMark } from '../store/config-state.js';
 import type { ConfigStore } from '../store/config-store.js';
 import type { Configuration } from '../store/configuration.js';
 import { digestOf } from '../store/digest.js';
+import type { Editor } from '../store/editor.js';
 import { RejectedError } from '../store/errors.js';
 import { fileSignature } from './file-signature.js';
 
@@ -30,6 +31,8 @@ export class FileSource {
     private readonly paths: readonly string[],
     private readonly store: ConfigStore,
     private readonly log: Logger,
+    /** Whoever writes the files is an admin of all namespaces, where others are asked who they are. */
+    private readonly as?: Editor,
   ) {}
 
   /** What keeps the files from being in force: each problem with its file and line. Empty: nothing. */
@@ -106,6 +109,7 @@ export class FileSource {
           ),
           deleted: removedFrom(current, documents),
           cause: { action: 'files', by: FILES },
+          as: this.as,
         };
       });
       return [];

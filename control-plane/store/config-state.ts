@@ -1,6 +1,14 @@
 import { type Author, NOBODY } from '../../src/model/author.js';
+import type { Grant } from '../../src/model/grant.js';
 import type { MeshServiceInput, ServiceKey } from '../../src/model/mesh-service.js';
-import { type History, type HistoryEntry, historyOf, NO_HISTORY, withEntry } from './history.js';
+import {
+  type History,
+  type HistoryEntry,
+  historyOf,
+  NO_HISTORY,
+  type PastDocument,
+  withEntry,
+} from './history.js';
 
 export interface FileSourceMark {
   readonly file: string;
@@ -22,6 +30,11 @@ export interface ServiceRecord {
    * release, also where the whole service was gone in between, and this number tells them apart in pins.
    */
   readonly born: Readonly<Record<string, number>>;
+  /**
+   * What is approved of what the document claims. Absent: everything; it was put in force where nobody is asked for
+   * credentials, or before grants were kept.
+   */
+  readonly grant?: Grant;
 }
 
 /** The whole configuration at one revision. Immutable. */
@@ -83,15 +96,16 @@ function historyAfter({ services, history }: ConfigState, change: Change): Histo
   const changed = put.filter(([, record]) => record.revision === revision).map(([key]) => key);
   const before = [...deleted, ...changed].map((key) => {
     const record = records.get(key);
-    return [
-      key,
-      record === undefined ? null : { document: record.document, revision: record.revision },
-    ] as const;
+    return [key, record === undefined ? null : pastOf(record)] as const;
   });
   const base = restored?.history === undefined ? history : historyOf(restored.history);
   if (before.length === 0) return base;
   const request = requestId === undefined ? {} : { requestId };
   return withEntry(base, { revision, at, action: action ?? '', by: by ?? NOBODY, ...request, before });
+}
+
+function pastOf({ document, revision, grant }: ServiceRecord): PastDocument {
+  return { document, revision, ...(grant && { grant }) };
 }
 
 /** When each of a service's releases came into being, given what its record says so far. */

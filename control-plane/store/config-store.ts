@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { sameGrant } from '../../src/model/grant.js';
 import { type MeshService, type ServiceKey, serviceKey } from '../../src/model/mesh-service.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
@@ -7,8 +8,9 @@ import type { StoreBackend } from './backend.js';
 import { type BackupContent, packBackup } from './backup.js';
 import { applyChange, type Cause, type Change, type ConfigState } from './config-state.js';
 import { type Configuration, ConfigurationReader, differingKeys } from './configuration.js';
-import { type Commit, differencesOf, type Edit, meshAfter, newRecords } from './edit.js';
-import { changesHosts, checkTogether, parseAll } from './edit-checks.js';
+import { type Commit, differencesOf, type Edit, grantAfter, meshAfter, newRecords } from './edit.js';
+import { changesHosts, checkReach, checkTogether, type Draft, parseAll } from './edit-checks.js';
+import type { Editor } from './editor.js';
 import {
   DeclaredInFileError,
   OvertakenError,
@@ -18,7 +20,7 @@ import {
 } from './errors.js';
 import { changesOf, revisionOfRequest, type ServiceChange } from './history.js';
 import { planRestore } from './restore.js';
-import { documentToUndoTo } from './undo.js';
+import { pastToUndoTo } from './undo.js';
 
 const SHUTTING_DOWN = 'the control plane is shutting down';
 /** What others have committed is read again after this, where it could not be read. */
@@ -109,17 +111,20 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     expectedRevision: number | undefined,
     change: (document: MeshServiceInput) => MeshServiceInput,
     cause?: Cause,
+    as?: Editor,
   ): Promise<Commit> {
     return this.exclusively(() => {
       this.checkRevision(key, expectedRevision);
       const configured = this.configuration.services.get(key);
       if (configured === undefined) throw this.unknown(key);
-      return this.commit({ documents: [change(configured.record.document)], ...(cause && { cause }) });
+      const documents = [change(configured.record.document)];
+      return this.commit({ documents, as, grantMode: 'keep', ...(cause && { cause }) });
     }, cause);
   }
 
   /**
-   * Puts a service back to what it was before its last change, or at a revision.
+   * Puts a service back to what it was before its last change, or at a revision. What was granted then is granted
+   * again by who may grant, and by nobody else.
    *
    * @param to that revision; undefined: before the last change
    * @throws NothingToUndoError
@@ -129,11 +134,13 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     to: number | undefined,
     expectedRevision: number | undefined,
     cause?: Cause,
+    as?: Editor,
   ): Promise<Commit> {
     return this.exclusively(() => {
       this.checkRevision(key, expectedRevision);
-      const document = documentToUndoTo(this.state, key, to);
-      return this.commit({ documents: [document], ...(cause && { cause }) });
+      const { document, grant } = pastToUndoTo(this.state, key, to);
+      const granted = grant && { granted: grant };
+      return this.commit({ documents: [document], as, ...granted, ...(cause && { cause }) });
     }, cause);
   }
 
@@ -151,7 +158,12 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   restore(backup: BackupContent, dryRun: boolean, cause: Cause): Promise<Commit> {
     return this.exclusively(() => {
       const parsed = parseAll(backup.services.map(([, { document }]) => document));
-      checkTogether(new Map(parsed.map((service) => [serviceKey(service), service])), parsed);
+      const records = new Map(backup.services);
+      checkTogether(
+        new Map(parsed.map((service) => [serviceKey(service), service])),
+        parsed,
+        (key) => records.get(key)?.grant,
+      );
       for (const service of parsed) this.rehearse(service);
       const plan = planRestore(this.state, backup);
       if (plan === undefined) return this.nothingToDo();
@@ -207,10 +219,12 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     const revision = revisionOfRequest(this.state.history, requestId);
     if (revision === undefined) return undefined;
     const changes = changesOf(this.state).filter((change) => change.revision === revision);
-    const differences = changes.map(({ key, before, after }) => ({
+    const differences = changes.map(({ key, before, after, grantAfter }) => ({
       key,
       before: before?.document,
       after: after ?? undefined,
+      grantBefore: before?.grant,
+      grantAfter,
     }));
     return { revision, changed: new Set(changes.map(({ key }) => key)), differences };
   }
@@ -256,11 +270,11 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     const parsed = parseAll(edit.documents ?? []);
     const deleted = edit.deleted ?? [];
     for (const key of deleted) if (!this.state.services.has(key)) throw this.unknown(key);
-    if (parsed.some((service) => changesHosts(this.serviceBefore(service), service)))
-      checkTogether(meshAfter(this.configuration, parsed, deleted), parsed);
+    const drafts = parsed.map((service) => this.draftOf(service, edit));
+    this.check(drafts, deleted, edit.as);
     for (const service of parsed) this.rehearse(service);
     const revision = this.state.revision + 1;
-    const put = newRecords(this.state, edit, parsed, revision);
+    const put = newRecords(this.state, edit, drafts, revision);
     if (put.length === 0 && deleted.length === 0) return this.nothingToDo();
     const change: Change = { revision, at: new Date().toISOString(), put, deleted, ...edit.cause };
     return this.store(change, edit.dryRun === true);
@@ -280,8 +294,30 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     return { revision: change.revision, changed, differences };
   }
 
-  private serviceBefore(service: MeshService): MeshService | undefined {
-    return this.configuration.services.get(serviceKey(service))?.service;
+  private draftOf(service: MeshService, edit: Edit): Draft {
+    const before = this.configuration.services.get(serviceKey(service));
+    return { service, before: before?.service, grant: grantAfter(service, before, edit) };
+  }
+
+  /** @throws RejectedError where the documents claim what they may not, or what others have */
+  private check(drafts: readonly Draft[], deleted: readonly ServiceKey[], as: Editor | undefined): void {
+    const { services } = this.configuration;
+    const namespaces = new Set([...services.values()].map(({ service }) => service.namespace));
+    checkReach(drafts, (name) => namespaces.has(name) || (as?.isNamespace(name) ?? false));
+    const grantBefore = (key: ServiceKey) => services.get(key)?.record.grant;
+    const isTogether = drafts.every(
+      ({ service, before, grant }) =>
+        !changesHosts(before, service) && sameGrant(grant, grantBefore(serviceKey(service))),
+    );
+    if (isTogether) return;
+    const grants = new Map(drafts.map(({ service, grant }) => [serviceKey(service), grant]));
+    const edited = drafts.map(({ service }) => service);
+    checkTogether(
+      meshAfter(this.configuration, edited, deleted),
+      edited,
+      (key) => (grants.has(key) ? grants.get(key) : grantBefore(key)),
+      as,
+    );
   }
 
   /** @throws RevisionConflictError */

@@ -1,12 +1,25 @@
+import { type Grant, isReservedEndpoint } from '../../src/model/grant.js';
 import { type HostConflict, hostConflicts } from '../../src/model/mesh.js';
 import {
   type MeshService,
+  namespaceOfKey,
   parseMeshService,
   type ServiceKey,
   serviceKey,
 } from '../../src/model/mesh-service.js';
-import { InvalidResourceError, type Problem } from '../../src/model/problems.js';
+import { InvalidResourceError, type Path, type Problem } from '../../src/model/problems.js';
+import { isMachineName, namespaceOfHost, serviceOfHost } from '../../src/model/service-hosts.js';
+import type { Editor } from './editor.js';
 import { RejectedError } from './errors.js';
+
+/** A document that is about to be put in force. */
+export interface Draft {
+  readonly service: MeshService;
+  /** The service as it is in force; undefined: there is none. */
+  readonly before: MeshService | undefined;
+  /** What is approved of what the document claims; undefined: nobody is asked. */
+  readonly grant: Grant | undefined;
+}
 
 /** @throws RejectedError with the problems of every document */
 export function parseAll(documents: readonly unknown[]): MeshService[] {
@@ -39,37 +52,124 @@ export function changesHosts(before: MeshService | undefined, { spec }: MeshServ
 }
 
 /**
+ * Refuses what a document claims of other namespaces or of its callers' machines, unless it is granted. What the
+ * service claims already is no reason to refuse a change of something else.
+ *
+ * @param isNamespace whether there is a namespace of this name
+ * @throws RejectedError
+ */
+export function checkReach(drafts: readonly Draft[], isNamespace: (name: string) => boolean): void {
+  const problems = new Map<number, readonly Problem[]>();
+  drafts.forEach((draft, i) => {
+    if (draft.grant === undefined) return;
+    const found = [
+      ...hostProblems(draft, draft.grant, isNamespace),
+      ...endpointProblems(draft, draft.grant),
+      ...fileProblems(draft, draft.grant),
+    ];
+    if (found.length > 0) problems.set(i, found);
+  });
+  if (problems.size > 0) throw new RejectedError(problems);
+}
+
+const ONLY_ADMINS = 'only an admin of all namespaces may grant that';
+
+function hostProblems(
+  { service, before }: Draft,
+  grant: Grant,
+  isNamespace: (name: string) => boolean,
+): Problem[] {
+  return service.spec.hosts.flatMap((host, i) => {
+    if (grant.hosts.includes(host) || before?.spec.hosts.includes(host)) return [];
+    const path = ['spec', 'hosts', i];
+    if (isMachineName(host))
+      return [{ path, message: `"${host}" names a machine and no service; ${ONLY_ADMINS}` }];
+    const owner = ownerOf(host, isNamespace);
+    if (owner === undefined || owner === service.namespace) return [];
+    return [{ path, message: `"${host}" belongs to the namespace "${owner}", as all names of that form do` }];
+  });
+}
+
+/** The namespace that a host belongs to. */
+function ownerOf(host: string, isNamespace: (name: string) => boolean): string | undefined {
+  const key = serviceOfHost(host);
+  const named = key && namespaceOfKey(key);
+  return namespaceOfHost(host) ?? (named !== undefined && isNamespace(named) ? named : undefined);
+}
+
+function endpointProblems({ service, before }: Draft, grant: Grant): Problem[] {
+  const known = [...grant.endpoints, ...addressesOf(before)];
+  return service.spec.versions.flatMap(({ endpoints = [] }, v) =>
+    endpoints.flatMap(({ address }, e): Problem[] => {
+      if (!isReservedEndpoint(address) || known.includes(address)) return [];
+      const path: Path = ['spec', 'versions', v, 'endpoints', e, 'address'];
+      const message = `"${address}" is on the machine of whoever calls, or on none (loopback, link-local, metadata service, multicast); ${ONLY_ADMINS}`;
+      return [{ path, message }];
+    }),
+  );
+}
+
+function addressesOf(service: MeshService | undefined): string[] {
+  return (service?.spec.versions ?? []).flatMap(({ endpoints = [] }) =>
+    endpoints.map(({ address }) => address),
+  );
+}
+
+function fileProblems({ service, before }: Draft, grant: Grant): Problem[] {
+  return (['caFile', 'certFile', 'keyFile'] as const).flatMap((field) => {
+    const file = service.spec.tls?.[field];
+    if (file === undefined || grant.files.includes(file) || before?.spec.tls?.[field] === file) return [];
+    const instead = field === 'caFile' ? '; write the certificates into "ca"' : '';
+    const message = `"${file}" is a file on the machine of whoever calls; ${ONLY_ADMINS}${instead}`;
+    return [{ path: ['spec', 'tls', field], message }];
+  });
+}
+
+/**
  * @param mesh as it would be after the edit
+ * @param editor undefined: nobody is asked who they are
  * @throws RejectedError where the edit would leave two services with one host
  */
 export function checkTogether(
   mesh: ReadonlyMap<ServiceKey, MeshService>,
   edited: readonly MeshService[],
+  grantOf: (key: ServiceKey) => Grant | undefined = () => undefined,
+  editor?: Editor,
 ): void {
-  const conflicts = hostConflicts(mesh);
+  const conflicts = hostConflicts(mesh, grantOf);
   const problems = new Map<number, readonly Problem[]>();
   edited.forEach((service, i) => {
     const key = serviceKey(service);
-    const found = conflicts.filter((conflict) => conflict.key === key || conflict.owner === key);
-    if (found.length === 0) return;
-    problems.set(
-      i,
-      found.map((conflict) => conflictProblem(conflict, key)),
-    );
+    const found = conflicts.flatMap((conflict) => {
+      if (conflict.key === key) return [claimProblem(conflict, editor)];
+      return conflict.owner === key ? nameProblem(conflict, grantOf(conflict.key), editor) : [];
+    });
+    if (found.length > 0) problems.set(i, found);
   });
   if (problems.size > 0) throw new RejectedError(problems);
 }
 
-/** The conflict as a problem of the service that is being edited, whichever side of it that is. */
-function conflictProblem({ key, owner, host, index }: HostConflict, edited: ServiceKey): Problem {
-  if (key === edited) {
-    return {
-      path: ['spec', 'hosts', index],
-      message: `"${host}" is a host of ${owner} already; a host leads to one service`,
-    };
-  }
+/** The edited service lists what leads to another. */
+function claimProblem({ owner, host, index }: HostConflict, editor: Editor | undefined): Problem {
+  const whose = editor === undefined || editor.sees(namespaceOfKey(owner)) ? owner : 'another namespace';
   return {
-    path: ['metadata', 'name'],
-    message: `the service would answer to "${host}", which ${key} lists among its hosts`,
+    path: ['spec', 'hosts', index],
+    message: `"${host}" is a host of ${whose} already; a host leads to one service`,
   };
+}
+
+/**
+ * Another service lists what the edited one has, or lists, too. Its own name is the edited service's whatever others
+ * list; who can put both in order is told.
+ */
+function nameProblem(
+  { key, owner, host }: HostConflict,
+  grant: Grant | undefined,
+  editor: Editor | undefined,
+): Problem[] {
+  const [theirs, ours] = [namespaceOfKey(key), namespaceOfKey(owner)];
+  const isForAll = grant === undefined || grant.hosts.includes(host);
+  if (theirs !== ours && editor !== undefined && !(isForAll && editor.sees(theirs))) return [];
+  const message = `the service would answer to "${host}", which ${key} lists among its hosts`;
+  return [{ path: ['metadata', 'name'], message }];
 }

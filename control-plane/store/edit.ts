@@ -1,3 +1,4 @@
+import { covers, type Grant, NO_GRANT, reachOf, sameGrant } from '../../src/model/grant.js';
 import { type MeshService, type ServiceKey, serviceKey } from '../../src/model/mesh-service.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import {
@@ -8,8 +9,10 @@ import {
   type FileSourceMark,
   type ServiceRecord,
 } from './config-state.js';
-import type { Configuration } from './configuration.js';
+import type { Configuration, ConfiguredService } from './configuration.js';
 import { digestOf } from './digest.js';
+import type { Draft } from './edit-checks.js';
+import type { Editor, GrantMode } from './editor.js';
 
 /** One change to make: documents to put in force, services to take out. */
 export interface Edit {
@@ -23,6 +26,12 @@ export interface Edit {
   readonly expected?: ReadonlyMap<ServiceKey, number>;
   /** Check everything, change nothing. */
   readonly dryRun?: boolean;
+  /** Absent: nobody is asked who they are. */
+  readonly as?: Editor | undefined;
+  /** `as-editor` where it is not said. */
+  readonly grantMode?: GrantMode;
+  /** What an editor who grants approves; absent: everything that a document claims. */
+  readonly granted?: Grant;
   /** For the history. */
   readonly cause?: Cause;
 }
@@ -34,6 +43,8 @@ export interface Difference {
   readonly before: MeshServiceInput | undefined;
   /** None: the service is gone. */
   readonly after: MeshServiceInput | undefined;
+  readonly grantBefore?: Grant | undefined;
+  readonly grantAfter?: Grant | undefined;
 }
 
 /** What an edit came to. */
@@ -52,20 +63,23 @@ type KeyedRecord = [ServiceKey, ServiceRecord];
 export function newRecords(
   state: ConfigState,
   edit: Edit,
-  parsed: readonly MeshService[],
+  drafts: readonly Draft[],
   revision: number,
 ): KeyedRecord[] {
-  const put = parsed.flatMap((service, i) => recordFor(state, service, edit, i, revision));
+  const put = drafts.flatMap((draft, i) => recordFor(state, draft, edit, i, revision));
   return [...movedRecords(state, edit), ...put];
 }
 
 /** What a change does, by key. */
 export function differencesOf(state: ConfigState, { revision, put, deleted }: Change): Difference[] {
-  const before = (key: ServiceKey) => state.services.get(key)?.document;
-  const removed = deleted.map((key) => ({ key, before: before(key), after: undefined }));
+  const before = (key: ServiceKey) => {
+    const record = state.services.get(key);
+    return { before: record?.document, grantBefore: record?.grant };
+  };
+  const removed = deleted.map((key) => ({ key, ...before(key), after: undefined }));
   const changed = put
     .filter(([, record]) => record.revision === revision)
-    .map(([key, { document }]) => ({ key, before: before(key), after: document }));
+    .map(([key, { document, grant }]) => ({ key, ...before(key), after: document, grantAfter: grant }));
   return [...removed, ...changed].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
@@ -92,7 +106,7 @@ function movedRecords({ services }: ConfigState, { moved }: Edit): KeyedRecord[]
 /** The record to store, or none where the document says what is in force already. */
 function recordFor(
   { services }: ConfigState,
-  service: MeshService,
+  { service, grant }: Draft,
   edit: Edit,
   index: number,
   revision: number,
@@ -101,13 +115,34 @@ function recordFor(
   const document = (edit.documents as readonly MeshServiceInput[])[index] as MeshServiceInput;
   const before = services.get(key);
   const source = edit.sources?.[index] ?? before?.source;
-  const same = before !== undefined && digestOf(before.document) === digestOf(document);
+  const same =
+    before !== undefined &&
+    digestOf(before.document) === digestOf(document) &&
+    sameGrant(before.grant, grant);
   if (same && source?.digest === before.source?.digest && source?.file === before.source?.file) return [];
   const releases = service.spec.versions.map(({ name }) => name);
   const record = {
     document,
     revision: same ? before.revision : revision,
     born: birthsOf(before, releases, revision),
+    ...(grant && { grant }),
   };
   return [[key, source === undefined ? record : { ...record, source }]];
+}
+
+/** What is approved of a document's claims once it is in force. */
+export function grantAfter(
+  service: MeshService,
+  before: ConfiguredService | undefined,
+  { as, grantMode = 'as-editor', granted }: Edit,
+): Grant | undefined {
+  if (grantMode === 'none') return NO_GRANT;
+  if (grantMode === 'as-editor' && as === undefined) return undefined;
+  if (grantMode === 'as-editor' && as?.grants) return granted ?? reachOf(service.spec);
+  if (before === undefined) return as && NO_GRANT;
+  const { grant } = before.record;
+  if (grant !== undefined || as === undefined) return grant;
+  // What is approved by having been there is written down before anybody adds to it.
+  const approved = reachOf(before.service.spec);
+  return covers(approved, reachOf(service.spec)) ? undefined : { ...approved, unconfirmed: true };
 }

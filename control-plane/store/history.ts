@@ -1,4 +1,5 @@
 import type { Author } from '../../src/model/author.js';
+import type { Grant } from '../../src/model/grant.js';
 import type { MeshServiceInput, ServiceKey } from '../../src/model/mesh-service.js';
 
 /** A document that was in force. */
@@ -6,6 +7,8 @@ export interface PastDocument {
   readonly document: MeshServiceInput;
   /** Revision at which it came into force. */
   readonly revision: number;
+  /** What was approved of what it claims; see the record of a service. */
+  readonly grant?: Grant;
 }
 
 /**
@@ -76,6 +79,7 @@ export interface ServiceChange extends Omit<HistoryEntry, 'before'> {
   readonly before: PastDocument | null;
   /** Null: there was no such service any more. */
   readonly after: MeshServiceInput | null;
+  readonly grantAfter: Grant | undefined;
 }
 
 /** As much of a state as tells its past. */
@@ -86,27 +90,23 @@ interface Present {
 
 /** What was done to the services, newest first. @param key of the only one that is asked about */
 export function changesOf({ services, history }: Present, key?: ServiceKey): ServiceChange[] {
-  const later = new Map<ServiceKey, MeshServiceInput | null>();
+  const later = new Map<ServiceKey, PastDocument | null>();
   return [...history.entries].reverse().flatMap(({ before: all, ...entry }) =>
     all
       .filter(([service]) => key === undefined || service === key)
       .map(([service, before]) => {
         const known = later.get(service);
-        const after = known === undefined ? (services.get(service)?.document ?? null) : known;
-        later.set(service, before?.document ?? null);
-        return { ...entry, key: service, before, after };
+        const after = known === undefined ? services.get(service) : known;
+        later.set(service, before);
+        return { ...entry, key: service, before, after: after?.document ?? null, grantAfter: after?.grant };
       }),
   );
 }
 
-/** The document that was in force at a revision; undefined where there was none, or it is not kept any more. */
-export function documentAt(
-  present: Present,
-  key: ServiceKey,
-  revision: number,
-): MeshServiceInput | undefined {
+/** What was in force at a revision; undefined where there was none, or it is not kept any more. */
+export function pastAt(present: Present, key: ServiceKey, revision: number): PastDocument | undefined {
   const later = changesOf(present, key).filter((change) => change.revision > revision);
   const last = later.at(-1);
   const found = last === undefined ? present.services.get(key) : last.before;
-  return found && found.revision <= revision ? found.document : undefined;
+  return found && found.revision <= revision ? found : undefined;
 }

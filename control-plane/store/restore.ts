@@ -1,3 +1,4 @@
+import { sameGrant } from '../../src/model/grant.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
 import type { BackupContent } from './backup.js';
 import type { Change, ConfigState, ServiceRecord } from './config-state.js';
@@ -32,13 +33,14 @@ export function planRestore(state: ConfigState, backup: BackupContent): Omit<Cha
 function restored(
   { services }: ConfigState,
   key: ServiceKey,
-  { document, born }: ServiceRecord,
+  { document, born, grant }: ServiceRecord,
   revision: number,
 ): [ServiceKey, ServiceRecord][] {
   const now = services.get(key);
-  const same = now !== undefined && digestOf(now.document) === digestOf(document);
+  const same =
+    now !== undefined && digestOf(now.document) === digestOf(document) && sameGrant(now.grant, grant);
   if (same && bornText(now.born) === bornText(born)) return [];
-  const record = { document, born, revision: same ? now.revision : revision };
+  const record = { document, born, revision: same ? now.revision : revision, ...(grant && { grant }) };
   return [[key, now?.source === undefined ? record : { ...record, source: now.source }]];
 }
 

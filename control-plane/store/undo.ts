@@ -1,29 +1,25 @@
-import type { MeshServiceInput, ServiceKey } from '../../src/model/mesh-service.js';
+import type { ServiceKey } from '../../src/model/mesh-service.js';
 import type { ConfigState } from './config-state.js';
 import { NothingToUndoError, UnknownServiceError } from './errors.js';
-import { changesOf, documentAt } from './history.js';
+import { changesOf, type PastDocument, pastAt } from './history.js';
 
 /**
- * The document that undoing puts in force.
+ * What undoing puts in force.
  *
  * @param to revision at which it was in force; undefined: before the service's last change
  * @throws NothingToUndoError, UnknownServiceError
  */
-export function documentToUndoTo(
-  state: ConfigState,
-  key: ServiceKey,
-  to: number | undefined,
-): MeshServiceInput {
+export function pastToUndoTo(state: ConfigState, key: ServiceKey, to: number | undefined): PastDocument {
   const [last] = changesOf(state, key);
   if (last === undefined && !state.services.has(key))
     throw new UnknownServiceError(key, state.services.keys());
   if (to !== undefined) {
-    const document = to > state.revision ? undefined : documentAt(state, key, to);
-    if (document === undefined) throw new NothingToUndoError(unknownPast(state, key, to));
-    return document;
+    const past = to > state.revision ? undefined : pastAt(state, key, to);
+    if (past === undefined) throw new NothingToUndoError(unknownPast(state, key, to));
+    return past;
   }
   if (last === undefined) throw new NothingToUndoError(`no change of ${key} is kept that could be undone`);
-  if (last.before !== null) return last.before.document;
+  if (last.before !== null) return last.before;
   throw new NothingToUndoError(
     `the last change of ${key}, revision ${last.revision}, created it; "roost delete" takes it out`,
   );

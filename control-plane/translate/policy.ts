@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import type { Grant } from '../../src/model/grant.js';
 import { type MeshService, serviceKey } from '../../src/model/mesh-service.js';
 import type { AffinitySpec, KeySourceSpec, RouteSpec } from '../../src/model/schema.js';
 import { packAny } from '../../src/xds/descriptors.js';
@@ -17,6 +18,8 @@ export interface TranslateContext {
   readonly pinSecret: Buffer;
   /** Tells a release from a later one of the same name. */
   incarnation(service: MeshService, release: string): string;
+  /** What is approved of what a service claims; undefined: everything. */
+  grantOf?(service: MeshService): Grant | undefined;
 }
 
 /** `typed_per_filter_config` of a service's virtual host. */

@@ -1,10 +1,11 @@
+import protobuf from 'protobufjs/light.js';
 import { IDEMPOTENT_METHODS } from '../../src/http/methods.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
 import type { KeySourceSpec, MatchSpec, RetrySpec, RouteSpec, SplitEntry } from '../../src/model/schema.js';
-import { serviceAuthorities } from '../../src/model/service-hosts.js';
 import { toSlots } from '../../src/routing/split.js';
+import { codec } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
-import { clusterName, routeConfigurationName } from '../../src/xds/resource-names.js';
+import { clusterName } from '../../src/xds/resource-names.js';
 import {
   translateFault,
   translateHeaders,
@@ -16,28 +17,31 @@ import { translateMatch } from './match.js';
 import { routePolicy, servicePolicy, type TranslateContext } from './policy.js';
 import { translateStatefulSession } from './stateful-session.js';
 
-/**
- * The route configuration of one service, with a single virtual host.
- *
- * @param callerNamespace decides whether the service's bare name is among the domains
- */
-export function translateRouteConfiguration(
-  service: MeshService,
-  callerNamespace: string,
-  context: TranslateContext,
-): object {
-  return {
-    name: routeConfigurationName(service),
-    virtualHosts: [
-      {
-        name: routeConfigurationName(service),
-        domains: serviceAuthorities(service, callerNamespace),
-        routes: service.spec.routes.flatMap((route) => translateRoute(route, service)),
-        typedPerFilterConfig: { ...servicePolicy(service, context), ...translateStatefulSession(service) },
-      },
-    ],
-  };
+const VIRTUAL_HOST = codec('envoy.config.route.v3.VirtualHost');
+const ROUTE_CONFIGURATION = codec('envoy.config.route.v3.RouteConfiguration');
+
+/** What is in a service's virtual host whoever calls: all but its domains. Encoded. */
+export function translateRoutes(service: MeshService, context: TranslateContext): Buffer {
+  return VIRTUAL_HOST.encode({
+    routes: service.spec.routes.flatMap((route) => translateRoute(route, service)),
+    typedPerFilterConfig: { ...servicePolicy(service, context), ...translateStatefulSession(service) },
+  });
 }
+
+/**
+ * The route configuration of one service, with a single virtual host. Messages written one after the other read as
+ * one (protobuf encoding, "Last One Wins"), so that callers who differ by domains cost no second translation.
+ *
+ * @param routes as {@link translateRoutes} gives them
+ */
+export function encodeRouteConfiguration(name: string, domains: readonly string[], routes: Buffer): Buffer {
+  const host = Buffer.concat([VIRTUAL_HOST.encode({ name, domains }), routes]);
+  const virtualHosts = protobuf.Writer.create().uint32(VIRTUAL_HOSTS_TAG).bytes(host).finish();
+  return Buffer.concat([ROUTE_CONFIGURATION.encode({ name }), virtualHosts]);
+}
+
+/** `RouteConfiguration.virtual_hosts`, field 2, length-delimited. */
+const VIRTUAL_HOSTS_TAG = (2 << 3) | 2;
 
 /** Alternatives of a match become routes of their own, one after the other, under the same name. */
 function translateRoute(route: RouteSpec, service: MeshService): object[] {

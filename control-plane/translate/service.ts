@@ -1,4 +1,5 @@
 import type { MeshService } from '../../src/model/mesh-service.js';
+import { serviceAuthorities } from '../../src/model/service-hosts.js';
 import { codec } from '../../src/xds/descriptors.js';
 import { clusterName, listenerName, routeConfigurationName } from '../../src/xds/resource-names.js';
 import { messageNameOf, type ResourceKind } from '../../src/xds/resource-types.js';
@@ -6,7 +7,7 @@ import { translateCluster } from './cluster.js';
 import { translateAssignment } from './endpoint.js';
 import { listenerMark, translateListener } from './listener.js';
 import type { TranslateContext } from './policy.js';
-import { translateRouteConfiguration } from './route.js';
+import { encodeRouteConfiguration, translateRoutes } from './route.js';
 
 /** One resource, encoded. */
 export interface EncodedResource {
@@ -25,6 +26,8 @@ export interface TranslatedService {
   readonly localRoutes: EncodedResource;
   /** The route configuration for everybody else. */
   readonly foreignRoutes: EncodedResource;
+  /** The route configuration for callers who use these domains. */
+  routesFor(domains: readonly string[]): EncodedResource;
 }
 
 /** Translates one service; depends on nothing but its arguments. */
@@ -38,18 +41,20 @@ export function translateService(service: MeshService, context: TranslateContext
     if (version.endpoints)
       shared.push(encode('endpoint', name, translateAssignment(name, version.endpoints)));
   }
-  const routes = (namespace: string) =>
-    encode(
-      'route',
-      routeConfigurationName(service),
-      translateRouteConfiguration(service, namespace, context),
-    );
-  // No namespace has an empty name.
+  const name = routeConfigurationName(service);
+  const routes = translateRoutes(service, context);
+  const routesFor = (domains: readonly string[]): EncodedResource => ({
+    kind: 'route',
+    name,
+    bytes: encodeRouteConfiguration(name, domains, routes),
+  });
   return {
     listenerMark: mark,
     shared,
-    localRoutes: routes(service.namespace),
-    foreignRoutes: routes(''),
+    localRoutes: routesFor(serviceAuthorities(service, service.namespace)),
+    // No namespace has an empty name.
+    foreignRoutes: routesFor(serviceAuthorities(service, '')),
+    routesFor,
   };
 }
 

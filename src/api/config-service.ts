@@ -13,6 +13,10 @@ export interface ServiceMessage {
   readonly document: Struct;
   readonly revision: number;
   readonly file: string;
+  /** Hosts that lead callers of its own namespace alone. */
+  readonly localHosts: readonly string[];
+  /** Hosts that lead nobody to it: they are another service's own name. */
+  readonly takenHosts: readonly string[];
 }
 
 export interface ChangeResponse {
@@ -70,6 +74,8 @@ export interface ApplyRequest {
   readonly expectedRevision: number;
   readonly expect: boolean;
   readonly dryRun: boolean;
+  /** What becomes of the grant: empty (as the caller may), `keep` or `none`. */
+  readonly grant: string;
 }
 
 export interface SplitRequest {
@@ -165,6 +171,8 @@ export interface StatusResponse {
   readonly replica: string;
   /** The other control planes over the same store. */
   readonly others: readonly ReplicaStatus[];
+  /** What an operator of all namespaces should look at. */
+  readonly warnings: readonly string[];
   readonly load: readonly ReleaseLoad[];
 }
 

@@ -6,7 +6,7 @@ import { readFiles } from '../../model/read-files.js';
 import { formatLocated, parseYaml, type SourceDocument } from '../../model/yaml-source.js';
 import type { ControlPlaneClient } from '../client.js';
 import { CommandError, EXIT } from '../exit.js';
-import { addFlags, type Flags, isSwitch, readFlags, text, wholeNumber } from '../flags.js';
+import { addFlags, type Flags, isSwitch, oneOf, readFlags, text, wholeNumber } from '../flags.js';
 import { RejectedDocumentsError } from '../rejected-documents.js';
 import { readStandardInput } from '../standard-input.js';
 import { print, printJson } from '../terminal.js';
@@ -34,6 +34,13 @@ const FLAGS = {
     help: 'refuse unless the service is at this revision (0: does not exist yet), and tell what was changed since',
     parse: wholeNumber(0, Number.MAX_SAFE_INTEGER),
   },
+  grant: {
+    name: 'grant',
+    argument: 'MODE',
+    help: 'what becomes of what is approved beyond the namespace (docs/security.md): listed, what the documents claim, if you are an admin of all namespaces; keep; none',
+    default: 'listed',
+    parse: oneOf(['listed', 'keep', 'none']),
+  },
   ...CHANGE_FLAGS,
 } as const satisfies Flags;
 
@@ -52,8 +59,9 @@ export function addApply(program: Command): void {
     await withClient(flags, async (client) => {
       const response = await send(client, documents, flags);
       const what = documents.map(nameOf).join(', ');
-      if (flags.dryRun) reportDryRun(response, flags, what);
-      else await reportChange(client, response, flags, what);
+      if (flags.dryRun) return reportDryRun(response, flags, what);
+      await reportChange(client, response, flags, what);
+      if (flags.output === 'text') for (const note of hostNotes(response)) print(note);
     });
   });
 }
@@ -75,6 +83,7 @@ export async function readDocuments(paths: readonly string[]): Promise<SourceDoc
 interface SendOptions {
   readonly expectRevision: number | undefined;
   readonly dryRun: boolean;
+  readonly grant: 'listed' | 'keep' | 'none';
 }
 
 async function send(
@@ -91,6 +100,7 @@ async function send(
       expectedRevision: options.expectRevision ?? 0,
       expect: options.expectRevision !== undefined,
       dryRun: options.dryRun,
+      grant: options.grant === 'listed' ? '' : options.grant,
     });
   } catch (error) {
     if (!(error instanceof RejectedDocumentsError)) throw error;
@@ -118,4 +128,16 @@ function nameOf({ value }: SourceDocument): string {
   const { name, namespace = 'default' } = (value as { metadata: { name: string; namespace?: string } })
     .metadata;
   return `${name}.${namespace}`;
+}
+
+/** Hosts that do not lead everybody to a service, although it lists them. */
+function hostNotes({ services }: Pick<ChangeResponse, 'services'>): string[] {
+  return services.flatMap(({ key, localHosts, takenHosts }) => [
+    ...(localHosts.length === 0
+      ? []
+      : [
+          `${key}: ${localHosts.join(', ')} for callers in "${key.split('/')[0]}" only; an admin of all namespaces may grant it to all`,
+        ]),
+    ...takenHosts.map((host) => `${key}: ${host} leads to the service of that name instead`),
+  ]);
 }

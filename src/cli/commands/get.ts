@@ -109,8 +109,17 @@ function row(
     split,
     own(affinity ? `${affinity.version}/${affinity.endpoint}` : 'none'),
     own(String(message.revision)),
-    ...(wide ? [own(hosts.join(',') || '-'), own(message.file || '-')] : []),
+    ...(wide ? [own(describeHosts(hosts, message)), own(message.file || '-')] : []),
   ];
+}
+
+/** Hosts that lead every caller to a service, and those that do not. */
+function describeHosts(hosts: readonly string[], { localHosts, takenHosts }: ServiceMessage): string {
+  const described = hosts.map((host) => {
+    if (takenHosts.includes(host)) return `${host} (taken)`;
+    return localHosts.includes(host) ? `${host} (own namespace)` : host;
+  });
+  return described.join(',') || '-';
 }
 
 function describeMatch(match: readonly MatchSpec[] | undefined): string {

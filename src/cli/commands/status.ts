@@ -37,6 +37,8 @@ function describe(status: StatusResponse, nowMs: number): string {
     `revision ${revision}, ${count(services, 'service')}, ${count(clients.length, 'client')} (${inSync} in sync); store: ${store}; control plane ${replica}, version ${version}`,
   ];
   if (storeProblem !== '') lines.push('', `changes are refused: ${storeProblem}`);
+  if (status.warnings.length > 0)
+    lines.push('', 'claims that no admin has approved:', ...status.warnings.map((warning) => `  ${warning}`));
   if (status.others.length > 0) lines.push('', replicaTable(status.others));
   if (fileProblems.length > 0)
     lines.push('', 'configuration files that are not in force:', ...fileProblems.map((p) => `  ${p}`));

@@ -7,10 +7,10 @@ import {
 } from '../../../../control-plane/store/config-state.js';
 import {
   changesOf,
-  documentAt,
   historyOf,
   MAX_BYTES,
   MAX_ENTRIES,
+  pastAt,
 } from '../../../../control-plane/store/history.js';
 import type { MeshServiceInput } from '../../../../src/model/schema.js';
 
@@ -71,7 +71,7 @@ t.test('a document is known at every revision that the history reaches', async (
     change(4, {}, ['shop/a']),
     change(5, { 'shop/a': 'a5' }),
   );
-  const notes = [0, 1, 2, 3, 4, 5, 9].map((revision) => documentAt(state, 'shop/a', revision));
+  const notes = [0, 1, 2, 3, 4, 5, 9].map((revision) => pastAt(state, 'shop/a', revision)?.document);
   t.same(
     notes,
     [undefined, 'a1', 'a1', 'a3', undefined, 'a5', 'a5'].map((note) => note && documentOf(note)),
@@ -90,8 +90,8 @@ t.test('the oldest changes give way, by number and by size, and the newest one n
     state = applyChange(state, change(revision, { 'shop/a': String(revision) }));
   t.equal(state.history.entries.length, MAX_ENTRIES);
   t.equal(state.history.entries[0]?.revision, 6);
-  t.equal(documentAt(state, 'shop/a', 3), undefined);
-  t.same(documentAt(state, 'shop/a', 5), documentOf('5'), 'the oldest entry knows what was before it');
+  t.equal(pastAt(state, 'shop/a', 3), undefined);
+  t.same(pastAt(state, 'shop/a', 5)?.document, documentOf('5'), 'the oldest entry knows what was before it');
   t.same(historyOf(state.history.entries), state.history, 'sums are right after giving way');
 
   const third = 'x'.repeat(MAX_BYTES / 3);
