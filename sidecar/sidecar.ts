@@ -179,8 +179,10 @@ function assemble({ options, log, output, others, onDrain }: Assembly): Parts {
   const ofDiscovery = log.child({ component: 'discovery' });
   const discovery = assembleDiscovery({ options, clusters, others, nowMs, collectLoad, log: ofDiscovery });
   const { configuration, onDemand } = discovery;
+  const ofRequests = log.child({ component: 'requests' });
   const worker = assembleWorkerParts({
     ...{ number: 1, options, settings, state, clusters, output, onDemand },
+    warn: (fields, message) => ofRequests.warn(fields, message),
     table: () => configuration.table,
     noteUse: (host) => {
       const routes = configuration.routesOf(host);

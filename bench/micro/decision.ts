@@ -8,6 +8,7 @@ import { compileVirtualHost } from '../../src/routing/compile.js';
 import { type DecisionContext, findRoute, place } from '../../src/routing/decide.js';
 import { DomainTable } from '../../src/routing/domains.js';
 import { type Endpoint, EndpointSet, USABLE } from '../../src/routing/endpoint-set.js';
+import { newSessionKey, RANDOM_BYTES } from '../../src/routing/session-cookie.js';
 import type { Cluster } from '../../src/routing/table.js';
 import { decodeCluster } from '../../src/xds/cluster.js';
 import { decodeAssignment } from '../../src/xds/endpoint.js';
@@ -79,7 +80,7 @@ function compileTable(resources: readonly object[]): DomainTable {
     if (config === undefined) throw new Error('a service without a virtual host');
     const options = {
       cluster: (name: string) => clusters.get(name) as Cluster,
-      mintKey: () => randomBytes(16).toString('base64url'),
+      mintKey: () => newSessionKey(randomBytes(RANDOM_BYTES), Date.now() / 1000),
     };
     return [config.domains, compileVirtualHost(config, options)] as const;
   });
@@ -87,7 +88,7 @@ function compileTable(resources: readonly object[]): DomainTable {
 }
 
 function decisionContext(): DecisionContext {
-  const pins = new SessionPins(new SessionTable(SESSIONS, 0), () => 0);
+  const pins = new SessionPins({ table: new SessionTable(SESSIONS, 0), nowMs: () => 0, wallMs: () => 0 });
   return { nowMs: 0, random: Math.random, findPin: pins.find.bind(pins) };
 }
 

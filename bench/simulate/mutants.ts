@@ -62,7 +62,7 @@ export const MUTANTS: Readonly<Record<string, { readonly breaks: string; readonl
     decide: after((placed) => (placed.releaseReason === 'named' ? { ...placed, pinTo: undefined } : placed)),
   },
   'always-cookie': {
-    breaks: 'S6: a cookie is issued when it is new or changed, never otherwise',
+    breaks: 'S6: a cookie is issued when it is new, changed or half over, never otherwise',
     decide: after((placed) => ({
       ...placed,
       pinTo: placed.pinTo ?? { release: placed.release.digest, label: false },

@@ -1,5 +1,5 @@
+import { identityOf } from '../../src/routing/session-key.js';
 import type { Affinity } from '../../src/routing/table.js';
-import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 
 /** What a session brings along from one affinity to another. */
 export interface CarryOver {
@@ -17,11 +17,6 @@ export function carryOver(old: Affinity | undefined, next: Affinity | undefined)
   const known = new Set(next.keys.sources.map(identityOf));
   const isKnown = old.keys.sources.every((source) => known.has(identityOf(source)));
   const hash = isKnown && old.keys.seed === next.keys.seed;
-  const inCookies = old.keys.sources.every(({ kind }) => kind === 'cookie');
+  const inCookies = old.keys.sources.every((source) => source.kind === 'cookie' && source.cookie.mint);
   return { hash, pin: inCookies ? isKnown : hash && old.scope === next.scope };
-}
-
-/** A cookie is the same whatever its attributes are. */
-function identityOf(source: KeySourceConfig): string {
-  return source.kind === 'cookie' ? `cookie ${source.cookie.name}` : JSON.stringify(source);
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type MeshService, serviceKey } from '../../src/model/mesh-service.js';
 import { compileVirtualHost } from '../../src/routing/compile.js';
 import { type Endpoint, EndpointSet, USABLE } from '../../src/routing/endpoint-set.js';
+import { newSessionKey, RANDOM_BYTES } from '../../src/routing/session-cookie.js';
 import type { Cluster, VirtualHost } from '../../src/routing/table.js';
 import { type ClusterResource, decodeCluster } from '../../src/xds/cluster.js';
 import { type AssignmentResource, decodeAssignment, type EndpointConfig } from '../../src/xds/endpoint.js';
@@ -20,7 +21,7 @@ export function decisionTable(service: MeshService, context: TranslateContext): 
   if (config === undefined) throw new Error(`${serviceKey(service)} was translated to no virtual host`);
   return compileVirtualHost(config, {
     cluster: (name) => clusters.get(name) as Cluster,
-    mintKey: () => randomBytes(16).toString('base64url'),
+    mintKey: () => newSessionKey(randomBytes(RANDOM_BYTES), Date.now() / 1000),
   });
 }
 

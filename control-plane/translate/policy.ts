@@ -80,7 +80,8 @@ function translateKeySource(key: KeySourceSpec): object {
     if (key.source !== undefined) return key.source === 'ip' ? { sourceIp: true } : { sourceIdentity: true };
     return key;
   }
-  const { name, path, domain, ttl, sameSite, secure, httpOnly } = key.cookie;
+  const { name, path, domain, ttl, sameSite, secure, httpOnly, mint } = key.cookie;
+  if (!mint) return { cookie: { name, foreign: true } };
   return {
     cookie: {
       name,

@@ -101,7 +101,9 @@ function translateHashPolicy(key: KeySourceSpec): object[] {
   if (key.query !== undefined) return [{ queryParameter: { name: key.query }, terminal: true }];
   if (key.source === 'ip') return [{ connectionProperties: { sourceIp: true }, terminal: true }];
   if (key.cookie === undefined) return [];
-  const { name, path, ttl } = key.cookie;
+  const { name, path, ttl, mint } = key.cookie;
+  // Envoy makes a cookie where there is a ttl, and only there.
+  if (!mint) return [{ cookie: { name }, terminal: true }];
   const attributes = translateCookieAttributes(key.cookie);
   return [{ cookie: { name, path, ttl: toDuration(ttl ?? 0), attributes }, terminal: true }];
 }

@@ -26,7 +26,7 @@ export const STATEFUL_SESSION_OFF = {
 /** The cookie that carries the session of a service whose sessions keep their endpoints. */
 function findStatefulCookie({ spec }: MeshService): KeySourceSpec['cookie'] {
   if (spec.affinity?.endpoint !== 'persistent') return undefined;
-  return spec.affinity.key.find(({ cookie }) => cookie !== undefined)?.cookie;
+  return spec.affinity.key.find(({ cookie }) => cookie?.mint)?.cookie;
 }
 
 /** `typed_per_filter_config` of a service's virtual host; empty where it does not fit. */

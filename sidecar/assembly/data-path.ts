@@ -1,5 +1,6 @@
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
+import type { Warn } from '../../src/telemetry/logger.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import type { ActionCounts } from '../admin/action-counts.js';
 import type { RequestRecorder } from '../admin/request-recorder.js';
@@ -20,6 +21,10 @@ import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../upstream/
 
 /** How long the local app may take to accept a connection. */
 const APP_CONNECT_TIMEOUT_MS = 2000;
+
+const COOKIE_OF_APP =
+  "the service's pods set the cookie that its sessions are to travel in; theirs is left alone, and callers that have " +
+  'it keep no session: add "mint: false" to the cookie in affinity.key, or give it another name';
 
 /** What carries requests. */
 export interface DataPath {
@@ -49,6 +54,7 @@ export interface DataPathNeeds {
   readonly places: { readonly inbound: Places; readonly outbound: Places };
   readonly recorder: RequestRecorder;
   readonly actionCounts: ActionCounts;
+  readonly warn: Warn;
 }
 
 export function assembleDataPath(needs: DataPathNeeds): DataPath {
@@ -79,7 +85,12 @@ function outboundListener(
 ): Listener {
   const { options, sessions, recorder, actionCounts } = needs;
   const { nowMs } = needs.settings;
-  const pins = new SessionPins(sessions, nowMs);
+  const pins = new SessionPins({
+    table: sessions,
+    nowMs,
+    wallMs: Date.now,
+    onCookieOfApp: (service, cookie) => needs.warn({ service, cookie }, COOKIE_OF_APP),
+  });
   const context = {
     get nowMs() {
       return nowMs();

@@ -1,6 +1,7 @@
 import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import { EventLoopDelay } from '../../src/telemetry/event-loop-delay.js';
 import type { LogOutput } from '../../src/telemetry/log-output.js';
+import type { Warn } from '../../src/telemetry/logger.js';
 import { AccessLog } from '../admin/access-log.js';
 import { ActionCounts } from '../admin/action-counts.js';
 import { RequestRecorder } from '../admin/request-recorder.js';
@@ -43,6 +44,7 @@ export interface WorkerNeeds {
   readonly state: ThreadState;
   readonly clusters: ClusterRegistry;
   readonly output: LogOutput;
+  readonly warn: Warn;
   /** The routing table of this instant; undefined until the first configuration is in force. */
   table(): RoutingTable | undefined;
   /** Undefined: hosts are not asked for when they are called. */

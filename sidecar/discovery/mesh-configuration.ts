@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { compileVirtualHost } from '../../src/routing/compile.js';
+import { newSessionKey, RANDOM_BYTES } from '../../src/routing/session-cookie.js';
 import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { decodeCluster } from '../../src/xds/cluster.js';
@@ -238,7 +239,7 @@ export class MeshConfiguration implements ResourceConsumer {
     const [holder] = this.holders.get(resource.name) ?? [];
     const options = {
       cluster: (name: string) => this.options.clusters.get(name),
-      mintKey: () => randomBytes(16).toString('base64url'),
+      mintKey: () => newSessionKey(randomBytes(RANDOM_BYTES), Date.now() / 1000),
       listener: holder === undefined ? undefined : this.listeners.get(holder)?.defaults,
     };
     return resource.virtualHosts.map((host) => compileVirtualHost(host, options));

@@ -215,10 +215,12 @@ export class OutboundForwarder implements Forwarder {
 
   /** The cookie that a session of ours is due. */
   private sessionLine(head: ResponseHead): string {
-    if (this.placement?.session === undefined) return '';
-    const cookie = this.services.pins.keep(this.placement, this.endpoint as UpstreamEndpoint);
-    if (cookie === undefined || setsCookie(head, cookie.slice(0, cookie.indexOf('=')))) return '';
-    return `set-cookie: ${cookie}\r\n`;
+    if (this.placement === undefined) return '';
+    const { pins } = this.services;
+    // What the route takes away, the upstream does not set.
+    const set = this.responseChanges?.dropped.has('set-cookie') ? NOTHING_SET : head.headers;
+    const cookie = pins.keep(this.placement, this.endpoint as UpstreamEndpoint, set);
+    return cookie === undefined ? '' : `set-cookie: ${cookie}\r\n`;
   }
 
   finished(exchange: Exchange): void {
@@ -333,6 +335,8 @@ export class OutboundForwarder implements Forwarder {
   }
 }
 
+const NOTHING_SET = { getAll: () => [] };
+
 const ERROR_OF_FAILURE = {
   connect: 'connect-failure',
   stale: 'upstream-reset',
@@ -346,11 +350,4 @@ const ERROR_OF_FAILURE = {
 function noEndpoint(host: VirtualHost, { release }: NoEndpoint | Placement, reason = '') {
   const detail = `${release.name} of ${host.service.label}${reason === '' ? '' : ` (${reason})`}`;
   return { code: 'no-endpoint', detail } as const;
-}
-
-const SET_COOKIE = headerName('set-cookie');
-
-/** S7: a response that sets the session's cookie itself is left alone. */
-function setsCookie(head: ResponseHead, name: string): boolean {
-  return head.headers.getAll(SET_COOKIE).some((value) => value.trimStart().startsWith(`${name}=`));
 }

@@ -1,15 +1,33 @@
+import { xxh64 } from '../../src/hashing/xxh64.js';
 import type { Placement } from '../../src/routing/decide.js';
 import type { Pin } from '../../src/routing/pins.js';
-import { formatSetCookie } from '../../src/routing/session-key.js';
+import { formatSetCookie, isRenewalDue } from '../../src/routing/session-cookie.js';
+import type { SessionCookie } from '../../src/routing/session-key.js';
 import type { Affinity } from '../../src/routing/table.js';
+import { type ResponseFields, setsCookie, valueSet } from './response-cookies.js';
 import type { SessionTable } from './session-table.js';
+
+export interface SessionPinsOptions {
+  readonly table: SessionTable;
+  /** The table's clock. */
+  nowMs(): number;
+  /** Milliseconds since 1970, which cookies are dated by. */
+  wallMs(): number;
+  /** Told once for each service and cookie: its pods set the cookie that its sessions are to travel in. */
+  onCookieOfApp?(service: string, cookie: string): void;
+}
+
+/** Cookies remembered as set by apps; beyond that, they are only left alone in the responses that set them. */
+const MOST_APP_COOKIES = 10_000;
 
 /** Where pins are read and kept: in the client's cookie, or in this sidecar's table. */
 export class SessionPins {
-  constructor(
-    private readonly table: SessionTable,
-    private readonly nowMs: () => number,
-  ) {}
+  private readonly table: SessionTable;
+  private readonly ofApps = new Set<string>();
+
+  constructor(private readonly options: SessionPinsOptions) {
+    this.table = options.table;
+  }
 
   /** The pin of a session that has no cookie. */
   find(affinity: Affinity, hash: bigint): Pin | undefined {
@@ -17,7 +35,7 @@ export class SessionPins {
     const key = keyOf(affinity, hash);
     table.lock(key);
     try {
-      return table.find(key, affinity.ttlMs, this.nowMs());
+      return table.find(key, affinity.ttlMs, this.options.nowMs());
     } finally {
       table.unlock(key);
     }
@@ -27,20 +45,84 @@ export class SessionPins {
    * Keeps what a decision wants kept, now that an endpoint has answered.
    *
    * @param answered may differ from the placement's after a retry
+   * @param response of that endpoint: what it sets itself is left alone
    * @returns the `Set-Cookie` value to send with the response, if one is due
    */
-  keep(placement: Placement, answered: { readonly address: string }): string | undefined {
+  keep(
+    placement: Placement,
+    answered: { readonly address: string },
+    response: ResponseFields,
+  ): string | undefined {
     const { session, pinTo } = placement;
     const { affinity } = placement.route;
-    if (session === undefined || affinity === undefined) return undefined;
+    if (affinity === undefined) return undefined;
     const pin = pinTo && affinity.digests.pin(pinTo, answered.address);
-    if (session.cookie === undefined) {
-      if (pin !== undefined) this.keepInTable(affinity, session.hash, pin, placement.pin);
+    if (affinity.keys.appCookies.length > 0) this.followAppCookie(placement, affinity, pin, response);
+    if (session === undefined) return undefined;
+    if (session.cookie !== undefined) return this.cookieDue(session.cookie, pin, affinity, response);
+    if (pin !== undefined) this.keepInTable(affinity, session.hash, pin, placement.pin);
+    return undefined;
+  }
+
+  private cookieDue(
+    { config, minted, replaces, ...carried }: SessionCookie,
+    pin: Pin | undefined,
+    affinity: Affinity,
+    response: ResponseFields,
+  ): string | undefined {
+    const nowS = Math.floor(this.options.wallMs() / 1000);
+    if (setsCookie(response, config.name)) {
+      this.noteCookieOfApp(config.name, affinity);
       return undefined;
     }
-    const { config, key, minted, pin: carried } = session.cookie;
-    if (pin === undefined && !minted) return undefined;
-    return formatSetCookie(config, key, pin ?? carried, false);
+    if (pin === undefined && !minted && !isRenewalDue(config, carried, nowS)) return undefined;
+    // What an upstream has set before is never overwritten (S6).
+    if (replaces && this.ofApps.has(appCookie(config.name, affinity))) return undefined;
+    const dated = config.ttlMs > 0 && !minted ? { issuedS: nowS } : {};
+    return formatSetCookie(config, { key: carried.key, pin: pin ?? carried.pin, ...dated }, false);
+  }
+
+  private noteCookieOfApp(name: string, affinity: Affinity): void {
+    const cookie = appCookie(name, affinity);
+    if (this.ofApps.has(cookie) || this.ofApps.size === MOST_APP_COOKIES) return;
+    this.ofApps.add(cookie);
+    this.options.onCookieOfApp?.(affinity.service, name);
+  }
+
+  /**
+   * A response that sets a cookie of the app's own, which is a key, begins a session or gives it another key: it stays
+   * where it is. As for any key, a source that comes before it in the list and that the request has goes first.
+   */
+  private followAppCookie(
+    { session, pin: came }: Placement,
+    affinity: Affinity,
+    pin: Pin | undefined,
+    response: ResponseFields,
+  ): void {
+    const { keys } = affinity;
+    const to = pin ?? came;
+    if (to === undefined) return;
+    const last = session === undefined ? keys.sources.length : keys.placeOf(session.source);
+    for (const { name, place } of keys.appCookies) {
+      if (place > last) return;
+      const value = valueSet(response, name, this.options.wallMs());
+      if (value === undefined) continue;
+      const hash = xxh64(value, keys.seed);
+      if (hash !== session?.hash) this.keepIfNew(affinity, hash, to);
+      return;
+    }
+  }
+
+  /** Nothing moves a session that has its place already. */
+  private keepIfNew(affinity: Affinity, hash: bigint, pin: Pin): void {
+    const { table } = this;
+    const [key, nowMs] = [keyOf(affinity, hash), this.options.nowMs()];
+    table.lock(key);
+    try {
+      if (table.find(key, affinity.ttlMs, nowMs) === undefined) table.set(key, pin, nowMs);
+    } finally {
+      table.unlock(key);
+    }
   }
 
   /**
@@ -51,7 +133,7 @@ export class SessionPins {
    */
   private keepInTable(affinity: Affinity, hash: bigint, pin: Pin, came: Pin | undefined): void {
     const { table } = this;
-    const [key, nowMs] = [keyOf(affinity, hash), this.nowMs()];
+    const [key, nowMs] = [keyOf(affinity, hash), this.options.nowMs()];
     table.lock(key);
     try {
       const present = table.find(key, affinity.ttlMs, nowMs);
@@ -66,4 +148,8 @@ export class SessionPins {
 
 function keyOf({ scope }: Affinity, hash: bigint): bigint {
   return hash ^ scope;
+}
+
+function appCookie(name: string, { scope }: Affinity): string {
+  return `${name} ${scope}`;
 }

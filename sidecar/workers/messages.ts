@@ -80,5 +80,7 @@ export type FromWorker =
   | { readonly kind: 'host-given-up'; readonly id: number }
   /** Something was sent by way of these route configurations. */
   | { readonly kind: 'used'; readonly routes: readonly string[] }
+  /** Something for the sidecar's own log. */
+  | { readonly kind: 'warning'; readonly fields: Readonly<Record<string, string>>; readonly message: string }
   /** Whole lines of log, for the one who writes. */
   | { readonly kind: 'log'; readonly text: string };

@@ -82,6 +82,7 @@ export class OtherWorkers {
       onUsed: (routes) => {
         for (const name of routes) configuration.noteUse(name);
       },
+      onWarning: (fields, message) => log.child({ component: 'requests' }).warn(fields, message),
       onLog: (lines, written) => output.relay(lines, written),
       onLost: (worker, error) => void endWith(worker, error, output, log),
     });

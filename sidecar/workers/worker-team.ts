@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { OperatorError } from '../../src/lifecycle/operator-error.js';
+import type { Warn } from '../../src/telemetry/logger.js';
 import type { HostVerdict } from './asked-hosts.js';
 import type { JournalEnd } from './journal.js';
 import type { FromWorker, Questions, RoomWanted, ToWorker, WorkerSetup } from './messages.js';
@@ -13,6 +14,7 @@ export interface TeamOwner {
   onHost(call: string, authority: string, answer: (verdict: HostVerdict | undefined) => void): void;
   onHostGivenUp(call: string): void;
   onUsed(routes: readonly string[]): void;
+  onWarning: Warn;
   /** @param written to be called once they are */
   onLog(lines: string, written: () => void): void;
   /** A worker has ended, and with it what it held: the process cannot go on. */
@@ -169,6 +171,9 @@ export class WorkerTeam {
         return;
       case 'used':
         owner.onUsed(message.routes);
+        return;
+      case 'warning':
+        owner.onWarning(message.fields, message.message);
         return;
       case 'log':
         owner.onLog(message.text, () => tell(thread, { kind: 'logged' }));

@@ -52,6 +52,7 @@ function start(setup: WorkerSetup, main: MessagePort): void {
     state: sharedState(setup.memory, counts),
     clusters: replica.clusters,
     output: log.output,
+    warn: (fields, message) => tell({ kind: 'warning', fields, message }),
     table: () => {
       journal.catchUp();
       return replica.configuration.table;

@@ -24,7 +24,7 @@ export function findCookie<T>(
     let start = from;
     while (start < end && isSpace(header.charCodeAt(start))) start++;
     if (header.startsWith(name, start) && header.charCodeAt(start + name.length) === 0x3d) {
-      const found = read(unquote(header.slice(start + name.length + 1, end).trim()));
+      const found = read(unquoteCookie(header.slice(start + name.length + 1, end).trim()));
       if (found !== undefined) return found;
     }
     from = end + 1;
@@ -36,6 +36,7 @@ function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
-function unquote(value: string): string {
+/** A cookie without the double quotes around its value, which are none of it. */
+export function unquoteCookie(value: string): string {
   return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
 }

@@ -121,7 +121,7 @@ const BALANCING: readonly AnnotationRow[] = [
     'upstream-hash-by',
     'changes',
     'affinity.key, affinity.endpoint',
-    "$http_NAME and $arg_NAME become a key with endpoint: balanced; on Envoy's ring, so keys land on other pods than there; requests without the key are spread, not all sent to one pod",
+    "$http_NAME, $arg_NAME and $cookie_NAME (mint: false) become a key with endpoint: balanced; on Envoy's ring, so keys land on other pods than there; requests without the key are spread, not all sent to one pod",
   ),
   none('upstream-hash-by-subset upstream-hash-by-subset-size', 'a key has one pod, not a subset'),
   row(

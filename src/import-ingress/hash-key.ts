@@ -4,6 +4,9 @@ import type { Ingress } from './ingress.js';
 
 type KeySource = AffinityInput['key'][number];
 
+const COOKIE_NOTE =
+  "the app's own cookie, which Roost never sets (mint: false); its name counts with regard to case here, so write it as the app does. On Envoy's ring keys land on other pods than there; requests without the cookie are spread, not all sent to one pod";
+
 /** One variable of nginx is a key; a text made of several is none. */
 export function readHashKey(ingress: Ingress, besideCookie: boolean): AffinityInput | undefined {
   if (besideCookie) {
@@ -14,7 +17,10 @@ export function readHashKey(ingress: Ingress, besideCookie: boolean): AffinityIn
   const text = ingress.text('upstream-hash-by') ?? '';
   const [, variable] = /^\$(?:\{(\w+)\}|(\w+))$/.exec(text)?.filter((part) => part !== undefined) ?? [];
   const key = keyOf(variable ?? '');
-  if (typeof key !== 'string') return { key: [key], version: 'none', endpoint: 'balanced' };
+  if (typeof key !== 'string') {
+    if (key.cookie !== undefined) ingress.remark('upstream-hash-by', { note: COOKIE_NOTE });
+    return { key: [key], version: 'none', endpoint: 'balanced' };
+  }
   ingress.remark('upstream-hash-by', { outcome: 'none', becomes: '', note: key });
   return undefined;
 }
@@ -25,9 +31,9 @@ function keyOf(variable: string): KeySource | string {
   if (header !== undefined && header !== 'cookie' && headerName.safeParse(header).success) return { header };
   const query = /^arg_(\w+)$/.exec(variable)?.[1];
   if (query !== undefined) return { query };
-  if (variable.startsWith('cookie_'))
-    return 'a cookie that the app sets is no key: a session cookie of Roost has a value of its own; use a header that callers send';
+  const cookie = /^cookie_(\w+)$/.exec(variable)?.[1];
+  if (cookie !== undefined) return { cookie: { name: cookie, mint: false } };
   if (/^(binary_)?remote_addr$/.test(variable))
     return 'in the mesh a caller is the pod beside its sidecar, so the address would tell no users apart; use a header such as x-user-id';
-  return 'a key is a header, a cookie of its own, a query parameter or a baggage member; not the path, the host or a text made of several';
+  return 'a key is a header, a cookie, a query parameter or a baggage member; not the path, the host or a text made of several';
 }

@@ -17,6 +17,7 @@ export function crossCheck(input: unknown): Problem[] {
     ...stableIsKnown(spec, names),
     ...routes.flatMap((route, index) => checkRoute(route, index, names)),
     ...unreachableRoutes(routes),
+    ...list(field(field(spec, 'affinity'), 'key')).flatMap(besideForeignCookie),
   ];
 }
 
@@ -84,6 +85,18 @@ function prefixWithoutOne(route: unknown, path: (string | number)[]): Problem[] 
       path: [...path, action, 'prefix'],
       message: 'replaces what "path.prefix" or "path.exact" matched; this route matches a path by regex',
     }));
+}
+
+const COOKIE_ATTRIBUTES = ['path', 'domain', 'ttl', 'sameSite', 'secure', 'httpOnly'];
+
+/** A cookie that only its app sets has the attributes that the app gives it. */
+function besideForeignCookie(source: unknown, index: number): Problem[] {
+  const cookie = field(source, 'cookie');
+  if (field(cookie, 'mint') !== false) return [];
+  return COOKIE_ATTRIBUTES.filter((name) => field(cookie, name) !== undefined).map((name) => ({
+    path: ['spec', 'affinity', 'key', index, 'cookie', name],
+    message: 'means nothing beside "mint: false": the app sets the cookie, and its attributes',
+  }));
 }
 
 function unknownVersion(name: unknown, path: (string | number)[], versions: readonly string[]): Problem[] {

@@ -132,6 +132,8 @@ const cookieSource = strict({
   sameSite: z.enum(['Lax', 'Strict', 'None']).default('Lax'),
   secure: z.union([z.literal('auto'), z.boolean()]).default('auto'),
   httpOnly: z.boolean().default(true),
+  /** False: the app's own cookie, which is a key where it is there and is never set by a sidecar. */
+  mint: z.boolean().default(true),
 });
 
 const keySource = strict({

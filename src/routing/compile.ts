@@ -15,7 +15,7 @@ import type { Affinity, Cluster, Release, Route, Service, Split, Timeouts, Virtu
 export interface CompileOptions {
   /** The live cluster of a name; clusters outlive compilations. */
   cluster(name: string): Cluster;
-  /** Makes a key for a session cookie: 22 characters of base64url that no client can guess. */
+  /** Makes a key for a session cookie that no client can guess, see `newSessionKey`. */
   mintKey(): string;
   /** What the listener says for routes that say nothing else. */
   readonly listener?: ListenerDefaults | undefined;
@@ -152,6 +152,7 @@ function compileAffinity(
     terminal: true,
   }));
   return {
+    service: service.label,
     keys: new SessionKeys(policies, affinity.salt === '' ? 0n : xxh64(affinity.salt), options.mintKey),
     ...pick(affinity),
     followLanes: !affinity.ignoreLanes,
@@ -164,9 +165,12 @@ function pick({ version, endpoint, sessionFirst, failoverAny, failoverRepinMs, t
   return { version, endpoint, sessionFirst, failoverAny, failoverRepinMs, ttlMs };
 }
 
-/** `scope: route`: each route keeps sessions of its own, so each needs a cookie of its own. */
+/**
+ * `scope: route`: each route keeps sessions of its own, so each needs a cookie of its own. The app's own keeps its name;
+ * its pins are in the table, which tells routes apart.
+ */
 function renameCookie(source: KeySourceConfig, route: string): KeySourceConfig {
-  if (source.kind !== 'cookie') return source;
+  if (source.kind !== 'cookie' || !source.cookie.mint) return source;
   return { ...source, cookie: { ...source.cookie, name: `${source.cookie.name}.${route}` } };
 }
 
@@ -179,6 +183,7 @@ function standardAffinity(
   const policies: readonly HashPolicyConfig[] = route.hashPolicy;
   if (policies.length === 0) return undefined;
   return {
+    service: service.label,
     keys: new SessionKeys(policies, 0n, options.mintKey),
     version: route.useHashPolicy ? 'balanced' : 'none',
     endpoint: 'none',

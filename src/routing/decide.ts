@@ -38,7 +38,10 @@ export interface Placement {
   readonly pin: Pin | undefined;
   /** The release that would have been right, had it had a usable endpoint. */
   readonly failedOverFrom: Release | undefined;
-  /** The session is to be pinned to this, and to the endpoint that answers. */
+  /**
+   * The session is to be pinned to this, and to the endpoint that answers; without one, a session that the response
+   * begins, where a cookie of the app's own is a key.
+   */
   readonly pinTo: NewPin | undefined;
 }
 

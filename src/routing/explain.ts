@@ -146,7 +146,7 @@ function explainPlacement(host: VirtualHost, placed: Placement): Partial<Explana
       ...(placed.failedOverFrom ? { failedOverFrom: placed.failedOverFrom.name } : {}),
     },
     endpoint: { address: placed.endpoint.address, why: endpointReason(placed) },
-    ...(placed.pinTo ? { newPin: describeNewPin(placed) } : {}),
+    ...(placed.pinTo ? { newPin: describeNewPin(placed, affinity) } : {}),
   };
 }
 
@@ -182,10 +182,15 @@ function endpointOf({ cluster }: Release, pin: Pin, affinity: Affinity): string 
   return index === -1 ? undefined : cluster.endpoints.at(index).address;
 }
 
-function describeNewPin({ pinTo, release, endpoint }: Placement): string {
-  return pinTo?.release === 0
-    ? `endpoint ${endpoint.address}`
-    : `${release.name}, endpoint ${endpoint.address}`;
+function describeNewPin(
+  { pinTo, release, endpoint, session }: Placement,
+  affinity: Affinity | undefined,
+): string {
+  const what =
+    pinTo?.release === 0 ? `endpoint ${endpoint.address}` : `${release.name}, endpoint ${endpoint.address}`;
+  if (session !== undefined) return what;
+  const cookies = affinity?.keys.appCookies.map(({ name }) => name).join(' or ');
+  return `${what}, if the response sets the cookie ${cookies}`;
 }
 
 function explainMissing(host: VirtualHost, { release }: NoEndpoint) {

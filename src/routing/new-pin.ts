@@ -20,7 +20,9 @@ export function choosePin(
 ): NewPin | undefined {
   const { session, pin, route } = question;
   const { affinity } = route;
-  if (session === undefined || affinity === undefined) return undefined;
+  if (affinity === undefined) return undefined;
+  // The response may begin a session, where its key is a cookie that the app sets.
+  if (session === undefined && affinity.keys.appCookies.length === 0) return undefined;
   const named = wanted.reason === 'named';
   // S8: a lane changes no pin. `pin: false` on a route that names a release: neither does the route.
   if (wanted.reason === 'lane' || (named && !route.pins)) return undefined;

@@ -71,40 +71,64 @@ export class PinDigests {
   }
 }
 
-/** A session that a cookie carries: its key, and its pin where it has one. */
+/** A session that a cookie carries: its key, its pin where it has one, and when it was issued where it says so. */
 export interface CookieSession {
   readonly key: string;
   readonly pin: Pin | undefined;
+  /** Seconds since 1970, as whoever issued the cookie had it; absent: when the key was made. */
+  readonly issuedS?: number;
 }
 
-/** Ours: 128 random bits in base64url. Envoy's: 16 hexadecimal digits. */
+/** Ours: when it was made and 96 random bits, or 128 random bits, in base64url. Envoy's: 16 hexadecimal digits. */
 const KEY = /^(?:[A-Za-z0-9_-]{22}|[0-9a-f]{16})$/;
-const LONGEST_COOKIE = 22 + 1 + 2 * DIGEST_CHARS;
+const PINNED = /^[A-Za-z0-9_-]{16}$/;
 const PERSISTENT_MARK = '.';
 const LABEL_MARK = '~';
+const TIME_MARK = ':';
+/** Four bytes in base64url: seconds since 1970. */
+const TIME = /^[A-Za-z0-9_-]{6}$/;
+/** Longest value of a session cookie. */
+export const LONGEST_SESSION_COOKIE = 22 + 1 + 2 * DIGEST_CHARS + 1 + 6;
 
 /**
  * Parses a session cookie's value: `KEY`, or `KEY.PIN`, or `KEY~PIN` for a pin made by a route that names one
- * release. Undefined where the value is none of these; it then counts as absent and is replaced.
+ * release, each with `:TIME` behind it where it was issued later than its key was made. Undefined where the value is
+ * none of these; it then counts as absent and is replaced.
  */
 export function parseSessionCookie(value: string): CookieSession | undefined {
-  if (value.length > LONGEST_COOKIE) return undefined;
+  if (value.length > LONGEST_SESSION_COOKIE) return undefined;
+  const clock = value.indexOf(TIME_MARK);
+  if (clock === -1) return parsePinnedKey(value);
+  const session = parsePinnedKey(value.slice(0, clock));
+  const time = value.slice(clock + 1);
+  if (session === undefined || !TIME.test(time)) return undefined;
+  return { ...session, issuedS: Buffer.from(time, 'base64url').readUInt32BE() };
+}
+
+function parsePinnedKey(value: string): CookieSession | undefined {
   const mark = Math.max(value.indexOf(PERSISTENT_MARK), value.indexOf(LABEL_MARK));
   const key = mark === -1 ? value : value.slice(0, mark);
   if (!KEY.test(key)) return undefined;
   if (mark === -1) return { key, pin: undefined };
   const digests = value.slice(mark + 1);
-  if (!/^[A-Za-z0-9_-]{16}$/.test(digests)) return undefined;
+  if (!PINNED.test(digests)) return undefined;
   const bytes = Buffer.from(digests, 'base64url');
   const to = { release: bytes.readUIntBE(0, DIGEST_BYTES), label: value[mark] === LABEL_MARK };
   const endpoint = kindOf(to) * KIND_STEP + bytes.readUIntBE(DIGEST_BYTES, DIGEST_BYTES);
   return { key, pin: { ...to, endpoint } };
 }
 
-export function formatSessionCookie(key: string, pin: Pin | undefined): string {
-  if (pin === undefined) return key;
+export function formatSessionCookie({ key, pin, issuedS }: CookieSession): string {
+  const session = pin === undefined ? key : key + formatPin(pin);
+  if (issuedS === undefined) return session;
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(issuedS >>> 0);
+  return session + TIME_MARK + bytes.toString('base64url');
+}
+
+function formatPin(pin: Pin): string {
   const bytes = Buffer.allocUnsafe(2 * DIGEST_BYTES);
   bytes.writeUIntBE(pin.release, 0, DIGEST_BYTES);
   bytes.writeUIntBE(pin.endpoint % KIND_STEP, DIGEST_BYTES, DIGEST_BYTES);
-  return key + (pin.label ? LABEL_MARK : PERSISTENT_MARK) + bytes.toString('base64url');
+  return (pin.label ? LABEL_MARK : PERSISTENT_MARK) + bytes.toString('base64url');
 }

@@ -3,7 +3,7 @@ import { readBaggage } from '../http/baggage.js';
 import { findCookie, readCookie } from '../http/cookies.js';
 import { headerName } from '../http/header-name.js';
 import type { CookieConfig, HashPolicyConfig, KeySourceConfig } from '../xds/hash-policy.js';
-import { formatSessionCookie, type Pin, parseSessionCookie } from './pins.js';
+import { type CookieSession, parseSessionCookie } from './pins.js';
 import { compileRegexRewrite } from './regex-rewrite.js';
 import { queryValue, type RequestView } from './request-view.js';
 
@@ -16,13 +16,13 @@ export interface SessionKey {
   readonly cookie: SessionCookie | undefined;
 }
 
-export interface SessionCookie {
+/** What the request's cookie carried, or a key that was made for want of one. */
+export interface SessionCookie extends CookieSession {
   readonly config: CookieConfig;
-  readonly key: string;
-  /** The pin that the request's cookie carried. */
-  readonly pin: Pin | undefined;
   /** The key was made for this request; the response must set the cookie. */
   readonly minted: boolean;
+  /** The request has a cookie of the name all the same, with a value that is no session. */
+  readonly replaces: boolean;
 }
 
 const COOKIE = headerName('cookie');
@@ -32,6 +32,8 @@ const BAGGAGE = headerName('baggage');
 export class SessionKeys {
   readonly sources: readonly KeySourceConfig[];
   private readonly readers: readonly Reader[];
+  /** Cookies of the app's own, and where they stand among the sources. */
+  readonly appCookies: readonly AppCookie[];
   private readonly minting: CookieConfig | undefined;
 
   /**
@@ -48,6 +50,9 @@ export class SessionKeys {
     this.readers = policies.map(readerOf);
     const cookies = policies.map(({ source }) => (source.kind === 'cookie' ? source.cookie : undefined));
     this.minting = cookies.find((cookie) => cookie?.mint === true);
+    this.appCookies = cookies.flatMap((cookie, place) =>
+      cookie === undefined || cookie.mint ? [] : [{ name: cookie.name, place }],
+    );
   }
 
   /** @returns undefined where there is neither a key nor a cookie to make one for. */
@@ -60,17 +65,36 @@ export class SessionKeys {
       }
       if (terminal && found !== undefined) break;
     }
-    return found ?? (this.minting === undefined ? undefined : this.mint(this.minting));
+    return found ?? (this.minting === undefined ? undefined : this.mint(this.minting, request));
   }
 
-  private mint(cookie: CookieConfig): SessionKey {
+  /** Where a source that a key came from stands in the list. */
+  placeOf(source: KeySourceConfig): number {
+    return this.sources.findIndex((each) => identityOf(each) === identityOf(source));
+  }
+
+  private mint(config: CookieConfig, request: RequestView): SessionKey {
     const key = this.mintKey();
+    const replaces = readCookie(request.header(COOKIE) ?? '', config.name) !== undefined;
     return {
       hash: xxh64(key, this.seed),
-      source: { kind: 'cookie', cookie },
-      cookie: { config: cookie, key, pin: undefined, minted: true },
+      source: { kind: 'cookie', cookie: config },
+      cookie: { config, key, pin: undefined, minted: true, replaces },
     };
   }
+}
+
+/** A cookie that is a key where it is there, and that its app alone sets. */
+export interface AppCookie {
+  readonly name: string;
+  readonly place: number;
+}
+
+/** What tells one source from another. A cookie is the same whatever its attributes are, but for whose it is. */
+export function identityOf(source: KeySourceConfig): string {
+  if (source.kind !== 'cookie') return JSON.stringify(source);
+  const { name, mint } = source.cookie;
+  return mint ? `cookie ${name}` : `app's cookie ${name}`;
 }
 
 interface Reader {
@@ -155,22 +179,7 @@ function readSessionCookie(
   }
   // A client may have another of the name, for another path or domain, that no answer of ours can replace.
   const session = findCookie(header, config.name, parseSessionCookie);
-  return session && { hash: xxh64(session.key, seed), source, cookie: { config, ...session, minted: false } };
-}
-
-/** The `Set-Cookie` value that gives a client its session (S7). `overTls`: how the client's request came. */
-export function formatSetCookie(
-  cookie: CookieConfig,
-  key: string,
-  pin: Pin | undefined,
-  overTls: boolean,
-): string {
-  let text = `${cookie.name}=${formatSessionCookie(key, pin)}`;
-  if (cookie.path !== '') text += `; Path=${cookie.path}`;
-  if (cookie.domain !== '') text += `; Domain=${cookie.domain}`;
-  if (cookie.ttlMs > 0) text += `; Max-Age=${Math.max(1, Math.round(cookie.ttlMs / 1000))}`;
-  if (cookie.sameSite !== '') text += `; SameSite=${cookie.sameSite}`;
-  if (cookie.secure === 'always' || (cookie.secure === 'auto' && overTls)) text += '; Secure';
-  if (cookie.httpOnly) text += '; HttpOnly';
-  return text;
+  if (session === undefined) return undefined;
+  const cookie = { config, ...session, minted: false, replaces: false };
+  return { hash: xxh64(session.key, seed), source, cookie };
 }

@@ -102,6 +102,8 @@ export interface Split {
 
 /** How a service keeps sessions, compiled. */
 export interface Affinity {
+  /** `checkout.shop` */
+  readonly service: string;
   readonly keys: SessionKeys;
   readonly version: AffinityConfig['version'];
   readonly endpoint: AffinityConfig['endpoint'];

@@ -2,6 +2,9 @@ import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'p
 
 export type { Logger };
 
+/** Writes a warning, wherever the caller's log ends up: for parts that run in threads that have no logger. */
+export type Warn = (fields: Readonly<Record<string, string>>, message: string) => void;
+
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 

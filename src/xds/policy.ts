@@ -119,6 +119,7 @@ const SAME_SITE: Record<string, CookieConfig['sameSite']> = {
 const SECURE: Record<string, CookieConfig['secure']> = { AUTO: 'auto', ALWAYS: 'always', NEVER: 'never' };
 
 function readCookie(raw: Message): CookieConfig {
+  const isForeign = raw.foreign === true;
   return {
     name: text(raw.name),
     path: text(raw.path) || '/',
@@ -127,7 +128,7 @@ function readCookie(raw: Message): CookieConfig {
     sameSite: SAME_SITE[text(raw.sameSite)] ?? 'Lax',
     secure: SECURE[text(raw.secure)] ?? 'auto',
     httpOnly: raw.httpOnly === true,
-    mint: true,
-    opaque: false,
+    mint: !isForeign,
+    opaque: isForeign,
   };
 }

@@ -13,6 +13,7 @@ import { DomainTable } from '../../src/routing/domains.js';
 import { type Endpoint, EndpointSet, USABLE, type Usability } from '../../src/routing/endpoint-set.js';
 import type { Pin } from '../../src/routing/pins.js';
 import { plainRequest } from '../../src/routing/request-view.js';
+import { newSessionKey, RANDOM_BYTES } from '../../src/routing/session-cookie.js';
 import type { Affinity, Cluster, Release } from '../../src/routing/table.js';
 import { decodeCluster } from '../../src/xds/cluster.js';
 import { decodeAssignment } from '../../src/xds/endpoint.js';
@@ -28,6 +29,8 @@ export class MeshTable {
     { name: string; endpoints: EndpointSet; unusableSinceMs: number | undefined }
   >();
   nowMs = 1_000_000;
+  /** What new session cookies are dated by. */
+  wallMs: () => number = Date.now;
   /** Leaves our payload out, as a control plane that is not ours would. */
   standardFieldsOnly = false;
   incarnations: Record<string, string> = {};
@@ -64,7 +67,7 @@ export class MeshTable {
     const config = decodeRouteConfiguration(localRoutes.bytes);
     const options = {
       cluster: (name: string) => this.cluster(name),
-      mintKey: () => randomBytes(16).toString('base64url'),
+      mintKey: () => newSessionKey(randomBytes(RANDOM_BYTES), this.wallMs() / 1000),
     };
     const hosts = config.virtualHosts.map((host) =>
       this.standardFieldsOnly ? { ...host, policy: undefined } : host,
@@ -87,23 +90,21 @@ export class MeshTable {
    * Decides one request and keeps the pin that follows from it, as the sidecar does.
    *
    * @param without releases that have refused this request already
+   * @param findPin where pins are known that {@link pins} does not have
    */
   send(
     authority: string,
     options: Parameters<typeof plainRequest>[0] = {},
     random = Math.random,
     without: readonly Release[] = [],
+    findPin: DecisionContext['findPin'] = (affinity, hash) => this.pins.get(pinKey(affinity, hash)),
   ): Placement | NoEndpoint {
     const request = plainRequest(options);
     const host = this.table.find(authority);
     if (host === undefined) throw new Error(`no virtual host for ${authority}`);
     const route = findRoute(host, request, random);
     if (route === undefined) throw new Error(`no route on ${authority} for ${options.path ?? '/'}`);
-    const context: DecisionContext = {
-      nowMs: this.nowMs,
-      random,
-      findPin: (affinity, hash) => this.pins.get(pinKey(affinity, hash)),
-    };
+    const context: DecisionContext = { nowMs: this.nowMs, random, findPin };
     const placed = place(host, route, request, context, without);
     if (placed.endpoint !== undefined && placed.pinTo && placed.session && route.affinity) {
       this.pins.set(pinKey(route.affinity, placed.session.hash), pinFor(placed, route.affinity));

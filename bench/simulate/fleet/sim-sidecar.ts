@@ -83,7 +83,12 @@ export class SimSidecar {
     readonly nowMs: () => number,
   ) {
     this.table = new SessionTable(capacity, nowMs());
-    this.pins = new SessionPins(this.table, nowMs);
+    this.pins = this.newPins();
+  }
+
+  private newPins(): SessionPins {
+    const { table, nowMs } = this;
+    return new SessionPins({ table, nowMs, wallMs: nowMs });
   }
 
   get sessions(): number {
@@ -122,7 +127,7 @@ export class SimSidecar {
   restart(): void {
     this.epoch++;
     this.table = new SessionTable(this.capacity, this.nowMs());
-    this.pins = new SessionPins(this.table, this.nowMs);
+    this.pins = this.newPins();
     this.unreachable.clear();
     for (const { clusters } of this.services) {
       for (const [slot, { view }] of clusters) {

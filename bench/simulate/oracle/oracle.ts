@@ -22,6 +22,8 @@ export interface Call {
   readonly carrier: 'cookie' | 'request' | 'none';
   /** The request has no cookie yet; one is made for it. */
   readonly minted: boolean;
+  /** The request has a cookie, and half of its time is over. */
+  readonly renewable: boolean;
   /** Others have newer configuration of this service. */
   readonly behind: boolean;
 }
@@ -126,12 +128,16 @@ export class Oracle {
     return last.pod === now.pod ? undefined : tally.hop(causeOfHop(move, seen));
   }
 
-  /** S6: a cookie is issued when it is new or changed, never otherwise. */
-  private checkCookie({ carrier, minted }: Call, outcome: Outcome, changed: boolean): string | undefined {
-    const due = carrier === 'cookie' && (minted || changed);
+  /** S6: a cookie is issued when it is new or changed, and once half of its time is over, never otherwise. */
+  private checkCookie(
+    { carrier, minted, renewable }: Call,
+    outcome: Outcome,
+    changed: boolean,
+  ): string | undefined {
+    const due = carrier === 'cookie' && (minted || changed || renewable);
     if (due === outcome.setsCookie) return undefined;
     this.tally.misplaced++;
-    return due ? 'no Set-Cookie, with a new pin' : 'Set-Cookie, with nothing new';
+    return due ? 'no Set-Cookie, though one is due' : 'Set-Cookie, with nothing new';
   }
 
   private countShare({ record, carrier }: Call, situation: Situation, { rule, release }: Wanted): void {

@@ -1,3 +1,4 @@
+import { newSessionKey, RANDOM_BYTES } from '../../../src/routing/session-cookie.js';
 import type { Fleet } from '../fleet/fleet.js';
 import type { SimSidecar } from '../fleet/sim-sidecar.js';
 import { hashOf, saltSeed } from '../oracle/hash.js';
@@ -17,8 +18,6 @@ import { SimRequest } from './sim-request.js';
 
 /** Share of requests that carry a label or a lane, where the service knows such. */
 const CHANCE = { label: 0.04, lane: 0.04, unknownLane: 0.01 };
-const KEY_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const KEY_LENGTH = 22;
 
 export interface PreparedCall {
   readonly call: Call;
@@ -61,10 +60,11 @@ export class Caller {
     const record = sessions.recordOf(session, routeFor(read, label).name);
     this.fill({ traits, carrier, session, label, lane, nowMs });
     const minted = carrier === 'cookie' && sessions.cookieOf(record, nowMs) === undefined;
-    this.begin({ traits, carrier, session, record, isFirst, minted });
+    const renewable = carrier === 'cookie' && !minted && sessions.isRenewalDue(record, nowMs);
+    this.begin({ traits, carrier, session, record, isFirst, minted, nowMs });
     const behind = fleet.isBehind(sidecar, traits.index);
     return {
-      call: { sidecar, service: traits.index, record, label, lane, carrier, minted, behind },
+      call: { sidecar, service: traits.index, record, label, lane, carrier, minted, renewable, behind },
       request: this.request,
       authority: random.pick(this.authorities[traits.index] as readonly string[]) as string,
     };
@@ -115,11 +115,12 @@ export class Caller {
     readonly record: number;
     readonly isFirst: boolean;
     readonly minted: boolean;
+    readonly nowMs: number;
   }): void {
     const { oracle, fleet } = this.parts;
     const seed = saltSeed(of.traits.salt);
     if (of.minted) {
-      fleet.nextKey = this.mintKey();
+      fleet.nextKey = this.mintKey(of.nowMs);
       oracle.begin(of.record, hashOf(fleet.nextKey, seed));
     } else if (of.isFirst && of.carrier === 'request') {
       const hash = hashOf(keyOf(of.session), seed);
@@ -127,12 +128,10 @@ export class Caller {
     }
   }
 
-  /** As the sidecar's keys look: 22 characters of base64url. */
-  private mintKey(): string {
+  private mintKey(nowMs: number): string {
     const { random } = this.parts;
-    let key = '';
-    for (let i = 0; i < KEY_LENGTH; i++) key += KEY_ALPHABET[random.below(KEY_ALPHABET.length)];
-    return key;
+    const bytes = Uint8Array.from({ length: RANDOM_BYTES }, () => random.below(256));
+    return newSessionKey(bytes, nowMs / 1000);
   }
 }
 

@@ -27,6 +27,9 @@ export interface Sent {
   readonly setCookie: string | undefined;
 }
 
+/** Simulated pods set no cookies. */
+const NO_FIELDS = { getAll: () => [] };
+
 /** Sends one request the way the sidecar's outbound side does: decide, try, and go on where a pod refuses. */
 export function send(options: SendOptions): Sent {
   const { sidecar, service, authority, request, context, decide, pods } = options;
@@ -45,7 +48,12 @@ export function send(options: SendOptions): Sent {
       const { release, failedOverFrom } = placement;
       attempts.push({ release: release.name, pod, failedOverFrom: failedOverFrom?.name });
       if (pod.alive) {
-        return { attempts, answered: true, route, setCookie: sidecar.pins.keep(placement, endpoint) };
+        return {
+          attempts,
+          answered: true,
+          route,
+          setCookie: sidecar.pins.keep(placement, endpoint, NO_FIELDS),
+        };
       }
       tried.push(endpoint);
       endpoint = placeAgain(placement, tried, context.random);

@@ -23,6 +23,7 @@ export class Sessions {
   private readonly firstRecords: Uint32Array;
   /** `name=value` by record. */
   private readonly cookies: (string | undefined)[] = [];
+  private readonly cookieStarts: Float64Array;
   private readonly cookieEnds: Float64Array;
   readonly records: number;
 
@@ -48,6 +49,7 @@ export class Sessions {
       records += perRoute ? ROUTE_NAMES.length : 1;
     }
     this.records = records;
+    this.cookieStarts = new Float64Array(records);
     this.cookieEnds = new Float64Array(records);
   }
 
@@ -95,11 +97,19 @@ export class Sessions {
     return undefined;
   }
 
+  /** Half of the time that the client was told to keep the cookie for is over (S6). */
+  isRenewalDue(record: number, nowMs: number): boolean {
+    const issuedMs = this.cookieStarts[record] as number;
+    const endMs = this.cookieEnds[record] as number;
+    return this.cookies[record] !== undefined && (nowMs - issuedMs) * 2 >= endMs - issuedMs;
+  }
+
   /** Does what a client does with a `Set-Cookie`. */
   keepCookie(record: number, setCookie: string, nowMs: number): void {
     const [cookie, ...attributes] = setCookie.split('; ');
     const maxAge = attributes.find((attribute) => attribute.startsWith('Max-Age='))?.slice('Max-Age='.length);
     this.cookies[record] = cookie;
+    this.cookieStarts[record] = nowMs;
     this.cookieEnds[record] = maxAge === undefined ? Number.POSITIVE_INFINITY : nowMs + Number(maxAge) * 1000;
   }
 }

@@ -190,14 +190,24 @@ export const MAPPINGS: readonly {
     spec: { affinity: { key: [{ cookie: {} }] } },
     outcome: 'exact',
   },
-  ...['$remote_addr', '$cookie_sid', '$request_uri', '$http_cookie', '$host$uri', 'text', '$'].map(
-    (value) => ({
-      name: 'upstream-hash-by',
-      primary: { 'upstream-hash-by': value },
-      spec: { affinity: undefined },
-      outcome: 'none',
-    }),
-  ),
+  {
+    name: 'upstream-hash-by',
+    primary: { 'upstream-hash-by': '$cookie_JSESSIONID' },
+    spec: {
+      affinity: {
+        key: [{ cookie: { name: 'JSESSIONID', mint: false } }],
+        version: 'none',
+        endpoint: 'balanced',
+      },
+    },
+    outcome: 'changes',
+  },
+  ...['$remote_addr', '$cookie_', '$request_uri', '$http_cookie', '$host$uri', 'text', '$'].map((value) => ({
+    name: 'upstream-hash-by',
+    primary: { 'upstream-hash-by': value },
+    spec: { affinity: undefined },
+    outcome: 'none',
+  })),
   {
     name: 'load-balance',
     primary: { 'load-balance': 'round_robin' },

@@ -1,10 +1,9 @@
-import { SessionPins } from '../../../sidecar/session/session-pins.js';
-import { SessionTable } from '../../../sidecar/session/session-table.js';
 import type { UpstreamEndpoint } from '../../../sidecar/upstream/upstream-endpoint.js';
 import type { Imported } from '../../../src/import-ingress/import-ingress.js';
 import { placeAgain } from '../../../src/routing/decide.js';
 import { UNUSABLE } from '../../../src/routing/endpoint-set.js';
 import { MeshTable } from '../mesh-table.js';
+import { NO_COOKIES, pinsFor } from '../session-pins.js';
 import { importObjects, PATH, slice } from './manifests.js';
 import type { CaseAnswer, CaseRequest, Pods, World } from './world.js';
 
@@ -12,7 +11,7 @@ import type { CaseAnswer, CaseRequest, Pods, World } from './world.js';
 export class TableWorld implements World {
   private readonly table = new MeshTable();
   /** Makes the cookies as the sidecar does. */
-  private readonly sessions = new SessionPins(new SessionTable(1000, 0), () => 0);
+  private readonly sessions = pinsFor(1000);
 
   async apply(objects: readonly object[], pods: Pods = {}): Promise<Imported> {
     const slices = Object.entries(pods).flatMap(([service, names]) =>
@@ -26,7 +25,7 @@ export class TableWorld implements World {
   async call(request: CaseRequest = {}): Promise<CaseAnswer> {
     const placed = this.place(request);
     if (placed.endpoint === undefined) return { status: 503, pod: '', setCookie: undefined };
-    const setCookie = this.sessions.keep(placed, placed.endpoint as UpstreamEndpoint);
+    const setCookie = this.sessions.keep(placed, placed.endpoint as UpstreamEndpoint, NO_COOKIES);
     return { status: 200, pod: podOf(placed.endpoint.address), setCookie };
   }
 

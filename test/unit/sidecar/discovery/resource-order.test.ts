@@ -3,14 +3,13 @@ import t from 'tap';
 import { type EncodedResource, translateService } from '../../../../control-plane/translate/service.js';
 import { ListenerDemand } from '../../../../sidecar/discovery/listener-demand.js';
 import { MeshConfiguration } from '../../../../sidecar/discovery/mesh-configuration.js';
-import { SessionPins } from '../../../../sidecar/session/session-pins.js';
-import { SessionTable } from '../../../../sidecar/session/session-table.js';
 import { parseMeshService } from '../../../../src/model/mesh-service.js';
 import { findRoute, place } from '../../../../src/routing/decide.js';
 import { plainRequest } from '../../../../src/routing/request-view.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../../../src/xds/resource-types.js';
 import { quietRegistry } from '../../../support/cluster-registry.js';
+import { NO_COOKIES, pinsFor } from '../../../support/session-pins.js';
 import { user } from '../../../support/shop.js';
 
 /**
@@ -124,7 +123,7 @@ function deliveriesOf(before: readonly EncodedResource[], after: readonly Encode
 }
 
 class Sidecar {
-  private readonly pins = new SessionPins(new SessionTable(1000, 0), () => 0);
+  private readonly pins = pinsFor(1000);
   private readonly configuration: MeshConfiguration;
 
   constructor() {
@@ -150,7 +149,7 @@ class Sidecar {
     const context = { nowMs: 0, random: Math.random, findPin: this.pins.find.bind(this.pins) };
     const placed = place(host, route, request, context);
     if (placed.endpoint === undefined) throw new Error(`nothing to go to in ${placed.release.name}`);
-    this.pins.keep(placed, placed.endpoint);
+    this.pins.keep(placed, placed.endpoint, NO_COOKIES);
     return placed.endpoint.address;
   }
 }

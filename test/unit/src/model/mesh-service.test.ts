@@ -57,6 +57,20 @@ t.test('reads durations with their unit and header names in any case', async (t)
   ]);
 });
 
+t.test("a cookie of the app's own has no attributes here", async (t) => {
+  const withCookie = (cookie: object) => minimal({ affinity: { key: [{ header: 'a' }, { cookie }] } });
+  t.same(problemsOf(withCookie({ name: 'JSESSIONID', mint: false })), []);
+  t.same(problemsOf(withCookie({ name: 'sid', mint: true, ttl: '1h' })), []);
+  const means = 'means nothing beside "mint: false": the app sets the cookie, and its attributes';
+  t.same(problemsOf(withCookie({ name: 'JSESSIONID', mint: false, ttl: '1h', secure: false })), [
+    `spec.affinity.key[1].cookie.ttl: ${means}`,
+    `spec.affinity.key[1].cookie.secure: ${means}`,
+  ]);
+  t.same(problemsOf(withCookie({ name: 'a', mint: 'no' })), [
+    'spec.affinity.key[1].cookie.mint: must be true or false; found "no"',
+  ]);
+});
+
 t.test('names every problem with its path and what would be right, all in one go', async (t) => {
   const problems = problemsOf({
     apiVersion: 'roost.dev/v1',

@@ -49,19 +49,26 @@ t.test('reads the pin that a cookie carries, and says when what it names is gone
   const affinity = host.routes[0]?.affinity;
   const v2 = host.service.releases.find(({ name }) => name === 'v2');
   const pin = affinity?.digests.pin({ release: v2?.digest ?? 0, label: false }, '10.0.2.2:80');
-  const cookie = `sid=${formatSessionCookie('A'.repeat(22), pin)}`;
+  const cookie = `sid=${formatSessionCookie({ key: 'A'.repeat(22), pin })}`;
   t.match(explain(shop, { headers: [['cookie', cookie]] }), {
     session: { source: 'cookie sid', minted: false },
     pin: { kind: 'session', release: 'v2', endpoint: '10.0.2.2:80 (now of v2)' },
     release: { name: 'v2', why: 'the session is pinned there' },
     endpoint: { address: '10.0.2.2:80', why: 'the session is pinned there' },
   });
-  const gone = `sid=${formatSessionCookie('A'.repeat(22), { release: 5, endpoint: 6, label: true })}`;
+  const gone = `sid=${formatSessionCookie({ key: 'A'.repeat(22), pin: { release: 5, endpoint: 6, label: true } })}`;
   t.match(explain(shop, { headers: [['cookie', gone]] }), {
     pin: { kind: 'label', release: 'one that is gone', endpoint: 'one that is gone' },
     newPin: /^v/,
   });
   t.match(explain(shop, {}), { session: { minted: true } });
+  const appCookie = [{ cookie: { name: 'JSESSIONID', mint: false } }];
+  const apps = checkout({ affinity: { key: appCookie, version: 'persistent', endpoint: 'persistent' } });
+  const begun = explain(apps, { headers: [['cookie', 'JSESSIONID=any']] });
+  t.match(begun, { session: { source: 'cookie JSESSIONID', minted: false }, newPin: /\d$/ });
+  const none = explain(apps, {});
+  t.equal(none.session, undefined);
+  t.match(none.newPin, /, if the response sets the cookie JSESSIONID$/);
 });
 
 t.test('says that no route matches', async (t) => {

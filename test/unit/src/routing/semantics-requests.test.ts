@@ -1,6 +1,6 @@
 import t from 'tap';
 import { type NoEndpoint, type Placement, placeAgain } from '../../../../src/routing/decide.js';
-import { formatSetCookie } from '../../../../src/routing/session-key.js';
+import { formatSetCookie } from '../../../../src/routing/session-cookie.js';
 import { MeshTable, pinFor } from '../../../support/mesh-table.js';
 import { checkout, labelled, podsOf, user } from '../../../support/shop.js';
 
@@ -25,7 +25,7 @@ function cookieSetFor({ route, session, pinTo, ...rest }: Placement): string | u
   const { config, key, minted, pin } = session.cookie;
   if (pinTo === undefined && !minted) return undefined;
   const kept = pinTo ? pinFor({ route, session, pinTo, ...rest }, route.affinity) : pin;
-  return formatSetCookie(config, key, kept, false).split(';')[0];
+  return formatSetCookie(config, { key, pin: kept }, false).split(';')[0];
 }
 
 const callWith = (table: MeshTable, cookie: string) =>

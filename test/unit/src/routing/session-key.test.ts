@@ -1,7 +1,8 @@
 import t from 'tap';
 import { combineHashes, xxh64 } from '../../../../src/hashing/xxh64.js';
 import { plainRequest } from '../../../../src/routing/request-view.js';
-import { formatSetCookie, SessionKeys } from '../../../../src/routing/session-key.js';
+import { formatSetCookie } from '../../../../src/routing/session-cookie.js';
+import { SessionKeys } from '../../../../src/routing/session-key.js';
 import type { Message } from '../../../../src/xds/descriptors.js';
 import { Problems } from '../../../../src/xds/fields.js';
 import { type CookieConfig, type HashPolicyConfig, readHashPolicy } from '../../../../src/xds/hash-policy.js';
@@ -84,7 +85,10 @@ t.test('S4.4: a salt draws other hashes from the same keys', async (t) => {
 
 t.test('S7: the attributes of a cookie', async (t) => {
   const write = (cookie: Partial<CookieConfig>, overTls = false) =>
-    formatSetCookie({ ...COOKIE, ...cookie }, KEY, undefined, overTls).replace(`sid=${KEY}`, '');
+    formatSetCookie({ ...COOKIE, ...cookie }, { key: KEY, pin: undefined }, overTls).replace(
+      `sid=${KEY}`,
+      '',
+    );
   t.equal(write({}), '; Path=/; SameSite=Lax; HttpOnly');
   t.equal(write({}, true), '; Path=/; SameSite=Lax; Secure; HttpOnly', 'secure: auto, over TLS');
   t.equal(write({ secure: 'always' }), '; Path=/; SameSite=Lax; Secure; HttpOnly');
@@ -151,7 +155,7 @@ t.test('a cookie policy with a ttl makes a cookie, with the attributes that it l
   const found = new SessionKeys(policiesOf({ cookie }), 0n, () => MINTED).find(plainRequest({}));
   t.ok(found?.cookie?.minted);
   t.equal(
-    formatSetCookie(found?.cookie?.config as CookieConfig, MINTED, undefined, false),
+    formatSetCookie(found?.cookie?.config as CookieConfig, { key: MINTED, pin: undefined }, false),
     `sid=${MINTED}; Path=/buy; Max-Age=60; SameSite=Strict; Secure; HttpOnly`,
   );
 });
