@@ -170,12 +170,12 @@ export class HeaderBlock {
     return value;
   }
 
-  /** Value of any header; of several, joined with ",". */
+  /** Value of any header; of several, joined with {@link HeaderName.separator}. */
   get(name: HeaderName): string | undefined {
     let value: string | undefined;
     for (let i = 0; i < this.count; i++) {
       if (this.isNamed(i, name))
-        value = value === undefined ? this.valueAt(i) : `${value},${this.valueAt(i)}`;
+        value = value === undefined ? this.valueAt(i) : value + name.separator + this.valueAt(i);
     }
     return value;
   }

@@ -1,3 +1,4 @@
+import { trimBlanks } from '../../src/http/byte-text.js';
 import { unquoteCookie } from '../../src/http/cookies.js';
 import { type HeaderName, headerName } from '../../src/http/header-name.js';
 
@@ -23,7 +24,7 @@ export function valueSet(fields: ResponseFields, name: string, nowMs: number): s
   for (const line of fields.getAll(SET_COOKIE)) {
     if (nameOf(line) !== name) continue;
     const [pair = '', ...attributes] = line.split(';');
-    const set = unquoteCookie(pair.slice(pair.indexOf('=') + 1).trim());
+    const set = unquoteCookie(trimBlanks(pair, pair.indexOf('=') + 1));
     value = set === '' || isOver(attributes, nowMs) ? undefined : set;
   }
   return value;
@@ -31,7 +32,7 @@ export function valueSet(fields: ResponseFields, name: string, nowMs: number): s
 
 function nameOf(line: string): string {
   const end = line.indexOf('=');
-  return end === -1 ? '' : line.slice(0, end).trim();
+  return end === -1 ? '' : trimBlanks(line, 0, end);
 }
 
 /** RFC 6265 section 5.3: of the two, `Max-Age` counts. */

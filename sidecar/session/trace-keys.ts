@@ -1,8 +1,9 @@
 import { readBaggage } from '../../src/http/baggage.js';
 import { findCookie } from '../../src/http/cookies.js';
 import { headerName } from '../../src/http/header-name.js';
+import { readParameter } from '../../src/http/query.js';
 import { parseSessionCookie } from '../../src/routing/pins.js';
-import { queryValue, type RequestView } from '../../src/routing/request-view.js';
+import type { RequestView } from '../../src/routing/request-view.js';
 import type { CookieConfig, KeySourceConfig } from '../../src/xds/hash-policy.js';
 
 /** A session key that a trace arrived with. */
@@ -57,7 +58,7 @@ function keyOf(request: RequestView, source: KeySourceConfig, baggage: string): 
     case 'baggage':
       return key(source.kind, source.name, [readBaggage(baggage, source.name)]);
     case 'query':
-      return key(source.kind, source.name, [queryValue(request.query, source.name)]);
+      return key(source.kind, source.name, [readParameter(request.query, source.name)]);
     default:
       return [];
   }

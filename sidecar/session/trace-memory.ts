@@ -1,9 +1,10 @@
 import { encodeBaggageValue, readBaggage } from '../../src/http/baggage.js';
-import { readCookie } from '../../src/http/cookies.js';
+import { formatCookie, readCookie } from '../../src/http/cookies.js';
 import { type HeaderName, headerName } from '../../src/http/header-name.js';
+import { encodeParameter, readParameter } from '../../src/http/query.js';
 import { traceIdOf } from '../../src/http/trace-context.js';
 import { LANE_MEMBER } from '../../src/routing/decide.js';
-import { queryValue, type RequestView } from '../../src/routing/request-view.js';
+import type { RequestView } from '../../src/routing/request-view.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import { collectKeys, formatKeys, MAX_VALUE_LENGTH, type TraceKey } from './trace-keys.js';
 import type { TraceEntry, TraceStore } from './trace-store.js';
@@ -57,18 +58,19 @@ export class TracedRequest implements RequestView {
   ) {
     this.method = request.method;
     this.path = request.path;
-    this.query = withMissing(request.query, this.pairs('query'), '&', queryValue) ?? '';
+    this.query = withMissing(request.query, this.pairs('query', formatParameter), '&', readParameter) ?? '';
     this.sourceIp = request.sourceIp;
   }
 
   header(name: HeaderName): string | undefined {
     const own = this.request.header(name);
-    if (name.lower === 'cookie') return withMissing(own, this.pairs('cookie'), '; ', readCookie);
-    if (name.lower !== 'baggage') return own ?? this.valuesOf(name)?.join(',');
+    if (name.lower === 'cookie')
+      return withMissing(own, this.pairs('cookie', formatCookie), name.separator, readCookie);
+    if (name.lower !== 'baggage') return own ?? this.valuesOf(name)?.join(name.separator);
     const { lane } = this.entry;
-    const members = [...this.pairs('baggage'), ...(lane === '' ? [] : [[LANE_MEMBER, lane] as const])];
-    const encoded = members.map(([member, value]) => [member, encodeBaggageValue(value)] as const);
-    return withMissing(own, encoded, ',', readBaggage);
+    const members = this.pairs('baggage', formatMember);
+    if (lane !== '') members.push([LANE_MEMBER, formatMember(LANE_MEMBER, lane)]);
+    return withMissing(own, members, name.separator, readBaggage);
   }
 
   headerValues(name: HeaderName): readonly string[] {
@@ -80,22 +82,33 @@ export class TracedRequest implements RequestView {
     return this.entry.keys.find(({ kind, name }) => kind === 'header' && name === lower)?.values;
   }
 
-  private pairs(wanted: TraceKey['kind']): (readonly [name: string, value: string])[] {
+  private pairs(wanted: TraceKey['kind'], format: (name: string, value: string) => string): Pair[] {
     const keys = this.entry.keys.filter(({ kind }) => kind === wanted);
-    return keys.map(({ name, values }) => [name, values[0] as string] as const);
+    return keys.map(({ name, values }) => [name, format(name, values[0] as string)]);
   }
+}
+
+/** A name, and what stands for it and its value in a list. */
+type Pair = readonly [name: string, written: string];
+
+function formatParameter(name: string, value: string): string {
+  return `${encodeParameter(name)}=${value}`;
+}
+
+function formatMember(name: string, value: string): string {
+  return `${name}=${encodeBaggageValue(value)}`;
 }
 
 /** A list of pairs with those added whose names it has not. */
 function withMissing(
   own: string | undefined,
-  pairs: readonly (readonly [name: string, value: string])[],
+  pairs: readonly Pair[],
   separator: string,
   read: (list: string, name: string) => string | undefined,
 ): string | undefined {
   const missing = pairs.filter(([name]) => own === undefined || read(own, name) === undefined);
   if (missing.length === 0) return own;
-  return [...(own ? [own] : []), ...missing.map((pair) => pair.join('='))].join(separator);
+  return [...(own ? [own] : []), ...missing.map(([, written]) => written)].join(separator);
 }
 
 /** The keys that a request leaves out of what its trace arrived with, as {@link KEYS_MEMBER} carries them on. */
@@ -112,6 +125,6 @@ function hasKey(request: RequestView, { kind, name }: TraceKey): boolean {
     case 'baggage':
       return readBaggage(request.header(BAGGAGE) ?? '', name) !== undefined;
     case 'query':
-      return queryValue(request.query, name) !== undefined;
+      return readParameter(request.query, name) !== undefined;
   }
 }

@@ -1,3 +1,5 @@
+import { percentDecode, percentEncode, trimBlanks } from './byte-text.js';
+
 /** W3C asks everybody to pass on this much of a `baggage` header; some cut off what is beyond. */
 const SAFE_BAGGAGE_BYTES = 8192;
 
@@ -13,9 +15,9 @@ export function readBaggage(header: string, key: string): string | undefined {
     if (equals === -1) return undefined;
     const comma = header.indexOf(',', from);
     const end = comma === -1 ? header.length : comma;
-    if (equals < end && header.slice(from, equals).trim() === key) {
+    if (equals < end && trimBlanks(header, from, equals) === key) {
       const [value = ''] = header.slice(equals + 1, end).split(';', 1);
-      return percentDecode(value.trim());
+      return percentDecode(trimBlanks(value));
     }
     from = end + 1;
   }
@@ -33,7 +35,7 @@ export function withBaggage(header: string | undefined, key: string, value: stri
   if (header === undefined) return member;
   const others = header
     .split(',')
-    .map((each) => each.trim())
+    .map((each) => trimBlanks(each))
     .filter((each) => each !== '' && nameOf(each) !== key);
   const length = others.reduce((sum, each) => sum + each.length + 1, member.length);
   return (length > SAFE_BAGGAGE_BYTES ? [member, ...others] : [...others, member]).join(',');
@@ -41,20 +43,10 @@ export function withBaggage(header: string | undefined, key: string, value: stri
 
 function nameOf(member: string): string {
   const equals = member.indexOf('=');
-  return (equals === -1 ? member : member.slice(0, equals)).trim();
+  return trimBlanks(member, 0, equals === -1 ? member.length : equals);
 }
 
 /** A latin-1 byte string as a member's value: what W3C allows as it is, every other byte percent-encoded. */
 export function encodeBaggageValue(value: string): string {
-  return value.replace(
-    /[^!#$&'()*+\-./0-9:<=>?@A-Z[\]^_`a-z{|}~]/g,
-    (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
-  );
-}
-
-function percentDecode(value: string): string {
-  if (!value.includes('%')) return value;
-  return value.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
+  return value.replace(/[^!#$&'()*+\-./0-9:<=>?@A-Z[\]^_`a-z{|}~]/g, percentEncode);
 }

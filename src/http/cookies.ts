@@ -1,6 +1,12 @@
+import { isBlank, trimBlanks } from './byte-text.js';
+
 /**
- * Reads one cookie from a `Cookie` header (RFC 6265 section 4.2). Of several with the name, the first counts.
+ * The one reader of the `Cookie` header, for conditions and session keys alike. A cookie is `name=value` between
+ * semicolons (RFC 6265 section 4.2.1); blanks around name and value do not count, nor do double quotes around a
+ * value. What has no "=" is no cookie. Of several with the name, the first counts: browsers send the one with the
+ * longest path first (RFC 6265 section 5.4).
  *
+ * @param header every `Cookie` line of the request, joined with "; " ({@link HeaderName.separator})
  * @returns undefined where there is none.
  */
 export function readCookie(header: string, name: string): string | undefined {
@@ -8,8 +14,7 @@ export function readCookie(header: string, name: string): string | undefined {
 }
 
 /**
- * What the first cookie of this name stands for that stands for something. Surrounding double quotes are dropped
- * from values, as Envoy does.
+ * What the first cookie of this name stands for that stands for something.
  *
  * @param read undefined: nothing; the next one is read
  */
@@ -21,22 +26,33 @@ export function findCookie<T>(
   for (let from = 0; from < header.length; ) {
     let end = header.indexOf(';', from);
     if (end === -1) end = header.length;
-    let start = from;
-    while (start < end && isSpace(header.charCodeAt(start))) start++;
-    if (header.startsWith(name, start) && header.charCodeAt(start + name.length) === 0x3d) {
-      const found = read(unquoteCookie(header.slice(start + name.length + 1, end).trim()));
-      if (found !== undefined) return found;
-    }
+    const value = valueNamed(name, header, from, end);
+    const found = value === undefined ? undefined : read(value);
+    if (found !== undefined) return found;
     from = end + 1;
   }
   return undefined;
 }
 
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x09;
+const EQUALS = 0x3d;
+
+/** The value between two semicolons, if it is a cookie of this name. */
+function valueNamed(name: string, header: string, from: number, end: number): string | undefined {
+  let at = from;
+  while (at < end && isBlank(header.charCodeAt(at))) at++;
+  if (!header.startsWith(name, at)) return undefined;
+  at += name.length;
+  while (at < end && isBlank(header.charCodeAt(at))) at++;
+  if (at >= end || header.charCodeAt(at) !== EQUALS) return undefined;
+  return unquoteCookie(trimBlanks(header, at + 1, end));
 }
 
 /** A cookie without the double quotes around its value, which are none of it. */
 export function unquoteCookie(value: string): string {
   return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
+}
+
+/** `name=value`, which reads as this value again. */
+export function formatCookie(name: string, value: string): string {
+  return `${name}=${unquoteCookie(trimBlanks(value)) === value ? value : `"${value}"`}`;
 }

@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js';
 import { headerName } from '../http/header-name.js';
+import { readParameter } from '../http/query.js';
 import type {
   HeaderMatchConfig,
   PathMatchConfig,
@@ -7,7 +8,7 @@ import type {
   RouteMatchConfig,
   TextMatch,
 } from '../xds/route-match.js';
-import { queryValue, type RequestView } from './request-view.js';
+import type { RequestView } from './request-view.js';
 
 /**
  * A condition compiled when configuration arrives.
@@ -92,11 +93,11 @@ function compileQuery(config: QueryMatchConfig): Condition {
   const { name } = config;
   if (config.match.kind === 'present') {
     const wanted = config.match.present;
-    return ({ query }) => (queryValue(query, name) !== undefined) === wanted;
+    return ({ query }) => (readParameter(query, name) !== undefined) === wanted;
   }
   const matches = compileText(config.match);
   return ({ query }) => {
-    const value = queryValue(query, name);
+    const value = readParameter(query, name);
     return value !== undefined && matches(value);
   };
 }

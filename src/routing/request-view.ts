@@ -9,25 +9,10 @@ export interface RequestView {
   readonly query: string;
   /** Address of the caller, without a port. */
   readonly sourceIp: string;
-  /** Value of a header; several of the same name joined with "," (RFC 9110 section 5.3). */
+  /** Value of a header; several of the same name joined with {@link HeaderName.separator}. */
   header(name: HeaderName): string | undefined;
   /** Each value of a header; empty where there is none. */
   headerValues(name: HeaderName): readonly string[];
-}
-
-/** First value of a query parameter, as it stands (no percent-decoding). */
-export function queryValue(query: string, name: string): string | undefined {
-  for (let from = 0; from <= query.length; ) {
-    let end = query.indexOf('&', from);
-    if (end === -1) end = query.length;
-    if (query.startsWith(name, from)) {
-      const after = from + name.length;
-      if (after === end) return '';
-      if (query.charCodeAt(after) === 0x3d) return query.slice(after + 1, end);
-    }
-    from = end + 1;
-  }
-  return undefined;
 }
 
 /** A request made of plain values, for `explain`, `plan` and tests. */
@@ -49,7 +34,7 @@ export function plainRequest(options: {
     sourceIp: options.sourceIp ?? '127.0.0.1',
     header: (name) => {
       const found = values(name);
-      return found.length === 0 ? undefined : found.join(',');
+      return found.length === 0 ? undefined : found.join(name.separator);
     },
     headerValues: values,
   };

@@ -2,10 +2,11 @@ import { combineHashes, xxh64, xxh64OfHeader } from '../hashing/xxh64.js';
 import { readBaggage } from '../http/baggage.js';
 import { findCookie, readCookie } from '../http/cookies.js';
 import { headerName } from '../http/header-name.js';
+import { readParameter } from '../http/query.js';
 import type { CookieConfig, HashPolicyConfig, KeySourceConfig } from '../xds/hash-policy.js';
 import { type CookieSession, parseSessionCookie } from './pins.js';
 import { compileRegexRewrite } from './regex-rewrite.js';
-import { queryValue, type RequestView } from './request-view.js';
+import type { RequestView } from './request-view.js';
 
 /** The session of one request. */
 export interface SessionKey {
@@ -145,7 +146,7 @@ function valueReader(
 ): (request: RequestView) => string | undefined {
   switch (source.kind) {
     case 'query':
-      return ({ query }) => queryValue(query, source.name);
+      return ({ query }) => readParameter(query, source.name);
     case 'baggage':
       return (request) => readBaggage(request.header(BAGGAGE) ?? '', source.name);
     case 'source-ip':

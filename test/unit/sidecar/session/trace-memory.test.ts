@@ -6,8 +6,9 @@ import { missingKeys, TracedRequest, TraceMemory } from '../../../../sidecar/ses
 import { OwnTraces } from '../../../../sidecar/session/trace-store.js';
 import { readBaggage } from '../../../../src/http/baggage.js';
 import { headerName } from '../../../../src/http/header-name.js';
+import { readParameter } from '../../../../src/http/query.js';
 import { traceIdOf } from '../../../../src/http/trace-context.js';
-import { plainRequest, queryValue, type RequestView } from '../../../../src/routing/request-view.js';
+import { plainRequest, type RequestView } from '../../../../src/routing/request-view.js';
 import type { KeySourceConfig } from '../../../../src/xds/hash-policy.js';
 
 const traceparent = (n: number) => `00-${String(n).padStart(32, 'a')}-b7ad6b7169203331-01`;
@@ -75,7 +76,7 @@ t.test('a key is the same session as it was, whatever it is made of', async (t) 
   const traced = new TracedRequest(call, memory.find(call)!);
   t.same(traced.headerValues(headerName('x-user-id')), [odd, '', 'b'], 'each of several values by itself');
   t.equal(readBaggage(traced.header(headerName('baggage')) ?? '', 'tenant'), '\xe9, ');
-  t.equal(queryValue(traced.query, 'uid'), '%20x');
+  t.equal(readParameter(traced.query, 'uid'), '%20x');
 });
 
 t.test('keys go on past any number of apps that pass on nothing but the trace', async (t) => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { readBaggage, withBaggage } from '../../../../src/http/baggage.js';
 import { readCookie } from '../../../../src/http/cookies.js';
+import { readParameter } from '../../../../src/http/query.js';
 import { traceIdOf } from '../../../../src/http/trace-context.js';
 import {
   formatSessionCookie,
@@ -9,7 +10,7 @@ import {
   PinDigests,
   parseSessionCookie,
 } from '../../../../src/routing/pins.js';
-import { type plainRequest, queryValue } from '../../../../src/routing/request-view.js';
+import type { plainRequest } from '../../../../src/routing/request-view.js';
 import { MeshTable } from '../../../support/mesh-table.js';
 import { checkout } from '../../../support/shop.js';
 
@@ -36,7 +37,7 @@ t.test('cookies, baggage, queries and trace contexts of any bytes are read or pa
   const decoders: Readonly<Record<string, (value: string) => unknown>> = {
     readCookie: (value) => readCookie(value, 'sid'),
     readBaggage: (value) => readBaggage(value, 'lane'),
-    queryValue: (value) => queryValue(value, 'sid'),
+    readParameter: (value) => readParameter(value, 'sid'),
     parseSessionCookie,
     traceIdOf,
   };
