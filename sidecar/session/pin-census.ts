@@ -48,12 +48,12 @@ function addTallies({ all, endpoints, releases }: Tallies, { routes, service }: 
   const affinity = routes.find((route) => route.affinity !== undefined)?.affinity;
   if (affinity === undefined) return;
   const { ttlMs, digests } = affinity;
-  for (const { digest, cluster } of service.releases) {
+  for (const { digest, labelDigest, cluster } of service.releases) {
     const tallyOf = (address: string): Tally => ({ cluster: cluster.name, address, ttlMs, pins: 0 });
     const release = tallyOf('');
     const tallies = cluster.endpoints.endpoints.map(({ address }) => tallyOf(address));
     all.push(release, ...tallies);
-    releases.set(digest, release);
+    releases.set(digest, release).set(labelDigest, release);
     for (const [endpoint, index] of cluster.endpoints.digestIndex(digests))
       endpoints.set(endpoint, tallies[index] as Tally);
   }

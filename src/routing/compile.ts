@@ -30,7 +30,7 @@ export function compileVirtualHost(config: VirtualHostConfig, options: CompileOp
   const releaseOf = (cluster: string): Release => {
     const known = releases.get(cluster);
     if (known) return known;
-    const made = { name: cluster, cluster: options.cluster(cluster), lane: '', digest: 0 };
+    const made = { name: cluster, cluster: options.cluster(cluster), lane: '', digest: 0, labelDigest: 0 };
     releases.set(cluster, made);
     return made;
   };
@@ -57,7 +57,7 @@ function compileService(policy: ServicePolicyConfig, options: CompileOptions): S
     name,
     cluster: options.cluster(cluster),
     lane,
-    digest: policy.affinity ? digests.ofRelease(name, incarnation) : 0,
+    ...(policy.affinity ? digests.ofRelease(name, incarnation) : { digest: 0, labelDigest: 0 }),
   }));
   return {
     label,

@@ -2,7 +2,7 @@ import { readBaggage } from '../http/baggage.js';
 import { headerName } from '../http/header-name.js';
 import { type Endpoint, UNUSABLE } from './endpoint-set.js';
 import { endpointsOf, failOver } from './failover.js';
-import { keepsEndpoint, namedBy, pinnedIn, releaseAskedFor, releaseHeld } from './hold.js';
+import { keepsEndpoint, namedBy, pinnedIn, provenPin, releaseAskedFor, releaseHeld } from './hold.js';
 import { choosePin, type NewPin } from './new-pin.js';
 import { pickEndpoint } from './pick-endpoint.js';
 import type { Pin } from './pins.js';
@@ -80,7 +80,7 @@ export function place(
 ): Placement | NoEndpoint {
   const { affinity } = route;
   const session = affinity?.keys.find(request);
-  const pin = session && affinity && findPin(session, affinity, context);
+  const pin = session && affinity && findPin(session, affinity, host, context);
   const asked = route.stateful?.addressIn(request);
   const question: Question = { host, route, request, context, without, session, pin, asked };
   const wanted = chooseRelease(question);
@@ -115,8 +115,14 @@ export function placeAgain(
   return pickEndpoint(endpointsOf(release), hashForEndpoint(route, release, session), tried, random);
 }
 
-function findPin(session: SessionKey, affinity: Affinity, context: DecisionContext): Pin | undefined {
-  return session.cookie ? session.cookie.pin : context.findPin(affinity, session.hash);
+function findPin(
+  { cookie, hash }: SessionKey,
+  affinity: Affinity,
+  host: VirtualHost,
+  context: DecisionContext,
+): Pin | undefined {
+  if (cookie === undefined) return context.findPin(affinity, hash);
+  return cookie.pin && provenPin(cookie.pin, host, affinity);
 }
 
 /** S4 and S8. */

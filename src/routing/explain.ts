@@ -3,7 +3,7 @@ import { headerName } from '../http/header-name.js';
 import type { KeySourceConfig } from '../xds/hash-policy.js';
 import { describeActions, type RedirectAnswer } from './actions.js';
 import { type DecisionContext, findRoute, type NoEndpoint, type Placement, place } from './decide.js';
-import type { Pin } from './pins.js';
+import { type Pin, releaseDigest } from './pins.js';
 import type { RequestView } from './request-view.js';
 import type { SessionKey } from './session-key.js';
 import type { Affinity, Release, Route, VirtualHost } from './table.js';
@@ -167,7 +167,7 @@ function endpointReason({ endpointReason: reason, release }: Placement): string 
 
 function explainPin(pin: Pin, host: VirtualHost, affinity: Affinity) {
   const { releases } = host.service;
-  const named = releases.find(({ digest }) => digest === pin.release);
+  const named = releases.find((release) => releaseDigest(release, pin.label) === pin.release);
   const owner = releases.find((release) => endpointOf(release, pin, affinity) !== undefined);
   const address = owner && endpointOf(owner, pin, affinity);
   return {

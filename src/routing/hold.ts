@@ -1,6 +1,6 @@
-import type { Pin } from './pins.js';
+import { type Pin, releaseDigest } from './pins.js';
 import type { Question } from './question.js';
-import type { Affinity, Release, Route, Split } from './table.js';
+import type { Affinity, Release, Route, Split, VirtualHost } from './table.js';
 
 /** S4 and S6: what a session's pin still holds it on. */
 
@@ -57,7 +57,18 @@ function releaseOfPin(pin: Pin, split: Split, { digests }: Affinity): Release | 
   for (const release of split.releases) {
     if (release.cluster.endpoints.findByDigest(pin.endpoint, digests) >= 0) return release;
   }
-  return split.releases.find(({ digest }) => digest === pin.release);
+  return split.releases.find((release) => releaseDigest(release, pin.label) === pin.release);
+}
+
+/**
+ * A pin as a client has sent it. A label's that calls its release as other kinds of pin do is an older sidecar's,
+ * which its endpoint proves, or another kind of pin that the client has rewritten: without that proof it holds what
+ * the client's own pin holds, and no more.
+ */
+export function provenPin(pin: Pin, { service: { releases } }: VirtualHost, { digests }: Affinity): Pin {
+  if (!pin.label || !releases.some(({ digest }) => digest === pin.release)) return pin;
+  const isProven = releases.some(({ cluster }) => cluster.endpoints.findByDigest(pin.endpoint, digests) >= 0);
+  return isProven ? pin : { ...pin, label: false };
 }
 
 /** S6 where the route may be a label: the pin also counts in the split that the request would get without it. */

@@ -1,11 +1,12 @@
 import type { Endpoint } from './endpoint-set.js';
 import { holdsSomething } from './hold.js';
+import { type Pin, releaseDigest } from './pins.js';
 import type { ChosenRelease, Question, Target } from './question.js';
 import type { Affinity, Release } from './table.js';
 
 /** What a session is to be pinned to, beside the endpoint that answers. */
 export interface NewPin {
-  /** Digest of the release; 0: the endpoint alone. */
+  /** Digest of the release for this kind of pin; 0: the endpoint alone. */
   readonly release: number;
   /** A label made it. */
   readonly label: boolean;
@@ -35,11 +36,19 @@ export function choosePin(
   const holdsRelease = affinity.version === 'persistent' || (affinity.version === 'balanced' && byLabel);
   const holdsEndpoint = affinity.endpoint === 'persistent';
   if (!holdsRelease && !holdsEndpoint && !isEvictedLabel(question, affinity, wanted)) return undefined;
-  const release = holdsRelease ? target.release.digest : 0;
-  const releaseRight = pin?.release === release && (pin.label || !byLabel || affinity.version !== 'balanced');
+  const release = holdsRelease ? releaseDigest(target.release, byLabel) : 0;
+  const releaseRight = holdsRelease
+    ? pin !== undefined &&
+      isOn(target.release, pin) &&
+      (pin.label || !byLabel || affinity.version !== 'balanced')
+    : pin?.release === 0;
   const endpointRight =
     target.pinned >= 0 && (!holdsEndpoint || target.release.cluster.endpoints.at(target.pinned) === endpoint);
   return releaseRight && endpointRight ? undefined : { release, label: byLabel };
+}
+
+function isOn(release: Release, pin: Pin): boolean {
+  return pin.release === releaseDigest(release, pin.label);
 }
 
 /** Under `balanced`, a label's pin to a release that has left the split is taken back, so that it cannot revive. */

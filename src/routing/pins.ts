@@ -5,7 +5,7 @@ import { createHmac } from 'node:crypto';
  * sidecar has and no client does. A digest is a safe integer; a release's of 0 means "none".
  */
 export interface Pin {
-  /** 0: the release is not pinned, only the endpoint is. */
+  /** Its digest for this kind of pin, see {@link releaseDigest}. 0: the release is not pinned, only the endpoint is. */
   readonly release: number;
   /** Its digest for this kind of pin, see {@link kindOf}. */
   readonly endpoint: number;
@@ -17,9 +17,9 @@ const DIGEST_BYTES = 6;
 const DIGEST_CHARS = 8;
 
 /**
- * A pin holds an endpoint only, a release as well, or a release because a route named it. Each endpoint has a digest
- * for each kind: a client that has one kind of pin cannot write it as another, and so hold a session on a release
- * that its own pin does not hold it on.
+ * A pin holds an endpoint only, a release as well, or a release because a route named it. Endpoints and releases have
+ * a digest for each kind: a client that has one kind of pin cannot write it as another, and so hold a session on a
+ * release that its own pin does not hold it on.
  */
 const KINDS = 3;
 /** What the digests of one kind are apart from those of the next. */
@@ -28,6 +28,18 @@ const KIND_STEP = 2 ** (8 * DIGEST_BYTES);
 function kindOf({ release, label }: Omit<Pin, 'endpoint'>): number {
   if (release === 0) return 0;
   return label ? 2 : 1;
+}
+
+/** What a release is called in pins, by their kind; both 0 where the service has no affinity. */
+export interface ReleaseDigests {
+  readonly digest: number;
+  /** In pins that a label has made. */
+  readonly labelDigest: number;
+}
+
+/** A release as pins of one kind call it. */
+export function releaseDigest({ digest, labelDigest }: ReleaseDigests, label: boolean): number {
+  return label ? labelDigest : digest;
 }
 
 /** Computes the digests of one service. */
@@ -43,8 +55,9 @@ export class PinDigests {
   }
 
   /** @param incarnation tells a release from a later one of the same name */
-  ofRelease(name: string, incarnation: string): number {
-    return this.digest(`release\0${name}\0${incarnation}`);
+  ofRelease(name: string, incarnation: string): ReleaseDigests {
+    const what = `release\0${name}\0${incarnation}`;
+    return { digest: this.digest(what), labelDigest: this.digest(`label\0${what}`) };
   }
 
   /** One digest for each kind of pin. */

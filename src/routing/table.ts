@@ -4,7 +4,7 @@ import type { RetryConfig } from '../xds/retry.js';
 import type { RouteActions } from './actions.js';
 import type { EndpointSet } from './endpoint-set.js';
 import type { Condition } from './match.js';
-import type { PinDigests } from './pins.js';
+import type { PinDigests, ReleaseDigests } from './pins.js';
 import type { RouteGuards } from './route-guards.js';
 import type { SessionKeys } from './session-key.js';
 import type { StatefulSession } from './stateful-session.js';
@@ -44,13 +44,11 @@ export interface Service {
   readonly stable: Release | undefined;
 }
 
-export interface Release {
+export interface Release extends ReleaseDigests {
   readonly name: string;
   readonly cluster: Cluster;
   /** Empty: none. */
   readonly lane: string;
-  /** Pin digest; 0 where the service has no affinity. */
-  readonly digest: number;
 }
 
 /** A cluster's endpoints as they are now: the only thing in a table that changes. */

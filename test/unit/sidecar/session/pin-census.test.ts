@@ -2,7 +2,7 @@ import t from 'tap';
 import { countPins } from '../../../../sidecar/session/pin-census.js';
 import { SessionTable } from '../../../../sidecar/session/session-table.js';
 import { xxh64 } from '../../../../src/hashing/xxh64.js';
-import type { PinDigests } from '../../../../src/routing/pins.js';
+import { type PinDigests, releaseDigest } from '../../../../src/routing/pins.js';
 import { MeshTable } from '../../../support/mesh-table.js';
 import { checkout } from '../../../support/shop.js';
 
@@ -15,12 +15,12 @@ function start(capacity: number) {
   const digests = host?.routes[0]?.affinity?.digests as PinDigests;
   const sessions = new SessionTable(capacity, 0);
   let next = 0;
-  const pin = (release: string, address: string, atMs = 0) =>
-    sessions.set(
-      xxh64(`session-${next++}`),
-      digests.pin({ release: digests.ofRelease(release, release), label: next % 2 === 0 }, address),
-      atMs,
-    );
+  const pin = (name: string, address: string, atMs = 0) => {
+    const hash = xxh64(`session-${next++}`);
+    const label = next % 2 === 0;
+    const release = releaseDigest(digests.ofRelease(name, name), label);
+    sessions.set(hash, digests.pin({ release, label }, address), atMs);
+  };
   const count = async (nowMs = 0) =>
     Object.fromEntries(
       [...(await countPins(sessions, mesh.table, nowMs))].map(([cluster, counts]) => [
@@ -47,9 +47,11 @@ t.test(
   'a pin whose pod is gone counts for its release; one that nothing is known of, for nothing',
   async (t) => {
     const { pin, count } = start(1000);
+    // A label's and one that is not.
+    pin('v2', '10.9.9.9:80');
     pin('v2', '10.9.9.9:80');
     pin('v9', '10.9.9.9:80');
-    t.same(await count(), { 'shop/checkout/v2': { '': 1 } });
+    t.same(await count(), { 'shop/checkout/v2': { '': 2 } });
   },
 );
 
