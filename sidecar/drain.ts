@@ -9,6 +9,8 @@ export interface DrainedListener {
   refuse(): Promise<void>;
   /** Ends connections that have no request. */
   endIdle(): void | Promise<void>;
+  /** Undoes {@link announceEnd} and {@link refuse}. @throws ListenError where another process has the port by now */
+  serveAgain(): Promise<void>;
 }
 
 export interface DrainOptions {
@@ -19,6 +21,14 @@ export interface DrainOptions {
   readonly graceMs: number;
   /** Bounds {@link Drain.finish}. */
   readonly timeoutMs: number;
+}
+
+/** One way from `begin` to the end of inbound. */
+interface InboundEnd {
+  /** Goes no further than its next step. */
+  revoked: boolean;
+  /** It goes no further. */
+  reached: Promise<void>;
 }
 
 /** Without a request for so long, a listener has nobody left who is about to send one. */
@@ -35,10 +45,12 @@ const POLL_MS = 20;
  *               └─ the app asks for nothing any more ──► outbound: the same, without grace ──► finished
  * ```
  * Outbound goes last: requests that are still being answered may need calls of their own, and the app may have some
- * to make on its way out.
+ * to make on its way out. Until {@link finish}, {@link revoke} leads back from everywhere to where it began.
  */
 export class Drain {
-  private inboundEnded: Promise<void> | undefined;
+  private inboundEnd: InboundEnd | undefined;
+  private revoking: Promise<void> | undefined;
+  private finishing = false;
   private over = false;
   private giveUp: () => void = () => {};
   private readonly givenUp = new Promise<void>((resolve) => {
@@ -52,17 +64,45 @@ export class Drain {
   ) {}
 
   get begun(): boolean {
-    return this.inboundEnded !== undefined;
+    return this.inboundEnd !== undefined;
   }
 
   begin(): void {
-    this.inboundEnded ??= this.endInbound();
+    if (this.inboundEnd !== undefined) return;
+    const end: InboundEnd = { revoked: false, reached: Promise.resolve() };
+    this.inboundEnd = end;
+    end.reached = this.endInbound(end);
+  }
+
+  /**
+   * Takes {@link begin} back: the inbound listener serves as before.
+   *
+   * @returns false: the process is about to end, and nothing leads back
+   * @throws ListenError where its port is lost; drain then stays as far as it has come
+   */
+  async revoke(): Promise<boolean> {
+    if (this.finishing) return false;
+    this.revoking ??= this.revert().finally(() => {
+      this.revoking = undefined;
+    });
+    await this.revoking;
+    return !this.finishing;
+  }
+
+  private async revert(): Promise<void> {
+    const { inboundEnd } = this;
+    if (inboundEnd === undefined) return;
+    inboundEnd.revoked = true;
+    await inboundEnd.reached;
+    if (this.finishing) return;
+    await this.inbound.serveAgain();
+    this.inboundEnd = undefined;
   }
 
   /** Resolves when nothing is under way any more, or when time is up. */
   async finish(): Promise<void> {
+    this.finishing = true;
     const timer = setTimeout(() => this.cancel(), this.options.timeoutMs);
-    this.begin();
     await Promise.race([this.endAll(), this.givenUp]);
     clearTimeout(timer);
   }
@@ -74,20 +114,26 @@ export class Drain {
   }
 
   private async endAll(): Promise<void> {
-    await this.inboundEnded;
+    if (this.revoking !== undefined) await this.revoking.catch(() => {});
+    // One that was to be taken back, and could not be, stopped half-way.
+    if (this.inboundEnd?.revoked) this.inboundEnd = undefined;
+    this.begin();
+    await this.inboundEnd?.reached;
     await this.end(this.outbound);
   }
 
-  private async endInbound(): Promise<void> {
+  private async endInbound(end: InboundEnd): Promise<void> {
     const { inbound, options } = this;
+    const revoked = () => end.revoked;
     await inbound.announceEnd();
     const { accepted } = await inbound.figures();
     // Nobody who has never called expects to be able to: a mere caller's sidecar keeps nobody waiting.
     const graceEndsAt = performance.now() + (accepted === 0 ? 0 : options.graceMs);
-    await this.until(() => performance.now() >= graceEndsAt);
+    await this.until(() => end.revoked || performance.now() >= graceEndsAt);
+    if (end.revoked) return;
     await inbound.refuse();
-    await this.untilQuiet(inbound);
-    await inbound.endIdle();
+    await this.untilQuiet(inbound, revoked);
+    if (!end.revoked) await inbound.endIdle();
   }
 
   private async end(listener: DrainedListener): Promise<void> {
@@ -99,12 +145,12 @@ export class Drain {
   }
 
   /** No connection is left, or nobody has asked for anything for a while. */
-  private async untilQuiet(listener: DrainedListener): Promise<void> {
+  private async untilQuiet(listener: DrainedListener, revoked = () => false): Promise<void> {
     let lastRequests = -1;
     let quietSince = 0;
     await this.until(async () => {
       const { connections, busy, requests } = await listener.figures();
-      if (connections === 0) return true;
+      if (connections === 0 || revoked()) return true;
       const now = performance.now();
       if (busy > 0 || requests !== lastRequests) quietSince = now;
       lastRequests = requests;

@@ -39,7 +39,7 @@ export interface SidecarOptions {
   readonly inbound: SocketAddress;
   readonly app: SocketAddress;
   readonly admin: SocketAddress;
-  /** A second admin listener, for scrapers outside. */
+  /** Where scrapers and probes come from outside. */
   readonly metrics: SocketAddress | undefined;
   /** Where the client status is served by gRPC (CSDS). */
   readonly csds?: SocketAddress | undefined;

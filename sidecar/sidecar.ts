@@ -1,12 +1,12 @@
 import type { Server as HttpServer } from 'node:http';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
-import { listen } from '../src/lifecycle/listen.js';
+import { ListenError, listen } from '../src/lifecycle/listen.js';
 import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { formatAddress } from '../src/xds/fields.js';
-import { createAdminServer } from './admin/admin-server.js';
+import { createAdminServer, createProbeServer } from './admin/admin-server.js';
 import { ClientStatusServer, type ClientStatusSource } from './admin/client-status-server.js';
-import { adminSources } from './assembly/administration.js';
+import { type AdminActions, adminSources } from './assembly/administration.js';
 import { assembleDiscovery, type Discovery } from './assembly/discovery.js';
 import { ownState } from './assembly/thread-state.js';
 import { assembleUpstreams, type Upstreams } from './assembly/upstreams.js';
@@ -48,7 +48,11 @@ export class Sidecar {
    */
   static async start(options: SidecarOptions, log: Logger, output: LogOutput): Promise<Sidecar> {
     const others = await otherWorkers(options);
-    const parts = assemble({ options, log, output, others, onDrain: () => sidecar?.drain() });
+    const actions = {
+      drain: () => sidecar?.drain(),
+      serveAgain: async () => sidecar?.serveAgain(),
+    };
+    const parts = assemble({ options, log, output, others, actions });
     let sidecar: Sidecar | undefined;
     parts.configuration.start();
     const addresses = await prepare(parts, options, log).catch(async (error: unknown) => {
@@ -72,6 +76,20 @@ export class Sidecar {
     this.parts.drain.begin();
   }
 
+  /** Takes {@link drain} back. @returns why that cannot be done; undefined: it is ready again */
+  async serveAgain(): Promise<string | undefined> {
+    const { drain } = this.parts;
+    if (!drain.begun) return undefined;
+    try {
+      if (!(await drain.revoke())) return 'the sidecar is stopping: start it again';
+    } catch (error) {
+      if (error instanceof ListenError) return error.message;
+      throw error;
+    }
+    this.log.info('serving again');
+    return undefined;
+  }
+
   /** Finishes what is under way, for a bounded time, and stops. */
   async stop(): Promise<void> {
     this.drain();
@@ -88,7 +106,7 @@ interface Parts extends Discovery, WorkerParts, Upstreams {
   readonly drain: Drain;
   readonly clock: CoarseClock;
   readonly admin: HttpServer;
-  readonly publicAdmin: HttpServer;
+  readonly probes: HttpServer;
   readonly clientStatus: ClientStatusServer | undefined;
   /** Undefined: this thread is the only one. */
   readonly others: OtherWorkers | undefined;
@@ -126,10 +144,10 @@ async function bind(parts: Parts, options: SidecarOptions): Promise<SidecarAddre
     inbound: await start('inbound'),
     admin: await listen(parts.admin, 'administration (--admin)', admin.host, admin.port),
   };
-  const { publicAdmin, clientStatus } = parts;
+  const { probes, clientStatus } = parts;
   return {
     ...addresses,
-    ...(metrics && { metrics: await listen(publicAdmin, 'metrics (--metrics)', metrics.host, metrics.port) }),
+    ...(metrics && { metrics: await listen(probes, 'metrics (--metrics)', metrics.host, metrics.port) }),
     ...(csds && clientStatus && { csds: await clientStatus.start(csds) }),
   };
 }
@@ -145,7 +163,7 @@ async function release(parts: Parts): Promise<void> {
   checker.close();
   releaseWorkerParts(parts);
   parts.clientStatus?.close();
-  for (const server of [parts.admin, parts.publicAdmin]) {
+  for (const server of [parts.admin, parts.probes]) {
     server.close();
     server.closeAllConnections();
   }
@@ -164,10 +182,10 @@ interface Assembly {
   readonly log: Logger;
   readonly output: LogOutput;
   readonly others: OtherWorkers | undefined;
-  onDrain(): void;
+  readonly actions: AdminActions;
 }
 
-function assemble({ options, log, output, others, onDrain }: Assembly): Parts {
+function assemble({ options, log, output, others, actions }: Assembly): Parts {
   const clock = new CoarseClock(TICK_MS);
   const nowMs = () => clock.nowMs;
   const settings = upstreamSettings(options, nowMs);
@@ -196,7 +214,7 @@ function assemble({ options, log, output, others, onDrain }: Assembly): Parts {
     { graceMs: options.drainGraceMs, timeoutMs: options.drainTimeoutMs },
   );
   const shown = { ...discovery, ...worker, sessions, drain, others, nowMs };
-  const sources = adminSources(shown, onDrain);
+  const sources = adminSources(shown, actions);
 
   clock.onTick = (now) => {
     tickWorkerParts(worker, now);
@@ -211,9 +229,9 @@ function assemble({ options, log, output, others, onDrain }: Assembly): Parts {
     return others?.load(own) ?? own;
   }
 
-  const [admin, publicAdmin] = [createAdminServer(sources), createAdminServer(sources)];
+  const [admin, probes] = [createAdminServer(sources, options.admin.host), createProbeServer(sources)];
   const clientStatus = options.csds && new ClientStatusServer(statusOf(discovery));
-  const servers = { admin, publicAdmin, clientStatus };
+  const servers = { admin, probes, clientStatus };
   return { ...discovery, ...worker, ...upstreams, ...servers, drain, clock, others };
 }
 

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Scraper } from '../../src/telemetry/scrape.js';
+import { adminRefusal } from './admin-guard.js';
 import { formatSamples } from './format-samples.js';
 import type { Readiness } from './readiness.js';
 import { SAMPLES_KEPT, type Sample } from './request-samples.js';
@@ -14,6 +15,8 @@ export interface AdminSources {
   clientStatus(): object;
   clusters(): object | Promise<object>;
   drain(): void;
+  /** Takes drain back. @returns why that cannot be done; undefined: the sidecar serves again */
+  serveAgain(): Promise<string | undefined>;
 }
 
 interface AdminCall {
@@ -24,27 +27,64 @@ interface AdminCall {
 }
 
 type Handler = (call: AdminCall) => void | Promise<void>;
+type Handlers = Readonly<Record<string, Handler>>;
 
-const HANDLERS: Readonly<Record<string, Handler>> = {
+/** What scrapers and the kubelet need. All of it may be seen from other machines. */
+const PROBES: Handlers = {
+  'GET /live': ({ response }) => sendText(response, 200, 'alive'),
   'GET /ready': ({ sources, response }) => {
     const { ready, text } = sources.readiness();
     sendText(response, ready ? 200 : 503, text);
   },
   'GET /metrics': ({ sources, response }) => sources.scraper.answer(response),
+};
+
+const ADMIN: Handlers = {
+  ...PROBES,
   'GET /config_dump': ({ sources, response }) => sendJson(response, sources.configDump()),
   'GET /client_status': ({ sources, response }) => sendJson(response, sources.clientStatus()),
   'GET /clusters': async ({ sources, response }) => sendJson(response, await sources.clusters()),
   'GET /debug/requests': sendSamples,
-  'POST /drain': ({ sources, response }) => {
+  'POST /drain': ({ sources, query, response }) => {
+    if (query.size > 0) {
+      sendText(response, 400, 'POST /drain takes no parameters; DELETE /drain takes it back');
+      return;
+    }
     sources.drain();
     sendText(response, 200, 'draining');
   },
+  'DELETE /drain': async ({ sources, response }) => {
+    const problem = await sources.serveAgain();
+    sendText(response, problem === undefined ? 200 : 409, problem ?? 'serving again');
+  },
 };
 
-/** The admin port, and with `--metrics` a second one that serves the same. */
-export function createAdminServer(sources: AdminSources): Server {
+/**
+ * The admin port: all that a sidecar tells of itself, and drain, for whoever is on the machine.
+ *
+ * @param ownName the host that it listens on
+ */
+export function createAdminServer(sources: AdminSources, ownName: string): Server {
+  return newServer(sources, ADMIN, (request) => adminRefusal(request, ownName));
+}
+
+/** What `--metrics` serves, usually on all addresses: nothing that tells of configuration or traffic, nor changes any. */
+export function createProbeServer(sources: AdminSources): Server {
+  return newServer(sources, PROBES, () => undefined);
+}
+
+function newServer(
+  sources: AdminSources,
+  handlers: Handlers,
+  refusal: (request: IncomingMessage) => string | undefined,
+): Server {
   return createServer((request, response) => {
-    handle(sources, request, response).catch((error: Error) => {
+    const refused = refusal(request);
+    if (refused !== undefined) {
+      sendText(response, 403, refused);
+      return;
+    }
+    handle(sources, handlers, request, response).catch((error: Error) => {
       if (response.headersSent) response.destroy(error);
       else sendText(response, 500, error.message);
     });
@@ -53,20 +93,23 @@ export function createAdminServer(sources: AdminSources): Server {
 
 async function handle(
   sources: AdminSources,
+  handlers: Handlers,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
   const method = request.method === 'HEAD' ? 'GET' : request.method;
-  const handler = HANDLERS[`${method} ${path}`];
+  const handler = handlers[`${method} ${path}`];
   if (handler !== undefined) {
     const accepts = request.headers.accept ?? '';
     await handler({ sources, response, accepts, query: new URLSearchParams(query) });
     return;
   }
-  const elsewhere = Object.keys(HANDLERS).find((key) => key.endsWith(` ${path}`));
-  if (elsewhere !== undefined) sendText(response, 405, `use ${elsewhere}`);
-  else sendText(response, 404, `there is ${Object.keys(HANDLERS).join(', ')}`);
+  const others = Object.keys(handlers).filter((key) => key.endsWith(` ${path}`));
+  if (others.length > 0) {
+    response.setHeader('allow', others.map((key) => key.split(' ')[0]).join(', '));
+    sendText(response, 405, `use ${others.join(' or ')}`);
+  } else sendText(response, 404, `this port serves ${Object.keys(handlers).join(', ')}`);
 }
 
 const DEFAULT_SAMPLES = 50;

@@ -18,7 +18,10 @@ export interface Shown extends Discovery, WorkerParts {
   nowMs(): number;
 }
 
-export function adminSources(shown: Shown, onDrain: () => void): AdminSources {
+/** What the admin port brings about. */
+export type AdminActions = Pick<AdminSources, 'drain' | 'serveAgain'>;
+
+export function adminSources(shown: Shown, actions: AdminActions): AdminSources {
   const { configuration, client, lastGood, controlPlanes, clusters, drain, samples, others, node } = shown;
   return {
     readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlanes }),
@@ -27,7 +30,7 @@ export function adminSources(shown: Shown, onDrain: () => void): AdminSources {
     configDump: () => configuration.dump(),
     clientStatus: () => ({ config: [{ node, genericXdsConfigs: client.status.list() }] }),
     clusters: async () => describeClusters(clusters, (await others?.clusters()) ?? []),
-    drain: onDrain,
+    ...actions,
   };
 }
 

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import { listen, type PortSharing } from '../../src/lifecycle/listen.js';
-import type { SocketAddress } from '../../src/model/formats.js';
+import { type SocketAddress, splitHostPort } from '../../src/model/formats.js';
 import { peerIp } from '../../src/net/ip-address.js';
 import { DownstreamConnection, type DownstreamUser } from '../http1/downstream-connection.js';
 import type { DownstreamOwner } from '../http1/downstream-owner.js';
@@ -45,6 +45,8 @@ export class Listener implements DownstreamOwner {
   /** Those of them that have no place, and are told so. */
   private readonly tooMany = new Set<DownstreamConnection>();
   private ending = false;
+  /** Where it listens, or did until it began to {@link refuse}. */
+  private bound: SocketAddress | undefined;
   private accepted = 0;
   /** Requests begun so far. */
   requests = 0;
@@ -84,8 +86,10 @@ export class Listener implements DownstreamOwner {
    * @param sharing how it shares its port with the listeners of other workers, if there are any
    * @returns the address it listens on. @throws ListenError
    */
-  start({ host, port }: SocketAddress, sharing?: PortSharing): Promise<string> {
-    return listen(this.server, this.options.what, host, port, sharing);
+  async start({ host, port }: SocketAddress, sharing?: PortSharing): Promise<string> {
+    const bound = await listen(this.server, this.options.what, host, port, sharing);
+    this.bound = splitHostPort(bound);
+    return bound;
   }
 
   nowMs(): number {
@@ -134,6 +138,28 @@ export class Listener implements DownstreamOwner {
     // Right after the event loop has taken all that were waiting: one that the kernel has taken would be reset.
     await new Promise((polled) => setImmediate(polled));
     this.server.close();
+  }
+
+  /** No response is its connection's last any more, but where the client has been told so. */
+  continue(): void {
+    this.ending = false;
+    for (const connection of this.connections) {
+      if (connection.responseStarted || !connection.leaving) continue;
+      connection.closeAfterResponse = false;
+      connection.leaving = false;
+    }
+  }
+
+  /** The address where it would listen again; undefined: it does. */
+  get lost(): SocketAddress | undefined {
+    return this.server.listening ? undefined : this.bound;
+  }
+
+  /** Undoes {@link announceEnd} and {@link refuse}. @throws ListenError */
+  async serveAgain(): Promise<void> {
+    const { lost } = this;
+    if (lost !== undefined) await this.start(lost);
+    this.continue();
   }
 
   /** Ends connections that have no request. */

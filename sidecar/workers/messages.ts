@@ -40,6 +40,7 @@ export interface Questions {
   announceEnd(direction: Direction): void;
   refuse(direction: Direction): Promise<void>;
   endIdle(direction: Direction): void;
+  continue(direction: Direction): void;
   metrics(): Promise<MetricTexts>;
   clusters(): ClusterTallies;
   samples(count: number): readonly Sample[];

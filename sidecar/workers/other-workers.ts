@@ -127,7 +127,7 @@ export class OtherWorkers {
   // ---- listeners ----
 
   listener(own: Listener, direction: Direction): DrainedListener {
-    return new TeamListener(own, this.team, direction);
+    return new TeamListener(own, this.team, direction, (...args) => this.bind(...args));
   }
 
   /**

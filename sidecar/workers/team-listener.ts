@@ -1,3 +1,4 @@
+import type { SocketAddress } from '../../src/model/formats.js';
 import type { DrainedListener } from '../drain.js';
 import type { Listener, ListenerFigures } from '../proxy/listener.js';
 import type { Direction } from './messages.js';
@@ -9,6 +10,7 @@ export class TeamListener implements DrainedListener {
     private readonly own: Listener,
     private readonly team: WorkerTeam,
     private readonly direction: Direction,
+    private readonly bind: (own: Listener, address: SocketAddress, direction: Direction) => Promise<string>,
   ) {}
 
   async figures(): Promise<ListenerFigures> {
@@ -28,6 +30,13 @@ export class TeamListener implements DrainedListener {
   async endIdle(): Promise<void> {
     this.own.endIdle();
     await this.team.ask('endIdle', this.direction);
+  }
+
+  async serveAgain(): Promise<void> {
+    const { lost } = this.own;
+    if (lost !== undefined) await this.bind(this.own, lost, this.direction);
+    this.own.continue();
+    await this.team.ask('continue', this.direction);
   }
 }
 

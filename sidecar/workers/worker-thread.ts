@@ -105,6 +105,7 @@ function answersOf(parts: WorkerParts): Omit<Questions, 'finish'> {
     announceEnd: (direction) => parts[direction].announceEnd(),
     refuse: (direction) => parts[direction].refuse(),
     endIdle: (direction) => parts[direction].endIdle(),
+    continue: (direction) => parts[direction].continue(),
     metrics: () => collectTexts(workerMetrics(parts)),
     clusters: () => tallyClusters(parts.clusters),
     samples: (count) => parts.samples.latest(count),

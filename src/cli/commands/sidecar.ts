@@ -89,14 +89,14 @@ const FLAGS = {
   admin: {
     name: 'admin',
     argument: 'HOST:PORT',
-    help: '/ready, /metrics, /config_dump, /clusters, /debug/requests, /drain',
+    help: '/live, /ready, /metrics, /config_dump, /clusters, /debug/requests, /drain; keep it on loopback',
     default: '127.0.0.1:15000',
     parse: listenAddress,
   },
   metrics: {
     name: 'metrics',
     argument: 'HOST:PORT',
-    help: 'a second admin listener, for scrapers and probes from outside (usually 0.0.0.0:15020)',
+    help: '/live, /ready and /metrics for scrapers and probes from outside (usually 0.0.0.0:15020)',
     parse: listenAddress,
   },
   csds: {
