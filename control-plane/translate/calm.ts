@@ -27,7 +27,8 @@ function translateOutlier(outlier: NonNullable<MeshService['spec']['outlier']>):
     consecutive_5xx: value(outlier.consecutiveErrors),
     interval: toDuration(outlier.interval),
     baseEjectionTime: toDuration(outlier.baseEjectionTime),
-    maxEjectionTime: toDuration(outlier.maxEjectionTime),
+    // Envoy refuses a cluster whose longest ejection is shorter than its first.
+    maxEjectionTime: toDuration(Math.max(outlier.maxEjectionTime, outlier.baseEjectionTime)),
     maxEjectionPercent: value(outlier.maxEjectionPercent),
     // What a sidecar does; Envoy's defaults are the opposite.
     alwaysEjectOneHost: { value: true },

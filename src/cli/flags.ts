@@ -1,5 +1,11 @@
 import { type Command, Option } from 'commander';
-import { parseDuration, type SocketAddress, splitHostPort } from '../model/formats.js';
+import {
+  durationProblem,
+  LONGEST_TIMER,
+  parseDuration,
+  type SocketAddress,
+  splitHostPort,
+} from '../model/formats.js';
 import { nearestOf } from '../model/nearest.js';
 
 /**
@@ -208,22 +214,17 @@ export function wholeNumber(min: number, max: number): (value: string) => number
   };
 }
 
-/** `500ms`, `30s`, `5m`, `1h` → milliseconds. */
-export function durationMs(value: string): number {
-  const ms = parseDuration(value);
-  if (ms === undefined) throw new FlagError('is no duration, such as 500ms, 30s or 5m');
-  return ms;
-}
-
-/** A duration between two others, both included. */
+/** `500ms`, `30s`, `5m`, `1h` → milliseconds; between two others, both included. */
 export function durationBetween(min: string, max: string): (value: string) => number {
-  const [minMs, maxMs] = [durationMs(min), durationMs(max)];
   return (value) => {
-    const ms = durationMs(value);
-    if (ms < minMs || ms > maxMs) throw new FlagError(`is not between ${min} and ${max}`);
-    return ms;
+    const problem = durationProblem(value, min, max);
+    if (problem !== undefined) throw new FlagError(problem);
+    return parseDuration(value) as number;
   };
 }
+
+/** Any time that something may wait for, none at all included. */
+export const durationMs = durationBetween('0s', LONGEST_TIMER);
 
 /** `checkout.shop`, or `checkout` in the namespace `default`. */
 export function serviceName(value: string): { readonly name: string; readonly namespace: string } {

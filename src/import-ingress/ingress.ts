@@ -1,8 +1,11 @@
+import { LONGEST_TIMER, LONGEST_TIMER_MS } from '../model/formats.js';
 import type { Path } from '../model/problems.js';
 import { ANNOTATION_PREFIX, findAnnotation, READ_ON_CANARY } from './annotation-table.js';
 import type { IngressObject } from './manifests.js';
 import type { Manifest } from './read-manifests.js';
 import type { Remark, ReportBuilder } from './report.js';
+
+const LONGEST_TIMER_S = LONGEST_TIMER_MS / 1000;
 
 /** Other annotations that say nothing of routing and are written by tools, not by people. */
 const BOOKKEEPING =
@@ -51,6 +54,14 @@ export class Ingress {
     if (/^[+-]?\d{1,15}$/.test(value)) return Number(value);
     this.refuseAnnotation(name, `"${value}" is no whole number; ${what}`);
     return undefined;
+  }
+
+  /** Seconds that something waits for; more than a sidecar waits for anything is the most that it does. */
+  timerSeconds(name: string, what: string): number | undefined {
+    const seconds = this.wholeNumber(name, what);
+    if (seconds === undefined || seconds <= LONGEST_TIMER_S) return seconds;
+    this.remark(name, { outcome: 'changes', note: `${LONGEST_TIMER}, the longest that a sidecar waits` });
+    return LONGEST_TIMER_S;
   }
 
   /** Says something more precise of an annotation than the table does. */

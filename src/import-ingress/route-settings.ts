@@ -60,7 +60,7 @@ function readHeaders(ingress: Ingress): RouteSettings {
 
 function readIdleTimeout(ingress: Ingress): RouteSettings {
   const given = ['proxy-read-timeout', 'proxy-send-timeout'].flatMap((name) => {
-    const seconds = ingress.wholeNumber(
+    const seconds = ingress.timerSeconds(
       name,
       'write seconds without a unit; ingress-nginx takes its default',
     );

@@ -1,4 +1,5 @@
-import { cookieName, hostname } from '../model/scalars.js';
+import { parseDuration } from '../model/formats.js';
+import { cookieName, hostname, OLDEST_COOKIE } from '../model/scalars.js';
 import type { AffinityInput } from './document.js';
 import type { Group } from './groups.js';
 import type { Ingress } from './ingress.js';
@@ -64,6 +65,8 @@ function readDomain(ingress: Ingress): string | undefined {
   return undefined;
 }
 
+const OLDEST_COOKIE_S = (parseDuration(OLDEST_COOKIE) as number) / 1000;
+
 function readAge(ingress: Ingress): string | undefined {
   const [maxAge, expires] = (['session-cookie-max-age', 'session-cookie-expires'] as const).map((name) => {
     const seconds = ingress.wholeNumber(
@@ -83,7 +86,11 @@ function readAge(ingress: Ingress): string | undefined {
       note: 'max-age says the same, and clients prefer it',
     });
   const seconds = maxAge ?? expires;
-  return seconds === undefined ? undefined : formatSeconds(seconds);
+  if (seconds === undefined) return undefined;
+  if (seconds <= OLDEST_COOKIE_S) return formatSeconds(seconds);
+  const name = maxAge === undefined ? 'session-cookie-expires' : 'session-cookie-max-age';
+  ingress.remark(name, { outcome: 'changes', note: `${OLDEST_COOKIE}, the longest; browsers keep 400 days` });
+  return OLDEST_COOKIE;
 }
 
 type SameSite = NonNullable<Cookie['sameSite']>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isGuardedHeader, isHeaderValue, isTargetPath } from '../http/guarded-headers.js';
-import { duration, headerName, hostname, percent, port } from './scalars.js';
+import { headerName, hostname, percent, port, positiveDuration } from './scalars.js';
 import { atLeastOne, atMostOne, strict } from './strict-object.js';
 
 /** What a route does to requests and responses on their way: see docs/routes.md. */
@@ -53,10 +53,16 @@ export const redirect = strict({
 
 export const mirror = strict({ version: z.string(), percent: percent.default(100) });
 
+const STATUS = 'must be a status, 200 to 599';
+
 export const fault = strict({
-  delay: strict({ duration, percent: percent.default(100) }).optional(),
+  delay: strict({ duration: positiveDuration, percent: percent.default(100) }).optional(),
   abort: strict({
-    status: z.number().int().min(200).max(599, { error: 'must be a status, 200 to 599' }),
+    status: z
+      .number({ error: STATUS })
+      .int({ error: STATUS })
+      .min(200, { error: STATUS })
+      .max(599, { error: STATUS }),
     percent: percent.default(100),
   }).optional(),
 }).refine(...atLeastOne('delay', 'abort'));

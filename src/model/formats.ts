@@ -8,7 +8,29 @@ const MS_PER_UNIT = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 /** `500ms`, `2s`, `1.5m`, `1h` → milliseconds; undefined where the text is no duration. */
 export function parseDuration(text: string): number | undefined {
   const found = DURATION.exec(text);
-  return found ? Number(found[1]) * MS_PER_UNIT[found[2] as keyof typeof MS_PER_UNIT] : undefined;
+  if (!found) return undefined;
+  const ms = Number(found[1]) * MS_PER_UNIT[found[2] as keyof typeof MS_PER_UNIT];
+  // 0.0023h is 8280 ms, of which binary fractions miss a bit.
+  return Math.abs(ms - Math.round(ms)) < ROUNDING ? Math.round(ms) : ms;
+}
+
+const ROUNDING = 1e-6;
+
+/** The longest time that anything waits: 24 days. Timers of 2^31 ms and more (24.9 days) fire at once. */
+export const LONGEST_TIMER = '576h';
+export const LONGEST_TIMER_MS = 576 * MS_PER_UNIT.h;
+
+/** What is wrong with a duration that has bounds, both included, written as a user would; undefined: nothing. */
+export function durationProblem(text: string, least: string, most: string): string | undefined {
+  const [ms, leastMs, mostMs] = [text, least, most].map(parseDuration) as [
+    number | undefined,
+    number,
+    number,
+  ];
+  if (ms === undefined) return 'is no duration; write a number with a unit, such as 500ms, 2s, 5m or 1h';
+  if (ms < leastMs) return `is too short; the least is ${least}`;
+  if (ms > mostMs) return `is too long; the most is ${most}`;
+  return Number.isInteger(ms) ? undefined : 'is finer than a millisecond; write whole milliseconds';
 }
 
 export interface SocketAddress {

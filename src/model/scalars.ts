@@ -1,19 +1,50 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseAuthority } from '../http/authority.js';
-import { isHostname, LABEL, parseDuration, splitHostPort } from './formats.js';
+import {
+  durationProblem,
+  isHostname,
+  LABEL,
+  LONGEST_TIMER,
+  parseDuration,
+  splitHostPort,
+} from './formats.js';
 
 /** Scalar formats of the resource. Each says in its error what would be right. */
 
-export const duration = z.string().transform((text, ctx) => {
-  const ms = parseDuration(text);
-  if (ms !== undefined) return ms;
-  ctx.addIssue({
-    code: 'custom',
-    message: 'is no duration; write a number with a unit, such as 500ms, 2s, 5m or 1h',
+/** Between two durations, both included, in whole milliseconds. */
+function durationBetween(least: string, most: string) {
+  return z.string().transform((text, ctx) => {
+    const message = durationProblem(text, least, most);
+    if (message === undefined) return parseDuration(text) as number;
+    ctx.addIssue({ code: 'custom', message });
+    return z.NEVER;
   });
-  return z.NEVER;
-});
+}
+
+/** A time that something waits for, where none at all means something, such as "no limit". */
+export const duration = durationBetween('0s', LONGEST_TIMER);
+
+/** A time that something waits for, and that cannot be none. */
+export const positiveDuration = durationBetween('1ms', LONGEST_TIMER);
+
+/** The longest that clients may be told to keep a cookie: 50 years, in seconds fewer than 31 bits hold. */
+export const OLDEST_COOKIE = '438000h';
+
+/** How long clients keep a cookie; none at all: as long as their browser session lasts. */
+export const cookieAge = durationBetween('0s', OLDEST_COOKIE);
+
+/** How long sidecars remember a session; they count in seconds. */
+export const memoryAge = durationBetween('1s', OLDEST_COOKIE);
+
+/** More than any process can have of anything, and far from where 32 bits of xDS end. */
+const MAX_COUNT = 1_000_000_000;
+
+/** A number of things. */
+export function count(least: 0 | 1) {
+  const error = `must be a whole number from ${least} to ${MAX_COUNT}`;
+  return z.number({ error }).int({ error }).min(least, { error }).max(MAX_COUNT, { error });
+}
 
 export const dnsLabel = z.string().regex(LABEL, {
   error:
@@ -61,7 +92,15 @@ export const port = z
   .min(1, { error: 'must be a port number, 1 to 65535' })
   .max(65_535, { error: 'must be a port number, 1 to 65535' });
 
-export const percent = z.number().min(0).max(100, { error: 'must be a percentage, 0 to 100' });
+/** Shares are sent in millionths; a smaller one would become none. */
+const LEAST_PERCENT = 0.0001;
+const PERCENT_ERROR = `must be a percentage, 0 to 100; the least above 0 is ${LEAST_PERCENT}`;
+
+export const percent = z
+  .number({ error: PERCENT_ERROR })
+  .min(0, { error: PERCENT_ERROR })
+  .max(100, { error: PERCENT_ERROR })
+  .refine((share) => share === 0 || share >= LEAST_PERCENT, { error: PERCENT_ERROR });
 
 /** `10.0.1.11:8080` or `[fd00::1]:8080`. */
 export const ipPort = z.string().refine(

@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { fault, headers, mirror, redirect, rewrite } from './actions-schema.js';
 import { regexProblem } from './regular-expression.js';
 import {
+  cookieAge,
   cookieName,
+  count,
   dnsLabel,
   duration,
   headerName,
@@ -11,8 +13,10 @@ import {
   hostPort,
   httpMethod,
   ipPort,
+  memoryAge,
   percent,
   port,
+  positiveDuration,
   releaseName,
 } from './scalars.js';
 import { exactlyOne, strict } from './strict-object.js';
@@ -98,8 +102,14 @@ const retryCondition = z
     error: `must be one of ${RETRY_CONDITIONS.join(', ')} or a status in quotes, such as "503"`,
   });
 
+const ATTEMPTS = 'must be a whole number from 0 to 10';
+
 const retries = strict({
-  attempts: z.number().int().min(0).max(10, { error: 'must be at most 10' }),
+  attempts: z
+    .number({ error: ATTEMPTS })
+    .int({ error: ATTEMPTS })
+    .min(0, { error: ATTEMPTS })
+    .max(10, { error: ATTEMPTS }),
   on: z.array(retryCondition).min(1).default(['connect-failure', 'reset', '503']),
   perTryTimeout: duration.optional(),
   /** Besides a connection that was never made, which any request may try elsewhere; default: the idempotent ones. */
@@ -128,7 +138,7 @@ const cookieSource = strict({
   name: cookieName,
   path: absolutePath.default('/'),
   domain: hostname.optional(),
-  ttl: duration.optional(),
+  ttl: cookieAge.optional(),
   sameSite: z.enum(['Lax', 'Strict', 'None']).default('Lax'),
   secure: z.union([z.literal('auto'), z.boolean()]).default('auto'),
   httpOnly: z.boolean().default(true),
@@ -153,15 +163,22 @@ const affinity = strict({
   precedence: z.enum(['split', 'session']).default('split'),
   scope: z.enum(['service', 'route']).default('service'),
   salt: z.string().min(1).max(256).optional(),
-  ttl: duration.default(3_600_000),
+  ttl: memoryAge.default(3_600_000),
   failover: z.enum(['stable', 'any']).default('stable'),
   failoverRepin: duration.default(10_000),
   lanes: z.enum(['follow', 'ignore']).default('follow'),
 });
 
+const ENDPOINT_WEIGHT = 'must be a whole number from 1 to 1000';
+
 const endpoint = strict({
   address: ipPort,
-  weight: z.number().int({ error: 'must be a whole number ≥ 1' }).min(1).max(1000).default(1),
+  weight: z
+    .number({ error: ENDPOINT_WEIGHT })
+    .int({ error: ENDPOINT_WEIGHT })
+    .min(1, { error: ENDPOINT_WEIGHT })
+    .max(1000, { error: ENDPOINT_WEIGHT })
+    .default(1),
   zone: z.string().min(1).max(63).optional(),
 });
 
@@ -178,49 +195,55 @@ const version = strict({
 
 const health = strict({
   path: absolutePath.optional(),
-  interval: duration.default(5000),
-  timeout: duration.default(1000),
-  healthyThreshold: z.number().int().min(1).default(2),
-  unhealthyThreshold: z.number().int().min(1).default(3),
+  interval: positiveDuration.default(5000),
+  timeout: positiveDuration.default(1000),
+  healthyThreshold: count(1).default(2),
+  unhealthyThreshold: count(1).default(3),
   /** With fewer than this share of endpoints healthy, checks and ejections are ignored; 0: never. */
   panicThreshold: percent.default(0),
 });
 
+const STDEV_FACTOR = 'must be a number from 0 to 1000';
+
 const outlier = strict({
-  consecutiveErrors: z.number().int().min(1).default(5),
-  interval: duration.default(10_000),
-  baseEjectionTime: duration.default(30_000),
-  maxEjectionTime: duration.default(300_000),
+  consecutiveErrors: count(1).default(5),
+  interval: positiveDuration.default(10_000),
+  baseEjectionTime: positiveDuration.default(30_000),
+  maxEjectionTime: positiveDuration.default(300_000),
   maxEjectionPercent: percent.int({ error: 'must be a whole percentage' }).default(50),
   /** As in `health`; where both are given, the higher one counts. */
   panicThreshold: percent.default(0),
   successRate: strict({
-    minimumHosts: z.number().int().min(1).default(5),
-    requestVolume: z.number().int().min(1).default(100),
-    stdevFactor: z.number().min(0).default(1.9),
+    minimumHosts: count(1).default(5),
+    requestVolume: count(1).default(100),
+    stdevFactor: z
+      .number({ error: STDEV_FACTOR })
+      .min(0, { error: STDEV_FACTOR })
+      .max(1000, { error: STDEV_FACTOR })
+      .default(1.9),
   }).optional(),
 });
 
 const limits = strict({
-  connections: z.number().int().min(1).optional(),
-  pending: z.number().int().min(0).optional(),
-  requests: z.number().int().min(1).optional(),
-  retries: z.number().int().min(0).optional(),
+  connections: count(1).optional(),
+  pending: count(0).optional(),
+  requests: count(1).optional(),
+  retries: count(0).optional(),
   /** Retries may be this share of the requests in flight, and always this many at once. */
   retryBudget: strict({
     percent: percent.default(20),
-    minimum: z.number().int().min(0).default(3),
+    minimum: count(0).default(3),
   }).optional(),
   /** Bounds for each endpoint on its own. */
   perEndpoint: strict({
-    connections: z.number().int().min(1).optional(),
-    requests: z.number().int().min(1).optional(),
+    connections: count(1).optional(),
+    requests: count(1).optional(),
   }).optional(),
 });
 
 /** For every route that does not say otherwise. */
 const timeouts = strict({
-  connect: duration.optional(),
+  connect: positiveDuration.optional(),
   request: duration.optional(),
   idle: duration.optional(),
 });

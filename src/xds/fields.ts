@@ -1,4 +1,5 @@
 import { isIP, SocketAddress } from 'node:net';
+import { LONGEST_TIMER_MS } from '../model/formats.js';
 import { programSizeBound, regexProblem } from '../model/regular-expression.js';
 import type { Message } from './descriptors.js';
 
@@ -89,16 +90,28 @@ export function durationMs(value: unknown): number | undefined {
 /** Longest duration (`google.protobuf.Duration`): about 10,000 years. */
 const MAX_DURATION_MS = 315_576_000_000_000;
 
-/** The same, where a negative one is a problem. @param leastMs the shortest that is right */
+/**
+ * The same, of something that a sidecar waits for: a negative one is a problem, and one longer than any timer is the
+ * longest timer, as good as no limit.
+ *
+ * @param leastMs the shortest that is right
+ */
 export function readDuration(
   value: unknown,
   path: string,
   problems: Problems,
   leastMs = 0,
 ): number | undefined {
+  const ms = readAge(value, path, problems, leastMs);
+  return ms === undefined ? undefined : Math.min(ms, LONGEST_TIMER_MS);
+}
+
+/** The same, of something that is only counted or passed on: it may be as long as it likes. */
+export function readAge(value: unknown, path: string, problems: Problems, leastMs = 0): number | undefined {
   const ms = durationMs(value);
   if (ms === undefined || (ms >= leastMs && ms <= MAX_DURATION_MS)) return ms;
-  problems.add(path, `${ms / 1000} s is no duration that can be used; the least is ${leastMs / 1000} s`);
+  const what = ms > MAX_DURATION_MS ? 'the most is 10,000 years' : `the least is ${leastMs / 1000} s`;
+  problems.add(path, `${ms / 1000} s is no duration that can be used; ${what}`);
   return leastMs;
 }
 

@@ -1,5 +1,5 @@
 import type { Message } from './descriptors.js';
-import { durationMs, message, messages, type Problems, text } from './fields.js';
+import { message, messages, type Problems, readAge, text } from './fields.js';
 import { type RegexRewrite, readRegexRewrite } from './regex-rewrite.js';
 
 /** Where a session key may come from. */
@@ -52,7 +52,7 @@ function readSource(raw: Message, path: string, problems: Problems): KeySourceCo
     return { kind: 'header', name: text(header.headerName).toLowerCase(), rewrite };
   }
   const cookie = message(raw.cookie);
-  if (cookie) return { kind: 'cookie', cookie: readCookie(cookie) };
+  if (cookie) return { kind: 'cookie', cookie: readCookie(cookie, `${path}.cookie`, problems) };
   const query = message(raw.queryParameter);
   if (query) return { kind: 'query', name: text(query.name) };
   if (message(raw.connectionProperties)?.sourceIp === true) return { kind: 'source-ip' };
@@ -63,8 +63,8 @@ function readSource(raw: Message, path: string, problems: Problems): KeySourceCo
 }
 
 /** Envoy makes a cookie only where the policy has a `ttl`, 0 meaning a browser session. It always adds HttpOnly. */
-function readCookie(raw: Message): CookieConfig {
-  const ttlMs = durationMs(raw.ttl);
+function readCookie(raw: Message, path: string, problems: Problems): CookieConfig {
+  const ttlMs = readAge(raw.ttl, `${path}.ttl`, problems);
   const attributes = new Map(
     messages(raw.attributes).map(({ name, value }) => [text(name).toLowerCase(), value]),
   );

@@ -1,5 +1,5 @@
 import { type Message, unpackAny } from './descriptors.js';
-import { durationMs, message, type Problems, text } from './fields.js';
+import { message, type Problems, readAge, text } from './fields.js';
 
 /**
  * Envoy's stateful sessions: the client carries the address of its endpoint, in a cookie or a header. Our control
@@ -39,7 +39,7 @@ export function readStatefulSession(
 ): StatefulSessionConfig | undefined {
   const state = message(raw.sessionState);
   if (state === undefined) return undefined;
-  const carrier = readCarrier(state.typedConfig ?? {});
+  const carrier = readCarrier(state.typedConfig ?? {}, `${path}.session_state`, problems);
   if (carrier === undefined || carrier.name === '') {
     problems.add(`${path}.session_state`, 'needs a cookie or a header with a name');
     return undefined;
@@ -47,7 +47,7 @@ export function readStatefulSession(
   return { carrier, strict: raw.strict === true };
 }
 
-function readCarrier(any: unknown): SessionCarrier | undefined {
+function readCarrier(any: unknown, path: string, problems: Problems): SessionCarrier | undefined {
   const header = unpackAny(any, HEADER_STATE_TYPE);
   if (header) return { kind: 'header', name: text(header.name).toLowerCase() };
   const cookie = message(unpackAny(any, COOKIE_STATE_TYPE)?.cookie);
@@ -56,7 +56,7 @@ function readCarrier(any: unknown): SessionCarrier | undefined {
     kind: 'cookie',
     name: text(cookie.name),
     path: text(cookie.path),
-    ttlMs: durationMs(cookie.ttl) ?? 0,
+    ttlMs: readAge(cookie.ttl, `${path}.cookie.ttl`, problems) ?? 0,
   };
 }
 

@@ -94,7 +94,7 @@ t.test('all that is wrong with a command line is said at once', async (t) => {
     '--service (or ROOST_SERVICE) is required: the service this sidecar runs beside; it need not be declared',
     '--admin: "nowhere" is no HOST:PORT, such as 127.0.0.1:15010 (port 0 takes a free one)',
     '--unknown: "maybe" is not one of passthrough, deny',
-    '--drain-timeout: "5" is no duration, such as 500ms, 30s or 5m',
+    '--drain-timeout: "5" is no duration; write a number with a unit, such as 500ms, 2s, 5m or 1h',
     'ROOST_APP: "8080" is no HOST:PORT, such as 127.0.0.1:15010',
     'roost: nothing was done; "roost sidecar --help" tells what there is',
   ])

@@ -1,5 +1,6 @@
 import type { Http1Limits } from '../../../sidecar/http1/limits.js';
-import { durationMs, type Flag, wholeNumber } from '../flags.js';
+import { LONGEST_TIMER } from '../../model/formats.js';
+import { durationBetween, durationMs, type Flag, wholeNumber } from '../flags.js';
 
 const GIBIBYTE = 2 ** 30;
 const MILLION = 1_000_000;
@@ -34,14 +35,14 @@ export const BOUND_FLAGS = {
     argument: 'DURATION',
     help: 'from the first byte of a head to its last',
     default: '10s',
-    parse: durationMs,
+    parse: durationBetween('1ms', LONGEST_TIMER),
   },
   clientIdleTimeoutMs: {
     name: 'idle-timeout',
     argument: 'DURATION',
     help: "between requests on a client's connection",
     default: '5m',
-    parse: durationMs,
+    parse: durationBetween('1ms', LONGEST_TIMER),
   },
   streamIdleTimeoutMs: {
     name: 'stream-idle-timeout',

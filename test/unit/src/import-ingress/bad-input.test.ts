@@ -157,6 +157,21 @@ for (const [name, value, says, onCanary] of NONSENSE) {
   });
 }
 
+t.test('times beyond what a sidecar waits, or a cookie lasts, become the longest', async (t) => {
+  const annotations = {
+    affinity: 'cookie',
+    'session-cookie-max-age': '99999999999',
+    'proxy-read-timeout': '4294967296',
+    'proxy-connect-timeout': '2147484',
+  };
+  const imported = importObjects([ingress('p', { annotations })]);
+  t.same(refusedBy(imported), []);
+  const { spec } = parseMeshService(imported.services[0]);
+  t.equal(spec.affinity?.key[0]?.cookie?.ttl, 438_000 * 3_600_000);
+  t.equal(spec.routes[0]?.idleTimeout, 576 * 3_600_000);
+  t.equal(spec.timeouts?.connect, 576 * 3_600_000);
+});
+
 t.test('hostile sizes cost no more than themselves', async (t) => {
   const long = 'x'.repeat(1_000_000);
   const annotations = { affinity: 'cookie', 'session-cookie-name': `${long};`, [`${'y'.repeat(70)}`]: long };
