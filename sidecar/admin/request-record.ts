@@ -142,7 +142,7 @@ function requestIdOf({ downstream }: Exchange): string | undefined {
 /**
  * What else there is to know, separated by commas: `passthrough` (the host is nobody's, it went where it was
  * going), `new-session` (a key was made), `failover`, `tunnel`, `client-left`, `upstream-broke` and `timed-out`
- * (the response ended half way).
+ * (the response ended half way), `sidecar-stopped`.
  */
 function flagsOf({ outcome }: Exchange, forwarder: OutboundForwarder | undefined): string | undefined {
   let flags = '';
@@ -157,7 +157,12 @@ function flagsOf({ outcome }: Exchange, forwarder: OutboundForwarder | undefined
   return flags === '' ? undefined : flags.slice(1);
 }
 
-const CUT_OFF_FLAGS = { client: ',client-left', upstream: ',upstream-broke', timeout: ',timed-out' } as const;
+const CUT_OFF_FLAGS = {
+  client: ',client-left',
+  upstream: ',upstream-broke',
+  timeout: ',timed-out',
+  sidecar: ',sidecar-stopped',
+} as const;
 
 function shortened(text: string): string {
   return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}…`;

@@ -32,8 +32,12 @@ export interface DownstreamUser {
   onDownstreamTurnEnd(): void;
   /** The client takes more again. */
   onDownstreamDrain(): void;
-  /** The client is gone; nothing can be answered any more. */
-  onDownstreamGone(): void;
+  /**
+   * The connection is over; nothing can be answered any more.
+   *
+   * @param by who ended it: the client by leaving, or this sidecar because it stops. Not given: the client
+   */
+  onDownstreamGone(by?: 'client' | 'sidecar'): void;
   onClientTunnelData(piece: Buffer): void;
   /** The client will send no more through the tunnel. */
   onClientTunnelEnd(): void;
@@ -165,9 +169,14 @@ export class DownstreamConnection {
     this.endResponse(true);
   }
 
-  /** The response cannot be completed: the client must see that, and not take it for the whole. */
+  /**
+   * Ends the connection at once: the response cannot be completed, and the client must see that. The user, unless it
+   * has finished already, is told; otherwise its upstream would live on.
+   */
   abort(): void {
+    const { user } = this;
     this.user = undefined;
+    user?.onDownstreamGone('sidecar');
     if (this.state !== 'closed') reset(this.socket);
   }
 

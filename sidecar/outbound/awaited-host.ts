@@ -33,9 +33,9 @@ export class AwaitedHost implements DownstreamUser {
     else if (nowMs >= this.untilMs) this.onRequestHead();
   }
 
-  onDownstreamGone(): void {
+  onDownstreamGone(by?: 'client' | 'sidecar'): void {
     this.options.lookup.end();
-    this.user?.onDownstreamGone();
+    this.user?.onDownstreamGone(by);
   }
 
   onRequestBody(piece: Buffer, start: number, end: number): void {

@@ -319,9 +319,9 @@ export class OutboundForwarder implements Forwarder {
 
   /** The exchange is over, and with it the last attempt. @param now of `performance.now()` */
   settleLast({ status, error, cutOff }: Outcome, now: number): void {
-    // Of an answer that a client did not wait for, nobody knows what it would have been; and what is over a limit
-    // was never sent.
-    if (this.endpoint === undefined || cutOff === 'client' || error?.code === 'overloaded') return;
+    // Nobody knows what an answer would have been that nobody waited for; and what is over a limit was never sent.
+    if (this.endpoint === undefined || cutOff === 'client' || cutOff === 'sidecar') return;
+    if (error?.code === 'overloaded') return;
     const { traffic } = this.endpoint;
     if (status >= 500 || cutOff !== '') traffic.failed++;
     else traffic.succeeded++;

@@ -138,11 +138,11 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     this.upstream?.resume();
   }
 
-  onDownstreamGone(): void {
+  onDownstreamGone(by: 'client' | 'sidecar' = 'client'): void {
     if (this.done) return;
     if (this.tunnel && this.downstream.endedOrderly) this.upstream?.closeSoon();
     else {
-      this.outcome.cutOff = 'client';
+      this.outcome.cutOff = by;
       this.upstream?.cancel();
     }
     this.finish();

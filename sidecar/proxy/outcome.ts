@@ -6,8 +6,11 @@ export interface Outcome {
   status: number;
   /** Set where the answer was our own. */
   error: LocalReply | undefined;
-  /** Who ended it before its time: the client by leaving, or what had us cut the response off half way. */
-  cutOff: '' | 'client' | 'upstream' | 'timeout';
+  /**
+   * Who ended it before its time: the client by leaving, what had us cut the response off half way, or the sidecar,
+   * which stopped.
+   */
+  cutOff: '' | 'client' | 'upstream' | 'timeout' | 'sidecar';
   /** Bytes of the bodies, chunk framing included where they have it; of a tunnel, all that went through. */
   requestBytes: number;
   responseBytes: number;

@@ -407,3 +407,24 @@ t.test('a connection that is reset tells its user once, and nobody is told anyth
   f.pass(100_000);
   t.strictSame(f.events, ['GET /', 'end', 'gone']);
 });
+
+t.test('tells whoever has its request, or its tunnel, when it is cut off', async (t) => {
+  const post = headOf('POST / HTTP/1.1', 'Host: a', 'Content-Length: 9');
+  for (const [sent, begin] of [
+    [GET, () => {}],
+    [`${post}half`, () => {}],
+    [GET, (f: Fixture) => f.connection.becomeTunnel()],
+  ] as const) {
+    const f = new Fixture();
+    f.socket.feed(sent);
+    begin(f);
+    f.connection.abort();
+    f.socket.deliver();
+    t.strictSame(
+      f.events.filter((event) => event === 'gone'),
+      ['gone'],
+      'once',
+    );
+    t.ok(f.closed);
+  }
+});
