@@ -1,4 +1,4 @@
-import { reachOf } from '../../src/model/grant.js';
+import { isNotableEndpoint, reachOf } from '../../src/model/grant.js';
 import type { ServiceRecord } from '../store/config-state.js';
 import type { Configuration, ConfiguredService } from '../store/configuration.js';
 import { digestOf } from '../store/digest.js';
@@ -24,7 +24,8 @@ export function unapprovedClaims({ services }: Configuration): string[] {
 function claimsOf({ service, record }: ConfiguredService): string {
   const { grant } = record;
   if (grant !== undefined && !grant.unconfirmed) return '';
-  const { hosts, endpoints, files } = grant ?? reachOf(service.spec);
+  const { hosts, files, ...claimed } = grant ?? reachOf(service.spec);
+  const endpoints = claimed.endpoints.filter(isNotableEndpoint);
   if (hosts.length + endpoints.length + files.length === 0 || isAsInFile(record)) return '';
   return [
     ...(hosts.length > 0 ? [`callers of every namespace are led to it by ${hosts.join(', ')}`] : []),

@@ -1,4 +1,4 @@
-import { type Grant, isReservedEndpoint } from '../../src/model/grant.js';
+import { addressesOf, type Grant, isReservedEndpoint } from '../../src/model/grant.js';
 import { type HostConflict, hostConflicts } from '../../src/model/mesh.js';
 import {
   type MeshService,
@@ -8,7 +8,8 @@ import {
   serviceKey,
 } from '../../src/model/mesh-service.js';
 import { InvalidResourceError, type Path, type Problem } from '../../src/model/problems.js';
-import { isMachineName, namespaceOfHost, serviceOfHost } from '../../src/model/service-hosts.js';
+import { isMachineName } from '../../src/model/reserved-address.js';
+import { namespaceOfHost, serviceOfHost } from '../../src/model/service-hosts.js';
 import type { Editor } from './editor.js';
 import { RejectedError } from './errors.js';
 
@@ -98,20 +99,14 @@ function ownerOf(host: string, isNamespace: (name: string) => boolean): string |
 }
 
 function endpointProblems({ service, before }: Draft, grant: Grant): Problem[] {
-  const known = [...grant.endpoints, ...addressesOf(before)];
-  return service.spec.versions.flatMap(({ endpoints = [] }, v) =>
-    endpoints.flatMap(({ address }, e): Problem[] => {
-      if (!isReservedEndpoint(address) || known.includes(address)) return [];
-      const path: Path = ['spec', 'versions', v, 'endpoints', e, 'address'];
+  const known = new Set([...grant.endpoints, ...(before?.spec.versions ?? []).flatMap(addressesOf)]);
+  return service.spec.versions.flatMap((version, v) =>
+    addressesOf(version).flatMap((address, e): Problem[] => {
+      if (!isReservedEndpoint(address) || known.has(address)) return [];
+      const where: Path = version.dns === undefined ? ['endpoints', e, 'address'] : ['dns'];
       const message = `"${address}" is on the machine of whoever calls, or on none (loopback, link-local, metadata service, multicast); ${ONLY_ADMINS}`;
-      return [{ path, message }];
+      return [{ path: ['spec', 'versions', v, ...where], message }];
     }),
-  );
-}
-
-function addressesOf(service: MeshService | undefined): string[] {
-  return (service?.spec.versions ?? []).flatMap(({ endpoints = [] }) =>
-    endpoints.map(({ address }) => address),
   );
 }
 

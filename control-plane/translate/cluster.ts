@@ -1,8 +1,9 @@
 import { proportionalRingSize } from '../../src/hashing/ring.js';
+import { approvedAddresses } from '../../src/model/grant.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
 import type { VersionSpec } from '../../src/model/schema.js';
 import type { LoadBalancerKind } from '../../src/xds/cluster.js';
-import { OUR_CLUSTER_METADATA } from '../../src/xds/cluster-metadata.js';
+import { ourClusterMetadata } from '../../src/xds/cluster-metadata.js';
 import { packAny } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
 import { translateCalm } from './calm.js';
@@ -24,6 +25,7 @@ export function translateCluster(
   context: TranslateContext,
 ): object {
   const incarnation = context.incarnation(service, version.name);
+  const approved = approvedAddresses(version, context.grantOf?.(service));
   const mark = markOf(`cluster ${clusterName}`, incarnation, context).readUIntBE(0, MARK_BYTES);
   return {
     name: clusterName,
@@ -32,7 +34,7 @@ export function translateCluster(
     ...translateCalm(service, mark),
     ...translateTls(service.spec.tls),
     connectTimeout: toDuration(service.spec.timeouts?.connect ?? CONNECT_TIMEOUT_MS),
-    metadata: OUR_CLUSTER_METADATA,
+    metadata: ourClusterMetadata(approved && { namespace: service.namespace, approved }),
   };
 }
 

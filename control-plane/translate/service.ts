@@ -1,3 +1,4 @@
+import { withinReach } from '../../src/model/grant.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
 import { serviceAuthorities } from '../../src/model/service-hosts.js';
 import { codec } from '../../src/xds/descriptors.js';
@@ -35,7 +36,8 @@ export function translateService(service: MeshService, context: TranslateContext
   const mark = listenerMark(service, context);
   const own = listenerName(service);
   const shared: EncodedResource[] = [encode('listener', own, translateListener(own, service, mark))];
-  for (const version of service.spec.versions) {
+  for (const declared of service.spec.versions) {
+    const version = withinReach(declared, context.grantOf?.(service));
     const name = clusterName(service, version.name);
     shared.push(encode('cluster', name, translateCluster(name, service, version, context)));
     if (version.endpoints)

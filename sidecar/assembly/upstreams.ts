@@ -19,7 +19,7 @@ export interface Upstreams {
 
 export interface UpstreamNeeds {
   readonly options: SidecarOptions;
-  readonly settings: UpstreamSettings;
+  readonly settings: UpstreamSettings & Pick<ClusterSettings, 'machine'>;
   readonly counts: CountsSource;
   readonly others: OtherWorkers | undefined;
   readonly log: Logger;
@@ -30,6 +30,7 @@ export function assembleUpstreams({ options, settings, counts, others, log }: Up
   const ofClusters: ClusterSettings = {
     ...settings,
     counts,
+    asksForCalled: options.dependencies !== undefined,
     onCondition(cluster, endpoint) {
       prober.watch(endpoint);
       others?.onCondition(cluster, endpoint);

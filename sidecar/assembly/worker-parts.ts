@@ -10,6 +10,8 @@ import { LoadLedger } from '../discovery/load-ledger.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import type { SidecarOptions } from '../options.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
+import { interfaceAddresses } from '../upstream/endpoint-reach.js';
+import type { ClusterSettings } from '../upstream/live-cluster.js';
 import type { UpstreamSettings } from '../upstream/upstream-endpoint.js';
 import { assembleDataPath, type DataPath, type DataPathOptions } from './data-path.js';
 import type { ThreadState } from './thread-state.js';
@@ -53,8 +55,12 @@ export interface WorkerNeeds {
   noteUse(host: VirtualHost): void;
 }
 
-export function upstreamSettings({ limits }: DataPathOptions, nowMs: () => number): UpstreamSettings {
+export function upstreamSettings(
+  { limits, service }: DataPathOptions & Pick<SidecarOptions, 'service'>,
+  nowMs: () => number,
+): UpstreamSettings & Pick<ClusterSettings, 'machine'> {
   return {
+    machine: { namespace: service.namespace, addresses: interfaceAddresses },
     limits,
     idleTimeoutMs: UPSTREAM_IDLE_MS,
     connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,

@@ -15,6 +15,8 @@ export interface CheckedCluster<E extends CheckedEndpoint = CheckedEndpoint> {
   readonly upstreams: Iterable<E>;
   /** Something has been sent there. */
   readonly isUsed: boolean;
+  /** It is used, or this sidecar has asked for it by name: endpoints of others are left alone. */
+  readonly isCalled: boolean;
   onChecked(endpoint: E, failure: string | undefined): void;
 }
 
@@ -52,8 +54,8 @@ export class HealthChecker {
   /** Starts whatever checks of this cluster are due. Called on the coarse clock's tick. */
   tick<E extends CheckedEndpoint>(cluster: CheckedCluster<E>, nowMs: number): void {
     const { healthCheck: config } = cluster;
-    if (config === undefined || this.closed) return;
-    // A sidecar knows services that its app never calls.
+    // A sidecar knows services that its app never calls: who configures those has no business with this machine.
+    if (config === undefined || this.closed || !cluster.isCalled) return;
     const intervalMs = cluster.isUsed ? config.intervalMs : config.unusedIntervalMs;
     for (const endpoint of cluster.upstreams) {
       const { health } = endpoint;

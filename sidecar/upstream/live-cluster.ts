@@ -10,10 +10,12 @@ import type { Cluster } from '../../src/routing/table.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterResource, LoadBalancerConfig } from '../../src/xds/cluster.js';
 import type { HealthCheckConfig } from '../../src/xds/cluster-calm.js';
+import type { Confinement } from '../../src/xds/cluster-metadata.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
 import type { UpstreamTlsConfig } from '../../src/xds/upstream-tls.js';
 import { ClusterLoad, type LimitName } from './cluster-load.js';
 import type { CountsSource } from './counts-source.js';
+import { type OwnMachine, outOfReach } from './endpoint-reach.js';
 import type { CheckedCluster } from './health-checker.js';
 import { OutlierDetector } from './outlier-detector.js';
 import { slowStartShare } from './slow-start.js';
@@ -29,10 +31,15 @@ const DEFAULT_LOAD_BALANCER: LoadBalancerConfig = {
 const DEFAULT_CONNECT_TIMEOUT_MS = 2000;
 /** Growing weights are brought up to date this often. */
 const RAMP_STEP_MS = 250;
+/** Endpoints that one line of the log names. */
+const MAX_TOLD = 10;
 
 /** What all clusters of a sidecar have in common. */
 export interface ClusterSettings extends UpstreamSettings {
   readonly counts: CountsSource;
+  readonly machine: OwnMachine;
+  /** The sidecar asks for nothing but what its app calls: every cluster counts as called. */
+  readonly asksForCalled: boolean;
   /** Something about an endpoint has changed that it is picked by, besides its configuration. */
   onCondition(cluster: LiveCluster, endpoint: UpstreamEndpoint): void;
   /**
@@ -56,6 +63,10 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   readonly load: ClusterLoad;
   tls: UpstreamTls | undefined;
   private tlsConfig = '';
+  private confinement: Confinement | undefined;
+  /** The endpoints as configured, those included that are out of reach. */
+  private given: readonly EndpointConfig[] = [];
+  private refused = '';
   protected readonly outliers: OutlierDetector<UpstreamEndpoint>;
   private byAddress = new Map<string, UpstreamEndpoint>();
   private loadBalancer = DEFAULT_LOAD_BALANCER;
@@ -67,7 +78,7 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   constructor(
     readonly name: string,
     protected readonly settings: ClusterSettings,
-    private readonly log: Pick<Logger, 'info'>,
+    private readonly log: Pick<Logger, 'info' | 'warn'>,
     /** Time brings something about for it from now on, until it {@link isAtRest}. */
     private readonly onAwake: (cluster: LiveCluster) => void = () => {},
   ) {
@@ -91,6 +102,11 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     return this.load.isUsed;
   }
 
+  /** What is checked: endpoints of a service that nobody calls from here are left alone. */
+  get isCalled(): boolean {
+    return this.isUsed || this.settings.asksForCalled;
+  }
+
   /** The endpoint that has this address now. */
   find(address: string): UpstreamEndpoint | undefined {
     return this.byAddress.get(address);
@@ -98,7 +114,8 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
 
   /** {@link tick} has nothing to do: nobody calls it, and nothing is checked or grows. */
   get isAtRest(): boolean {
-    return !this.isUsed && this.healthCheck === undefined && !this.isRamping;
+    const isChecked = this.healthCheck !== undefined && this.isCalled;
+    return !this.isUsed && !isChecked && !this.isRamping;
   }
 
   /** Some weights grow. */
@@ -123,6 +140,7 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     this.panicThreshold = config.panicThreshold;
     this.load.limits = config.limits;
     this.configureTls(config.tls);
+    this.confine(config.confinement);
     this.healthCheck = config.healthCheck;
     for (const endpoint of this.upstreams) {
       endpoint.connectTimeoutMs = config.connectTimeoutMs;
@@ -130,6 +148,12 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     }
     this.outliers.configure(config.outlier);
     this.publish(EndpointSet.of(this.endpoints.endpoints, this.loadBalancer, () => UNUSABLE));
+  }
+
+  private confine(confinement: Confinement | undefined): void {
+    const before = this.confinement;
+    this.confinement = confinement;
+    if (before !== undefined || confinement !== undefined) this.setEndpoints(this.given);
   }
 
   /** Connections made in another way serve no further request. */
@@ -143,12 +167,27 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
 
   /** Takes over the endpoints. Those that stay keep their connections and their health. */
   setEndpoints(configs: readonly EndpointConfig[]): void {
-    const next = new Map(configs.map((config) => [config.address, this.endpointFor(config)]));
+    this.given = configs;
+    const reachable = this.withinReach(configs);
+    const next = new Map(reachable.map((config) => [config.address, this.endpointFor(config)]));
     for (const [address, endpoint] of this.byAddress) if (!next.has(address)) endpoint.retire();
     this.byAddress = next;
     const endpoints = [...next.values()];
     this.outliers.setEndpoints(endpoints);
     this.publish(EndpointSet.of(endpoints, this.loadBalancer, () => UNUSABLE));
+  }
+
+  private withinReach(configs: readonly EndpointConfig[]): readonly EndpointConfig[] {
+    const refused = outOfReach(configs, this.confinement, this.settings.machine);
+    const addresses = [...refused].map(({ address }) => address);
+    const told = addresses.join();
+    if (told !== this.refused && told !== '')
+      this.log.warn(
+        { cluster: this.name, count: refused.size, endpoints: addresses.slice(0, MAX_TOLD) },
+        'endpoints are left out: they are on this machine, and no admin of all namespaces has approved them',
+      );
+    this.refused = told;
+    return refused.size === 0 ? configs : configs.filter((config) => !refused.has(config));
   }
 
   /** The cluster is gone from the configuration. */

@@ -14,7 +14,7 @@ export interface Sighting {
 /** An endpoint that goes on saying that it is about to stop is reported this often. */
 const LEAVING_AGAIN_MS = 1000;
 
-const NO_LOG = { info() {} };
+const NO_LOG = { info() {}, warn() {} };
 
 /**
  * A cluster as a worker has it: what happens here is told to the main thread, and an endpoint's condition changes here

@@ -1,14 +1,14 @@
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
 import { type Demand, MeshConfiguration } from '../discovery/mesh-configuration.js';
 import { ClusterRegistry } from '../upstream/cluster-registry.js';
-import type { CountsSource } from '../upstream/counts-source.js';
+import type { ClusterSettings } from '../upstream/live-cluster.js';
 import type { UpstreamSettings } from '../upstream/upstream-endpoint.js';
 import { type Sighting, WorkerCluster } from '../upstream/worker-cluster.js';
 import type { Change } from './journal.js';
 import type { RoomWanted } from './messages.js';
 
 export interface ReplicaOptions {
-  readonly settings: UpstreamSettings & { readonly counts: CountsSource };
+  readonly settings: UpstreamSettings & Pick<ClusterSettings, 'counts' | 'machine'>;
   onSighting(sighting: Sighting): void;
   onRoomWanted(wanted: RoomWanted): void;
 }
@@ -27,6 +27,8 @@ export class Replica {
   constructor({ settings, onSighting, onRoomWanted }: ReplicaOptions) {
     const ofClusters = {
       ...settings,
+      // It checks nothing.
+      asksForCalled: false,
       onCondition() {},
       askForRoom: (cluster: string, address: string | undefined) => onRoomWanted({ cluster, address }),
     };

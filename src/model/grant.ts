@@ -1,6 +1,7 @@
+import { isIP } from 'node:net';
 import { splitHostPort } from './formats.js';
 import type { MeshService } from './mesh-service.js';
-import { isReservedAddress } from './reserved-address.js';
+import { isMachineName, isReservedAddress } from './reserved-address.js';
 
 /**
  * What a service may claim beyond its own namespace, because an admin of all namespaces has approved it. A document
@@ -9,7 +10,7 @@ import { isReservedAddress } from './reserved-address.js';
 export interface Grant {
   /** Of `spec.hosts`: those that lead callers of every namespace. */
   readonly hosts: readonly string[];
-  /** Endpoints that are a part of the caller's own machine, and DNS names whose answers may be such, as written. */
+  /** Endpoints that may be a part of the caller's own machine, and DNS names whose answers may be such, as written. */
   readonly endpoints: readonly string[];
   /** Files on the callers' machines that their sidecars read. */
   readonly files: readonly string[];
@@ -25,18 +26,49 @@ type Spec = MeshService['spec'];
 
 /** Everything in a service's document that reaches beyond its namespace. */
 export function reachOf(spec: Spec): Grant {
-  const endpoints = spec.versions.flatMap(({ dns, endpoints = [] }) => [
-    ...(dns === undefined ? [] : [dns]),
-    ...endpoints.map(({ address }) => address).filter(isReservedEndpoint),
-  ]);
+  const endpoints = spec.versions.flatMap(addressesOf);
   const { caFile, certFile, keyFile } = spec.tls ?? {};
   const files = [caFile, certFile, keyFile].filter((file) => file !== undefined);
   return { hosts: spec.hosts, endpoints, files };
 }
 
-/** Whether an endpoint, `10.0.1.11:8080`, is a part of whatever machine connects to it, or no single machine. */
+/** Where a release is, as written: the addresses of its endpoints, or its DNS name. */
+export function addressesOf({ dns, endpoints = [] }: Spec['versions'][number]): string[] {
+  return dns === undefined ? endpoints.map(({ address }) => address) : [dns];
+}
+
+/**
+ * Whether an endpoint, `10.0.1.11:8080`, or what a DNS name stands for, `localhost:8080`, is a part of whatever machine
+ * connects to it, or no single machine.
+ */
 export function isReservedEndpoint(address: string): boolean {
-  return isReservedAddress(splitHostPort(address)?.host ?? '');
+  const host = splitHostPort(address)?.host ?? '';
+  return isReservedAddress(host) || (isIP(host) === 0 && isMachineName(host));
+}
+
+/** A release without the endpoints that its callers may not be led to. */
+export function withinReach<V extends Spec['versions'][number]>(version: V, grant: Grant | undefined): V {
+  const approved = approvedAddresses(version, grant);
+  if (approved === undefined || version.endpoints === undefined) return version;
+  const allows = (address: string) => approved.has(address) || !isReservedEndpoint(address);
+  return { ...version, endpoints: version.endpoints.filter(({ address }) => allows(address)) };
+}
+
+/** Whether people are told of an approval one by one: of an ordinary address, its document says enough. */
+export function isNotableEndpoint(address: string): boolean {
+  return isReservedEndpoint(address) || isIP(splitHostPort(address)?.host ?? '') === 0;
+}
+
+/** Of a release's addresses those that are approved; undefined: all are. */
+export function approvedAddresses(
+  version: Spec['versions'][number],
+  grant: Grant | undefined,
+): ReadonlySet<string> | undefined {
+  if (grant === undefined) return undefined;
+  const granted = new Set(grant.endpoints);
+  const addresses = addressesOf(version);
+  const approved = addresses.filter((address) => granted.has(address));
+  return approved.length === addresses.length ? undefined : new Set(approved);
 }
 
 /** The hosts that lead callers of every namespace to a service. @param grant absent: nobody is asked for one */
@@ -46,7 +78,10 @@ export function hostsForAll({ hosts }: Spec, grant: Grant | undefined): readonly
 
 /** Whether everything in one is in the other. */
 export function covers(approved: Grant, claimed: Grant): boolean {
-  return KINDS.every((kind) => claimed[kind].every((item) => approved[kind].includes(item)));
+  return KINDS.every((kind) => {
+    const known = new Set(approved[kind]);
+    return claimed[kind].every((item) => known.has(item));
+  });
 }
 
 /** The same approval in other words is none: order and repetition do not count. */
@@ -67,16 +102,15 @@ export function describeGrantChange(before: Grant | undefined, after: Grant | un
     const was =
       before === undefined || before.unconfirmed ? (after.unconfirmed ? after[kind] : []) : before[kind];
     return [
-      ...listed(
-        after[kind].filter((item) => !was.includes(item)),
-        `${WORDS[kind]} granted`,
-      ),
-      ...listed(
-        was.filter((item) => !after[kind].includes(item)),
-        `${WORDS[kind]} no longer granted`,
-      ),
+      ...listed(difference(after[kind], was, kind), `${WORDS[kind]} granted`),
+      ...listed(difference(was, after[kind], kind), `${WORDS[kind]} no longer granted`),
     ];
   });
+}
+
+function difference(items: readonly string[], others: readonly string[], kind: keyof typeof WORDS): string[] {
+  const known = new Set(others);
+  return items.filter((item) => !known.has(item) && (kind !== 'endpoints' || isNotableEndpoint(item)));
 }
 
 const WORDS = { hosts: 'hosts for every namespace', endpoints: 'endpoints', files: 'files' } as const;

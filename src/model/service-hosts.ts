@@ -28,11 +28,6 @@ export function namespaceOfHost(host: string): string | undefined {
   return /\.([^.]+)\.svc(?:\.cluster\.local)?$/.exec(host)?.[1];
 }
 
-/** Whether a host is a name of the caller's own machine, or an IPv4 address in a form that some program takes for one. */
-export function isMachineName(host: string): boolean {
-  return /(^|\.)localhost$/.test(host) || /(^|\.)(\d+|0x[0-9a-f]*)$/.test(host);
-}
-
 /**
  * Every host a service answers to, without ports: `name.ns`, the two longer Kubernetes forms and
  * `spec.hosts`; the bare name only for callers of the same namespace.

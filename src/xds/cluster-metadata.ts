@@ -1,5 +1,5 @@
 import type { Message } from './descriptors.js';
-import { message } from './fields.js';
+import { message, messages, text } from './fields.js';
 
 /** Key of our own entry in a cluster's metadata. */
 const METADATA_KEY = 'roost';
@@ -13,13 +13,42 @@ const METADATA_KEY = 'roost';
 const PROMISES = ['proportionalRing', 'retryReserve'] as const;
 
 export function hasPromise(cluster: Message, promise: (typeof PROMISES)[number]): boolean {
-  const ours = message(message(message(cluster.metadata)?.filterMetadata)?.[METADATA_KEY]);
-  return message(message(ours?.fields)?.[promise])?.boolValue === true;
+  return message(ourFields(cluster)?.[promise])?.boolValue === true;
 }
 
-/** `envoy.config.core.v3.Metadata` that says all of them. */
-export const OUR_CLUSTER_METADATA: object = {
-  filterMetadata: {
-    [METADATA_KEY]: { fields: Object.fromEntries(PROMISES.map((name) => [name, { boolValue: true }])) },
-  },
-};
+function ourFields(cluster: Message): Message | undefined {
+  const ours = message(message(message(cluster.metadata)?.filterMetadata)?.[METADATA_KEY]);
+  return message(ours?.fields);
+}
+
+/** Bounds on where a cluster's endpoints may be: who configures it speaks for one namespace. */
+export interface Confinement {
+  /** Of the service. */
+  readonly namespace: string;
+  /** Endpoints and DNS names that may be anywhere, as written. */
+  readonly approved: ReadonlySet<string>;
+}
+
+/** `envoy.config.core.v3.Metadata` that says all of them, and where endpoints may be. */
+export function ourClusterMetadata(confinement: Confinement | undefined): object {
+  if (confinement === undefined) return PROMISES_ALONE;
+  const { namespace, approved } = confinement;
+  const fields = {
+    ...PROMISED,
+    confinedTo: { stringValue: namespace },
+    approved: { listValue: { values: [...approved].map((stringValue) => ({ stringValue })) } },
+  };
+  return { filterMetadata: { [METADATA_KEY]: { fields } } };
+}
+
+const PROMISED = Object.fromEntries(PROMISES.map((name) => [name, { boolValue: true }]));
+const PROMISES_ALONE: object = { filterMetadata: { [METADATA_KEY]: { fields: PROMISED } } };
+
+/** Undefined: endpoints may be anywhere. */
+export function readConfinement(cluster: Message): Confinement | undefined {
+  const fields = ourFields(cluster);
+  const namespace = text(message(fields?.confinedTo)?.stringValue);
+  if (namespace === '') return undefined;
+  const values = messages(message(message(fields?.approved)?.listValue)?.values);
+  return { namespace, approved: new Set(values.map(({ stringValue }) => text(stringValue))) };
+}

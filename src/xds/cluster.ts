@@ -8,6 +8,7 @@ import {
   readOutlier,
   readPanicThreshold,
 } from './cluster-calm.js';
+import { type Confinement, readConfinement } from './cluster-metadata.js';
 import { checkHttpVersion } from './cluster-transport.js';
 import { checkConfigSource } from './config-source.js';
 import { decodeResource } from './decode-resource.js';
@@ -70,6 +71,8 @@ export interface ClusterResource {
   readonly panicThreshold: number;
   /** Undefined: endpoints are reached in plain text. */
   readonly tls: UpstreamTlsConfig | undefined;
+  /** Undefined: endpoints may be anywhere. */
+  readonly confinement?: Confinement | undefined;
 }
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
@@ -95,6 +98,7 @@ function readCluster(raw: Message, problems: Problems): ClusterResource {
     limits: readLimits(raw, problems),
     panicThreshold: readPanicThreshold(raw),
     tls: readUpstreamTls(raw, problems),
+    confinement: readConfinement(raw),
     connectTimeoutMs:
       readDuration(raw.connectTimeout, 'connect_timeout', problems, 1) ?? DEFAULT_CONNECT_TIMEOUT_MS,
   };

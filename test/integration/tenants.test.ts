@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
 import { ControlPlane, type ControlPlaneOptions } from '../../control-plane/control-plane.js';
 import type {
@@ -12,8 +16,9 @@ import { createLogger } from '../../src/telemetry/logger.js';
 import type { Message } from '../../src/xds/descriptors.js';
 import { OPENSSL } from '../support/certificates.js';
 import { temporaryFolder } from '../support/folder.js';
-import { toAddress } from '../support/mesh.js';
-import { credential, SecuredControlPlane, type TestCredential } from '../support/secured.js';
+import { TestMesh, toAddress } from '../support/mesh.js';
+import { eventually } from '../support/processes.js';
+import { credential, NO_SECURITY, SecuredControlPlane, type TestCredential } from '../support/secured.js';
 import { meshService } from '../support/shop.js';
 import { XdsClient } from '../support/xds-client.js';
 
@@ -183,4 +188,41 @@ t.test('what was there before anyone was asked stays in force, and operators are
   t.notOk((await inBank.domains()).has('more.example'));
   await apply(ops, service('evil.shop', 'pay.example'));
   t.same((await ops.call<StatusResponse>('Status', {})).warnings, []);
+});
+
+t.test("a tenant's service leads no sidecar of others into its own machine", peer, async (t) => {
+  let asked = 0;
+  const local = createServer((_request, response) => void response.end(`local ${++asked}`));
+  local.listen(0, '127.0.0.1');
+  await once(local, 'listening');
+  t.teardown(() => local.close());
+  const { port } = local.address() as AddressInfo;
+  const { secured, shop, ops, pods } = await start(t);
+  // What the name means is known to this machine alone.
+  const named = meshService(
+    'evil.shop',
+    { v1: 1 },
+    { health: { interval: '100ms' }, versions: [{ name: 'v1', dns: `evil.example:${port}` }] },
+  );
+  await apply(shop, named);
+  const mesh = new TestMesh(t, secured.controlPlane, ops);
+  const sidecar = await mesh.sidecar({
+    service: { name: 'caller', namespace: 'bank' },
+    security: { ...NO_SECURITY, token: pods[1]?.token ?? '' },
+    resolve: new Map([[`evil.example:${port}`, [{ host: '127.0.0.1', port }]]]),
+  });
+  const call = async () => {
+    const { host, port: outbound } = toAddress(sidecar.addresses.outbound);
+    const [response] = await once(
+      request({ host, port: outbound, headers: { host: 'evil.shop' }, agent: false }).end(),
+      'response',
+    );
+    return `${response.statusCode} ${await text(response)}`;
+  };
+  t.match(await call(), /^503 /);
+  t.equal(asked, 0);
+  await apply(ops, named);
+  await eventually('the granted name is used', async () => /^200 local/.test(await call()));
+  await apply(ops, named, 'none');
+  await eventually('the grant has ended', async () => /^503 /.test(await call()));
 });

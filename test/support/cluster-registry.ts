@@ -1,8 +1,12 @@
+import { BlockList } from 'node:net';
 import { DEFAULT_LIMITS } from '../../sidecar/http1/limits.js';
 import { ClusterRegistry } from '../../sidecar/upstream/cluster-registry.js';
 import { OWN_COUNTS } from '../../sidecar/upstream/counts-source.js';
 import { LiveCluster } from '../../sidecar/upstream/live-cluster.js';
 import { createLogger } from '../../src/telemetry/logger.js';
+
+/** A machine with no addresses of its own. */
+export const ELSEWHERE = { namespace: 'default', addresses: () => new BlockList() };
 
 /** Clusters of a sidecar with one worker, whose names resolve to nothing. */
 export function quietRegistry(nowMs: () => number): ClusterRegistry {
@@ -13,6 +17,8 @@ export function quietRegistry(nowMs: () => number): ClusterRegistry {
     connectFailuresToEject: 3,
     nowMs,
     counts: OWN_COUNTS,
+    machine: ELSEWHERE,
+    asksForCalled: false,
     onCondition() {},
     askForRoom: undefined,
   };

@@ -27,7 +27,7 @@ export function toAddress(text: string): SocketAddress {
 
 /** A control plane and sidecars in this process, over real sockets; for what does not need processes of its own. */
 export class TestMesh {
-  private constructor(
+  constructor(
     private readonly t: Test,
     readonly controlPlane: ControlPlane,
     readonly client: ControlPlaneClient,

@@ -1,4 +1,4 @@
-import { OUR_CLUSTER_METADATA } from '../../../src/xds/cluster-metadata.js';
+import { ourClusterMetadata } from '../../../src/xds/cluster-metadata.js';
 import { packAny } from '../../../src/xds/descriptors.js';
 import { FAULT_TYPE } from '../../../src/xds/fault.js';
 import { HTTP_CONNECTION_MANAGER_TYPE } from '../../../src/xds/listener.js';
@@ -235,7 +235,7 @@ export const HONOURED: Readonly<Record<string, { readonly fields: Fields; readon
   },
   [`${CLUSTER}.Cluster.metadata`]: {
     fields: {
-      metadata: OUR_CLUSTER_METADATA,
+      metadata: ourClusterMetadata(undefined),
     },
   },
   [`${CLUSTER}.Cluster.CommonLbConfig.consistent_hashing_lb_config`]: hashing,

@@ -182,6 +182,10 @@ t.test(
       '[::ffff:a9fe:a9fe]:80',
       '[::127.0.0.1]:80',
       '[fd00:ec2::254]:80',
+      '[::ffff:0:127.0.0.1]:80',
+      '[64:ff9b::169.254.169.254]:80',
+      '[2002:7f00:1::]:80',
+      '[fe80:0:0:0:0:0:0:1]:80',
     ])
       t.match(
         await problemsOf(put(store, tenant('shop'), at(address))),
@@ -196,6 +200,29 @@ t.test(
       '[::ffff:10.0.0.1]:80',
     ])
       t.same(await problemsOf(put(store, tenant('shop'), at(address))), [], address);
+    const named = (dns: string) => input('named.shop', [], { versions: [{ name: 'v1', dns }] });
+    for (const dns of [
+      '127.0.0.1:80',
+      '127.1:80',
+      '2130706433:80',
+      '0x7f000001:80',
+      '0177.0.0.1:80',
+      '[::1]:80',
+      'localhost:80',
+      'LocalHost.:80',
+      'app.localhost:80',
+      'localhost.localdomain:80',
+      'ip6-localhost:80',
+      'metadata.google.internal:80',
+    ])
+      t.match(
+        await problemsOf(put(store, tenant('shop'), named(dns))),
+        [/^spec\.versions\[0\]\.dns: ".*" is on the machine of whoever calls/],
+        dns,
+      );
+    t.same(await problemsOf(put(store, tenant('shop'), named('cart-v2:80'))), []);
+    await put(store, OPS, named('localhost:80'));
+    t.same(grantOf(store, 'shop/named')?.endpoints, ['localhost:80']);
     await put(store, OPS, at('127.0.0.1:80'));
     t.same(await problemsOf(put(store, tenant('shop'), { ...at('127.0.0.1:80') })), []);
     t.equal((await problemsOf(put(store, tenant('shop'), at('127.0.0.1:15000')))).length, 1);

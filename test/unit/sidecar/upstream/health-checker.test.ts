@@ -45,6 +45,7 @@ interface Cluster {
   healthCheck: HealthCheckConfig | undefined;
   readonly upstreams: readonly Endpoint[];
   isUsed: boolean;
+  isCalled: boolean;
   onChecked(endpoint: Endpoint, failure: string | undefined): void;
 }
 
@@ -72,6 +73,7 @@ class Fixture {
       healthCheck: config,
       upstreams: names.map((name) => new Endpoint(name)),
       isUsed,
+      isCalled: true,
       onChecked: (endpoint: Endpoint, failure: string | undefined) =>
         void this.told.push(`${endpoint.host} ${failure ?? 'well'}`),
     };
@@ -118,7 +120,17 @@ t.test('an endpoint that does not answer is not asked again until it has, or has
   await fixture.answer();
 });
 
-t.test('a cluster that nothing is sent to is asked once a minute', async (t) => {
+t.test('endpoints of a service that this sidecar does not call are left alone', async (t) => {
+  const fixture = new Fixture();
+  const cluster = fixture.cluster(['a'], CONFIG, false);
+  cluster.isCalled = false;
+  t.strictSame(fixture.pass(120_000), []);
+  cluster.isUsed = cluster.isCalled = true;
+  t.strictSame(fixture.pass(5100), ['a']);
+  await fixture.answer();
+});
+
+t.test('a cluster that is asked for by name and nothing is sent to is asked once a minute', async (t) => {
   const fixture = new Fixture();
   const cluster = fixture.cluster(['a'], CONFIG, false);
   t.strictSame(fixture.pass(60_000), []);

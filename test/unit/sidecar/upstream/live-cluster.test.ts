@@ -1,3 +1,4 @@
+import { BlockList } from 'node:net';
 import t from 'tap';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
 import { UNLIMITED } from '../../../../sidecar/upstream/cluster-load.js';
@@ -9,6 +10,7 @@ import { PINNED_ONLY, UNUSABLE, USABLE } from '../../../../src/routing/endpoint-
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import type { ClusterResource } from '../../../../src/xds/cluster.js';
 import type { EndpointConfig } from '../../../../src/xds/endpoint.js';
+import { formatAddress } from '../../../../src/xds/fields.js';
 
 const CONFIG: ClusterResource = {
   name: 'shop/checkout/v1',
@@ -45,6 +47,11 @@ const CONFIG: ClusterResource = {
 };
 const CONNECT_FAILURES_TO_EJECT = 3;
 
+/** Of the machine that the sidecar is on. */
+const OWN_ADDRESSES = new BlockList();
+OWN_ADDRESSES.addAddress('192.168.7.1', 'ipv4');
+OWN_ADDRESSES.addAddress('fd00::7:1', 'ipv6');
+
 class Fixture {
   nowMs = 100_000;
   readonly watched: UpstreamEndpoint[] = [];
@@ -57,6 +64,8 @@ class Fixture {
       connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
       nowMs: () => this.nowMs,
       counts: OWN_COUNTS,
+      machine: { namespace: 'bank', addresses: () => OWN_ADDRESSES },
+      asksForCalled: false,
       onCondition: (_cluster: LiveCluster, endpoint: UpstreamEndpoint) => {
         if (endpoint.isUnreachable) this.watched.push(endpoint);
       },
@@ -279,4 +288,42 @@ t.test('slow start: the weight of a new endpoint grows with its time, from a ten
   fixture.eject(0);
   fixture.pass(30_000);
   t.strictSame(weights(), [0.1, 1, 1], 'who comes back starts slowly, too');
+});
+
+t.test('endpoints on the machine that calls are left out, unless they are approved', async (t) => {
+  const HOSTS = ['127.0.0.1', '::1', '169.254.169.254', '::ffff:7f00:1', '0.0.0.0', 'fe80::1'];
+  const OWN = ['192.168.7.1', '::ffff:192.168.7.1', 'fd00::7:1'];
+  const config = (host: string): EndpointConfig => ({
+    ...{ host, port: 80, weight: 1, zone: '', status: 'healthy' },
+    address: formatAddress(host, 80),
+  });
+  const left = (namespace: string, approved: readonly string[] = []) => {
+    const { cluster } = new Fixture(0, { confinement: { namespace, approved: new Set(approved) } });
+    cluster.setEndpoints([...HOSTS, ...OWN, '10.0.0.1'].map(config));
+    return [...cluster.upstreams].map(({ host }) => host);
+  };
+  t.strictSame(left('shop'), ['10.0.0.1']);
+  t.strictSame(left('bank'), [...OWN, '10.0.0.1'], 'a service of its own namespace may be beside it');
+  t.strictSame(left('shop', ['127.0.0.1:80', '192.168.7.1:80']), ['127.0.0.1', '192.168.7.1', '10.0.0.1']);
+
+  const { cluster } = new Fixture(0);
+  cluster.setEndpoints([config('127.0.0.1')]);
+  t.equal(
+    [...cluster.upstreams].length,
+    1,
+    'who asks for no credentials, or is another server, is not bound',
+  );
+  cluster.configure({ ...CONFIG, confinement: { namespace: 'shop', approved: new Set() } });
+  t.equal([...cluster.upstreams].length, 0);
+  cluster.configure(CONFIG);
+  t.equal([...cluster.upstreams].length, 1);
+});
+
+t.test('a cluster with checks is at rest until something is sent there', async (t) => {
+  const { cluster } = new Fixture(1);
+  t.ok(cluster.isAtRest);
+  t.notOk(cluster.isCalled);
+  cluster.load.begin();
+  t.notOk(cluster.isAtRest);
+  t.ok(cluster.isCalled);
 });

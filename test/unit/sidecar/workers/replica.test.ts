@@ -21,6 +21,7 @@ import { plainRequest } from '../../../../src/routing/request-view.js';
 import type { RoutingTable } from '../../../../src/routing/table.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import type { EndpointConfig } from '../../../../src/xds/endpoint.js';
+import { ELSEWHERE } from '../../../support/cluster-registry.js';
 
 /** The main thread's configuration, and a worker's that is made of its journal; both in this thread. */
 class Pair {
@@ -52,11 +53,13 @@ class Pair {
       idleTimeoutMs: 4000,
       connectFailuresToEject: 3,
       nowMs: () => this.nowMs,
+      machine: ELSEWHERE,
     };
     const ofClusters = {
       ...settings,
       counts: made,
       askForRoom: undefined,
+      asksForCalled: false,
       onCondition: ({ name: cluster }: LiveCluster, { address, isRetired, condition }: UpstreamEndpoint) => {
         if (!isRetired) this.journal.write({ what: 'condition', cluster, address, condition });
       },

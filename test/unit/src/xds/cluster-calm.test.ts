@@ -8,7 +8,7 @@ import {
   readPanicThreshold,
   readSlowStart,
 } from '../../../../src/xds/cluster-calm.js';
-import { OUR_CLUSTER_METADATA } from '../../../../src/xds/cluster-metadata.js';
+import { ourClusterMetadata } from '../../../../src/xds/cluster-metadata.js';
 import type { Message } from '../../../../src/xds/descriptors.js';
 import { Problems } from '../../../../src/xds/fields.js';
 
@@ -23,7 +23,10 @@ function bothWays(spec: object) {
     }),
     0xffffff,
   ) as Message;
-  return { ...read({ ...raw, metadata: OUR_CLUSTER_METADATA }), panicThreshold: readPanicThreshold(raw) };
+  return {
+    ...read({ ...raw, metadata: ourClusterMetadata(undefined) }),
+    panicThreshold: readPanicThreshold(raw),
+  };
 }
 
 function read(raw: Message) {
