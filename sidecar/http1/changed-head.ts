@@ -1,3 +1,5 @@
+import { fieldLine } from '../../src/http/field-line.js';
+import { isTargetPath } from '../../src/http/guarded-headers.js';
 import type { FieldChanges, RequestChanges } from '../../src/routing/actions.js';
 
 /**
@@ -18,9 +20,9 @@ export function changedRequestHead(
 ): string {
   const endOfLine = head.indexOf(END_OF_LINE);
   const line = path === undefined ? head.slice(0, endOfLine) : rewrittenLine(head, endOfLine, path);
-  const named = host === '' ? '' : `Host: ${host}${END_OF_LINE}`;
+  const named = host === '' ? '' : fieldLine('Host', host);
   const rest = head.slice(endOfLine + END_OF_LINE.length, -END_OF_LINE.length);
-  const kept = host === '' ? rest : withoutFields(rest, HOST);
+  const kept = named === '' ? rest : withoutFields(rest, HOST);
   const lane =
     baggage !== undefined && fields?.dropped.has('baggage') ? `baggage: ${baggage}${END_OF_LINE}` : '';
   return `${line}${END_OF_LINE}${named}${changedFields(kept, fields)}${lane}${END_OF_LINE}`;
@@ -35,8 +37,12 @@ function rewrittenLine(head: string, endOfLine: number, path: (path: string) => 
   const target = head.slice(start, end);
   if (!target.startsWith('/')) return head.slice(0, endOfLine);
   const mark = target.indexOf('?');
-  const rewritten = mark === -1 ? path(target) : path(target.slice(0, mark)) + target.slice(mark);
-  return head.slice(0, start) + rewritten + head.slice(end, endOfLine);
+  const rewritten = path(mark === -1 ? target : target.slice(0, mark));
+  // What is no path is not written.
+  if (!isTargetPath(rewritten)) return head.slice(0, endOfLine);
+  return (
+    head.slice(0, start) + rewritten + (mark === -1 ? '' : target.slice(mark)) + head.slice(end, endOfLine)
+  );
 }
 
 /** @param lines header lines, each with its line end */

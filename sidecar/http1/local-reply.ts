@@ -5,6 +5,7 @@ import {
   replyBody,
   replyStatus,
 } from '../../src/http/error-catalogue.js';
+import { fieldLine } from '../../src/http/field-line.js';
 import type { RedirectAnswer } from '../../src/routing/actions.js';
 
 /** What the sidecar answers itself: something went wrong, or the route sends the caller elsewhere. */
@@ -42,7 +43,7 @@ export function localReplyText(reply: LocalReply, options: ReplyOptions): string
 /** No error, and without a body. */
 function redirectText({ status, location, lines }: RedirectAnswer, { close }: ReplyOptions): string {
   const connection = close ? 'connection: close\r\n' : '';
-  return `${statusLine(status)}\r\nlocation: ${location}\r\ncontent-length: 0\r\n${lines}${connection}\r\n`;
+  return `${statusLine(status)}\r\n${fieldLine('location', location)}content-length: 0\r\n${lines}${connection}\r\n`;
 }
 
 function statusLine(status: number): string {

@@ -1,4 +1,5 @@
 import { readBaggage, withBaggage } from '../../src/http/baggage.js';
+import { fieldLine } from '../../src/http/field-line.js';
 import { headerName } from '../../src/http/header-name.js';
 import {
   changesWith,
@@ -220,7 +221,7 @@ export class OutboundForwarder implements Forwarder {
     // What the route takes away, the upstream does not set.
     const set = this.responseChanges?.dropped.has('set-cookie') ? NOTHING_SET : head.headers;
     const cookie = pins.keep(this.placement, this.endpoint as UpstreamEndpoint, set);
-    return cookie === undefined ? '' : `set-cookie: ${cookie}\r\n`;
+    return cookie === undefined ? '' : fieldLine('set-cookie', cookie);
   }
 
   finished(exchange: Exchange): void {

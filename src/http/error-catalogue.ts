@@ -52,8 +52,11 @@ export function replyStatus({ code, status }: LocalReply): number {
   return status ?? ERROR_CATALOGUE[code].status;
 }
 
+/** Names come from whatever control plane there is. */
+const CONTROLS = /[\0-\x1f\x7f]+/g;
+
 /** The one-line body: `no usable endpoint: v1 of checkout.shop`. */
 export function replyBody({ code, detail }: LocalReply): string {
   const { message } = ERROR_CATALOGUE[code];
-  return `${detail === '' ? message : `${message}: ${detail}`}\n`;
+  return `${detail === '' ? message : `${message}: ${detail.replace(CONTROLS, ' ')}`}\n`;
 }

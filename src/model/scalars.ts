@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseAuthority } from '../http/authority.js';
+import { isToken } from '../http/field-line.js';
 import {
   durationProblem,
   isHostname,
@@ -72,19 +73,16 @@ function hostnameProblem(text: string): string {
     : 'is no host name; write one in lower case and without a port, such as checkout.internal';
 }
 
-/** RFC 9110 token: header and cookie names, methods. */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
 export const headerName = z
   .string()
-  .regex(TOKEN, { error: 'is no header name (RFC 9110 token); use letters, digits and "-"' })
+  .refine(isToken, { error: 'is no header name (RFC 9110 token); use letters, digits and "-"' })
   .transform((name) => name.toLowerCase());
 
 export const cookieName = z
   .string()
-  .regex(TOKEN, { error: 'is no cookie name (RFC 6265 token); use letters, digits, "-" and "_"' });
+  .refine(isToken, { error: 'is no cookie name (RFC 6265 token); use letters, digits, "-" and "_"' });
 
-export const httpMethod = z.string().regex(TOKEN, { error: 'is no HTTP method; write one such as GET' });
+export const httpMethod = z.string().refine(isToken, { error: 'is no HTTP method; write one such as GET' });
 
 export const port = z
   .number({ error: 'must be a port number, 1 to 65535' })

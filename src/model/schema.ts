@@ -1,5 +1,7 @@
 import { RE2JS } from 're2js';
 import { z } from 'zod';
+import { isCookiePath, isToken } from '../http/field-line.js';
+import { isTargetPath } from '../http/guarded-headers.js';
 import { fault, headers, mirror, redirect, rewrite } from './actions-schema.js';
 import { regexProblem } from './regular-expression.js';
 import {
@@ -134,9 +136,17 @@ const route = strict({
   fault: fault.optional(),
 });
 
+const cookiePath = z.string().refine(isCookiePath, {
+  error: 'must be a path that starts with "/": visible ASCII, without ";", "?" and "#"',
+});
+
+const baggageKey = z.string().refine(isToken, {
+  error: 'is no key of a baggage member (RFC 9110 token); use letters, digits, "-" and "_"',
+});
+
 const cookieSource = strict({
   name: cookieName,
-  path: absolutePath.default('/'),
+  path: cookiePath.default('/'),
   domain: hostname.optional(),
   ttl: cookieAge.optional(),
   sameSite: z.enum(['Lax', 'Strict', 'None']).default('Lax'),
@@ -150,7 +160,7 @@ const keySource = strict({
   header: headerName.optional(),
   cookie: z.union([cookieName.transform((name) => cookieSource.parse({ name })), cookieSource]).optional(),
   query: z.string().min(1).optional(),
-  baggage: z.string().min(1).optional(),
+  baggage: baggageKey.optional(),
   source: z.enum(['ip', 'identity']).optional(),
 }).refine(...exactlyOne('header', 'cookie', 'query', 'baggage', 'source'));
 
@@ -193,8 +203,13 @@ const version = strict({
   selector: z.record(z.string(), z.string()).optional(),
 }).refine(...exactlyOne('endpoints', 'dns', 'selector'));
 
+/** What a check asks for: a path, with a query or without one. */
+const checkedPath = z.string().refine((path) => isTargetPath(path.replace('?', '')), {
+  error: 'must be a path that starts with "/": visible ASCII, without "#"',
+});
+
 const health = strict({
-  path: absolutePath.optional(),
+  path: checkedPath.optional(),
   interval: positiveDuration.default(5000),
   timeout: positiveDuration.default(1000),
   healthyThreshold: count(1).default(2),

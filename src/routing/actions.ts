@@ -1,3 +1,4 @@
+import { fieldLine } from '../http/field-line.js';
 import type { FaultConfig } from '../xds/fault.js';
 import type { HeaderChanges } from '../xds/header-changes.js';
 import type { RegexRewrite } from '../xds/regex-rewrite.js';
@@ -138,7 +139,7 @@ function compileFields(levels: readonly HeaderChanges[]): FieldChanges | undefin
     for (const { name, value, kind } of changes) {
       const lower = name.toLowerCase();
       if (kind === 'set') drop(lower);
-      added.push({ lower, line: `${name}: ${value}\r\n` });
+      added.push({ lower, line: fieldLine(name, value) });
     }
   }
   return { dropped, lines: added.map(({ line }) => line).join('') };

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { readCookie } from '../http/cookies.js';
+import { fieldLine } from '../http/field-line.js';
 import { headerName } from '../http/header-name.js';
 import { splitHostPort } from '../model/formats.js';
 import { formatAddress } from '../xds/fields.js';
@@ -17,7 +18,9 @@ export class StatefulSession {
   private readonly read: (request: RequestView) => string | undefined;
   /** Requests for other paths are left alone. */
   private readonly path: string;
-  /** What stands around the value in the response. */
+  /** What the response says it in. */
+  private readonly field: string;
+  /** What stands around the value there. */
   private readonly before: string;
   private readonly after: string;
 
@@ -27,7 +30,7 @@ export class StatefulSession {
       const name = headerName(carrier.name);
       this.read = (request) => request.header(name);
       this.path = '';
-      [this.before, this.after] = [`${carrier.name}: `, '\r\n'];
+      [this.field, this.before, this.after] = [carrier.name, '', ''];
       return;
     }
     const { name, path, ttlMs } = carrier;
@@ -37,8 +40,9 @@ export class StatefulSession {
     };
     this.path = path;
     const maxAge = ttlMs > 0 ? `; Max-Age=${Math.max(1, Math.round(ttlMs / 1000))}` : '';
-    this.before = `set-cookie: ${name}="`;
-    this.after = `"${maxAge}${path === '' ? '' : `; Path=${path}`}; HttpOnly\r\n`;
+    this.field = 'set-cookie';
+    this.before = `${name}="`;
+    this.after = `"${maxAge}${path === '' ? '' : `; Path=${path}`}; HttpOnly`;
   }
 
   /** The address that the request asks for, `ip:port`; undefined where it names none. */
@@ -50,7 +54,7 @@ export class StatefulSession {
   /** The response's line that tells the client where it is now, line end included; empty where it knows. */
   lineFor(request: RequestView, address: string): string {
     if (!this.covers(request.path) || this.addressIn(request) === address) return '';
-    return this.before + Buffer.from(address).toString('base64') + this.after;
+    return fieldLine(this.field, this.before + Buffer.from(address).toString('base64') + this.after);
   }
 
   /** A cookie's path: all below it, as Envoy reads it. */

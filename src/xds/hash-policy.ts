@@ -1,3 +1,4 @@
+import { isCookieDomain, isCookiePath, isToken } from '../http/field-line.js';
 import type { Message } from './descriptors.js';
 import { message, messages, type Problems, readAge, text } from './fields.js';
 import { type RegexRewrite, readRegexRewrite } from './regex-rewrite.js';
@@ -63,18 +64,18 @@ function readSource(raw: Message, path: string, problems: Problems): KeySourceCo
 }
 
 /** Envoy makes a cookie only where the policy has a `ttl`, 0 meaning a browser session. It always adds HttpOnly. */
-function readCookie(raw: Message, path: string, problems: Problems): CookieConfig {
-  const ttlMs = readAge(raw.ttl, `${path}.ttl`, problems);
+function readCookie(raw: Message, at: string, problems: Problems): CookieConfig {
+  const ttlMs = readAge(raw.ttl, `${at}.ttl`, problems);
   const attributes = new Map(
     messages(raw.attributes).map(({ name, value }) => [text(name).toLowerCase(), value]),
   );
   const sameSite = SAME_SITE.find(
     (each) => each.toLowerCase() === text(attributes.get('samesite')).toLowerCase(),
   );
+  const written = { name: text(raw.name), path: text(raw.path), domain: text(attributes.get('domain')) };
+  checkCookie(written, at, problems);
   return {
-    name: text(raw.name),
-    path: text(raw.path),
-    domain: text(attributes.get('domain')),
+    ...written,
     ttlMs: ttlMs ?? 0,
     sameSite: sameSite ?? '',
     secure: attributes.has('secure') ? 'always' : 'never',
@@ -82,6 +83,17 @@ function readCookie(raw: Message, path: string, problems: Problems): CookieConfi
     mint: ttlMs !== undefined,
     opaque: true,
   };
+}
+
+/** What of a cookie is written into a response as it is; path and domain may be empty. */
+export function checkCookie(
+  { name, path, domain }: Pick<CookieConfig, 'name' | 'path' | 'domain'>,
+  at: string,
+  problems: Problems,
+): void {
+  if (!isToken(name)) problems.add(`${at}.name`, 'is no cookie name');
+  if (path !== '' && !isCookiePath(path)) problems.add(`${at}.path`, 'is no path of a cookie');
+  if (domain !== '' && !isCookieDomain(domain)) problems.add(`${at}.domain`, 'is no host name');
 }
 
 const SAME_SITE = ['Lax', 'Strict', 'None'] as const;

@@ -1,3 +1,4 @@
+import { isToken } from '../http/field-line.js';
 import { isGuardedHeader, isHeaderValue } from '../http/guarded-headers.js';
 import type { Message } from './descriptors.js';
 import { message, messages, type Problems, text, wrappedBool } from './fields.js';
@@ -77,7 +78,7 @@ function readHeaderChange(option: Message, path: string, problems: Problems): He
   const header = message(option.header) ?? {};
   refuseUnsupported('envoy.config.core.v3.HeaderValue', header, `${path}.header`, problems);
   const name = text(header.key);
-  if (!HEADER_NAME.test(name)) problems.add(`${path}.header.key`, `"${name}" is no header name`);
+  if (!isToken(name)) problems.add(`${path}.header.key`, `"${name}" is no header name`);
   if (isGuardedHeader(name.toLowerCase())) refuseGuarded(name, path, problems);
   const action = text(option.appendAction);
   if (action === 'ADD_IF_ABSENT' || action === 'OVERWRITE_IF_EXISTS')
@@ -89,9 +90,6 @@ function readHeaderChange(option: Message, path: string, problems: Problems): He
   const value = readHeaderValue(written, `${path}.header.value`, problems);
   return { name, value, kind: overwrites ? 'set' : 'add' };
 }
-
-/** RFC 9110 section 5.6.2. */
-const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 function refuseGuarded(name: string, path: string, problems: Problems): void {
   problems.add(path, `"${name}" frames a message or belongs to one hop; it cannot be changed`);

@@ -1,6 +1,6 @@
 import { type Message, unpackAny } from './descriptors.js';
-import { message, messages, text } from './fields.js';
-import type { CookieConfig, KeySourceConfig } from './hash-policy.js';
+import { message, messages, type Problems, text } from './fields.js';
+import { type CookieConfig, checkCookie, type KeySourceConfig } from './hash-policy.js';
 
 /**
  * Roost's own payload: what the standard resources cannot say. See `proto/roost/v1/affinity.proto` for the
@@ -57,7 +57,12 @@ function findPayload(perFilterConfig: unknown, key: string, typeName: string): M
   return payload === undefined ? undefined : unpackAny(payload, typeName);
 }
 
-export function readServicePolicy(perFilterConfig: unknown): ServicePolicyConfig | undefined {
+/** @param problems gets what of the payload cannot be used */
+export function readServicePolicy(
+  perFilterConfig: unknown,
+  path: string,
+  problems: Problems,
+): ServicePolicyConfig | undefined {
   const raw = findPayload(perFilterConfig, SERVICE_POLICY_KEY, SERVICE_POLICY_TYPE);
   if (raw === undefined) return undefined;
   const affinity = message(raw.affinity);
@@ -71,7 +76,7 @@ export function readServicePolicy(perFilterConfig: unknown): ServicePolicyConfig
       incarnation: text(release.incarnation),
       lane: text(release.lane),
     })),
-    affinity: affinity && readAffinity(affinity),
+    affinity: affinity && readAffinity(affinity, `${path}.${SERVICE_POLICY_KEY}.affinity`, problems),
     pinSecret: Buffer.from((raw.pinSecret as Uint8Array | undefined) ?? []),
   };
 }
@@ -81,9 +86,9 @@ export function readRoutePolicy(perFilterConfig: unknown): RoutePolicyConfig | u
   return raw && { noPin: raw.noPin === true };
 }
 
-function readAffinity(raw: Message): AffinityConfig {
+function readAffinity(raw: Message, path: string, problems: Problems): AffinityConfig {
   return {
-    key: messages(raw.key).flatMap(readKeySource),
+    key: messages(raw.key).flatMap((source, i) => readKeySource(source, `${path}.key[${i}]`, problems)),
     version: readMode(raw.version),
     endpoint: readMode(raw.endpoint),
     sessionFirst: raw.sessionFirst === true,
@@ -101,14 +106,14 @@ function readMode(raw: unknown): AffinityMode {
   return raw === 'PERSISTENT' ? 'persistent' : 'none';
 }
 
-function readKeySource(raw: Message): KeySourceConfig[] {
+function readKeySource(raw: Message, path: string, problems: Problems): KeySourceConfig[] {
   if (typeof raw.header === 'string') return [{ kind: 'header', name: raw.header.toLowerCase() }];
   if (typeof raw.query === 'string') return [{ kind: 'query', name: raw.query }];
   if (typeof raw.baggage === 'string') return [{ kind: 'baggage', name: raw.baggage }];
   if (raw.sourceIp === true) return [{ kind: 'source-ip' }];
   if (raw.sourceIdentity === true) return [{ kind: 'source-identity' }];
   const cookie = message(raw.cookie);
-  return cookie ? [{ kind: 'cookie', cookie: readCookie(cookie) }] : [];
+  return cookie ? [{ kind: 'cookie', cookie: readCookie(cookie, `${path}.cookie`, problems) }] : [];
 }
 
 const SAME_SITE: Record<string, CookieConfig['sameSite']> = {
@@ -118,12 +123,12 @@ const SAME_SITE: Record<string, CookieConfig['sameSite']> = {
 };
 const SECURE: Record<string, CookieConfig['secure']> = { AUTO: 'auto', ALWAYS: 'always', NEVER: 'never' };
 
-function readCookie(raw: Message): CookieConfig {
+function readCookie(raw: Message, at: string, problems: Problems): CookieConfig {
   const isForeign = raw.foreign === true;
+  const written = { name: text(raw.name), path: text(raw.path) || '/', domain: text(raw.domain) };
+  checkCookie(written, at, problems);
   return {
-    name: text(raw.name),
-    path: text(raw.path) || '/',
-    domain: text(raw.domain),
+    ...written,
     ttlMs: Number(raw.ttlMs ?? 0),
     sameSite: SAME_SITE[text(raw.sameSite)] ?? 'Lax',
     secure: SECURE[text(raw.secure)] ?? 'auto',

@@ -157,7 +157,7 @@ function readVirtualHost(raw: Message, outer: Level, path: string, problems: Pro
     name: text(raw.name),
     domains,
     routes,
-    policy: readServicePolicy(raw.typedPerFilterConfig),
+    policy: readServicePolicy(raw.typedPerFilterConfig, `${path}.typed_per_filter_config`, problems),
     statefulSession: readStatefulSessionOverride(raw.typedPerFilterConfig, path, problems),
   });
 }

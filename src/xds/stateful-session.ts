@@ -1,3 +1,4 @@
+import { isCookiePath, isToken } from '../http/field-line.js';
 import { type Message, unpackAny } from './descriptors.js';
 import { message, type Problems, readAge, text } from './fields.js';
 
@@ -47,17 +48,19 @@ export function readStatefulSession(
   return { carrier, strict: raw.strict === true };
 }
 
-function readCarrier(any: unknown, path: string, problems: Problems): SessionCarrier | undefined {
+function readCarrier(any: unknown, at: string, problems: Problems): SessionCarrier | undefined {
   const header = unpackAny(any, HEADER_STATE_TYPE);
-  if (header) return { kind: 'header', name: text(header.name).toLowerCase() };
+  if (header) {
+    const name = text(header.name);
+    if (name !== '' && !isToken(name)) problems.add(`${at}.name`, 'is no header name');
+    return { kind: 'header', name: name.toLowerCase() };
+  }
   const cookie = message(unpackAny(any, COOKIE_STATE_TYPE)?.cookie);
   if (cookie === undefined) return undefined;
-  return {
-    kind: 'cookie',
-    name: text(cookie.name),
-    path: text(cookie.path),
-    ttlMs: readAge(cookie.ttl, `${path}.cookie.ttl`, problems) ?? 0,
-  };
+  const [name, path] = [text(cookie.name), text(cookie.path)];
+  if (name !== '' && !isToken(name)) problems.add(`${at}.cookie.name`, 'is no cookie name');
+  if (path !== '' && !isCookiePath(path)) problems.add(`${at}.cookie.path`, 'is no path of a cookie');
+  return { kind: 'cookie', name, path, ttlMs: readAge(cookie.ttl, `${at}.cookie.ttl`, problems) ?? 0 };
 }
 
 /**

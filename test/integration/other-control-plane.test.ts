@@ -133,6 +133,18 @@ t.test('a cookie policy with a ttl: the first response already belongs to the se
   t.ok(again.every(({ setCookie }) => setCookie === undefined));
 });
 
+t.test('a cookie that would split the response is refused, and what was there stays', async (t) => {
+  const cookie = (path: string) => [{ cookie: { name: 'sid', ttl: toDuration(60_000), path } }];
+  const { server, callAll } = await start(t, { weights: [1, 0], hashPolicy: cookie('/') });
+  const splitting = cookie('/\r\nx-evil: 1');
+  server.replace('route', 'routes', routesOf({ weights: [0, 1], hashPolicy: splitting }));
+  await eventually('it is refused', async () => server.rejections.length > 0);
+  t.match(server.rejections[0], /hash_policy\[0\]\.cookie\.path: is no path of a cookie/);
+  const [first] = await callAll();
+  t.equal(releaseOf(bodyOf(first as FastAnswer)), 'v1');
+  t.match(first?.setCookie, /; Path=\/; /);
+});
+
 const STATE = {
   name: 'cookie',
   typedConfig: packAny(COOKIE_STATE_TYPE, { cookie: { name: 'at', path: '/', ttl: toDuration(60_000) } }),

@@ -31,6 +31,14 @@ t.test('changes path and host, and leaves query, method and version', async (t) 
   t.equal(change(head('GET /? HTTP/1.1', 'Host: a')), head('GET /x/? HTTP/1.1', 'Host: new.example'));
 });
 
+t.test('writes no path and no host that would be more than one', async (t) => {
+  const text = head('GET /a HTTP/1.1', 'Host: old');
+  for (const evil of ['/ HTTP/1.1\r\nX-Evil: 1', '/a b', '/a?b', 'a']) {
+    const changes = { fields: undefined, path: () => evil, host: `new\r\n${evil}` };
+    t.equal(changedRequestHead(text, changes, undefined), text, JSON.stringify(evil));
+  }
+});
+
 t.test('changes fields and keeps the rest', async (t) => {
   const changes = { fields: fields(['a', 'baggage'], 'A: new'), path: undefined, host: '' };
   const text = head('GET / HTTP/1.1', 'Host: h', 'A: old', 'baggage: x=1,roost-lane=blue');

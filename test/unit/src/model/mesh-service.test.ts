@@ -71,6 +71,43 @@ t.test("a cookie of the app's own has no attributes here", async (t) => {
   ]);
 });
 
+t.test('no text that ends up in a message may split it', async (t) => {
+  const route = (fields: object) => ({
+    routes: [{ name: 'r', split: [{ version: 'v1', weight: 1 }], ...fields }],
+  });
+  const cookie = (fields: object) => ({ affinity: { key: [{ cookie: { name: 'c', ...fields } }] } });
+  const places: Readonly<Record<string, (text: string) => object>> = {
+    'cookie name': (name) => cookie({ name }),
+    'cookie path': (path) => cookie({ path: `/${path}` }),
+    'cookie domain': (domain) => cookie({ domain }),
+    'header key': (header) => ({ affinity: { key: [{ header }] } }),
+    'baggage key': (baggage) => ({ affinity: { key: [{ baggage }] } }),
+    'health path': (path) => ({ health: { path: `/${path}` } }),
+    'header name': (name) => route({ headers: { response: { set: { [name]: 'v' } } } }),
+    'removed header': (name) => route({ headers: { request: { remove: [name] } } }),
+    'rewritten host': (host) => route({ rewrite: { host } }),
+    'rewritten path': (path) => route({ rewrite: { path: `/${path}` } }),
+    'rewritten prefix': (prefix) => route({ rewrite: { prefix: `/${prefix}` } }),
+    'redirect host': (host) => ({ routes: [{ name: 'r', redirect: { host } }] }),
+    'redirect path': (path) => ({ routes: [{ name: 'r', redirect: { path: `/${path}` } }] }),
+    'retried method': (method) => route({ retries: { attempts: 1, methods: [method] } }),
+    'route name': (name) => ({ routes: [{ name, split: [{ version: 'v1', weight: 1 }] }] }),
+    lane: (lane) => ({ versions: [{ name: 'v1', lane, endpoints: [{ address: '10.0.0.1:80' }] }] }),
+    host: (host) => ({ hosts: [host] }),
+  };
+  for (const [place, spec] of Object.entries(places)) {
+    t.same(problemsOf(minimal(spec('plain'))), [], place);
+    for (const text of ['x\r\nX-Evil: 1', 'x\ny', 'x\0y', 'plain\n', 'x\x7fy'])
+      t.equal(problemsOf(minimal(spec(text))).length, 1, `${place}: ${JSON.stringify(text)}`);
+  }
+  const value = (text: string) => minimal(route({ headers: { request: { add: { 'x-a': text } } } }));
+  t.same(problemsOf(value('a b; c')), []);
+  for (const text of ['x\r\nX-Evil: 1', 'x\ny', 'x\0y']) t.equal(problemsOf(value(text)).length, 1);
+  t.match(problemsOf(minimal(cookie({ path: '/a;b' }))), [
+    /cookie\.path: "\/a;b" must be a path that starts with "\/": visible ASCII, without ";"/,
+  ]);
+});
+
 t.test('names every problem with its path and what would be right, all in one go', async (t) => {
   const problems = problemsOf({
     apiVersion: 'roost.dev/v1',
