@@ -14,6 +14,8 @@ export interface SentResponse {
   readonly revision: number;
   /** The resources in it, those that it takes away included; `all`: it is complete, what it leaves out is gone. */
   readonly names: readonly string[] | 'all';
+  /** When it was sent, in milliseconds since the epoch. */
+  readonly atMs: number;
 }
 
 /** How many unanswered responses of one type are told apart. */
@@ -45,6 +47,12 @@ export class Acknowledgements {
     return this.outstanding.size;
   }
 
+  /** When the oldest response without an answer was sent, in milliseconds since the epoch; undefined: there is none. */
+  get unansweredSinceMs(): number | undefined {
+    const [oldest] = this.outstanding.values();
+    return oldest?.atMs;
+  }
+
   /** A response with this resource, or one that takes it away, has no answer yet. */
   isUnanswered(name: string): boolean {
     for (const { names } of this.outstanding.values())
@@ -63,7 +71,7 @@ export class Acknowledgements {
     // The answer to the second oldest then stands for the oldest, too.
     const [oldest, next] = [...this.outstanding.values()] as [SentResponse, SentResponse];
     this.outstanding.delete(oldest.nonce);
-    this.outstanding.set(next.nonce, { ...next, revision: oldest.revision });
+    this.outstanding.set(next.nonce, { ...next, revision: oldest.revision, atMs: oldest.atMs });
   }
 
   /**

@@ -37,7 +37,11 @@ export class AdsServer {
   constructor(private readonly options: AdsServerOptions) {
     this.pushes = new PushQueue({
       clients: () => this.connected.keys(),
-      push: (stream) => this.attempt(stream, () => stream.push()),
+      push: (stream) => {
+        this.attempt(stream, () => stream.push());
+        // A client that the change does not concern has nothing to answer.
+        this.progress(stream);
+      },
       onRound: (tookMs) => this.figures.pushes.observe(tookMs),
     });
     const { stalledAfterMs = STALLED_AFTER_MS } = options;

@@ -123,6 +123,12 @@ export abstract class AdsStream {
     );
   }
 
+  /** Since when the client owes an answer, in milliseconds since the epoch; undefined: it owes none. */
+  get unansweredSinceMs(): number | undefined {
+    const since = PUSH_ORDER.flatMap((kind) => this.types[kind].acks.unansweredSinceMs ?? []);
+    return since.length === 0 ? undefined : Math.min(...since);
+  }
+
   /** Handles one request. Unknown types are answered with nothing, as the protocol allows. */
   receive(request: Message): void {
     const node = message(request.node);
@@ -208,7 +214,8 @@ export abstract class AdsStream {
     const message =
       response.nonce > Number(acks.newestNonce) ? response : response.again(this.source.nonces.next());
     this.source.figures.responses[kind]++;
-    acks.sent({ nonce: String(message.nonce), revision: message.revision, names: message.names });
+    const { nonce: number, revision, names } = message;
+    acks.sent({ nonce: String(number), revision, names, atMs: this.source.nowMs() });
     this.unsent.push(message);
     if (this.unsent.length > 1) return;
     this.movedAtMs = this.source.nowMs();

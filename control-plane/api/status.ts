@@ -9,8 +9,8 @@ import { resourceStatuses } from '../ads/resource-status.js';
 import type { LoadStore } from '../load/load-store.js';
 import type { FileSource } from '../source/file-source.js';
 import type { ConfigStore } from '../store/config-store.js';
-import { rejectionsOf } from './await-revision.js';
 import { releaseLoads } from './release-loads.js';
+import { rejectionsOf } from './revision-wait.js';
 import { unapprovedClaims } from './unapproved-claims.js';
 
 export interface StatusParts {
@@ -43,7 +43,13 @@ export function statusOf(parts: StatusParts, visible: Visibility): StatusRespons
     store: parts.store.name,
     storeProblem: parts.store.problem ?? '',
     replica: parts.replica,
-    others: parts.store.presence.others.map(({ rejections: _, ...told }) => told),
+    others: parts.store.presence.others.map(({ name, version, revision, clients, settled }) => ({
+      name,
+      version,
+      revision,
+      clients,
+      settled,
+    })),
     warnings:
       parts.asksForCredentials && visible(ALL_NAMESPACES) ? unapprovedClaims(parts.store.current) : [],
     load: releaseLoads(services, parts.load),

@@ -13,6 +13,18 @@ export interface ReplicaReport {
   readonly settled: number;
   /** What clients refuse; some, where there are many. */
   readonly rejections: readonly ReportedRejection[];
+  /** Clients that have owed an answer for long; a control plane of an older version does not say. */
+  readonly late?: number;
+  /** Clients that owe an answer; some, where there are many. */
+  readonly unanswered?: readonly ReportedSilence[];
+}
+
+export interface ReportedSilence {
+  readonly client: string;
+  /** Of the client. */
+  readonly namespace: string;
+  /** Since when, in milliseconds since the epoch; 0: it has not been told yet. */
+  readonly sinceMs: number;
 }
 
 export interface ReportedRejection extends RejectionMessage {

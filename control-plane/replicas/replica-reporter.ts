@@ -1,8 +1,11 @@
 import { VERSION } from '../../src/version.js';
 import type { AdsServer } from '../ads/ads-server.js';
-import { rejectionsOf } from '../api/await-revision.js';
+import { isLate, LATE_AFTER_MS, MAX_NAMED } from '../ads/late-clients.js';
+import { rejectionsOf } from '../api/revision-wait.js';
 import { ALONE, type Presence, type ReplicaReport } from './replica-report.js';
 
+/** Clients become late by doing nothing: while one owes an answer, others are told again after this. */
+const LOOK_AGAIN_MS = LATE_AFTER_MS;
 /** Others are told at most this often. */
 const REPORT_INTERVAL_MS = 100;
 /** Most rejections that others are told of. */
@@ -19,6 +22,7 @@ interface ReporterOptions {
 /** Tells the other control planes how far this one's clients are; nobody, and at no cost, where there are none. */
 export class ReplicaReporter {
   private timer: NodeJS.Timeout | undefined;
+  private lookingAgain: NodeJS.Timeout | undefined;
   private stopListening: () => void = () => {};
 
   constructor(private readonly options: ReporterOptions) {
@@ -35,24 +39,40 @@ export class ReplicaReporter {
 
   close(): void {
     clearTimeout(this.timer);
+    clearTimeout(this.lookingAgain);
     this.stopListening();
   }
 
   private publish(): void {
     this.timer = undefined;
-    this.options.presence.publish(this.report());
+    const report = this.report();
+    this.options.presence.publish(report);
+    clearTimeout(this.lookingAgain);
+    if (report.settled < report.clients)
+      this.lookingAgain = setTimeout(() => this.changed(), LOOK_AGAIN_MS).unref();
   }
 
   private report(): ReplicaReport {
     const { name, ads } = this.options;
     const { streams } = ads;
     const revision = this.options.revision();
+    const nowMs = Date.now();
+    const settled = streams.filter((stream) => stream.settled(revision)).length;
     return {
       name,
       version: VERSION,
       revision,
       clients: streams.length,
-      settled: streams.filter((stream) => stream.settled(revision)).length,
+      settled,
+      late: streams.filter((stream) => !stream.settled(revision) && isLate(stream, nowMs)).length,
+      unanswered: streams
+        .filter((stream) => !stream.settled(revision))
+        .slice(0, MAX_NAMED)
+        .map(({ node, unansweredSinceMs = 0 }) => ({
+          client: node.id,
+          namespace: node.namespace,
+          sinceMs: unansweredSinceMs,
+        })),
       rejections: streams
         .flatMap((stream) =>
           rejectionsOf(stream).map((rejection) => ({ ...rejection, namespace: stream.node.namespace })),

@@ -31,6 +31,9 @@ const TLS_FAILURES: readonly (readonly [RegExp, (address: string, caFlag: string
 /** An HTTP/2 client that a TLS server answers with an alert, or hangs up on, in grpc-js's words. */
 const HUNG_UP = /^Failed to connect \(|Protocol error|ECONNRESET|socket hang up|Connection dropped/i;
 
+/** Something answered, and it was no HTTP/2. */
+const OTHER_PROTOCOL = /Protocol error/i;
+
 /**
  * What a failure to connect is about, where that is TLS.
  *
@@ -51,6 +54,15 @@ export function explainTlsFailure(
   }
   if (!HUNG_UP.test(cause)) return undefined;
   return `the control plane at ${address} does not answer (it hung up: ${brief(cause)}); if it serves TLS there, name its CA with ${caFlag} FILE`;
+}
+
+/** Whether to dial again would fail in the same way: a certificate, or a port at which another protocol is spoken. */
+export function isLasting(
+  error: Pick<ServiceError, 'details'>,
+  { usesTls }: Pick<ChannelSecurity, 'usesTls'>,
+): boolean {
+  const cause = connectionCause(error);
+  return usesTls ? TLS_FAILURES.some(([pattern]) => pattern.test(cause)) : OTHER_PROTOCOL.test(cause);
 }
 
 /** Of "No connection established. Last error: Error: connect ECONNREFUSED [::1]:1. Resolution note: " the middle. */

@@ -108,6 +108,17 @@ export interface AwaitProgress {
   readonly settled: number;
   readonly rejections: readonly RejectionMessage[];
   readonly done: boolean;
+  /** The first of those that have not answered. */
+  readonly late: readonly LateClient[];
+}
+
+/** A client that owes an answer. */
+export interface LateClient {
+  readonly client: string;
+  /** How long it has not answered, in milliseconds; 0: it has not been told yet. */
+  readonly silentMs: number;
+  /** It was late before the wait began, and is not waited for. */
+  readonly lateBefore: boolean;
 }
 
 export interface TypeStatus {

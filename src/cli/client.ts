@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { type Client, type ClientReadableStream, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { type ChannelSecurity, INSECURE } from '../access/channel-security.js';
-import { connectionCause, explainTlsFailure } from '../access/connection-failure.js';
+import { connectionCause, explainTlsFailure, isLasting } from '../access/connection-failure.js';
 import {
   ACTOR_METADATA,
   configServiceConstructor,
@@ -17,7 +17,7 @@ import type { SocketAddress } from '../model/formats.js';
 import { formatAddress } from '../xds/fields.js';
 import { outcomeOf, saysOutcome } from './call-outcome.js';
 import { isSettled, unreached } from './connecting.js';
-import { CommandError, EXIT } from './exit.js';
+import { CommandError, ConnectionError, EXIT } from './exit.js';
 import { RejectedDocumentsError } from './rejected-documents.js';
 
 /** Time for one call; changes are acknowledged within milliseconds, so a longer silence is a dead end. */
@@ -26,7 +26,11 @@ const CALL_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 2000;
 /** How long it is asked what became of a change whose answer was lost. */
 const RESOLVE_MS = 15_000;
-const RESOLVE_PAUSE_MS = 250;
+const PAUSE_MS = 250;
+/** A connection that failed is tried again after so long: commands are short. */
+const RECONNECT_MS = { first: 100, max: 500 } as const;
+/** A control plane that does not answer a ping is taken for dead: what waits for it asks another, or again. */
+const KEEPALIVE_MS = { time: 5000, timeout: 10_000 } as const;
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
 /** Calls that change something: asked again under their own name, they are not done twice. */
@@ -51,6 +55,10 @@ export interface ClientOptions {
   readonly others?: readonly ControlPlaneTarget[];
   /** How long it is asked what became of a change whose answer was lost, in milliseconds. */
   readonly resolveMs?: number;
+  /** How long a control plane that is not there, or not yet, is tried, in milliseconds; 0: once. */
+  readonly connectMs?: number;
+  /** Told once when a control plane is waited for: where. */
+  readonly onWaiting?: (address: string) => void;
 }
 
 type UnaryMethod = (
@@ -63,6 +71,8 @@ type StreamMethod = (request: object, options: object) => ClientReadableStream<u
 
 interface Connection extends ControlPlaneTarget {
   readonly client: Client;
+  /** It has answered a call. */
+  hasAnswered: boolean;
 }
 
 /** A connection to the configuration API of one of several control planes: the first that answers. */
@@ -70,6 +80,9 @@ export class ControlPlaneClient {
   private readonly connections: readonly Connection[];
   private readonly definition: PackageDefinition;
   private readonly resolveMs: number;
+  private readonly connectMs: number;
+  private readonly onWaiting: (address: string) => void;
+  private isWaiting = false;
   private current = 0;
 
   /** @param actor who makes the changes, for the audit trail; empty: not said */
@@ -77,13 +90,16 @@ export class ControlPlaneClient {
     address: SocketAddress,
     private readonly actor = '',
     security: ChannelSecurity = INSECURE,
-    { others = [], resolveMs = RESOLVE_MS }: ClientOptions = {},
+    { others = [], resolveMs = RESOLVE_MS, connectMs = 0, onWaiting = () => {} }: ClientOptions = {},
   ) {
     this.definition = loadApiDefinition();
     this.resolveMs = resolveMs;
+    this.connectMs = connectMs;
+    this.onWaiting = onWaiting;
     const Constructor = configServiceConstructor(this.definition);
     this.connections = [{ address, security }, ...others].map((target) => ({
       ...target,
+      hasAnswered: false,
       client: new Constructor(
         formatAddress(target.address.host, target.address.port),
         target.security.credentials,
@@ -91,21 +107,26 @@ export class ControlPlaneClient {
           interceptors: target.security.interceptors,
           'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
           'grpc.enable_channelz': 0,
+          'grpc.initial_reconnect_backoff_ms': RECONNECT_MS.first,
+          'grpc.max_reconnect_backoff_ms': RECONNECT_MS.max,
+          'grpc.dns_min_time_between_resolutions_ms': RECONNECT_MS.max,
+          'grpc.keepalive_time_ms': KEEPALIVE_MS.time,
+          'grpc.keepalive_timeout_ms': KEEPALIVE_MS.timeout,
         },
       ),
     }));
   }
 
   /**
-   * Calls a method. A change whose answer was lost is asked for again, under the same name, until it is known what
-   * became of it.
+   * Calls a method. A control plane that is not there is tried for a time. A change whose answer was lost is asked
+   * for again, under the same name, until it is known what became of it.
    *
    * @throws CommandError in the user's words, RejectedDocumentsError
    */
   async call<Response>(method: string, request: object): Promise<Response> {
     const isChange = CHANGES.has(method);
     const metadata = this.metadata(isChange);
-    const deadline = performance.now() + this.resolveMs;
+    const startedAt = performance.now();
     /** The failure after which it is not known whether the change was made. */
     let doubt: ServiceError | undefined;
     for (let failures = 1; ; failures++) {
@@ -118,11 +139,13 @@ export class ControlPlaneClient {
         if (outcome === 'refused')
           throw doubt !== undefined && !saysOutcome(failure) ? unknownOutcome(doubt) : explained;
         if (outcome === 'unknown' && isChange) doubt = failure;
-        this.turn();
+        const patienceMs = doubt === undefined ? this.patienceMs(failure, isChange) : this.resolveMs;
         const allFailed = failures >= this.connections.length;
-        if (doubt === undefined ? allFailed : performance.now() > deadline)
+        if ((allFailed || doubt !== undefined) && performance.now() >= startedAt + patienceMs)
           throw doubt === undefined ? explained : unknownOutcome(doubt);
-        if (allFailed) await wait(RESOLVE_PAUSE_MS);
+        if (allFailed && doubt === undefined) this.noteWaiting();
+        this.turn();
+        if (allFailed) await wait(PAUSE_MS);
       }
     }
   }
@@ -131,12 +154,22 @@ export class ControlPlaneClient {
    * The messages of a server-streaming call, until it ends.
    *
    * @param timeoutMs after which it counts as dead; 0: never
+   * @throws ConnectionError where the next attempt, at the next address, may succeed; else CommandError
    */
   async *stream<Event>(method: string, request: object, timeoutMs = 0): AsyncGenerator<Event> {
+    const { connection } = this;
+    if (!(await this.isReachable())) {
+      const failure = this.explain(unreached());
+      this.turn();
+      throw failure;
+    }
     const options = timeoutMs === 0 ? {} : { deadline: Date.now() + timeoutMs };
-    const call = this.method<StreamMethod>(method).call(this.connection.client, request, options);
+    const call = this.method<StreamMethod>(method).call(connection.client, request, options);
     try {
-      for await (const event of call) yield event as Event;
+      for await (const event of call) {
+        connection.hasAnswered = true;
+        yield event as Event;
+      }
     } catch (error) {
       const explained = this.explain(error as ServiceError);
       this.turn();
@@ -163,16 +196,37 @@ export class ControlPlaneClient {
     this.current = (this.current + 1) % this.connections.length;
   }
 
+  /** Where there are others, one that does not even answer the connection is not waited for. */
+  private async isReachable(): Promise<boolean> {
+    return this.size === 1 || (await isSettled(this.connection.client, CONNECT_TIMEOUT_MS));
+  }
+
+  /** How long it is tried again after a failure that left nothing changed. */
+  private patienceMs(failure: ServiceError, isChange: boolean): number {
+    const outcome = outcomeOf(failure);
+    const mayCome = outcome === 'unreached' || (outcome === 'unknown' && !isChange);
+    const { security } = this.connection;
+    return mayCome && !isLasting(failure, security) ? this.connectMs : 0;
+  }
+
+  private noteWaiting(): void {
+    if (this.isWaiting) return;
+    this.isWaiting = true;
+    this.onWaiting(
+      this.connections.map(({ address: { host, port } }) => formatAddress(host, port)).join(', '),
+    );
+  }
+
   private async attempt<Response>(method: string, request: object, metadata: Metadata): Promise<Response> {
-    const { client } = this.connection;
-    // Where there are others, one that does not even answer the connection is not waited for.
-    if (this.size > 1 && !(await isSettled(client, CONNECT_TIMEOUT_MS))) throw unreached();
+    const { connection } = this;
+    if (!(await this.isReachable())) throw unreached();
     const unary = this.method<UnaryMethod>(method);
     return new Promise((resolve, reject) => {
       const options = { deadline: Date.now() + CALL_TIMEOUT_MS };
-      unary.call(client, request, metadata, options, (error, response) => {
-        if (error) reject(error);
-        else resolve(response as Response);
+      unary.call(connection.client, request, metadata, options, (error, response) => {
+        if (error) return reject(error);
+        connection.hasAnswered = true;
+        resolve(response as Response);
       });
     });
   }
@@ -189,15 +243,16 @@ export class ControlPlaneClient {
   }
 
   private explain(error: ServiceError): Error {
-    const { address: at, security } = this.connection;
+    const { address: at, security, hasAnswered } = this.connection;
     const address = formatAddress(at.host, at.port);
     if (outcomeOf(error) === 'unavailable')
       return new CommandError(`nothing was changed: ${error.details} (control plane ${address})`);
     switch (error.code) {
       case status.UNAVAILABLE:
       case status.DEADLINE_EXCEEDED:
-        return new CommandError(
-          explainTlsFailure(error, at, security, '--ca') ??
+        return new ConnectionError(
+          // Where it has answered before, TLS is not what is wrong.
+          (hasAnswered ? undefined : explainTlsFailure(error, at, security, '--ca')) ??
             `the control plane at ${address} does not answer (${connectionCause(error)}); is it running there? ` +
               'Name another with --control-plane HOST:PORT or ROOST_CONTROL_PLANE',
         );
@@ -214,7 +269,7 @@ export class ControlPlaneClient {
         );
       case status.INTERNAL:
       case status.UNKNOWN:
-        return new CommandError(`the control plane at ${address} failed: ${error.details}`);
+        return new ConnectionError(`the control plane at ${address} failed: ${error.details}`);
       default:
         return new CommandError(error.details);
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.js';
-import { EXIT, explainFailure } from './exit.js';
+import { EXIT, EXIT_CODES_HELP, explainFailure } from './exit.js';
 
 type AddCommand = (program: Command) => void;
 
@@ -44,15 +44,23 @@ async function createProgram(verb = ''): Promise<Command> {
       'A service mesh for canary releases and sticky sessions, together, for the calls that no ingress sees.',
     )
     .version(VERSION, '-V, --version')
+    .addHelpText('after', EXIT_CODES_HELP)
     .showHelpAfterError('(add --help for what there is)')
     // What follows a command belongs to it: "plan split … --output json" is an option of "split".
     .enablePositionalOptions()
     .exitOverride();
   const asked = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
   for (const load of asked === undefined ? Object.values(VERBS) : [asked]) (await load())(program);
-  for (const command of program.commands)
+  for (const command of program.commands) {
     command.exitOverride().showHelpAfterError('(add --help for what there is)');
+    if (makesChanges(command)) command.addHelpText('after', EXIT_CODES_HELP);
+  }
   return program;
+}
+
+/** Changes are waited for, unless `--no-wait` says otherwise. */
+function makesChanges({ options }: Command): boolean {
+  return options.some(({ long }) => long === '--no-wait');
 }
 
 const EXIT_GRACE_MS = 1000;

@@ -35,14 +35,34 @@ t.test('every command that needs a control plane says which address did not answ
     ['plan', '-f', '-'],
     ['status'],
   ]) {
-    const byFlag = await roost([...args, '--control-plane', address], { input: service });
+    const byFlag = await roost([...args, '--control-plane', address, '--connect-timeout', '0s'], {
+      input: service,
+    });
     t.equal(byFlag.code, 1, args.join(' '));
     t.match(byFlag.stderr, `roost: the control plane at ${address} does not answer (`, args.join(' '));
     t.match(byFlag.stderr, 'Name another with --control-plane HOST:PORT or ROOST_CONTROL_PLANE\n');
     noStackTrace(t, byFlag);
   }
-  const byVariable = await roost(['status'], { env: { ROOST_CONTROL_PLANE: address } });
+  const byVariable = await roost(['status'], {
+    env: { ROOST_CONTROL_PLANE: address, ROOST_CONNECT_TIMEOUT: '0s' },
+  });
   t.match(byVariable.stderr, `the control plane at ${address} does not answer`);
+});
+
+t.test('a control plane that is just starting is waited for, with a word about it', async (t) => {
+  const address = await deadAddress();
+  const service = stringify(meshService('cart.shop'));
+  const applying = roost(['apply', '-f', '-', '--control-plane', address], { input: service });
+  const reading = roost(['get', '--control-plane', address]);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await startControlPlane(t, ['--grpc', address]);
+  const waiting = `roost: no control plane answers at ${address} yet; trying for 10 s\n`;
+  t.same(await applying, {
+    code: 0,
+    stdout: 'cart.shop: revision 1, no client is connected\n',
+    stderr: waiting,
+  });
+  t.match(await reading, { code: 0, stderr: waiting });
 });
 
 t.test('what answers and is no control plane is called that', async (t) => {
@@ -50,7 +70,9 @@ t.test('what answers and is no control plane is called that', async (t) => {
     t,
     createHttpServer((_, response) => response.end('hello')),
   );
+  const startedAt = performance.now();
   const answer = await roost(['status', '--control-plane', web]);
+  t.ok(performance.now() - startedAt < 9000, 'it will not become one');
   t.equal(answer.code, 1);
   t.match(answer.stderr, `roost: the control plane at ${web} does not answer (`);
   noStackTrace(t, answer);

@@ -29,7 +29,7 @@ export class TcpProxy {
 
   private constructor(
     private readonly server: Server,
-    private readonly target: SocketAddress,
+    private target: SocketAddress,
   ) {}
 
   static async start(t: Owner, target: string): Promise<TcpProxy> {
@@ -65,6 +65,12 @@ export class TcpProxy {
 
   slow(delayMs: number): void {
     this.mode = { kind: 'slow', delayMs };
+  }
+
+  /** Leads to another program from now on, as a load balancer does once the first is gone. */
+  turnTo(target: string): void {
+    this.target = toAddress(target);
+    this.breakAll();
   }
 
   /** Works again. Connections that missed something are broken. */

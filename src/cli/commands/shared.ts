@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import type { ChangeResponse } from '../../api/config-service.js';
-import { awaitClients } from '../await-clients.js';
+import { describeReach, followClients, reachJson, requireAll } from '../await-clients.js';
 import type { ControlPlaneClient, ControlPlaneTarget } from '../client.js';
 import {
   dialAddresses,
@@ -23,6 +23,13 @@ export const CLIENT_FLAGS = {
     help: 'address of the control plane; of several over one store, the first that answers is used',
     default: '127.0.0.1:15010',
     parse: dialAddresses,
+  },
+  connectTimeout: {
+    name: 'connect-timeout',
+    argument: 'DURATION',
+    help: 'how long to try a control plane that is not there, or not yet; 0s: once',
+    default: '10s',
+    parse: durationBetween('0s', '10m'),
   },
   ...CLIENT_SECURITY_FLAGS,
 } as const satisfies Flags;
@@ -88,7 +95,14 @@ export async function withClient<T>(
     security: openChannelSecurity(securityOf(flags), address),
   })) as [ControlPlaneTarget, ...ControlPlaneTarget[]];
   const actor = flags.actor ?? userName();
-  const client = new ControlPlaneClient(first.address, actor, first.security, { others });
+  const client = new ControlPlaneClient(first.address, actor, first.security, {
+    others,
+    connectMs: flags.connectTimeout,
+    onWaiting: (address) =>
+      process.stderr.write(
+        `roost: no control plane answers at ${address} yet; trying for ${flags.connectTimeout / 1000} s\n`,
+      ),
+  });
   try {
     return await work(client);
   } finally {
@@ -120,20 +134,27 @@ export function changeJson({ revision, changed, services, differences }: ChangeR
   return { revision, changed, services: services.map(({ key }) => key), differences };
 }
 
-/** Tells the user what a change did, and waits for the sidecars unless told not to. */
+/**
+ * Tells the user what a change did, and waits for the sidecars unless told not to.
+ *
+ * @throws CommandError where not every sidecar is known to have it; `-o json` has been printed by then
+ */
 export async function reportChange(
   client: ControlPlaneClient,
   response: ChangeResponse,
   flags: Values<typeof CHANGE_FLAGS>,
   what: string,
 ): Promise<void> {
-  const outcome = flags.noWait ? 'stored' : await awaitClients(client, response.revision, flags.timeout);
   const { revision, changed } = response;
-  if (flags.output === 'json') printJson(changeJson(response));
-  else
-    print(
-      changed
-        ? `${what}: revision ${revision}, ${outcome}`
-        : `${what}: nothing to change, revision ${revision} is ${outcome}`,
-    );
+  const reach = flags.noWait ? undefined : await followClients(client, revision, flags.timeout);
+  if (flags.output === 'json')
+    printJson({ ...changeJson(response), ...(reach && { clients: reachJson(reach) }) });
+  if (reach !== undefined) requireAll(reach, revision);
+  if (flags.output === 'json') return;
+  const outcome = reach === undefined ? 'stored' : describeReach(reach);
+  print(
+    changed
+      ? `${what}: revision ${revision}, ${outcome}`
+      : `${what}: nothing to change, revision ${revision} is ${outcome}`,
+  );
 }

@@ -155,7 +155,7 @@ t.test('what a client has said about the responses of one type', async (t) => {
 
 function take(acks: Acknowledgements, [what, nonce, third, names = '']: Step): void {
   const list = (text: string) => (text === 'all' ? 'all' : text.split(' '));
-  if (what === 'sent') acks.sent({ nonce, revision: third as number, names: list(names) });
+  if (what === 'sent') acks.sent({ nonce, revision: third as number, names: list(names), atMs: 0 });
   else if (what === 'ack') acks.answered(nonce, undefined, 1000);
   else if (what === 'nack') acks.answered(nonce, third as string, 1000);
   else acks.keepOnly((name) => nonce.split(' ').includes(name));
@@ -163,7 +163,7 @@ function take(acks: Acknowledgements, [what, nonce, third, names = '']: Step): v
 
 t.test('a rejection says when it came and what it was about', async (t) => {
   const acks = new Acknowledgements();
-  acks.sent({ nonce: '1', revision: 7, names: ['a'] });
+  acks.sent({ nonce: '1', revision: 7, names: ['a'], atMs: 0 });
   t.equal(acks.newestNonce, '1');
   acks.answered('1', '', 1234);
   t.same(acks.rejection, { message: '', atMs: 1234, revision: 7 }, 'an empty refusal is one all the same');
@@ -171,14 +171,17 @@ t.test('a rejection says when it came and what it was about', async (t) => {
 
 t.test('a client that never answers costs a bounded memory and is never taken for settled', async (t) => {
   const acks = new Acknowledgements();
-  for (let i = 1; i <= 5000; i++) acks.sent({ nonce: String(i), revision: i, names: ['a'] });
+  for (let i = 1; i <= 5000; i++) acks.sent({ nonce: String(i), revision: i, names: ['a'], atMs: i });
   t.equal(acks.unanswered, 100);
+  t.equal(acks.unansweredSinceMs, 1, 'it has been silent since the first');
   t.notOk(acks.settled(1), 'the first response was never answered, remembered or not');
   acks.answered('4901', undefined, 0);
   t.ok(acks.settled(4901));
+  t.equal(acks.unansweredSinceMs, 4902);
   t.notOk(acks.settled(4902));
   acks.answered('5000', undefined, 0);
   t.ok(acks.settled(5000));
+  t.equal(acks.unansweredSinceMs, undefined);
 });
 
 t.test('a name is mentioned where it stands as a word of its own', async (t) => {
