@@ -60,6 +60,8 @@ export interface ControlPlaneOptions extends AccessOptions {
   readonly http: SocketAddress;
   /** Files and folders of configuration. */
   readonly config: readonly string[];
+  /** How long no file must declare a service before it is removed; absent: 10 s. */
+  readonly configSettleMs?: number;
   /** Empty: configuration is kept in memory only, unless it is in etcd. */
   readonly dataDir: string;
   /** Keeps configuration in etcd, for several control planes; not with `dataDir`. */
@@ -82,6 +84,7 @@ export interface ControlPlaneTiming {
 
 const TIMING: ControlPlaneTiming = { lingerMs: 10_000, stalledAfterMs: 60_000 };
 const LOAD_REPORT_INTERVAL_MS = 5000;
+const CONFIG_SETTLE_MS = 10_000;
 
 /** The configuration files are not valid and there is nothing else to serve. */
 export class InvalidFilesError extends Error {
@@ -145,11 +148,11 @@ export class ControlPlane {
     teardown.add(() => files?.close());
     this.warnOfClaims(store);
     const { snapshot, grpc } = this.serveGrpc(store, files, access);
-    const readiness = () => this.readiness(store, snapshot);
+    const readiness = () => this.readiness(store, snapshot, files);
     const delay = new EventLoopDelay();
     teardown.add(() => delay.stop());
     const figures = new ProcessFigures(delay);
-    const metrics = controlPlaneMetrics({ store, ads: grpc.ads, access, process: figures });
+    const metrics = controlPlaneMetrics({ store, files, ads: grpc.ads, access, process: figures });
     const http = createHttpServer(readiness, new Scraper(metrics, () => figures.prepare()));
     teardown.add(() => http.close() && http.closeAllConnections());
     this.httpAddress = await listen(http, 'HTTP (--http)', options.http.host, options.http.port);
@@ -165,15 +168,22 @@ export class ControlPlane {
     );
   }
 
-  /** A control plane whose store does not answer serves what it knows: that is as ready as it can be. */
-  private readiness(store: ConfigStore, snapshot: Snapshot): Readiness {
+  /**
+   * A control plane whose store does not answer, or whose files are broken, serves what it knows: that is as ready as
+   * it can be, and sidecars are better off with it than without. The text says what is wrong.
+   */
+  private readiness(store: ConfigStore, snapshot: Snapshot, files: FileSource | undefined): Readiness {
     if (this.stopping) return { ready: false, text: 'shutting down' };
     if (snapshot.revision !== store.current.revision) return { ready: false, text: 'loading' };
-    const { problem } = store;
-    return {
-      ready: true,
-      text: problem === undefined ? 'ready' : `ready, changes are refused: ${problem}`,
-    };
+    const broken = files?.problems.length ?? 0;
+    const text = [
+      'ready',
+      ...(store.problem === undefined ? [] : [`changes are refused: ${store.problem}`]),
+      ...(broken === 0
+        ? []
+        : [`configuration files are not in force ("roost status" says why), problems: ${broken}`]),
+    ];
+    return { ready: true, text: text.join(', ') };
   }
 
   private async listenGrpc(port: GrpcPort, { tls }: Access): Promise<void> {
@@ -320,15 +330,24 @@ async function openBackend({ dataDir, etcd }: ControlPlaneOptions, log: Logger):
 
 /** @throws InvalidFilesError */
 async function loadFiles(
-  { config }: ControlPlaneOptions,
+  { config, configSettleMs: settleMs = CONFIG_SETTLE_MS }: ControlPlaneOptions,
   store: ConfigStore,
   log: Logger,
   as: Editor | undefined,
 ): Promise<FileSource | undefined> {
   if (config.length === 0) return undefined;
-  const files = new FileSource(config, store, log.child({ component: 'files' }), as);
-  await files.load();
-  if (files.problems.length === 0) return files;
+  const files = new FileSource({
+    paths: config,
+    store,
+    log: log.child({ component: 'files' }),
+    as,
+    settleMs,
+  });
+  await files.start();
+  if (files.problems.length === 0) {
+    if (store.current.services.size === 0) log.warn({ config }, 'the configuration files declare no service');
+    return files;
+  }
   if (store.current.services.size === 0) throw new InvalidFilesError(files.problems);
   log.error(
     { problems: files.problems },

@@ -14,6 +14,16 @@ export const CONTROL_PLANE_METRICS = {
     labels: [],
     help: '0 while the store that control planes share does not answer and changes are refused, else 1.',
   },
+  roost_control_plane_config_file_problems: {
+    type: 'gauge',
+    labels: [],
+    help: 'Problems that keep the files of --config from being in force; 0: they are.',
+  },
+  roost_control_plane_config_files_waiting: {
+    type: 'gauge',
+    labels: [],
+    help: 'What the files of --config wait for before they take effect, such as services that no file declares any more.',
+  },
   roost_control_plane_replicas: {
     type: 'gauge',
     labels: [],

@@ -38,6 +38,7 @@ export function statusOf(parts: StatusParts, visible: Visibility): StatusRespons
     revision,
     clients: clients.sort((a, b) => (a.id < b.id ? -1 : 1)),
     fileProblems: visible(ALL_NAMESPACES) ? (parts.files?.problems ?? []) : [],
+    filesWaiting: visible(ALL_NAMESPACES) ? (parts.files?.waiting ?? []) : [],
     services: services.size,
     version: VERSION,
     store: parts.store.name,

@@ -10,7 +10,13 @@ const SETTLE_MS = 100;
  * @throws what the file system says
  */
 export function fileSignature(file: string): string {
-  const { mtimeMs, size, ino } = statSync(file);
+  const { mtimeMs } = statSync(file);
   const settling = Math.abs(Date.now() - mtimeMs) < SETTLE_MS ? ` read at ${performance.now()}` : '';
-  return `${file} ${mtimeMs} ${size} ${ino}${settling}`;
+  return `${fileState(file)}${settling}`;
+}
+
+/** The same, but a fresh file does not change with every look. @throws what the file system says */
+export function fileState(file: string): string {
+  const { mtimeMs, size, ino } = statSync(file);
+  return `${file} ${mtimeMs} ${size} ${ino}`;
 }

@@ -11,39 +11,86 @@ import type { Configuration } from '../store/configuration.js';
 import { digestOf } from '../store/digest.js';
 import type { Editor } from '../store/editor.js';
 import { RejectedError } from '../store/errors.js';
-import { fileSignature } from './file-signature.js';
+import { Absences } from './absences.js';
+import { fileSignature, fileState } from './file-signature.js';
+import { QuietFiles } from './quiet-files.js';
 
 const POLL_INTERVAL_MS = 500;
+/** While a change has been seen and is not read yet. */
+const RESTLESS_POLL_INTERVAL_MS = 100;
+/** Files that have not changed for so long are whole: editors and copies write without such pauses. */
+const QUIET_MS = 1000;
+/** At the start, files that were written a moment ago are waited for, but never for long. */
+const LONGEST_START_WAIT_MS = 3000;
+const MAX_READS = 3;
+
+export interface FileSourceOptions {
+  readonly paths: readonly string[];
+  readonly store: ConfigStore;
+  readonly log: Logger;
+  /** Whoever writes the files is an admin of all namespaces, where others are asked who they are. */
+  readonly as?: Editor | undefined;
+  /** How long no file must declare a service before it is removed. */
+  readonly settleMs: number;
+  /** How long files must not have changed before they are read; absent: a second. */
+  readonly quietMs?: number;
+  nowMs?(): number;
+}
 
 /**
  * Keeps the configuration at what a set of files says. Files are looked at twice a second (which works on every
- * file system, mounted volumes and symbolic links included). All files are applied together or not at all: one
- * that is broken leaves everything as it was.
+ * file system, mounted volumes and symbolic links included) and read once they have come to rest. All files are
+ * applied together or not at all: one that is broken leaves everything as it was, and so do files that lack a service
+ * which they declared, until they have lacked it for a while.
  */
 export class FileSource {
-  private signature = '';
   private timer: NodeJS.Timeout | undefined;
   private polling: Promise<void> = Promise.resolve();
   private closed = false;
   private found: readonly string[] = [];
+  private readonly quiet: QuietFiles;
+  private readonly absences: Absences;
+  private readonly nowMs: () => number;
 
-  constructor(
-    private readonly paths: readonly string[],
-    private readonly store: ConfigStore,
-    private readonly log: Logger,
-    /** Whoever writes the files is an admin of all namespaces, where others are asked who they are. */
-    private readonly as?: Editor,
-  ) {}
+  constructor(private readonly options: FileSourceOptions) {
+    this.quiet = new QuietFiles(options.quietMs ?? QUIET_MS);
+    this.absences = new Absences(options.settleMs);
+    this.nowMs = options.nowMs ?? (() => performance.now());
+  }
 
   /** What keeps the files from being in force: each problem with its file and line. Empty: nothing. */
   get problems(): readonly string[] {
     return this.found;
   }
 
-  /** Applies the files as they are. Afterwards {@link problems} tells whether that worked. */
+  /** What keeps newer files from being in force for now, for people. Empty: nothing. */
+  get waiting(): readonly string[] {
+    const seconds = Math.ceil(this.absences.waitMs(this.nowMs()) / 1000);
+    const restless = this.quiet.isRestless
+      ? ['the files are changing; they are read once they are quiet']
+      : [];
+    return [
+      ...restless,
+      ...this.absences.keys.map(
+        (key) => `${key}: no file declares it any more; it is removed in ${seconds} s if that stays so`,
+      ),
+    ];
+  }
+
+  /** Applies the files as they are, once nothing is written to them. Afterwards {@link problems} tells whether that worked. */
+  async start(): Promise<void> {
+    const until = performance.now() + LONGEST_START_WAIT_MS;
+    while (this.isFresh() && performance.now() < until)
+      await new Promise((done) => setTimeout(done, RESTLESS_POLL_INTERVAL_MS));
+    await this.load();
+    this.logHeld([]);
+  }
+
+  /** Applies the files as they are now. Afterwards {@link problems} tells whether that worked. */
   async load(): Promise<void> {
-    this.signature = this.look();
-    const { documents, problems } = readFiles(this.paths);
+    const signature = this.look();
+    const { documents, problems } = this.read();
+    this.quiet.read(signature);
     const all = [...problems, ...checkDocuments(documents)];
     this.found = (all.length > 0 ? all : await this.apply(documents)).map(formatLocated);
   }
@@ -51,7 +98,8 @@ export class FileSource {
   watch(): void {
     const next = () => {
       this.polling = this.poll().then(() => {
-        if (!this.closed) this.timer = setTimeout(next, POLL_INTERVAL_MS).unref();
+        const intervalMs = this.quiet.isRestless ? RESTLESS_POLL_INTERVAL_MS : POLL_INTERVAL_MS;
+        if (!this.closed) this.timer = setTimeout(next, intervalMs).unref();
       });
     };
     next();
@@ -64,38 +112,85 @@ export class FileSource {
     await this.polling;
   }
 
-  private async poll(): Promise<void> {
-    if (this.look() === this.signature) return;
-    const before = { revision: this.store.current.revision, problems: this.problems.join('\n') };
+  /** Looks at the files, and applies them if it is time to. */
+  async poll(): Promise<void> {
+    const now = this.nowMs();
+    const isHeld = this.problems.length === 0 && this.absences.keys.length > 0;
+    const isDue = isHeld && this.absences.waitMs(now) === 0;
+    if (!this.quiet.look(this.look(), now) && !(isDue && !this.quiet.isRestless)) return;
+    const { store } = this.options;
+    const before = {
+      revision: store.current.revision,
+      problems: this.problems.join('\n'),
+      held: this.absences.keys,
+    };
     try {
       await this.load();
     } catch (error) {
-      this.log.error({ err: error }, 'the configuration files could not be applied; trying again');
-      this.signature = '';
+      this.options.log.error({ err: error }, 'the configuration files could not be applied; trying again');
+      this.quiet.read(undefined);
       return;
     }
+    this.logOutcome(before.revision, before.problems);
+    this.logHeld(before.held);
+  }
+
+  private logOutcome(revisionBefore: number, problemsBefore: string): void {
     const { problems } = this;
-    const { revision } = this.store.current;
-    if (problems.length > 0 && problems.join('\n') !== before.problems)
-      this.log.error({ problems }, 'the configuration files are not valid; the previous configuration stays');
-    else if (problems.length === 0 && (revision !== before.revision || before.problems !== ''))
-      this.log.info({ revision }, 'configuration files applied');
+    const { log, store } = this.options;
+    const { revision } = store.current;
+    if (problems.length > 0 && problems.join('\n') !== problemsBefore)
+      log.error({ problems }, 'the configuration files are not valid; the previous configuration stays');
+    else if (problems.length === 0 && (revision !== revisionBefore || problemsBefore !== ''))
+      log.info({ revision }, 'configuration files applied');
+  }
+
+  private logHeld(before: readonly ServiceKey[]): void {
+    const services = this.absences.keys;
+    if (services.join() === before.join()) return;
+    const { log, settleMs } = this.options;
+    if (services.length > 0)
+      log.warn(
+        { services, settleMs },
+        'no configuration file declares these services any more; the previous configuration stays until that has lasted',
+      );
+    else if (this.problems.length === 0)
+      log.info({ services: before }, 'no service waits for its removal any more');
+  }
+
+  /** What is written to while it is read, is read once more. */
+  private read(): ReturnType<typeof readFiles> {
+    for (let attempt = 1; ; attempt++) {
+      const before = this.look(fileState);
+      const found = readFiles(this.options.paths);
+      if (attempt === MAX_READS || this.look(fileState) === before) return found;
+    }
+  }
+
+  /** Something has been written a moment ago. */
+  private isFresh(): boolean {
+    const first = this.look();
+    return this.look() !== first;
   }
 
   /** Changes whenever a file is added, removed or written. */
-  private look(): string {
+  private look(signatureOf = fileSignature): string {
     try {
-      return listFiles(this.paths).map(fileSignature).join('\n');
+      return listFiles(this.options.paths).map(signatureOf).join('\n');
     } catch (error) {
       return `unreadable: ${(error as Error).message}`;
     }
   }
 
-  /** @returns what is wrong; empty where everything is in force. */
+  /** @returns what is wrong; empty where everything is in force, or is held until removals have settled. */
   private async apply(documents: readonly SourceDocument[]): Promise<readonly LocatedProblem[]> {
     let news: readonly SourceDocument[] = [];
     try {
-      await this.store.edit((current) => {
+      await this.options.store.edit((current) => {
+        const deleted = removedFrom(current, documents);
+        this.absences.update(deleted, this.nowMs());
+        const cause = { action: 'files', by: FILES };
+        if (this.absences.waitMs(this.nowMs()) > 0) return { cause };
         // A document that its file has not changed leaves alone what the API made of the service since.
         news = documents.filter(
           (document) => knownMark(current, document)?.digest !== markOf(document).digest,
@@ -107,11 +202,12 @@ export class FileSource {
             current,
             documents.filter((document) => !news.includes(document)),
           ),
-          deleted: removedFrom(current, documents),
-          cause: { action: 'files', by: FILES },
-          as: this.as,
+          deleted,
+          cause,
+          as: this.options.as,
         };
       });
+      this.forgetRemoved();
       return [];
     } catch (error) {
       if (!(error instanceof RejectedError)) throw error;
@@ -119,6 +215,14 @@ export class FileSource {
         problems.map((problem) => locateProblem(news[i] as SourceDocument, problem)),
       );
     }
+  }
+
+  private forgetRemoved(): void {
+    const { services } = this.options.store.current;
+    this.absences.update(
+      this.absences.keys.filter((key) => services.has(key)),
+      this.nowMs(),
+    );
   }
 }
 

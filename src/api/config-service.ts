@@ -173,6 +173,7 @@ export interface StatusResponse {
   readonly revision: number;
   readonly clients: readonly ClientStatus[];
   readonly fileProblems: readonly string[];
+  readonly filesWaiting: readonly string[];
   readonly services: number;
   readonly version: string;
   readonly store: string;

@@ -125,7 +125,12 @@ t.test('a control plane that finds only such files does not start', async (t) =>
 
 t.test('one that runs keeps what it has, and status names the places', async (t) => {
   const folder = await folderOf(t, { 'cart.yaml': stringify(meshService('cart.shop', { v1: 9, v2: 1 })) });
-  const { grpc, process } = await startControlPlane(t, ['--config', folder]);
+  const { grpc, http, process } = await startControlPlane(t, ['--config', folder]);
+  const ask = async (path: string) => {
+    const response = await fetch(`http://${http}${path}`);
+    return { status: response.status, body: await response.text() };
+  };
+  t.same(await ask('/ready'), { status: 200, body: 'ready\n' });
   const at = ['--control-plane', grpc];
   await writeFile(join(folder, '.next'), BAD_FILES['cart.yaml']);
   await rename(join(folder, '.next'), join(folder, 'cart.yaml'));
@@ -138,11 +143,28 @@ t.test('one that runs keeps what it has, and status names the places', async (t)
     `  ${folder}/cart.yaml:5:3: spec.port: must be a port number, 1 to 65535; found "80"\n`,
   );
   t.match((await roost(['get', ...at])).stdout, 'v1=9 v2=1');
+  t.match(await ask('/ready'), {
+    status: 200,
+    body: /^ready, configuration files are not in force \("roost status" says why\), problems: \d+\n$/,
+  });
+  t.match((await ask('/metrics')).body, /^roost_control_plane_config_file_problems [1-9]/m);
   await writeFile(join(folder, 'cart.yaml'), stringify(meshService('cart.shop', { v1: 8, v2: 2 })));
   await eventually('the repaired file is in force', async () => {
     const { stdout } = await roost(['status', '-o', 'json', ...at]);
     return (JSON.parse(stdout) as StatusResponse).fileProblems.length === 0;
   });
+  t.match((await roost(['get', ...at])).stdout, 'v1=8 v2=2');
+  t.same(await ask('/ready'), { status: 200, body: 'ready\n' });
+  t.match((await ask('/metrics')).body, /^roost_control_plane_config_file_problems 0$/m);
+  await writeFile(join(folder, 'cart.yaml'), '');
+  await process.logged(
+    'no configuration file declares these services any more; the previous configuration stays until that has lasted',
+  );
+  const waiting = await roost(['status', ...at]);
+  t.match(
+    waiting.stdout,
+    /configuration files that wait:\n {2}shop\/cart: no file declares it any more; it is removed in \d+ s/,
+  );
   t.match((await roost(['get', ...at])).stdout, 'v1=8 v2=2');
 });
 

@@ -2,7 +2,7 @@ import { mkdir, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import t from 'tap';
 import { stringify } from 'yaml';
-import { FileSource } from '../../control-plane/source/file-source.js';
+import { FileSource, type FileSourceOptions } from '../../control-plane/source/file-source.js';
 import { MemoryBackend } from '../../control-plane/store/backend.js';
 import { emptyState } from '../../control-plane/store/config-state.js';
 import { ConfigStore } from '../../control-plane/store/config-store.js';
@@ -20,13 +20,24 @@ const yaml = (...documents: object[]) => documents.map((document) => stringify(d
 const cart = (weight = 1, spec: object = {}) => meshService('cart.shop', { v1: weight, v2: 1 }, spec);
 
 /** A store in memory, and files in a folder of their own. */
-async function start(t: Test, contents: Readonly<Record<string, string>> = {}) {
+async function start(
+  t: Test,
+  contents: Readonly<Record<string, string>> = {},
+  options: Partial<FileSourceOptions> = {},
+) {
   const folder = await temporaryFolder(t);
   const write = (name: string, text: string) => writeFile(join(folder, name), text);
   for (const [name, text] of Object.entries(contents)) await write(name, text);
   const backend = new MemoryBackend(emptyState(Buffer.alloc(32)));
   const store = await ConfigStore.open(backend, silent);
-  const files = new FileSource([folder], store, silent);
+  const files = new FileSource({
+    paths: [folder],
+    store,
+    log: silent,
+    settleMs: 0,
+    quietMs: 100,
+    ...options,
+  });
   t.teardown(() => files.close());
   /** Reads the files again. @returns the problems, without the folder's name */
   const load = async () => {
@@ -83,7 +94,7 @@ t.test('it is so across restarts, where there is a data directory', async (t) =>
   await writeFile(config, yaml(cart(1), meshService('pay.shop')));
   const open = async (paths: string[]) => {
     const store = await ConfigStore.open(await FileBackend.open(join(folder, 'data'), silent), silent);
-    const files = new FileSource(paths, store, silent);
+    const files = new FileSource({ paths, store, log: silent, settleMs: 0 });
     await files.load();
     t.same(files.problems, []);
     return { store, ...looking(store) };
@@ -190,10 +201,10 @@ t.test('what is no configuration is passed over, what cannot be read is named', 
 t.test('a file that is named and not there is a problem; one named twice is read once', async (t) => {
   const { folder, store } = await start(t, { 'a.yaml': yaml(cart()) });
   const a = join(folder, 'a.yaml');
-  const files = new FileSource([a, folder, a], store, silent);
+  const files = new FileSource({ paths: [a, folder, a], store, log: silent, settleMs: 0 });
   await files.load();
   t.same(files.problems, []);
-  const gone = new FileSource([a, join(folder, 'gone.yaml')], store, silent);
+  const gone = new FileSource({ paths: [a, join(folder, 'gone.yaml')], store, log: silent, settleMs: 0 });
   await gone.load();
   t.same(gone.problems, [`${folder}/gone.yaml:1:1: there is no such file or folder`]);
 });
@@ -237,4 +248,106 @@ t.test('two writes in the same instant, of the same length: the last one counts'
     await write('a.yaml', yaml(cart(value + 1)));
   }
   await eventually('the last write is seen', () => weight() === 7);
+});
+
+/** Files that are looked at on a clock of the test's own. */
+async function clocked(t: Test, contents: Readonly<Record<string, string>>) {
+  const clock = { ms: 0 };
+  const options = { settleMs: 10_000, quietMs: 1000, nowMs: () => clock.ms };
+  const world = await start(t, contents, options);
+  await world.files.start();
+  /** Time passes, with a look at the files in each step. */
+  const pass = async (ms: number, stepMs = 500) => {
+    for (const end = clock.ms + ms; clock.ms < end; ) {
+      clock.ms += stepMs;
+      await world.files.poll();
+    }
+  };
+  // Files that were written this moment change with every look.
+  await new Promise((done) => setTimeout(done, 120));
+  await pass(2000);
+  /** Writes a file, and waits until it is no longer fresh. */
+  const settle = async (name: string, text: string) => {
+    await world.write(name, text);
+    await new Promise((done) => setTimeout(done, 120));
+  };
+  return { ...world, pass, settle };
+}
+
+t.test('a file that is truncated while it is written takes no service away', async (t) => {
+  const both = yaml(cart(1), meshService('pay.shop'));
+  const { settle, pass, files, keys, weight } = await clocked(t, { 'a.yaml': both });
+  await settle('a.yaml', '');
+  await pass(5000);
+  t.equal(keys(), 'shop/cart shop/pay');
+  t.match(files.waiting, [
+    /^shop\/cart: no file declares it any more; it is removed in \d s /,
+    /^shop\/pay: /,
+  ]);
+  t.same(files.problems, []);
+  await settle('a.yaml', yaml(cart(2)));
+  await pass(4000);
+  t.same([keys(), weight()], ['shop/cart shop/pay', 1], 'the second document is still to come');
+  await settle('a.yaml', yaml(cart(2), meshService('pay.shop')));
+  await pass(1500);
+  t.same([keys(), weight()], ['shop/cart shop/pay', 2]);
+  t.same(files.waiting, []);
+});
+
+t.test('a service that no file declares for long enough is removed', async (t) => {
+  const { settle, pass, keys, files, store } = await clocked(t, {
+    'a.yaml': yaml(cart(1), meshService('pay.shop')),
+  });
+  const born = () => store.current.services.get('shop/cart')?.record.born;
+  const before = born();
+  await settle('a.yaml', yaml(cart(1)));
+  await pass(9000);
+  t.equal(keys(), 'shop/cart shop/pay');
+  await pass(3000);
+  t.equal(keys(), 'shop/cart');
+  t.same(files.waiting, []);
+  t.same(born(), before, 'what stays is what it was');
+});
+
+t.test('what is read has not been written to for a while', async (t) => {
+  const { settle, pass, weight } = await clocked(t, { 'a.yaml': yaml(cart(1)) });
+  await settle('a.yaml', yaml(cart(2)));
+  await pass(500);
+  t.equal(weight(), 1);
+  await settle('a.yaml', `${yaml(cart(3))}\n`);
+  await pass(500);
+  t.equal(weight(), 1);
+  await pass(1500);
+  t.equal(weight(), 3);
+});
+
+t.test('a service that moves to another file is not absent', async (t) => {
+  const { settle, pass, keys, files, store } = await clocked(t, {
+    'a.yaml': yaml(cart(1), meshService('pay.shop')),
+  });
+  await settle('b.yaml', yaml(meshService('pay.shop')));
+  await settle('a.yaml', yaml(cart(1)));
+  await pass(2000);
+  t.equal(keys(), 'shop/cart shop/pay');
+  t.same(files.waiting, []);
+  t.match(store.current.services.get('shop/pay')?.record.source?.file, /b\.yaml$/);
+});
+
+t.test('a control plane that starts with an empty folder keeps what it has for a while', async (t) => {
+  const folder = await temporaryFolder(t);
+  const backend = new MemoryBackend(emptyState(Buffer.alloc(32)));
+  const store = await ConfigStore.open(backend, silent);
+  await writeFile(join(folder, 'a.yaml'), yaml(cart(1)));
+  const clock = { ms: 0 };
+  const open = () =>
+    new FileSource({ paths: [folder], store, log: silent, settleMs: 10_000, nowMs: () => clock.ms });
+  await open().start();
+  await unlink(join(folder, 'a.yaml'));
+  const files = open();
+  await files.start();
+  t.same([...store.current.services.keys()], ['shop/cart']);
+  t.match(files.waiting, [/^shop\/cart: no file declares it any more/]);
+  clock.ms += 10_000;
+  await files.poll();
+  t.same([...store.current.services.keys()], []);
 });

@@ -26,6 +26,13 @@ const FLAGS = {
     repeatable: true,
     parse: text,
   },
+  configSettle: {
+    name: 'config-settle',
+    argument: 'DURATION',
+    help: 'how long no --config file must declare a service before it is removed: a file that is being rewritten lacks some of them',
+    default: '10s',
+    parse: durationBetween('0s', '1h'),
+  },
   dataDir: {
     name: 'data-dir',
     argument: 'DIR',
@@ -183,6 +190,7 @@ function toOptions(flags: Values<typeof FLAGS>, command: Command) {
   if (found.length > 0) throw new UsageError(found, command);
   return {
     ...flags,
+    configSettleMs: flags.configSettle,
     etcd: etcdOptions(flags),
     tls: tlsCert === '' ? undefined : { cert: tlsCert, key: tlsKey, clientCa: tlsClientCa },
   };

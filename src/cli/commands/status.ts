@@ -42,6 +42,8 @@ function describe(status: StatusResponse, nowMs: number): string {
   if (status.others.length > 0) lines.push('', replicaTable(status.others));
   if (fileProblems.length > 0)
     lines.push('', 'configuration files that are not in force:', ...fileProblems.map((p) => `  ${p}`));
+  if (status.filesWaiting.length > 0)
+    lines.push('', 'configuration files that wait:', ...status.filesWaiting.map((text) => `  ${text}`));
   if (clients.length > 0) lines.push('', clientTable(clients, nowMs));
   const drift = clients.flatMap(({ id, drift }) => drift.map((resource) => ({ id, ...resource })));
   if (drift.length > 0) lines.push('', 'not running what is served:', ...drift.map(describeDrift));
