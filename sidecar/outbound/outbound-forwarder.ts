@@ -209,18 +209,19 @@ export class OutboundForwarder implements Forwarder {
   responseLines({ downstream }: Exchange, head: ResponseHead): string {
     this.endRetry();
     const stateful = this.placement?.route.stateful;
-    if (stateful === undefined) return this.sessionLine(head);
+    const { request } = downstream;
+    if (stateful === undefined) return this.sessionLine(head, request.sourceIp);
     const { address } = this.endpoint as UpstreamEndpoint;
-    return stateful.lineFor(downstream.request, address) + this.sessionLine(head);
+    return stateful.lineFor(request, address) + this.sessionLine(head, request.sourceIp);
   }
 
   /** The cookie that a session of ours is due. */
-  private sessionLine(head: ResponseHead): string {
+  private sessionLine(head: ResponseHead, caller: string): string {
     if (this.placement === undefined) return '';
     const { pins } = this.services;
     // What the route takes away, the upstream does not set.
     const set = this.responseChanges?.dropped.has('set-cookie') ? NOTHING_SET : head.headers;
-    const cookie = pins.keep(this.placement, this.endpoint as UpstreamEndpoint, set);
+    const cookie = pins.keep(this.placement, this.endpoint as UpstreamEndpoint, set, caller);
     return cookie === undefined ? '' : fieldLine('set-cookie', cookie);
   }
 

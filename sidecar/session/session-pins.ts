@@ -5,7 +5,7 @@ import { formatSetCookie, isRenewalDue } from '../../src/routing/session-cookie.
 import type { SessionCookie } from '../../src/routing/session-key.js';
 import type { Affinity } from '../../src/routing/table.js';
 import { type ResponseFields, setsCookie, valueSet } from './response-cookies.js';
-import type { SessionTable } from './session-table.js';
+import type { PinOwner, SessionTable } from './session-table.js';
 
 export interface SessionPinsOptions {
   readonly table: SessionTable;
@@ -46,21 +46,24 @@ export class SessionPins {
    *
    * @param answered may differ from the placement's after a retry
    * @param response of that endpoint: what it sets itself is left alone
+   * @param caller the client's address: the table is shared fairly among callers
    * @returns the `Set-Cookie` value to send with the response, if one is due
    */
   keep(
     placement: Placement,
     answered: { readonly address: string },
     response: ResponseFields,
+    caller = '',
   ): string | undefined {
     const { session, pinTo } = placement;
     const { affinity } = placement.route;
     if (affinity === undefined) return undefined;
     const pin = pinTo && affinity.digests.pin(pinTo, answered.address);
-    if (affinity.keys.appCookies.length > 0) this.followAppCookie(placement, affinity, pin, response);
+    const owner = { caller, scope: affinity.scope };
+    if (affinity.keys.appCookies.length > 0) this.followAppCookie(placement, affinity, pin, response, owner);
     if (session === undefined) return undefined;
     if (session.cookie !== undefined) return this.cookieDue(session.cookie, pin, affinity, response);
-    if (pin !== undefined) this.keepInTable(affinity, session.hash, pin, placement.pin);
+    if (pin !== undefined) this.keepInTable(affinity, session.hash, pin, placement.pin, owner);
     return undefined;
   }
 
@@ -98,6 +101,7 @@ export class SessionPins {
     affinity: Affinity,
     pin: Pin | undefined,
     response: ResponseFields,
+    owner: PinOwner,
   ): void {
     const { keys } = affinity;
     const to = pin ?? came;
@@ -108,18 +112,18 @@ export class SessionPins {
       const value = valueSet(response, name, this.options.wallMs());
       if (value === undefined) continue;
       const hash = xxh64(value, keys.seed);
-      if (hash !== session?.hash) this.keepIfNew(affinity, hash, to);
+      if (hash !== session?.hash) this.keepIfNew(affinity, hash, to, owner);
       return;
     }
   }
 
   /** Nothing moves a session that has its place already. */
-  private keepIfNew(affinity: Affinity, hash: bigint, pin: Pin): void {
+  private keepIfNew(affinity: Affinity, hash: bigint, pin: Pin, owner: PinOwner): void {
     const { table } = this;
     const [key, nowMs] = [keyOf(affinity, hash), this.options.nowMs()];
     table.lock(key);
     try {
-      if (table.find(key, affinity.ttlMs, nowMs) === undefined) table.set(key, pin, nowMs);
+      if (table.find(key, affinity.ttlMs, nowMs) === undefined) table.set(key, pin, nowMs, owner);
     } finally {
       table.unlock(key);
     }
@@ -131,7 +135,13 @@ export class SessionPins {
    *
    * @param came the pin that the request was placed with
    */
-  private keepInTable(affinity: Affinity, hash: bigint, pin: Pin, came: Pin | undefined): void {
+  private keepInTable(
+    affinity: Affinity,
+    hash: bigint,
+    pin: Pin,
+    came: Pin | undefined,
+    owner: PinOwner,
+  ): void {
     const { table } = this;
     const [key, nowMs] = [keyOf(affinity, hash), this.options.nowMs()];
     table.lock(key);
@@ -139,7 +149,7 @@ export class SessionPins {
       const present = table.find(key, affinity.ttlMs, nowMs);
       const pinnedSince = present !== undefined && present.endpoint !== came?.endpoint;
       if (pinnedSince && present.release === pin.release && present.label === pin.label) return;
-      table.set(key, pin, nowMs);
+      table.set(key, pin, nowMs, owner);
     } finally {
       table.unlock(key);
     }

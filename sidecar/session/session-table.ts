@@ -1,12 +1,16 @@
+import { type HashKey, halfSipHash, newHashKey } from '../../src/hashing/half-siphash.js';
+import { xxh64 } from '../../src/hashing/xxh64.js';
 import type { Pin } from '../../src/routing/pins.js';
 
 /**
- * Pins of sessions whose key travels in no cookie: a bounded hash table in typed arrays, 29 bytes a slot and
+ * Pins of sessions whose key travels in no cookie: a bounded hash table in typed arrays, 33 bytes a slot and
  * nothing for the garbage collector to look at. Sessions are told apart by a 64-bit hash alone; of 100,000, two
  * share one with a chance of 1 in 4 billion, and would then share a pin.
  *
- * Each hash has one bucket of {@link WAYS} entries. In a full bucket the one used longest ago gives way: least
- * recently used within the bucket, which for a table that is not crowded is as good as overall.
+ * Each hash has one bucket of {@link WAYS} entries, by a secret of this process: callers choose keys, and must not be
+ * able to choose those of one bucket. In a full bucket an entry gives way of the caller that has most of them, and of
+ * its services the one that has most: among those, the entry used longest ago. Nobody takes more than a fair share
+ * from others, in a bucket or in the table; a caller that is alone has all of it.
  */
 export const WAYS = 16;
 const LABEL = 1;
@@ -23,7 +27,21 @@ export interface SessionSlots {
   /** Seconds since the table's epoch. */
   readonly lastUsed: Uint32Array;
   readonly flags: Uint8Array;
+  /** Whose they are: 16 bits for the caller, 16 for its service. */
+  readonly owners: Uint32Array;
+  /** Decides where entries go. */
+  readonly key: HashKey;
 }
+
+/** Whose pin it is. */
+export interface PinOwner {
+  /** The client's address. */
+  readonly caller: string;
+  /** Of the service that is called. */
+  readonly scope: bigint;
+}
+
+const NOBODY: PinOwner = { caller: '', scope: 0n };
 
 /**
  * Empty slots.
@@ -43,6 +61,8 @@ export function sessionSlots(
     endpoints: new Float64Array(new Memory(slots * 8)),
     lastUsed: new Uint32Array(new Memory(slots * 4)),
     flags: new Uint8Array(new Memory(slots)),
+    owners: new Uint32Array(new Memory(slots * 4)),
+    key: newHashKey(),
   };
 }
 
@@ -54,6 +74,9 @@ export class SessionTable {
   private readonly endpoints: Float64Array;
   private readonly lastUsed: Uint32Array;
   private readonly flags: Uint8Array;
+  private readonly owners: Uint32Array;
+  private readonly key: HashKey;
+  private readonly callerSeed: bigint;
   private entries = 0;
 
   /** @param capacity sessions that fit at least */
@@ -68,6 +91,9 @@ export class SessionTable {
     this.endpoints = slots.endpoints;
     this.lastUsed = slots.lastUsed;
     this.flags = slots.flags;
+    this.owners = slots.owners;
+    this.key = slots.key;
+    this.callerSeed = BigInt(slots.key[0]);
     this.buckets = slots.flags.length / WAYS;
   }
 
@@ -123,14 +149,17 @@ export class SessionTable {
     }
   }
 
-  set(hash: bigint, pin: Pin, nowMs: number): void {
+  /** @param owner who takes the place, where the session has none yet */
+  set(hash: bigint, pin: Pin, nowMs: number, owner: PinOwner = NOBODY): void {
     const [high, low] = [highHalf(hash), lowHalf(hash)];
     let slot = this.slotOf(high, low);
     if (slot === -1) {
-      slot = this.slotToFill(low);
+      const tag = this.tagOf(owner);
+      slot = this.slotToFill(this.bucketOf(high, low) * WAYS, tag);
       if (this.flags[slot] === 0) this.countEntries(1);
       this.highs[slot] = high;
       this.lows[slot] = low;
+      this.owners[slot] = tag;
     }
     this.releases[slot] = pin.release;
     this.endpoints[slot] = pin.endpoint;
@@ -139,26 +168,35 @@ export class SessionTable {
   }
 
   private slotOf(high: number, low: number): number {
-    const first = this.bucketOf(low) * WAYS;
+    const first = this.bucketOf(high, low) * WAYS;
     for (let slot = first; slot < first + WAYS; slot++) {
       if (this.lows[slot] === low && this.highs[slot] === high && this.flags[slot] !== 0) return slot;
     }
     return -1;
   }
 
-  /** A free slot of the hash's bucket, or else its least recently used one. */
-  private slotToFill(low: number): number {
-    const first = this.bucketOf(low) * WAYS;
-    let oldest = first;
+  /** A free slot of a bucket, or else the least recently used one of whoever has most of it. */
+  private slotToFill(first: number, tag: number): number {
+    const slots: number[] = [];
     for (let slot = first; slot < first + WAYS; slot++) {
       if (this.flags[slot] === 0) return slot;
-      if ((this.lastUsed[slot] as number) < (this.lastUsed[oldest] as number)) oldest = slot;
+      slots.push(slot);
     }
-    return oldest;
+    const ofCaller = heaviest(slots, (slot) => callerIn(this.owners[slot] as number), callerIn(tag));
+    const ofService = heaviest(ofCaller, (slot) => this.owners[slot] as number, tag);
+    return ofService.reduce((oldest, slot) =>
+      (this.lastUsed[slot] as number) < (this.lastUsed[oldest] as number) ? slot : oldest,
+    );
   }
 
-  protected bucketOf(low: number): number {
-    return low % this.buckets;
+  private tagOf({ caller, scope }: PinOwner): number {
+    const ofCaller = lowHalf(xxh64(caller, this.callerSeed)) & 0xffff;
+    const ofService = halfSipHash(highHalf(scope), lowHalf(scope), this.key) & 0xffff;
+    return ofCaller * 0x10000 + ofService;
+  }
+
+  protected bucketOf(high: number, low: number): number {
+    return halfSipHash(high, low, this.key) % this.buckets;
   }
 
   private seconds(nowMs: number): number {
@@ -166,7 +204,28 @@ export class SessionTable {
   }
 }
 
-function highHalf(hash: bigint): number {
+function callerIn(tag: number): number {
+  return tag >>> 16;
+}
+
+/**
+ * The slots of the group that has most of them, a newcomer counted in: its own where others have as many; of several
+ * others, all of theirs.
+ */
+function heaviest(
+  slots: readonly number[],
+  groupOf: (slot: number) => number,
+  newcomer: number,
+): readonly number[] {
+  const counts = new Map([[newcomer, 1]]);
+  for (const slot of slots) counts.set(groupOf(slot), (counts.get(groupOf(slot)) ?? 0) + 1);
+  const most = Math.max(...slots.map((slot) => counts.get(groupOf(slot)) as number));
+  const own = slots.filter((slot) => groupOf(slot) === newcomer);
+  if (own.length > 0 && counts.get(newcomer) === most) return own;
+  return slots.filter((slot) => counts.get(groupOf(slot)) === most);
+}
+
+export function highHalf(hash: bigint): number {
   return Number(hash >> 32n);
 }
 

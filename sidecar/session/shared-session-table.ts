@@ -1,5 +1,5 @@
 import { lock, unlock } from '../shared-memory/lock.js';
-import { lowHalf, type SessionSlots, SessionTable, sessionSlots, WAYS } from './session-table.js';
+import { highHalf, lowHalf, type SessionSlots, SessionTable, sessionSlots, WAYS } from './session-table.js';
 
 /** A session table's memory, to be handed to every thread that uses it. */
 export interface SharedSessions {
@@ -30,11 +30,11 @@ export class SharedSessionTable extends SessionTable {
   }
 
   override lock(hash: bigint): void {
-    lock(this.cells, this.bucketOf(lowHalf(hash)));
+    lock(this.cells, this.bucketOf(highHalf(hash), lowHalf(hash)));
   }
 
   override unlock(hash: bigint): void {
-    unlock(this.cells, this.bucketOf(lowHalf(hash)));
+    unlock(this.cells, this.bucketOf(highHalf(hash), lowHalf(hash)));
   }
 
   /** Bucket by bucket. */

@@ -1,19 +1,23 @@
+import { type HashKey, newHashKey } from '../../src/hashing/half-siphash.js';
+import { xxh64 } from '../../src/hashing/xxh64.js';
 import { lock, unlock } from '../shared-memory/lock.js';
 import { KEEP_MS, type TraceEntry, type TraceStore } from './trace-store.js';
 
 /**
- * Each part has a lock, a ring of bytes and an index of its own; a trace is in the part that its id says.
+ * Each part has a lock, an index and a ring of bytes for each class of callers; a trace is in the part that its id
+ * says, by a secret of this process. A caller fills the rings of its own class only.
  *
  * ```
  *   ring:   … | record | record | record | <- head, where the next one overwrites the oldest
  *   record: bytes of text (4) · trace id (32) · when it expires (8) · text
- *   index:  buckets of positions, counted from the ring's very first byte; 0: none
+ *   index:  buckets of places: a ring, and a position counted from its very first byte; 0: none
  * ```
  * A position that is further behind the head than the ring is long has been overwritten.
  */
 const PARTS = 16;
-/** 8 MB in all: the last 40,000 traces that bring 150 bytes each. The memory is the system's until it is used. */
-const RING_BYTES = 524_288;
+const CLASSES = 4;
+/** 6 MB a class: the last 30,000 traces that bring 150 bytes each. The memory is the system's until it is used. */
+const RING_BYTES = 393_216;
 const BUCKETS = 1024;
 const WAYS = 8;
 const INDEX_SIZE = BUCKETS * WAYS;
@@ -28,14 +32,16 @@ export interface SharedTraceMemory {
   readonly heads: Float64Array;
   /** A lock for each part, and after them whether anything was ever remembered. */
   readonly cells: Int32Array;
+  readonly key: HashKey;
 }
 
 export function sharedTraceMemory(): SharedTraceMemory {
   return {
-    rings: new Uint8Array(new SharedArrayBuffer(PARTS * RING_BYTES)),
+    rings: new Uint8Array(new SharedArrayBuffer(PARTS * CLASSES * RING_BYTES)),
     index: new Float64Array(new SharedArrayBuffer(PARTS * INDEX_SIZE * 8)),
-    heads: new Float64Array(new SharedArrayBuffer(PARTS * 8)),
+    heads: new Float64Array(new SharedArrayBuffer(PARTS * CLASSES * 8)),
     cells: new Int32Array(new SharedArrayBuffer((PARTS + 1) * 4)),
+    key: newHashKey(),
   };
 }
 
@@ -43,23 +49,26 @@ export function sharedTraceMemory(): SharedTraceMemory {
 export class SharedTraces implements TraceStore {
   private readonly parts: readonly Part[];
   private readonly cells: Int32Array;
+  private readonly seed: bigint;
 
   constructor(memory: SharedTraceMemory) {
     this.parts = Array.from({ length: PARTS }, (_, i) => new Part(memory, i));
     this.cells = memory.cells;
+    this.seed = (BigInt(memory.key[1]) << 32n) | BigInt(memory.key[0]);
   }
 
   get isEmpty(): boolean {
     return Atomics.load(this.cells, PARTS) === 0;
   }
 
-  set(traceId: string, entry: TraceEntry, nowMs: number): void {
+  set(traceId: string, entry: TraceEntry, nowMs: number, caller: string): void {
     const text = JSON.stringify(entry);
-    const hash = hashOf(traceId);
+    const hash = this.hashOf(traceId);
+    const ring = this.hashOf(caller) % CLASSES;
     const part = hash % PARTS;
     lock(this.cells, part);
     try {
-      (this.parts[part] as Part).set(traceId, hash, text, nowMs + KEEP_MS);
+      (this.parts[part] as Part).set({ traceId, hash, text, ring, expiresAtMs: nowMs + KEEP_MS });
     } finally {
       unlock(this.cells, part);
     }
@@ -67,7 +76,7 @@ export class SharedTraces implements TraceStore {
   }
 
   get(traceId: string, nowMs: number): TraceEntry | undefined {
-    const hash = hashOf(traceId);
+    const hash = this.hashOf(traceId);
     const part = hash % PARTS;
     let text: string | undefined;
     lock(this.cells, part);
@@ -78,61 +87,64 @@ export class SharedTraces implements TraceStore {
     }
     return text === undefined ? undefined : (JSON.parse(text) as TraceEntry);
   }
+
+  private hashOf(text: string): number {
+    return Number(xxh64(text, this.seed) & 0xffffffffn);
+  }
 }
 
-/** All digits count, and every bit of the hash: not everybody's trace ids are random in all of theirs. */
-function hashOf(traceId: string): number {
-  let hash = 0;
-  for (let at = 0; at < ID_BYTES; at += 8) {
-    hash = Math.imul(hash ^ Number.parseInt(traceId.slice(at, at + 8), 16), 0x85ebca6b);
-    hash ^= hash >>> 15;
-  }
-  return hash >>> 0;
+/** What is to be remembered. */
+interface NewRecord {
+  readonly traceId: string;
+  readonly hash: number;
+  readonly text: string;
+  /** That of the caller's class. */
+  readonly ring: number;
+  readonly expiresAtMs: number;
 }
 
 /** One part, for whoever holds its lock. */
 class Part {
-  private readonly ring: Buffer;
+  private readonly rings: readonly Buffer[];
   private readonly index: Float64Array;
   private readonly heads: Float64Array;
 
-  constructor(
-    { rings, index, heads }: SharedTraceMemory,
-    private readonly part: number,
-  ) {
-    this.ring = Buffer.from(rings.buffer, part * RING_BYTES, RING_BYTES);
+  constructor({ rings, index, heads }: SharedTraceMemory, part: number) {
+    this.rings = Array.from({ length: CLASSES }, (_, ring) =>
+      Buffer.from(rings.buffer, (part * CLASSES + ring) * RING_BYTES, RING_BYTES),
+    );
     this.index = index.subarray(part * INDEX_SIZE, (part + 1) * INDEX_SIZE);
-    this.heads = heads;
+    this.heads = heads.subarray(part * CLASSES, (part + 1) * CLASSES);
   }
 
-  set(traceId: string, hash: number, text: string, expiresAtMs: number): void {
+  set({ traceId, hash, text, ring, expiresAtMs }: NewRecord): void {
     const bytes = Buffer.byteLength(text);
     const length = TEXT_AT + bytes;
     // As long as a head may be at the most; what is longer than its ring cannot be kept.
     if (length > RING_BYTES) return;
-    const position = this.reserve(length);
-    const at = position % RING_BYTES;
-    this.ring.writeUInt32LE(bytes, at);
-    this.ring.write(traceId, at + 4, 'latin1');
-    this.ring.writeDoubleLE(expiresAtMs, at + EXPIRY_AT);
-    this.ring.write(text, at + TEXT_AT, 'utf8');
-    this.index[this.slotFor(traceId, hash)] = position + 1;
+    const position = this.reserve(ring, length);
+    const [memory, at] = [this.rings[ring] as Buffer, position % RING_BYTES];
+    memory.writeUInt32LE(bytes, at);
+    memory.write(traceId, at + 4, 'latin1');
+    memory.writeDoubleLE(expiresAtMs, at + EXPIRY_AT);
+    memory.write(text, at + TEXT_AT, 'utf8');
+    this.index[this.slotFor(traceId, hash)] = position * CLASSES + ring + 1;
   }
 
   get(traceId: string, hash: number, nowMs: number): string | undefined {
     const slot = this.slotOf(traceId, hash);
     if (slot === -1) return undefined;
-    const at = this.positionIn(slot) % RING_BYTES;
-    if (this.ring.readDoubleLE(at + EXPIRY_AT) <= nowMs) return undefined;
-    return this.ring.toString('utf8', at + TEXT_AT, at + TEXT_AT + this.ring.readUInt32LE(at));
+    const [memory, at] = [this.ringOf(slot), this.positionIn(slot) % RING_BYTES];
+    if (memory.readDoubleLE(at + EXPIRY_AT) <= nowMs) return undefined;
+    return memory.toString('utf8', at + TEXT_AT, at + TEXT_AT + memory.readUInt32LE(at));
   }
 
-  /** Moves the head on by so many bytes in one piece, and to the ring's start where they do not fit before its end. */
-  private reserve(length: number): number {
-    const head = this.heads[this.part] as number;
+  /** Moves a head on by so many bytes in one piece, and to its ring's start where they do not fit before its end. */
+  private reserve(ring: number, length: number): number {
+    const head = this.heads[ring] as number;
     const left = RING_BYTES - (head % RING_BYTES);
     const position = length <= left ? head : head + left;
-    this.heads[this.part] = position + length;
+    this.heads[ring] = position + length;
     return position;
   }
 
@@ -144,7 +156,7 @@ class Part {
     return -1;
   }
 
-  /** The slot of a trace; else one that is free, or the one whose record is the oldest. */
+  /** The slot of a trace; else one that is free, or the one whose record is nearest to being overwritten. */
   private slotFor(traceId: string, hash: number): number {
     const known = this.slotOf(traceId, hash);
     if (known !== -1) return known;
@@ -152,24 +164,35 @@ class Part {
     let oldest = first;
     for (let slot = first; slot < first + WAYS; slot++) {
       if (!this.isIntact(slot)) return slot;
-      if (this.positionIn(slot) < this.positionIn(oldest)) oldest = slot;
+      if (this.ageIn(slot) > this.ageIn(oldest)) oldest = slot;
     }
     return oldest;
   }
 
   private isIntact(slot: number): boolean {
-    const position = this.positionIn(slot);
-    return position >= 0 && (this.heads[this.part] as number) - position <= RING_BYTES;
+    return this.index[slot] !== 0 && this.ageIn(slot) <= RING_BYTES;
   }
 
-  /** -1: none. */
+  /** Bytes that have been written to its ring since. */
+  private ageIn(slot: number): number {
+    return (this.heads[this.ringIn(slot)] as number) - this.positionIn(slot);
+  }
+
+  private ringIn(slot: number): number {
+    return ((this.index[slot] as number) - 1) % CLASSES;
+  }
+
+  private ringOf(slot: number): Buffer {
+    return this.rings[this.ringIn(slot)] as Buffer;
+  }
+
   private positionIn(slot: number): number {
-    return (this.index[slot] as number) - 1;
+    return Math.floor(((this.index[slot] as number) - 1) / CLASSES);
   }
 
   private idIn(slot: number): string {
     const at = (this.positionIn(slot) % RING_BYTES) + 4;
-    return this.ring.toString('latin1', at, at + ID_BYTES);
+    return this.ringOf(slot).toString('latin1', at, at + ID_BYTES);
   }
 }
 

@@ -31,7 +31,8 @@ export class TraceMemory {
     const lane = readBaggage(baggage, LANE_MEMBER) ?? '';
     const keys = collectKeys(request, sources, baggage);
     if (lane === '' && keys.length === 0) return;
-    this.store.set(traceId, { lane: lane.slice(0, MAX_VALUE_LENGTH), keys }, this.nowMs());
+    const entry = { lane: lane.slice(0, MAX_VALUE_LENGTH), keys };
+    this.store.set(traceId, entry, this.nowMs(), request.sourceIp);
   }
 
   /** What the request's trace arrived with, if that is known and less than a minute ago. */

@@ -133,7 +133,7 @@ function traces({ memory, turns }: TracesJob): { missing: number; wrong: number 
   for (let n = 0; n < turns; n++) {
     const id = String(n % 5).padStart(32, '0');
     const fill = String.fromCharCode(97 + ((n + index) % 26));
-    store.set(id, { lane: fill.repeat(1 + ((n * 37) % 400)), keys: [] }, 0);
+    store.set(id, { lane: fill.repeat(1 + ((n * 37) % 400)), keys: [] }, 0, String(index));
     const lane = store.get(id, 0)?.lane;
     if (lane === undefined) missing++;
     else if (lane !== lane.charAt(0).repeat(lane.length) || lane.length > 400) wrong++;

@@ -62,3 +62,48 @@ t.test('100,000 pins take at most 25 MB', async (t) => {
   t.ok(bytes > 0 && bytes <= 25 * MEGABYTE, `${(bytes / MEGABYTE).toFixed(1)} MB`);
   t.ok(kept >= 0.9999 * pins, `${kept} of ${pins} pins kept`);
 });
+
+t.test('whoever chooses keys cannot choose those that are kept in one place with another’s', async (t) => {
+  const capacity = 100_000;
+  const buckets = Math.ceil((capacity * 3) / 16);
+  const victim = hashOf('victim');
+  // All that an attacker can compute: as many buckets as the table has, by the hash's low half.
+  const chosen = Array.from({ length: 24 }, (_, n) => victim + BigInt((n + 1) * buckets));
+  for (const owner of [undefined, { caller: '127.0.0.1', scope: 1n }]) {
+    const table = new SessionTable(capacity, 0);
+    table.set(victim, pinOf(1), 0, owner);
+    for (const hash of chosen) table.set(hash, pinOf(2), 1000, owner);
+    t.ok(table.find(victim, HOUR_MS, 1000));
+  }
+});
+
+t.test('no caller, and no service of a caller, takes the places of others', async (t) => {
+  for (const [flooding, calm] of [
+    [
+      { caller: '10.0.0.1', scope: 1n },
+      { caller: '10.0.0.2', scope: 1n },
+    ],
+    [
+      { caller: '10.0.0.1', scope: 1n },
+      { caller: '10.0.0.1', scope: 2n },
+    ],
+  ] as const) {
+    const table = new SessionTable(1000, 0);
+    for (let n = 0; n < 500; n++) table.set(hashOf(n), pinOf(n), 0, calm);
+    for (let n = 1000; n < 100_000; n++) table.set(hashOf(n), pinOf(n), n, flooding);
+    const left = Array.from({ length: 500 }, (_, n) => table.find(hashOf(n), HOUR_MS, 100_000)).filter(
+      Boolean,
+    );
+    t.ok(left.length >= 485, `${left.length} of 500`);
+  }
+});
+
+t.test('a caller with many services has the share of one caller', async (t) => {
+  const table = new SessionTable(1000, 0);
+  const calm = { caller: '10.0.0.2', scope: 1n };
+  for (let n = 0; n < 500; n++) table.set(hashOf(n), pinOf(n), 0, calm);
+  for (let n = 1000; n < 100_000; n++)
+    table.set(hashOf(n), pinOf(n), n, { caller: '10.0.0.1', scope: BigInt(n) });
+  const left = Array.from({ length: 500 }, (_, n) => table.find(hashOf(n), HOUR_MS, 100_000)).filter(Boolean);
+  t.ok(left.length >= 485, `${left.length} of 500`);
+});

@@ -200,3 +200,19 @@ t.test('reads trace ids as W3C writes them', async (t) => {
     t.equal(traceIdOf(bad), undefined, String(bad));
   }
 });
+
+t.test('a caller that sends traces without end displaces its own', async (t) => {
+  const from = (n: number, sourceIp: string) =>
+    plainRequest({
+      headers: [
+        ['traceparent', traceparent(n)],
+        ['x-user-id', 'u'.repeat(500)],
+      ],
+      sourceIp,
+    });
+  const memory = new TraceMemory(new OwnTraces(), () => 0);
+  const calm = Array.from({ length: 1000 }, (_, n) => from(n, '10.0.0.2'));
+  for (const request of calm) memory.remember(request, SOURCES);
+  for (let n = 1000; n < 30_000; n++) memory.remember(from(n, '10.0.0.1'), SOURCES);
+  t.equal(calm.filter((request) => memory.find(request)).length, 1000);
+});
