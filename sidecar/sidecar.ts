@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { ListenError, listen } from '../src/lifecycle/listen.js';
+import type { SocketAddress } from '../src/model/formats.js';
 import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { formatAddress } from '../src/xds/fields.js';
@@ -20,6 +21,7 @@ import {
 } from './assembly/worker-parts.js';
 import { Drain } from './drain.js';
 import type { SidecarOptions } from './options.js';
+import type { OwnListener, OwnPorts } from './outbound/own-ports.js';
 import { countPins } from './session/pin-census.js';
 import type { OtherWorkers } from './workers/other-workers.js';
 
@@ -111,6 +113,7 @@ interface Parts extends Discovery, WorkerParts, Upstreams {
   readonly clusters: Upstreams['clusters'];
   readonly drain: Drain;
   readonly clock: CoarseClock;
+  readonly ownPorts: OwnPorts;
   readonly admin: HttpServer;
   readonly probes: HttpServer;
   readonly clientStatus: ClientStatusServer | undefined;
@@ -139,22 +142,25 @@ async function restore({ lastGood, client, configuration }: Parts): Promise<void
 
 /** @throws ListenError */
 async function bind(parts: Parts, options: SidecarOptions): Promise<SidecarAddresses> {
-  const { others } = parts;
+  const { others, ownPorts, probes, clientStatus } = parts;
   const { admin, metrics, csds } = options;
   const start = (direction: 'outbound' | 'inbound') => {
     const [own, wanted] = [parts[direction], options[direction]];
     return others === undefined ? own.start(wanted) : others.bind(own, wanted, direction);
   };
-  const addresses = {
-    outbound: await start('outbound'),
-    inbound: await start('inbound'),
-    admin: await listen(parts.admin, 'administration (--admin)', admin.host, admin.port),
+  const noted = async (listener: OwnListener, starting: Promise<string>) => {
+    const address = await starting;
+    ownPorts.note(listener, address);
+    return address;
   };
-  const { probes, clientStatus } = parts;
+  const serve = (server: HttpServer, what: string, { host, port }: SocketAddress) =>
+    listen(server, what, host, port);
   return {
-    ...addresses,
-    ...(metrics && { metrics: await listen(probes, 'metrics (--metrics)', metrics.host, metrics.port) }),
-    ...(csds && clientStatus && { csds: await clientStatus.start(csds) }),
+    outbound: await noted('outbound', start('outbound')),
+    inbound: await start('inbound'),
+    admin: await noted('admin', serve(parts.admin, 'administration (--admin)', admin)),
+    ...(metrics && { metrics: await noted('metrics', serve(probes, 'metrics (--metrics)', metrics)) }),
+    ...(csds && clientStatus && { csds: await noted('csds', clientStatus.start(csds)) }),
   };
 }
 
@@ -196,7 +202,7 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
   const nowMs = () => clock.nowMs;
   const settings = upstreamSettings(options, nowMs);
   const state = others?.state ?? ownState(options.sessionTableSize, clock.nowMs);
-  const { sessions, counts } = state;
+  const { sessions, counts, ownPorts } = state;
   const ofUpstream = log.child({ component: 'upstream' });
   const upstreams = assembleUpstreams({ options, settings, counts, others, log: ofUpstream });
   const { clusters, checker } = upstreams;
@@ -238,7 +244,7 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
   const [admin, probes] = [createAdminServer(sources, options.admin.host), createProbeServer(sources)];
   const clientStatus = options.csds && new ClientStatusServer(statusOf(discovery));
   const servers = { admin, probes, clientStatus };
-  return { ...discovery, ...worker, ...upstreams, ...servers, drain, clock, others };
+  return { ...discovery, ...worker, ...upstreams, ...servers, drain, clock, ownPorts, others };
 }
 
 function statusOf({ node, client }: Discovery): ClientStatusSource {

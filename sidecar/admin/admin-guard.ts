@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { isLoopback } from '../../src/access/loopback.js';
 import { parseAuthority } from '../../src/http/authority.js';
-import { peerIp } from '../../src/net/ip-address.js';
+import { isFromThisMachine } from '../../src/net/ip-address.js';
 
 /**
  * Who may use the admin port. Whoever runs on the machine may; a web page in somebody's browser there may not, nor may
@@ -26,7 +25,7 @@ export function adminRefusal(request: GuardedRequest, ownName: string): string |
   if (!isTrustedHost(host, ownName))
     return `Host ${JSON.stringify(host)} is not served: call the admin port by an IP address or as localhost`;
   if (comesFromWebPage(request, host)) return 'web pages may not use the admin port';
-  if (!SAFE.has(request.method ?? '') && !isFromThisMachine(request))
+  if (!SAFE.has(request.method ?? '') && !isFromThisMachine(request.socket))
     return `${request.method} is for callers on the sidecar's own machine: send it to a loopback address`;
   return undefined;
 }
@@ -57,9 +56,4 @@ function comesFromWebPage({ method, headers }: GuardedRequest, host: string): bo
 
 function isOriginOf(origin: string, host: string): boolean {
   return origin.toLowerCase() === `http://${host.toLowerCase()}`;
-}
-
-function isFromThisMachine({ socket }: GuardedRequest): boolean {
-  const peer = peerIp(socket);
-  return isLoopback(peer) || (peer !== '' && peer === peerIp({ remoteAddress: socket.localAddress }));
 }

@@ -7,8 +7,10 @@ import type { RequestRecorder } from '../admin/request-recorder.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import { createInboundListener } from '../inbound/inbound-listener.js';
 import type { SidecarOptions } from '../options.js';
+import { DestinationGuard } from '../outbound/destination-guard.js';
 import { Mirrors } from '../outbound/mirrors.js';
 import { createOutboundListener } from '../outbound/outbound-listener.js';
+import type { OwnPorts } from '../outbound/own-ports.js';
 import { PassthroughEndpoints } from '../outbound/passthrough.js';
 import type { Listener } from '../proxy/listener.js';
 import { requestIds } from '../proxy/request-ids.js';
@@ -52,6 +54,7 @@ export interface DataPathNeeds {
   readonly traces: TraceStore;
   /** For clients' connections. */
   readonly places: { readonly inbound: Places; readonly outbound: Places };
+  readonly ownPorts: OwnPorts;
   readonly recorder: RequestRecorder;
   readonly actionCounts: ActionCounts;
   readonly warn: Warn;
@@ -60,7 +63,8 @@ export interface DataPathNeeds {
 export function assembleDataPath(needs: DataPathNeeds): DataPath {
   const { options, settings } = needs;
   const traces = new TraceMemory(needs.traces, settings.nowMs);
-  const passthrough = options.passthrough ? new PassthroughEndpoints(settings) : undefined;
+  const guard = new DestinationGuard(needs.ownPorts);
+  const passthrough = options.passthrough ? new PassthroughEndpoints(settings, guard) : undefined;
   const mirrors = new Mirrors(settings.nowMs, Math.random);
   const app = new UpstreamEndpoint(
     appEndpoint(options.app),

@@ -1,3 +1,4 @@
+import { OwnPorts } from '../outbound/own-ports.js';
 import { type SharedSessions, SharedSessionTable, sharedSessions } from '../session/shared-session-table.js';
 import { type SharedTraceMemory, SharedTraces, sharedTraceMemory } from '../session/shared-traces.js';
 import { type CellRange, CellSource } from '../shared-memory/cells.js';
@@ -11,6 +12,7 @@ export interface SharedMemory {
   readonly traces: SharedTraceMemory;
   readonly inbound: CellRange;
   readonly outbound: CellRange;
+  readonly ownPorts: Int32Array;
 }
 
 /** @param nowMs on the clock that all workers share */
@@ -21,16 +23,18 @@ export function sharedMemory(sessionTableSize: number, nowMs: number): SharedMem
     traces: sharedTraceMemory(),
     inbound: source.next(),
     outbound: source.next(),
+    ownPorts: new OwnPorts().cells,
   };
 }
 
 /** For one worker of several. */
 export function sharedState(memory: SharedMemory, counts: CountsSource): ThreadState {
-  const { sessions, traces, inbound, outbound } = memory;
+  const { sessions, traces, inbound, outbound, ownPorts } = memory;
   return {
     sessions: new SharedSessionTable(sessions),
     traces: new SharedTraces(traces),
     places: { inbound: new SharedPlaces(inbound), outbound: new SharedPlaces(outbound) },
     counts,
+    ownPorts: new OwnPorts(ownPorts),
   };
 }

@@ -1,3 +1,4 @@
+import { OwnPorts } from '../outbound/own-ports.js';
 import { SessionTable } from '../session/session-table.js';
 import { OwnTraces, type TraceStore } from '../session/trace-store.js';
 import { type CountsSource, OWN_COUNTS } from '../upstream/counts-source.js';
@@ -10,6 +11,7 @@ export interface ThreadState {
   /** For clients' connections. */
   readonly places: { readonly inbound: Places; readonly outbound: Places };
   readonly counts: CountsSource;
+  readonly ownPorts: OwnPorts;
 }
 
 /** For the one worker of a sidecar. */
@@ -19,5 +21,6 @@ export function ownState(sessionTableSize: number, nowMs: number): ThreadState {
     traces: new OwnTraces(),
     places: { inbound: new OwnPlaces(), outbound: new OwnPlaces() },
     counts: OWN_COUNTS,
+    ownPorts: new OwnPorts(),
   };
 }

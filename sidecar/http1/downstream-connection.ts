@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
-import { peerIp } from '../../src/net/ip-address.js';
+import { isFromThisMachine, peerIp } from '../../src/net/ip-address.js';
 import { BodyRate } from './body-rate.js';
 import { BodyReader } from './body-reader.js';
 import type { DownstreamOwner } from './downstream-owner.js';
@@ -131,6 +131,11 @@ export class DownstreamConnection {
   /** Both sides have sent all they had, and its end. */
   get endedOrderly(): boolean {
     return this.clientEnded && this.socket.writableFinished;
+  }
+
+  /** The client connects from this machine. */
+  get isFromMachine(): boolean {
+    return isFromThisMachine(this.socket);
   }
 
   pause(): void {

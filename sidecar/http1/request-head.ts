@@ -1,5 +1,6 @@
-import { normalAuthority } from '../../src/http/authority.js';
+import { DEFAULT_PORT, normalAuthority, parseAuthority } from '../../src/http/authority.js';
 import type { HeaderName } from '../../src/http/header-name.js';
+import type { SocketAddress } from '../../src/model/formats.js';
 import type { RequestView } from '../../src/routing/request-view.js';
 import { SPACE, TARGET, TOKEN_LOWER } from './characters.js';
 import { type ConnectionOptions, connectionOptions } from './connection-options.js';
@@ -47,6 +48,12 @@ export class RequestHead implements RequestView {
   /** The protocol to switch to, if the request asks for one; HTTP/1.0 cannot (RFC 9110 section 7.8). */
   get upgrade(): string | undefined {
     return this.connection.upgrade && this.minorVersion === 1 ? this.headers.known(ID.upgrade) : undefined;
+  }
+
+  /** Where a target in absolute form leads; undefined: the target does not say. */
+  get targetOrigin(): SocketAddress | undefined {
+    const authority = this.absoluteForm ? parseAuthority(this.targetAuthority) : undefined;
+    return authority && { host: authority.host, port: authority.port ?? DEFAULT_PORT };
   }
 
   header(name: HeaderName): string | undefined {

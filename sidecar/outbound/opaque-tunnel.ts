@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect, type LookupFunction, type Socket } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
@@ -6,9 +6,10 @@ import { localReplyText } from '../http1/local-reply.js';
 import { closeWhenTaken, reset } from '../http1/socket-endings.js';
 import { SocketReader } from '../http1/socket-reader.js';
 import { SocketWriter } from '../http1/socket-writer.js';
+import { refusalCode } from './destination-guard.js';
 
 /** Where a tunnel leads, or why it leads nowhere. */
-export type TunnelEnd = SocketAddress | LocalReply;
+export type TunnelEnd = (SocketAddress & { readonly lookup?: LookupFunction }) | LocalReply;
 
 /**
  * Carries a connection's bytes as they are, both ways, with back-pressure and half-close. Either a CONNECT whose
@@ -43,7 +44,9 @@ export class OpaqueTunnel implements DownstreamUser {
     this.reader = new SocketReader(socket, (piece) => this.onUpstreamData(piece));
     socket.on('connect', () => this.onConnect());
     socket.on('end', () => this.downstream.endTunnel());
-    socket.on('error', (error: NodeJS.ErrnoException) => this.onUpstreamBroken(error.code ?? error.message));
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.onUpstreamBroken(error.code ?? '', error.message),
+    );
     socket.on('close', () => this.onUpstreamClosed());
   }
 
@@ -105,13 +108,14 @@ export class OpaqueTunnel implements DownstreamUser {
   }
 
   /** No connection, or one cut off, which the client must not take for its end. */
-  private onUpstreamBroken(reason: string): void {
+  private onUpstreamBroken(reason: string, message = reason): void {
     const { socket } = this;
     if (socket === undefined) return;
     this.socket = undefined;
     socket.destroy();
+    const detail = refusalCode(reason) === undefined ? reason || message : message;
     if (this.connected) this.downstream.abort();
-    else this.refuse({ code: 'connect-failure', detail: reason });
+    else this.refuse({ code: refusalCode(reason) ?? 'connect-failure', detail });
   }
 
   private refuse(reply: LocalReply): void {

@@ -36,6 +36,7 @@ import type { UpstreamFailure } from '../upstream/failure.js';
 import { upstreamOf } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 import { withCallersTimeout } from './callers-timeout.js';
+import { refusalCode } from './destination-guard.js';
 import { HostLookup } from './host-lookup.js';
 import type { Mirrors } from './mirrors.js';
 import type { PassthroughEndpoints } from './passthrough.js';
@@ -129,10 +130,14 @@ export class OutboundForwarder implements Forwarder {
   /** Nobody declared the host. */
   private leaveMesh({ downstream }: Exchange): Step {
     const { passthrough } = this.services;
-    const { destination, request } = downstream;
+    const { request, isFromMachine } = downstream;
+    // Of a host that only `Host` names, nothing says that the client does not mean this very port.
+    const destination = downstream.destination ?? request.targetOrigin;
     if (passthrough === undefined || destination === undefined)
       return { reply: { code: 'unknown-host', detail: request.authority } };
-    return { target: this.targetOn(passthrough.get(destination), false) };
+    const refusal = passthrough.guard.refusal(destination, isFromMachine);
+    if (refusal !== undefined) return { reply: refusal };
+    return { target: this.targetOn(passthrough.get(destination, isFromMachine), false) };
   }
 
   private copyTo(exchange: Exchange, acted: ActedOn): void {
@@ -164,7 +169,7 @@ export class OutboundForwarder implements Forwarder {
     }
     return {
       reply: {
-        code: ERROR_OF_FAILURE[failure.kind],
+        code: refusalCode(failure.reason) ?? ERROR_OF_FAILURE[failure.kind],
         detail: `${this.describeEndpoint()}: ${failure.reason}`,
       },
     };

@@ -65,7 +65,7 @@ function connectUser(
   const leaveMesh = () =>
     services.passthrough === undefined
       ? refuse({ code: 'unknown-host', detail: authority })
-      : new OpaqueTunnel(connection, destination, true, clock);
+      : new OpaqueTunnel(connection, outsideEnd(connection, destination, services), true, clock);
   if (services.onDemand === undefined) return leaveMesh();
   return new AwaitedHost(connection, {
     lookup: new HostLookup(services.onDemand),
@@ -88,10 +88,30 @@ function isInMesh({ request }: DownstreamConnection, { services }: OutboundOptio
 }
 
 /** Where a connection's bytes go that are no HTTP: to an endpoint of the service, or where they were going. */
-function opaqueEnd({ destination }: DownstreamConnection, options: OutboundOptions): TunnelEnd {
+function opaqueEnd(connection: DownstreamConnection, options: OutboundOptions): TunnelEnd {
+  const { destination } = connection;
   if (destination === undefined) return { code: 'unknown-host', detail: '' };
   const host = options.services.table()?.find(formatAddress(destination.host, destination.port));
-  return host === undefined ? destination : endpointOf(host, options.context);
+  return host === undefined
+    ? outsideEnd(connection, destination, options.services)
+    : endpointOf(host, options.context);
+}
+
+/** A destination outside the mesh, which the client has named. */
+function outsideEnd(
+  { isFromMachine }: DownstreamConnection,
+  destination: SocketAddress,
+  { passthrough }: OutboundServices,
+): TunnelEnd {
+  const { host, port } = destination;
+  if (passthrough === undefined) return { code: 'unknown-host', detail: formatAddress(host, port) };
+  const { guard } = passthrough;
+  return (
+    guard.refusal(destination, isFromMachine) ?? {
+      ...destination,
+      lookup: guard.lookupFor(port, isFromMachine),
+    }
+  );
 }
 
 function endpointOf(host: VirtualHost, context: DecisionContext): TunnelEnd {

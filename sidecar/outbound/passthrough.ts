@@ -1,6 +1,7 @@
 import type { SocketAddress } from '../../src/model/formats.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../upstream/upstream-endpoint.js';
+import type { DestinationGuard } from './destination-guard.js';
 
 /** Most destinations whose connections are pooled; the one used longest ago gives way. */
 const MAX_DESTINATIONS = 1000;
@@ -10,14 +11,20 @@ const CONNECT_TIMEOUT_MS = 5000;
 export class PassthroughEndpoints {
   private readonly endpoints = new Map<string, UpstreamEndpoint>();
 
-  constructor(private readonly settings: UpstreamSettings) {}
+  /** @param guard of destinations; those that are addresses are to be judged before they come here */
+  constructor(
+    private readonly settings: UpstreamSettings,
+    readonly guard: DestinationGuard,
+  ) {}
 
-  get(destination: SocketAddress): UpstreamEndpoint {
+  /** @param fromMachine the client is on this machine: it shares no connections with those that are not */
+  get(destination: SocketAddress, fromMachine: boolean): UpstreamEndpoint {
     const address = formatAddress(destination.host, destination.port);
-    const endpoint = this.endpoints.get(address) ?? this.make(destination, address);
+    const key = fromMachine ? address : `${address} from elsewhere`;
+    const endpoint = this.endpoints.get(key) ?? this.make(destination, address, fromMachine);
     // The map's order is the order of use.
-    this.endpoints.delete(address);
-    this.endpoints.set(address, endpoint);
+    this.endpoints.delete(key);
+    this.endpoints.set(key, endpoint);
     return endpoint;
   }
 
@@ -29,13 +36,14 @@ export class PassthroughEndpoints {
     for (const endpoint of this.endpoints.values()) endpoint.retire();
   }
 
-  private make({ host, port }: SocketAddress, address: string): UpstreamEndpoint {
+  private make({ host, port }: SocketAddress, address: string, fromMachine: boolean): UpstreamEndpoint {
     if (this.endpoints.size >= MAX_DESTINATIONS) {
       const [oldest] = this.endpoints;
       oldest?.[1].retire();
       this.endpoints.delete(oldest?.[0] ?? '');
     }
+    const lookup = this.guard.lookupFor(port, fromMachine);
     const config = { host, port, address, weight: 1, zone: '', status: 'healthy' } as const;
-    return new UpstreamEndpoint(config, CONNECT_TIMEOUT_MS, this.settings, unwatched());
+    return new UpstreamEndpoint(config, CONNECT_TIMEOUT_MS, this.settings, unwatched(lookup));
   }
 }

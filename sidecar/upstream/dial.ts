@@ -1,4 +1,4 @@
-import { connect, type NetConnectOpts, Socket } from 'node:net';
+import { connect, type LookupFunction, type NetConnectOpts, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { formatAddress } from '../../src/xds/fields.js';
@@ -8,6 +8,8 @@ import type { UpstreamTls } from './upstream-tls.js';
 export interface Dialled extends SocketAddress {
   /** Undefined: in plain text. */
   readonly tls?: UpstreamTls | undefined;
+  /** What resolves its host, where that is a name; undefined: what resolves all names. */
+  readonly lookup?: LookupFunction | undefined;
 }
 
 /** A connection that is being made, and the event that says that it is there: with TLS, that the peer has shown who it is. */
@@ -22,8 +24,9 @@ export interface Dialling {
 const SOCKET_BUFFER_BYTES = 65_536;
 
 /** Starts to connect. What is wrong, files that TLS needs included, comes as the socket's 'error'. */
-export function dial({ host, port, tls }: Dialled): Dialling {
-  const options = { host, port, noDelay: true, allowHalfOpen: true, highWaterMark: SOCKET_BUFFER_BYTES };
+export function dial({ host, port, tls, lookup }: Dialled): Dialling {
+  const bytes = { highWaterMark: SOCKET_BUFFER_BYTES };
+  const options = { host, port, ...(lookup && { lookup }), noDelay: true, allowHalfOpen: true, ...bytes };
   if (tls === undefined) {
     const socket = connect(options);
     return { socket, transport: socket, ready: 'connect' };

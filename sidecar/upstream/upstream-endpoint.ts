@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import {
   type Endpoint,
   PINNED_ONLY,
@@ -34,6 +35,8 @@ export interface EndpointOwner {
   readonly load: ClusterLoad;
   /** How its connections are made; undefined: in plain text. */
   readonly tls?: UpstreamTls | undefined;
+  /** What resolves the names of its endpoints; undefined: what resolves all names. */
+  readonly lookup?: LookupFunction;
   /** So many connections in a row were refused that nobody seems to listen there. */
   onUnreachable(endpoint: UpstreamEndpoint): void;
   /** A connection was made to an endpoint that counts as unreachable. */
@@ -56,9 +59,10 @@ export interface EndpointOwner {
 export const ROOM_IS_MADE = 'room-is-made';
 
 /** For endpoints outside of clusters: no limits, and nobody who would judge them. */
-export function unwatched(): EndpointOwner {
+export function unwatched(lookup?: LookupFunction): EndpointOwner {
   return {
     load: new ClusterLoad(),
+    ...(lookup && { lookup }),
     onUnreachable() {},
     onReached() {},
     onLeaving() {},
@@ -137,6 +141,10 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
 
   get tls(): UpstreamTls | undefined {
     return this.owner.tls;
+  }
+
+  get lookup(): LookupFunction | undefined {
+    return this.owner.lookup;
   }
 
   /** Attempts in flight. */

@@ -27,6 +27,16 @@ export const ERROR_CATALOGUE = {
   },
   'request-timeout': { status: 504, grpcStatus: 4, message: 'the upstream took too long' },
   'fault-injected': { status: 503, grpcStatus: 14, message: 'a fault that the route asks for' },
+  'forbidden-destination': {
+    status: 403,
+    grpcStatus: 7,
+    message: 'the sidecar does not connect there for its clients',
+  },
+  'loop-detected': {
+    status: 508,
+    grpcStatus: 9,
+    message: 'the request has come back to the sidecar that sent it',
+  },
   'malformed-request': { status: 400, grpcStatus: 13, message: 'malformed request' },
   'unsupported-coding': { status: 501, grpcStatus: 12, message: 'unsupported transfer coding' },
   'unsupported-version': { status: 505, grpcStatus: 12, message: 'unsupported HTTP version' },

@@ -1,4 +1,5 @@
 import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from 'node:net';
+import { isLoopback } from '../access/loopback.js';
 
 /** IP addresses as text: one spelling for each, and which of them lead nowhere but to the machine itself or its host. */
 
@@ -25,6 +26,15 @@ export function canonicalIp(text: string): string | undefined {
 export function peerIp({ remoteAddress }: { readonly remoteAddress?: string | undefined }): string {
   if (remoteAddress === undefined) return '';
   return isIPv4(remoteAddress) ? remoteAddress : (canonicalIp(remoteAddress) ?? remoteAddress);
+}
+
+/** Whether a socket's peer is on this machine: it comes from loopback, or from the address that it connects to. */
+export function isFromThisMachine(socket: {
+  readonly remoteAddress?: string | undefined;
+  readonly localAddress?: string | undefined;
+}): boolean {
+  const peer = peerIp(socket);
+  return isLoopback(peer) || (peer !== '' && peer === peerIp({ remoteAddress: socket.localAddress }));
 }
 
 /** Where an address leads that is not just another machine. */

@@ -111,7 +111,7 @@ const FLAGS = {
   unknown: {
     name: 'unknown',
     argument: 'passthrough|deny',
-    help: 'what becomes of calls to hosts that nobody declared, where their destination is known',
+    help: 'what becomes of calls to hosts that no service declares and that the client names as destination: by CONNECT, or in absolute form as to a proxy',
     default: 'passthrough',
     parse: oneOf(['passthrough', 'deny']),
   },
