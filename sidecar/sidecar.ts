@@ -23,6 +23,7 @@ import { Drain } from './drain.js';
 import type { SidecarOptions } from './options.js';
 import type { OwnListener, OwnPorts } from './outbound/own-ports.js';
 import { countPins } from './session/pin-census.js';
+import { AppRefusals } from './upstream/app-refusal.js';
 import type { OtherWorkers } from './workers/other-workers.js';
 
 /** Where a sidecar listens; `metrics` only where it was asked for. */
@@ -207,11 +208,13 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
   const upstreams = assembleUpstreams({ options, settings, counts, others, log: ofUpstream });
   const { clusters, checker } = upstreams;
   const ofDiscovery = log.child({ component: 'discovery' });
-  const discovery = assembleDiscovery({ options, clusters, others, nowMs, collectLoad, log: ofDiscovery });
+  const refusals = new AppRefusals();
+  const ofAll = { options, clusters, others, refusals };
+  const discovery = assembleDiscovery({ ...ofAll, nowMs, collectLoad, log: ofDiscovery });
   const { configuration, onDemand } = discovery;
   const ofRequests = log.child({ component: 'requests' });
   const worker = assembleWorkerParts({
-    ...{ number: 1, options, settings, state, clusters, output, onDemand },
+    ...{ number: 1, options, settings, state, clusters, output, onDemand, refusals },
     warn: (fields, message) => ofRequests.warn(fields, message),
     table: () => configuration.table,
     noteUse: (host) => {

@@ -18,6 +18,7 @@ import { SessionPins } from '../session/session-pins.js';
 import type { SessionTable } from '../session/session-table.js';
 import { TraceMemory } from '../session/trace-memory.js';
 import type { TraceStore } from '../session/trace-store.js';
+import type { AppRefusals } from '../upstream/app-refusal.js';
 import type { Places } from '../upstream/places.js';
 import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../upstream/upstream-endpoint.js';
 
@@ -50,6 +51,7 @@ export interface DataPathNeeds {
   noteUse(host: VirtualHost): void;
   /** Undefined: hosts are not asked for when they are called. */
   readonly onDemand: HostDemand | undefined;
+  readonly refusals: AppRefusals;
   readonly sessions: SessionTable;
   readonly traces: TraceStore;
   /** For clients' connections. */
@@ -109,6 +111,7 @@ function outboundListener(
       context,
       traces,
       passthrough,
+      refusals: needs.refusals,
       actionCounts,
       mirrors,
       onDemand: needs.onDemand,
@@ -125,13 +128,14 @@ function outboundListener(
 }
 
 function inboundListener(
-  { options, settings, table, places, recorder }: DataPathNeeds,
+  { options, settings, table, places, recorder, refusals }: DataPathNeeds,
   traces: TraceMemory,
   app: UpstreamEndpoint,
 ): Listener {
   return createInboundListener({
     services: {
       app,
+      refusals,
       newRequestId: requestIds(),
       onArrived: (request) => traces.remember(request, table()?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),

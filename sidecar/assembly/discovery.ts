@@ -16,6 +16,7 @@ import { OnDemand } from '../discovery/on-demand.js';
 import { SotwClient } from '../discovery/sotw-client.js';
 import type { Origin } from '../discovery/store-guard.js';
 import type { SidecarOptions } from '../options.js';
+import type { AppRefusals } from '../upstream/app-refusal.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import type { OtherWorkers } from '../workers/other-workers.js';
 
@@ -38,6 +39,7 @@ export interface DiscoveryNeeds {
   readonly options: SidecarOptions;
   readonly clusters: ClusterRegistry;
   readonly others: OtherWorkers | undefined;
+  readonly refusals: AppRefusals;
   nowMs(): number;
   /** What there is to report of the load since the last time. */
   collectLoad(): Promise<readonly ClusterLoad[]>;
@@ -45,7 +47,7 @@ export interface DiscoveryNeeds {
 }
 
 export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
-  const { options, clusters, others, log } = needs;
+  const { options, clusters, others, refusals, log } = needs;
   const nowMs = () => needs.nowMs();
   const subscribe = (kind: ResourceKind, changes: NameChanges) => {
     client.subscribe(kind, changes);
@@ -72,6 +74,10 @@ export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
     consumer: lastGood ?? consumer,
     ignoresDeletion: options.ignoresDeletion,
     nowMs,
+    onSidecarKey: (key) => {
+      refusals.key = key;
+      others?.onSidecarKey(key);
+    },
     log,
   });
   const reporter = new LoadReporter({

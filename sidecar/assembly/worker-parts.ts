@@ -9,6 +9,7 @@ import { RequestSamples } from '../admin/request-samples.js';
 import { LoadLedger } from '../discovery/load-ledger.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import type { SidecarOptions } from '../options.js';
+import type { AppRefusals } from '../upstream/app-refusal.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import { interfaceAddresses } from '../upstream/endpoint-reach.js';
 import type { ClusterSettings } from '../upstream/live-cluster.js';
@@ -41,6 +42,7 @@ export interface WorkerParts extends DataPath {
 
 export interface WorkerNeeds {
   readonly number: number;
+  readonly refusals: AppRefusals;
   readonly options: DataPathOptions & RecorderSettings;
   readonly settings: UpstreamSettings;
   readonly state: ThreadState;

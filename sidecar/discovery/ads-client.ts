@@ -1,5 +1,6 @@
 import { type ClientDuplexStream, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { explainTlsFailure } from '../../src/access/connection-failure.js';
+import { SIDECAR_KEY_METADATA } from '../../src/api/store-identity.js';
 import { BackOff } from '../../src/lifecycle/back-off.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
@@ -64,6 +65,8 @@ export interface AdsClientOptions {
   readonly ignoresDeletion: boolean;
   /** The coarse clock. */
   nowMs(): number;
+  /** What sidecars of the control plane's store share; not called where the control plane is not Roost's. */
+  onSidecarKey?(key: Uint8Array): void;
   readonly log: Logger;
 }
 
@@ -205,7 +208,7 @@ export abstract class AdsClient {
     this.stream = stream;
     this.heardFromServer = false;
     this.nodeSent = false;
-    stream.on('metadata', (metadata: Metadata) => this.guard.meet(metadata));
+    stream.on('metadata', (metadata: Metadata) => this.onMetadata(metadata));
     stream.on('data', (response: Message) => this.onResponse(response));
     stream.on('error', (error: ServiceError) => this.onBroken(stream, this.reasonOf(error)));
     stream.on('end', () => this.onBroken(stream, 'ended by the server'));
@@ -213,6 +216,12 @@ export abstract class AdsClient {
       if (this.options.controlPlanes.isBetterTurned) this.onBroken(stream, 'no answer to the connection');
     }, CONNECT_TIMEOUT_MS);
     for (const kind of PUSH_ORDER) this.onOpened(kind);
+  }
+
+  private onMetadata(metadata: Metadata): void {
+    this.guard.meet(metadata);
+    const [key] = metadata.get(SIDECAR_KEY_METADATA);
+    if (typeof key === 'string') this.options.onSidecarKey?.(Buffer.from(key, 'base64url'));
   }
 
   private reasonOf(error: ServiceError): string {

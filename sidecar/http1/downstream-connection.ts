@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { isFromThisMachine, peerIp } from '../../src/net/ip-address.js';
+import { formatAddress } from '../../src/xds/fields.js';
 import { BodyRate } from './body-rate.js';
 import { BodyReader } from './body-reader.js';
 import type { DownstreamOwner } from './downstream-owner.js';
@@ -136,6 +137,12 @@ export class DownstreamConnection {
   /** The client connects from this machine. */
   get isFromMachine(): boolean {
     return isFromThisMachine(this.socket);
+  }
+
+  /** `IP:PORT` that the client connected to. */
+  get localAddress(): string {
+    const { localAddress, localPort = 0 } = this.socket;
+    return formatAddress(peerIp({ remoteAddress: localAddress }), localPort);
   }
 
   pause(): void {

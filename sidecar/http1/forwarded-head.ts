@@ -28,6 +28,8 @@ const HOP_BY_HOP = {
   'proxy-connection': REMOVE,
   te: REMOVE,
   upgrade: REMOVE,
+  // A sidecar's word to the next one: nobody else's is passed on.
+  'x-roost-app-refuses': REMOVE,
 } as const;
 /** Over tabs, capitals and leading zeros parsers differ, which is how one is told another length than the next. */
 const FRAMING = { 'content-length': RESPELL, 'transfer-encoding': RESPELL } as const;

@@ -21,6 +21,7 @@ export const KNOWN_HEADERS = [
   'x-request-id',
   'x-request-timeout',
   'x-roost-error',
+  'x-roost-app-refuses',
   'baggage',
   'set-cookie',
 ] as const;

@@ -33,6 +33,7 @@ export function localReplyText(reply: LocalReply, options: ReplyOptions): string
     // RFC 9110 section 8.6: not on a 204, and of a 304 it would tell another response's length.
     ...(bodyless ? [] : [`content-length: ${Buffer.byteLength(text)}`]),
     ...(retryAfter === undefined ? [] : [`retry-after: ${retryAfter}`]),
+    ...(reply.line ? [reply.line] : []),
     ...(options.close ? ['connection: close'] : []),
   ];
   // The writer takes latin-1: the body's UTF-8 bytes, one character each.

@@ -56,6 +56,11 @@ export class RequestHead implements RequestView {
     return authority && { host: authority.host, port: authority.port ?? DEFAULT_PORT };
   }
 
+  /** Its X-Request-Id, as it goes on; empty: it has none yet. */
+  get id(): string {
+    return this.headers.known(ID['x-request-id']) ?? this.givenId;
+  }
+
   header(name: HeaderName): string | undefined {
     if (this.absoluteForm && name.lower === 'host') return this.targetAuthority;
     return this.headers.get(name);

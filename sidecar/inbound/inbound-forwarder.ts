@@ -1,7 +1,9 @@
+import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { RequestEdits } from '../http1/forwarded-head.js';
 import type { Exchange } from '../proxy/exchange.js';
 import { type Forwarder, NO_TIMEOUTS, type Step } from '../proxy/forwarder.js';
+import type { AppRefusals } from '../upstream/app-refusal.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 
@@ -9,6 +11,7 @@ import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 export interface InboundServices {
   /** The local app. */
   readonly app: UpstreamEndpoint;
+  readonly refusals: AppRefusals;
   newRequestId(): string;
   /** A request has arrived that the app's own calls may have to follow. */
   onArrived(request: RequestView): void;
@@ -35,13 +38,15 @@ export class InboundForwarder implements Forwarder {
       this.triedFresh = true;
       return { target: { endpoint: this.services.app, delayMs: 0, fresh: true } };
     }
-    const code =
-      failure.kind === 'connect'
-        ? 'connect-failure'
-        : failure.kind === 'bad-response'
-          ? 'bad-response'
-          : 'upstream-reset';
-    return { reply: { code, detail: `the app at ${this.services.app.address}: ${failure.reason}` } };
+    const detail = `the app at ${this.services.app.address}: ${failure.reason}`;
+    if (failure.kind === 'connect') return { reply: this.refusal(exchange, detail) };
+    return { reply: { code: failure.kind === 'bad-response' ? 'bad-response' : 'upstream-reset', detail } };
+  }
+
+  /** Nothing was sent to the app, and the caller's sidecar can know it: it may send the request elsewhere. */
+  private refusal({ downstream }: Exchange, detail: string): LocalReply {
+    const { localAddress, request } = downstream;
+    return { code: 'connect-failure', detail, line: this.services.refusals.line(localAddress, request.id) };
   }
 
   afterResponse(): undefined {

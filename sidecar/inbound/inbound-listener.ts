@@ -5,7 +5,9 @@ import { localReplyText } from '../http1/local-reply.js';
 import { Exchange } from '../proxy/exchange.js';
 import { ImmediateAnswer } from '../proxy/immediate-answer.js';
 import { Listener } from '../proxy/listener.js';
+import { APP_PROBE } from '../upstream/app-refusal.js';
 import type { Places } from '../upstream/places.js';
+import { tryConnect } from '../upstream/try-connect.js';
 import { InboundForwarder, type InboundServices } from './inbound-forwarder.js';
 
 export interface InboundOptions {
@@ -28,9 +30,29 @@ export function createInboundListener(options: InboundOptions): Listener {
     onRefused,
     onRequest: (connection) => {
       if (connection.request.method === 'CONNECT') return refuseConnect(connection);
+      if (asksForApp(connection)) return appProbeAnswer(connection, services);
       return new Exchange(connection, settings, new InboundForwarder(services));
     },
     onOpaque: refuseConnect,
+  });
+}
+
+/** Another sidecar asks whether the app takes connections. */
+function asksForApp({ request }: DownstreamConnection): boolean {
+  return request.target === '*' && request.connection.nominated.includes(APP_PROBE);
+}
+
+function appProbeAnswer(connection: DownstreamConnection, { app }: InboundServices): ImmediateAnswer {
+  return new ImmediateAnswer(() => {
+    tryConnect(app, app.connectTimeoutMs, (failure) => {
+      const detail = `the app at ${app.address}: ${failure}`;
+      const answer =
+        failure === undefined
+          ? 'HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n'
+          : localReplyText({ code: 'connect-failure', detail }, { close: true, head: false });
+      connection.writer.writeText(answer);
+      connection.endResponse(false);
+    });
   });
 }
 

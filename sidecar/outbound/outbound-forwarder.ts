@@ -23,6 +23,7 @@ import { formatAddress } from '../../src/xds/fields.js';
 import type { ActionCounts } from '../admin/action-counts.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import { forwardedRequestHead, type RequestEdits } from '../http1/forwarded-head.js';
+import { ID } from '../http1/header-block.js';
 import type { ResponseHead } from '../http1/response-head.js';
 import type { Exchange } from '../proxy/exchange.js';
 import { type Forwarder, NO_TIMEOUTS, type Step, type Target } from '../proxy/forwarder.js';
@@ -31,6 +32,7 @@ import type { SessionPins } from '../session/session-pins.js';
 import { KEYS_MEMBER } from '../session/trace-keys.js';
 import { missingKeys, TracedRequest, type TraceMemory } from '../session/trace-memory.js';
 import type { TraceEntry } from '../session/trace-store.js';
+import { APP_REFUSES, type AppRefusals } from '../upstream/app-refusal.js';
 import type { ClusterLoad } from '../upstream/cluster-load.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import { upstreamOf } from '../upstream/live-cluster.js';
@@ -52,6 +54,8 @@ export interface OutboundServices {
   readonly traces: TraceMemory;
   readonly actionCounts: ActionCounts;
   readonly mirrors: Mirrors;
+  /** What sidecars say of their apps. */
+  readonly refusals: AppRefusals;
   /** Where hosts are looked up that are not in the table; undefined: nowhere, the table has all there are. */
   readonly onDemand: HostDemand | undefined;
   /** Something is sent by way of a virtual host; only told where there is {@link onDemand}. */
@@ -64,6 +68,7 @@ export interface OutboundServices {
 }
 
 const BAGGAGE = headerName('baggage');
+const BAD_GATEWAY = 502;
 
 /** Sends one request of the local app to the release and endpoint that the routing decision names. */
 export class OutboundForwarder implements Forwarder {
@@ -175,11 +180,24 @@ export class OutboundForwarder implements Forwarder {
     };
   }
 
-  afterResponse(exchange: Exchange, head: ResponseHead): Target | undefined {
-    if (this.placement === undefined || !exchange.canReplay) return undefined;
-    if (!retriesStatus(this.route?.retry, head.status, exchange.method)) return undefined;
-    const step = this.retry(this.placement);
-    return step && 'target' in step ? step.target : undefined;
+  afterResponse(exchange: Exchange, head: ResponseHead): Step | undefined {
+    const { placement, endpoint } = this;
+    if (placement === undefined) return undefined;
+    if (this.appRefuses(exchange, head)) {
+      endpoint?.onAppRefused();
+      return this.afterFailure(exchange, { kind: 'connect', reason: 'the app behind its sidecar refuses' });
+    }
+    if (endpoint?.appRefuses) endpoint.onAppAnswered();
+    if (!exchange.canReplay || !retriesStatus(this.route?.retry, head.status, exchange.method))
+      return undefined;
+    return this.retry(placement);
+  }
+
+  /** The endpoint is a sidecar whose app took no connection: as if none had been made, whatever the method. */
+  private appRefuses(exchange: Exchange, { status, headers }: ResponseHead): boolean {
+    const said = status === BAD_GATEWAY ? headers.known(ID[APP_REFUSES]) : undefined;
+    if (said === undefined) return false;
+    return this.services.refusals.isTrue(said, exchange.upstreamAddress, exchange.downstream.request.id);
   }
 
   requestEdits(exchange: Exchange): RequestEdits {

@@ -85,6 +85,11 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     return this.downstream.requestComplete;
   }
 
+  /** `IP:PORT` that the present attempt went to. */
+  get upstreamAddress(): string {
+    return this.upstream?.remoteAddress ?? '';
+  }
+
   /** The whole request can be sent once more. */
   get canReplay(): boolean {
     return this.replay.intact;
@@ -241,11 +246,11 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   onResponseHead(head: ResponseHead): 'raw' | 'content' {
     this.lastActivityMs = this.settings.nowMs();
     const { downstream } = this;
-    const again = this.forwarder.afterResponse(this, head);
-    if (again !== undefined) {
+    const instead = this.forwarder.afterResponse(this, head);
+    if (instead !== undefined) {
       this.upstream?.destroy();
       this.releaseTarget();
-      this.attempt(again);
+      this.take(instead);
       return 'content';
     }
     if (head.status === 101 && !switchesAsAsked(downstream.request, head)) {

@@ -35,8 +35,8 @@ export interface Forwarder {
   begin(exchange: Exchange): Step;
   /** An attempt failed before any of its response went downstream. */
   afterFailure(exchange: Exchange, failure: UpstreamFailure): Step;
-  /** A response has come. @returns another attempt to make instead of forwarding it */
-  afterResponse(exchange: Exchange, head: ResponseHead): Target | undefined;
+  /** A response has come. @returns what to do instead of forwarding it */
+  afterResponse(exchange: Exchange, head: ResponseHead): Step | undefined;
   requestEdits(exchange: Exchange): RequestEdits;
   /** Header lines to add to the response, each with its line end. */
   responseLines(exchange: Exchange, head: ResponseHead): string;

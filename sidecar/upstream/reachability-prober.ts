@@ -1,8 +1,11 @@
+import { askForApp } from './ask-for-app.js';
 import { tryConnect } from './try-connect.js';
 import type { UpstreamEndpoint } from './upstream-endpoint.js';
 
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 10_000;
+/** For apps that refuse behind a sidecar that lives: they are being started, and the question costs little. */
+const MAX_APP_DELAY_MS = 2000;
 
 /**
  * Tries to connect to endpoints that have become unreachable, less and less often, until one answers or leaves
@@ -33,10 +36,14 @@ export class ReachabilityProber {
       this.forget(endpoint);
       return;
     }
-    tryConnect(endpoint, endpoint.connectTimeoutMs, (failure) => {
+    const { appRefuses } = endpoint;
+    const ask = appRefuses ? askForApp : tryConnect;
+    ask(endpoint, endpoint.connectTimeoutMs, (failure) => {
       if (!this.timers.has(endpoint)) return;
-      if (failure === undefined) endpoint.reached();
-      else this.schedule(endpoint, Math.min(delayMs * 2, MAX_DELAY_MS));
+      if (failure !== undefined)
+        this.schedule(endpoint, Math.min(delayMs * 2, appRefuses ? MAX_APP_DELAY_MS : MAX_DELAY_MS));
+      else if (appRefuses) endpoint.onAppAnswered();
+      else endpoint.reached();
     });
   }
 

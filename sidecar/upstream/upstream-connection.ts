@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net';
+import { peerIp } from '../../src/net/ip-address.js';
+import { formatAddress } from '../../src/xds/fields.js';
 import { BodyReader } from '../http1/body-reader.js';
 import { LEAVING } from '../http1/connection-options.js';
 import { ProtocolError } from '../http1/errors.js';
@@ -112,6 +114,11 @@ export class UpstreamConnection {
 
   get isUsable(): boolean {
     return this.state === 'open' && this.user === undefined;
+  }
+
+  /** `IP:PORT` that it leads to. */
+  get remoteAddress(): string {
+    return formatAddress(peerIp(this.transport), this.transport.remotePort ?? 0);
   }
 
   /** Gives the connection to a request. */

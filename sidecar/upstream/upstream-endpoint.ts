@@ -108,6 +108,8 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
   readonly health = new HealthRecord();
   /** Connections are refused; its owner's to say. */
   isUnreachable = false;
+  /** Its sidecar says that the app refuses: that the sidecar itself takes connections does not count until it answers. */
+  appRefuses = false;
   /** Last in, first out: the most recently used connection is the least likely to have been closed. */
   private readonly idle: UpstreamConnection[] = [];
   /** Each with how many recoveries there had been when it was begun. */
@@ -205,6 +207,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
   /** Takes over what another thread has found, until that finds something else. */
   set condition({ unreachable, leaving, ejected, failingChecks }: EndpointCondition) {
     this.isUnreachable = unreachable;
+    if (!unreachable) this.appRefuses = false;
     this.leavingUntilMs = leaving ? Number.POSITIVE_INFINITY : 0;
     this.outlier.ejectedAtMs = ejected ? this.settings.nowMs() : undefined;
     this.health.failing = failingChecks;
@@ -300,7 +303,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
 
   onConnected(): void {
     this.owner.load.giveBackPending();
-    this.reached();
+    if (!this.appRefuses) this.reached();
   }
 
   onConnectFailed(connection: UpstreamConnection, _reason: string): void {
@@ -310,6 +313,20 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     if ((this.connections.get(connection) ?? recoveries) !== recoveries) return;
     this.counts.refused();
     if (!this.isUnreachable && this.isRefusing) this.owner.onUnreachable(this);
+  }
+
+  /** Its sidecar took a request that the app took no connection for. */
+  onAppRefused(): void {
+    this.appRefuses = true;
+    this.counters.connectFailures++;
+    this.counts.refused();
+    if (!this.isUnreachable && this.isRefusing) this.owner.onUnreachable(this);
+  }
+
+  /** The app answers again. */
+  onAppAnswered(): void {
+    this.appRefuses = false;
+    this.reached();
   }
 
   onIdle(connection: UpstreamConnection): void {

@@ -6,7 +6,7 @@ export interface Sighting {
   readonly cluster: string;
   /** Empty: of the cluster as a whole. */
   readonly address: string;
-  readonly what: 'unreachable' | 'reached' | 'leaving' | 'errors' | 'used';
+  readonly what: 'unreachable' | 'app-refuses' | 'reached' | 'leaving' | 'errors' | 'used';
   /** In a row, in all workers. */
   readonly errors: number;
 }
@@ -51,7 +51,7 @@ export class WorkerCluster extends LiveCluster {
   }
 
   override onUnreachable(endpoint: UpstreamEndpoint): void {
-    this.tell(endpoint, 'unreachable');
+    this.tell(endpoint, endpoint.appRefuses ? 'app-refuses' : 'unreachable');
   }
 
   override onReached(endpoint: UpstreamEndpoint): void {

@@ -20,6 +20,8 @@ export type Change =
   | { readonly what: 'forgotten'; readonly listeners: readonly string[] }
   /** Route configurations that do not wait any longer for what they name. */
   | { readonly what: 'overdue'; readonly routes: readonly string[] }
+  /** What sidecars of the mesh share. */
+  | { readonly what: 'sidecar-key'; readonly key: Uint8Array }
   /** An endpoint has been ejected or readmitted, lost or reached, has said that it leaves, fails its checks or passes. */
   | {
       readonly what: 'condition';

@@ -14,11 +14,15 @@ export function judgeSighting(
   const endpoint = cluster?.find(address);
   if (cluster === undefined || endpoint === undefined) return;
   switch (what) {
+    case 'app-refuses':
     case 'unreachable':
+      endpoint.appRefuses ||= what === 'app-refuses';
       if (!endpoint.isUnreachable && endpoint.isRefusing) cluster.onUnreachable(endpoint);
       return;
     case 'reached':
-      if (endpoint.isUnreachable && !endpoint.isRefusing) cluster.onReached(endpoint);
+      if (!endpoint.isUnreachable || endpoint.isRefusing) return;
+      endpoint.appRefuses = false;
+      cluster.onReached(endpoint);
       return;
     case 'leaving':
       cluster.onLeaving(endpoint);

@@ -120,6 +120,10 @@ export class OtherWorkers {
     if (!isRetired) this.journal.write({ what: 'condition', cluster, address, condition });
   }
 
+  onSidecarKey(key: Uint8Array): void {
+    this.journal.write({ what: 'sidecar-key', key });
+  }
+
   askForRoom(cluster: string, address: string | undefined): void {
     this.team.wantRoom({ cluster, address });
   }

@@ -11,6 +11,7 @@ export interface ReplicaOptions {
   readonly settings: UpstreamSettings & Pick<ClusterSettings, 'counts' | 'machine'>;
   onSighting(sighting: Sighting): void;
   onRoomWanted(wanted: RoomWanted): void;
+  onSidecarKey(key: Uint8Array): void;
 }
 
 /**
@@ -24,7 +25,8 @@ export class Replica {
   private readonly named = new Map<string, (found: readonly EndpointConfig[]) => void>();
   private isReady = false;
 
-  constructor({ settings, onSighting, onRoomWanted }: ReplicaOptions) {
+  constructor(private readonly options: ReplicaOptions) {
+    const { settings, onSighting, onRoomWanted } = options;
     const ofClusters = {
       ...settings,
       // It checks nothing.
@@ -63,6 +65,9 @@ export class Replica {
         return;
       case 'condition':
         this.setCondition(change);
+        return;
+      case 'sidecar-key':
+        this.options.onSidecarKey(change.key);
     }
   }
 

@@ -13,6 +13,7 @@ import {
   upstreamSettings,
   type WorkerParts,
 } from '../assembly/worker-parts.js';
+import { AppRefusals } from '../upstream/app-refusal.js';
 import { FoundCounts } from '../upstream/shared-counts.js';
 import { AskedHosts } from './asked-hosts.js';
 import { hrtimeMs } from './clock-origin.js';
@@ -33,10 +34,14 @@ function start(setup: WorkerSetup, main: MessagePort): void {
   const clock = new CoarseClock(TICK_MS, hrtimeMs() - performance.now() - setup.clockOriginMs);
   const counts = new FoundCounts();
   const settings = upstreamSettings(setup.options, () => clock.nowMs);
+  const refusals = new AppRefusals();
   const replica = new Replica({
     settings: { ...settings, counts },
     onSighting: (sighting) => tell({ kind: 'sighting', sighting }),
     onRoomWanted: (wanted) => tell({ kind: 'room', wanted }),
+    onSidecarKey: (key) => {
+      refusals.key = key;
+    },
   });
   const journal = new JournalReader(setup.journal, counts, (change, isReady) =>
     replica.make(change, isReady),
@@ -49,6 +54,7 @@ function start(setup: WorkerSetup, main: MessagePort): void {
     number: setup.number,
     options: setup.options,
     settings,
+    refusals,
     state: sharedState(setup.memory, counts),
     clusters: replica.clusters,
     output: log.output,

@@ -54,6 +54,8 @@ export interface LocalReply {
   readonly code: ErrorCode;
   /** What exactly, for the person who reads the body. Never anything that a client must not know. */
   readonly detail: string;
+  /** A header line more, without its end; empty: none. */
+  readonly line?: string;
   /** Where it is not the catalogue's. */
   readonly status?: number;
 }

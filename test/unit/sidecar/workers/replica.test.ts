@@ -29,9 +29,10 @@ class Pair {
   readonly clusters: ClusterRegistry;
   readonly configuration: MeshConfiguration;
   readonly replica: Replica;
+  readonly sidecarKeys: Uint8Array[] = [];
   readonly reader: JournalReader;
   private readonly consumer: JournaledConsumer;
-  private readonly journal: Journal;
+  readonly journal: Journal;
   private readonly names = new Map<string, (found: readonly EndpointConfig[]) => void>();
   private readonly channel = new MessageChannel();
   private readonly delivered = new Map<string, Set<string>>();
@@ -87,6 +88,7 @@ class Pair {
       settings: { ...settings, counts: found },
       onSighting: (sighting) => judgeSighting(this.clusters, sighting),
       onRoomWanted: () => {},
+      onSidecarKey: (key) => this.sidecarKeys.push(key),
     });
     this.reader = new JournalReader({ port: this.channel.port2, inForce }, found, (change, isReady) =>
       this.replica.make(change, isReady),
@@ -412,3 +414,15 @@ t.test(
     t.equal(again[1].load.requests, 1, 'the cluster is the same');
   },
 );
+
+t.test('hands on the key that sidecars share', (t) => {
+  const pair = new Pair();
+  t.teardown(() => pair.close());
+  pair.journal.write({ what: 'sidecar-key', key: Buffer.from('key') });
+  pair.reader.catchUp();
+  t.strictSame(
+    pair.sidecarKeys.map((key) => Buffer.from(key).toString()),
+    ['key'],
+  );
+  t.end();
+});
