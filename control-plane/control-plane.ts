@@ -32,6 +32,7 @@ import { newGrpcServer } from './grpc-server.js';
 import { createHttpServer, type Readiness } from './http-server.js';
 import { loadReportingService } from './load/load-service.js';
 import { LoadStore } from './load/load-store.js';
+import { SessionSurvey } from './load/session-survey.js';
 import { controlPlaneMetrics } from './metrics.js';
 import { OpenCalls } from './open-calls.js';
 import { ReplicaReporter } from './replicas/replica-reporter.js';
@@ -277,7 +278,7 @@ export class ControlPlane {
       },
     });
     this.regreet(store, ads);
-    const load = new LoadStore();
+    const [load, survey] = [new LoadStore(), new SessionSurvey()];
     const open = new OpenCalls();
     const { loadReportInterval = LOAD_REPORT_INTERVAL_MS } = this.options;
     const definition = loadApiDefinition();
@@ -285,7 +286,7 @@ export class ControlPlane {
       store,
       ads,
       definition,
-      load,
+      survey,
       log: log.child({ component: 'api' }),
       editorOf: (call) => access.guard.editorOf(call),
       status: (visible) =>
@@ -296,7 +297,8 @@ export class ControlPlane {
     });
     server.addService(ads.definition, ads.implementation);
     server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source, open));
-    server.addService(serviceDefinition(LRS_SERVICE), loadReportingService(load, loadReportInterval, open));
+    const loads = loadReportingService(load, loadReportInterval, survey, open);
+    server.addService(serviceDefinition(LRS_SERVICE), loads);
     server.addService(configServiceConstructor(definition).service, api.implementation);
     new ReflectionService(definition).addToServer(server);
     const close = async () => {

@@ -23,6 +23,7 @@ import { Drain } from './drain.js';
 import type { SidecarOptions } from './options.js';
 import type { OwnListener, OwnPorts } from './outbound/own-ports.js';
 import { countPins } from './session/pin-census.js';
+import { surveySessions } from './session/session-survey.js';
 import { AppRefusals } from './upstream/app-refusal.js';
 import type { OtherWorkers } from './workers/other-workers.js';
 
@@ -210,7 +211,10 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
   const ofDiscovery = log.child({ component: 'discovery' });
   const refusals = new AppRefusals();
   const ofAll = { options, clusters, others, refusals };
-  const discovery = assembleDiscovery({ ...ofAll, nowMs, collectLoad, log: ofDiscovery });
+  const discovery = assembleDiscovery({
+    ...{ ...ofAll, nowMs, collectLoad, log: ofDiscovery },
+    surveySessions: (question) => surveySessions(sessions, question, clock.nowMs),
+  });
   const { configuration, onDemand } = discovery;
   const ofRequests = log.child({ component: 'requests' });
   const worker = assembleWorkerParts({

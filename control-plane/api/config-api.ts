@@ -29,7 +29,7 @@ import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type CallWithMetadata, type Visibility, visibilityOf } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
-import type { LoadStore } from '../load/load-store.js';
+import type { SessionSurvey } from '../load/session-survey.js';
 import { translateContext } from '../snapshot/publisher.js';
 import { unpackBackup } from '../store/backup.js';
 import type { Cause } from '../store/config-state.js';
@@ -50,7 +50,7 @@ export interface ConfigApiParts {
   readonly store: ConfigStore;
   readonly ads: AdsServer;
   readonly definition: PackageDefinition;
-  readonly load: LoadStore;
+  readonly survey: SessionSurvey;
   readonly log: Logger;
   /** As whom a caller edits; undefined: nobody is asked who they are. */
   editorOf(call: CallWithMetadata): Editor | undefined;
@@ -151,13 +151,14 @@ export class ConfigApi {
   }
 
   private plan(request: PlanRequest): Promise<object> {
-    const { store, load } = this.parts;
+    const { store, survey } = this.parts;
     const document = request.document
       ? (fromStruct(request.document) as unknown as MeshServiceInput)
       : this.operated(request);
     const [after] = parseAll([document]) as [MeshService];
     const key = serviceKey(after);
-    return plan(key, store.current.services.get(key)?.service, after, translateContext(store.current), load);
+    const before = store.current.services.get(key)?.service;
+    return plan({ key, before, after, context: translateContext(store.current), survey });
   }
 
   /** The document as an operation would leave it. */

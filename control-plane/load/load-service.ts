@@ -2,8 +2,10 @@ import type { ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grp
 import type { Message } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
 import { decodeLoadReport } from '../../src/xds/load-report.js';
+import { decodeAnswer, isAnswering } from '../../src/xds/session-survey.js';
 import type { OpenCalls } from '../open-calls.js';
 import type { LoadStore } from './load-store.js';
+import type { SessionSurvey } from './session-survey.js';
 
 type LoadCall = ServerDuplexStream<Message, object>;
 
@@ -11,10 +13,12 @@ type LoadCall = ServerDuplexStream<Message, object>;
  * The load reporting service (LRS): asks every client for the load of all its clusters.
  *
  * @param intervalMs asked for between two reports
+ * @param survey asks those clients that answer which sessions they hold
  */
 export function loadReportingService(
   store: LoadStore,
   intervalMs: number,
+  survey: SessionSurvey,
   open: OpenCalls,
 ): UntypedServiceImplementation {
   return {
@@ -24,15 +28,21 @@ export function loadReportingService(
         // The first request only says who is there. All clusters are asked for: some clients mistake a list.
         if (!asked) {
           asked = true;
+          if (isAnswering(request)) survey.join(call);
           call.write({
             sendAllClusters: true,
             reportEndpointGranularity: true,
             loadReportingInterval: toDuration(intervalMs),
           });
         }
-        store.report(call, decodeLoadReport(request));
+        const answer = decodeAnswer(request);
+        if (answer === undefined) store.report(call, decodeLoadReport(request));
+        else survey.hear(call, answer);
       });
-      open.add(call, () => store.forget(call));
+      open.add(call, () => {
+        store.forget(call);
+        survey.leave(call);
+      });
     },
   };
 }

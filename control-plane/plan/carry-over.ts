@@ -1,5 +1,6 @@
 import { identityOf } from '../../src/routing/session-key.js';
 import type { Affinity } from '../../src/routing/table.js';
+import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 
 /** What a session brings along from one affinity to another. */
 export interface CarryOver {
@@ -8,15 +9,39 @@ export interface CarryOver {
   readonly pin: boolean;
 }
 
+/** Sessions that bring the same along. */
+export interface Carried {
+  readonly kept: CarryOver;
+  /** Where their keys come from. */
+  readonly sources: readonly KeySourceConfig[];
+}
+
 /**
- * A session is known by its key: under another source, cookie or salt it is another session, and the session table
- * knows it no more. A cookie brings its pin along whatever it is hashed with.
+ * A session keeps what its own source keeps: where its source stays, it is the same session, whatever becomes of the
+ * others. A cookie of ours brings its pin along whatever it is hashed with. The session table finds a pin by the key's
+ * hash and the scope.
  */
-export function carryOver(old: Affinity | undefined, next: Affinity | undefined): CarryOver {
-  if (old === undefined || next === undefined) return { hash: false, pin: false };
-  const known = new Set(next.keys.sources.map(identityOf));
-  const isKnown = old.keys.sources.every((source) => known.has(identityOf(source)));
+export function carryOver(old: Affinity, next: Affinity, source: KeySourceConfig): CarryOver {
+  const identity = identityOf(source);
+  const isKnown = next.keys.sources.some((other) => identityOf(other) === identity);
   const hash = isKnown && old.keys.seed === next.keys.seed;
-  const inCookies = old.keys.sources.every((source) => source.kind === 'cookie' && source.cookie.mint);
-  return { hash, pin: inCookies ? isKnown : hash && old.scope === next.scope };
+  return { hash, pin: isInCookie(source) ? isKnown : hash && old.scope === next.scope };
+}
+
+/** The client has the session's pin, and sidecars do not. */
+export function isInCookie(source: KeySourceConfig): boolean {
+  return source.kind === 'cookie' && source.cookie.mint;
+}
+
+/** The sources of the old affinity, together where they fare alike. */
+export function carriedOver(old: Affinity | undefined, next: Affinity | undefined): Carried[] {
+  if (old === undefined || next === undefined) return [{ kept: { hash: false, pin: false }, sources: [] }];
+  const groups = new Map<string, { kept: CarryOver; sources: KeySourceConfig[] }>();
+  for (const source of old.keys.sources) {
+    const kept = carryOver(old, next, source);
+    const known = groups.get(`${kept.hash} ${kept.pin}`);
+    if (known === undefined) groups.set(`${kept.hash} ${kept.pin}`, { kept, sources: [source] });
+    else known.sources.push(source);
+  }
+  return [...groups.values()];
 }

@@ -1,13 +1,22 @@
-import { setImmediate } from 'node:timers/promises';
 import type { MeshService } from '../../src/model/mesh-service.js';
 import type { Route } from '../../src/routing/table.js';
+import type { LiveSessions, SessionsWanted } from '../load/session-survey.js';
 import type { TranslateContext } from '../translate/policy.js';
-import { type CarryOver, carryOver } from './carry-over.js';
+import { isInCookie } from './carry-over.js';
 import { decisionTable } from './decision-table.js';
+import { describeSources, sessionsOf, sessionsWanted } from './live-sessions.js';
 import { pairRoutes, type RoutePair } from './route-pairs.js';
 import type { CompiledService } from './sample-requests.js';
-import { cutSessionSpace, type Piece, pinAfter, placeSession, sampleSessionSpace } from './session-space.js';
-import { type Outcome, Tally } from './tally.js';
+import {
+  type LiveOutcome,
+  planHashSpace,
+  planLiveSessions,
+  type SessionChange,
+  type SourceOutcome,
+  stickinessOf,
+} from './session-plan.js';
+import type { Outcome } from './tally.js';
+import { TimeSlices } from './time-slices.js';
 
 export interface ReleaseShare {
   readonly release: string;
@@ -25,72 +34,90 @@ export interface RoutePlan extends Outcome {
   /** There are sessions that stick now. */
   readonly sticky: boolean;
   readonly shares: readonly ReleaseShare[];
+  /** Sessions that sidecars hold now, and how many of them would be answered elsewhere or not at all. */
+  readonly livePins: number;
+  readonly movedPins: number;
   readonly note: string;
 }
 
+export interface PlannedChange {
+  /** Undefined: the service is new. */
+  readonly before: MeshService | undefined;
+  readonly after: MeshService;
+  readonly context: TranslateContext;
+  /** Asks sidecars which sessions they hold; absent: none is known. */
+  survey?(wanted: SessionsWanted): Promise<LiveSessions>;
+}
+
 /** What a change would do, before it does it: decided session by session with the production decision. */
-export async function planChange(
-  before: MeshService | undefined,
-  after: MeshService,
-  context: TranslateContext,
-): Promise<RoutePlan[]> {
+export async function planChange({ before, after, context, survey }: PlannedChange): Promise<RoutePlan[]> {
   const then = { service: after, host: decisionTable(after, context) };
   if (before === undefined) {
     const routes = new Map(then.host.routes.map((route) => [route.name, route]));
     return [...routes.values()].map((next) => describe({ next }, NOTHING_MOVES, 'the service is new'));
   }
   const now = { service: before, host: decisionTable(before, context) };
+  const live = (await survey?.(sessionsWanted(now.host))) ?? NO_SESSIONS;
+  const slices = new TimeSlices();
   const plans: RoutePlan[] = [];
-  for (const pair of pairRoutes(now, then)) plans.push(await planPair(now, then, pair));
+  for (const pair of pairRoutes(now, then))
+    plans.push(await planPair({ now, later: then, live, slices }, pair));
   return plans;
 }
 
-const NOTHING_MOVES: Outcome = { moves: [], movedRelease: 0, movedEndpoint: 0, lost: 0, pins: [] };
+const NO_SESSIONS: LiveSessions = { sessions: [], weight: 1, silent: 0 };
+const NO_PINS = { pins: 0, moved: 0 };
+const NOTHING_MOVES: Outcome = { moves: [], movedRelease: 0, movedEndpoint: 0, lost: 0 };
 const ALL_LOST: Outcome = { ...NOTHING_MOVES, lost: 1 };
 const ALL_MOVE: Outcome = { ...NOTHING_MOVES, movedRelease: 1, movedEndpoint: 1 };
 
-async function planPair(now: CompiledService, then: CompiledService, pair: RoutePair): Promise<RoutePlan> {
-  const { old, next, isUnknown } = pair;
+/** What all routes of a change are planned with. */
+interface Planning {
+  readonly now: CompiledService;
+  readonly later: CompiledService;
+  readonly live: LiveSessions;
+  readonly slices: TimeSlices;
+}
+
+async function planPair(planning: Planning, pair: RoutePair): Promise<RoutePlan> {
+  const { old, next, isUnknown, request } = pair;
   if (old !== undefined && !isSticky(old)) {
     const note = isSticky(next)
       ? 'sessions begin to stick with this change'
       : 'sessions do not stick here: every request is placed by weight';
     return describe(pair, NOTHING_MOVES, note);
   }
+  const pins =
+    old === undefined ? 0 : Math.round(sessionsOf(old, planning.live).length * planning.live.weight);
+  const all = { pins, moved: pins };
   if (isUnknown) {
     const side = old === undefined ? 'takes these requests now' : 'would take these requests';
-    return describe(
-      pair,
-      ALL_MOVE,
-      `its conditions do not tell which route ${side}: all sessions are counted`,
-    );
+    const note = `its conditions do not tell which route ${side}: all sessions are counted`;
+    return describe(pair, ALL_MOVE, note, all);
   }
   if (old === undefined) return describe(pair, NOTHING_MOVES, 'no route takes these requests now (404)');
-  if (next === undefined) return describe(pair, ALL_LOST, 'no route would take these requests (404)');
+  if (next === undefined) return describe(pair, ALL_LOST, 'no route would take these requests (404)', all);
   if (next.actions?.redirect !== undefined)
-    return describe(pair, ALL_LOST, 'these requests would be answered by a redirect');
-  return planSessions(now, then, { ...pair, old, next });
+    return describe(pair, ALL_LOST, 'these requests would be answered by a redirect', all);
+  return planSessions(planning, { now: planning.now, later: planning.later, old, next, request });
 }
 
-function describe({ old, next }: Partial<RoutePair>, outcome: Outcome, note: string): RoutePlan {
+function describe(
+  { old, next }: Partial<RoutePair>,
+  outcome: Outcome,
+  note: string,
+  { pins, moved } = NO_PINS,
+): RoutePlan {
   return {
     route: next?.name ?? '',
     previousRoute: old?.name ?? '',
     sticky: outcome !== NOTHING_MOVES,
     shares: sharesOf(old, next),
     ...outcome,
+    livePins: pins,
+    movedPins: moved,
     note,
   };
-}
-
-interface Sticks {
-  readonly release: boolean;
-  readonly endpoint: boolean;
-}
-
-function stickinessOf(route: Route | undefined): Sticks {
-  const { version = 'none', endpoint = 'none' } = route?.affinity ?? {};
-  return { release: version !== 'none', endpoint: endpoint !== 'none' };
 }
 
 function isSticky(route: Route | undefined): boolean {
@@ -98,83 +125,82 @@ function isSticky(route: Route | undefined): boolean {
   return release || endpoint;
 }
 
-/** Pieces that are decided without letting anything else run: some ten milliseconds. */
-const SLICE = 4096;
-
-/** Decides every session on both routes. */
+/**
+ * Where every session is pinned in sidecars, those that they hold are the sessions that there are. Else the hash space
+ * is decided as today's configuration places it, and where that depends on a session's source, the worst counts.
+ */
 async function planSessions(
-  now: CompiledService,
-  then: CompiledService,
-  { old, next, request }: RoutePair & { readonly old: Route; readonly next: Route },
+  { live: { silent }, live, slices }: Planning,
+  change: SessionChange,
 ): Promise<RoutePlan> {
-  const [before, after] = [stickinessOf(old), stickinessOf(next)];
-  // Where chance decides before and after, a change of weights moves as many requests as the weights move by.
-  const tally = new Tally({ ...before, release: before.release || !after.release });
-  const kept = carryOver(old.affinity, next.affinity);
-  const space = kept.hash ? cutSessionSpace([old, next]) : sampleSessionSpace();
-  const others = kept.hash ? space : sampleSessionSpace('other');
-  const chances = chancesOf([...(before.release ? [] : [old]), ...(after.release ? [] : [next])]);
-  for (const [i, { hash, share }] of space.pieces.entries()) {
-    if (i % SLICE === SLICE - 1) await setImmediate();
-    const later = (others.pieces[i] as Piece).hash;
-    for (const { chance, probability } of chances) {
-      const was = placeSession(now.host, old, request, { hash, pin: undefined, chance });
-      const pin = kept.pin && was !== undefined ? pinAfter(was) : undefined;
-      tally.add(
-        share * probability,
-        was,
-        placeSession(then.host, next, request, { hash: later, pin, chance }),
-      );
-    }
-  }
-  const outcome = tally.result();
-  return describe({ old, next }, outcome, noteOn({ outcome, kept, before, after, isExact: space.isExact }));
+  const held = await planLiveSessions(change, live, slices);
+  const bySource = await planHashSpace(change, slices);
+  const worst = bySource.reduce((a, b) => (harmOf(b.outcome) > harmOf(a.outcome) ? b : a));
+  const counted = held !== undefined && pinsAll(change.old) ? held : undefined;
+  const findings = { change, held: counted, bySource, worst, silent };
+  return describe(change, (counted ?? worst).outcome, noteOn(findings), held);
+}
+
+/** How much of what sticks a change moves or loses. */
+function harmOf({ movedRelease, movedEndpoint, lost }: Outcome): number {
+  return Math.max(movedRelease, movedEndpoint) + lost;
+}
+
+function pinsAll({ affinity }: Route): boolean {
+  return affinity?.version === 'persistent' || affinity?.endpoint === 'persistent';
 }
 
 interface Findings {
-  readonly outcome: Outcome;
-  readonly kept: CarryOver;
-  readonly before: Sticks;
-  readonly after: Sticks;
-  readonly isExact: boolean;
+  readonly change: SessionChange;
+  /** Set where the figures are theirs. */
+  readonly held: LiveOutcome | undefined;
+  readonly bySource: readonly SourceOutcome[];
+  readonly worst: SourceOutcome;
+  readonly silent: number;
 }
 
-function noteOn({ outcome: { lost }, kept, before, after, isExact }: Findings): string {
+function noteOn({ change: { old, next }, held, bySource, worst, silent }: Findings): string {
+  const [before, after] = [stickinessOf(old), stickinessOf(next)];
+  const { lost } = (held ?? worst).outcome;
   const over = [
     ...(before.release && !after.release ? ['release'] : []),
     ...(before.endpoint && !after.endpoint ? ['pod'] : []),
   ];
   return [
     ...(over.length > 0 ? [`sessions would no longer stick to their ${over.join(' and ')}`] : []),
-    ...(over.length === 0 && !(kept.hash && kept.pin) ? [noteOnKept(kept)] : []),
-    ...(lost > 0 ? [`${(lost * 100).toFixed(1)} % of sessions would have no endpoint`] : []),
-    ...(isExact ? [] : ['shares are estimated from a sample, to within half a point']),
+    ...(over.length === 0 ? bySource.flatMap((each) => noteOnKept(each, bySource.length > 1)) : []),
+    ...(lost > 0 ? [`${percent(lost)} of sessions would have no endpoint`] : []),
+    ...(held ? noteOnCookies(bySource) : []),
+    ...(silent > 0
+      ? [`${silent} ${silent === 1 ? 'sidecar has' : 'sidecars have'} not said what they hold`]
+      : []),
+    ...(held || worst.isExact ? [] : ['shares are estimated from a sample, to within a point']),
   ].join('; ');
 }
-
-function noteOnKept({ hash, pin }: CarryOver): string {
-  if (hash) return 'what sessions are pinned to is forgotten: their scope is another';
-  return pin
-    ? 'sessions are hashed anew, with another salt, and keep what their cookies pin'
-    : 'sessions begin anew: their key, salt or cookie is another';
+/** @param several other sessions fare differently, so that it is to be said which ones these are */
+function noteOnKept({ kept, sources }: SourceOutcome, several: boolean): string[] {
+  if (kept.hash && kept.pin) return [];
+  const whose = several ? `sessions by ${describeSources(sources)}` : 'sessions';
+  if (kept.hash) return [`what ${whose} are pinned to is forgotten: their scope is another`];
+  return [
+    kept.pin
+      ? `${whose} are hashed anew, with another salt, and keep what their cookies pin`
+      : `${whose} begin anew: their key, salt or cookie is another`,
+  ];
 }
 
-interface Chance {
-  /** A number in [0, 1) that stands for all that lead to the same releases. */
-  readonly chance: number;
-  readonly probability: number;
+/** Where the figures are of the sessions that sidecars hold: what is not in them. */
+function noteOnCookies(bySource: readonly SourceOutcome[]): string[] {
+  return bySource
+    .filter(({ sources }) => sources.some(isInCookie))
+    .map(({ sources, outcome }) => {
+      const cookies = describeSources(sources.filter(isInCookie));
+      return `sessions in ${cookies} are their clients' own and not counted: of these, ${percent(harmOf(outcome))} would move or be lost`;
+    });
 }
 
-/** Cuts [0, 1) into what leads to the same releases wherever chance decides. */
-function chancesOf(routes: readonly Route[]): Chance[] {
-  const ends = routes.flatMap(({ split }) => split.ends.map((end) => end / split.total));
-  const sorted = [...new Set([...ends, 1])].sort((a, b) => a - b);
-  return sorted
-    .map((end, i) => {
-      const start = sorted[i - 1] ?? 0;
-      return { chance: (start + end) / 2, probability: end - start };
-    })
-    .filter(({ probability }) => probability > 0);
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
 }
 
 function sharesOf(old: Route | undefined, next: Route | undefined): ReleaseShare[] {

@@ -8,13 +8,6 @@ export interface Move {
   readonly share: number;
 }
 
-export interface PinFate {
-  readonly release: string;
-  readonly endpoint: string;
-  /** Of the pins on this endpoint, the share that would move. */
-  readonly moved: number;
-}
-
 /** What becomes of sessions, as shares of all. */
 export interface Outcome {
   readonly moves: readonly Move[];
@@ -24,67 +17,58 @@ export interface Outcome {
   readonly movedEndpoint: number;
   /** Would not be answered by any pod. */
   readonly lost: number;
-  /** Live pins by release and endpoint that lead elsewhere afterwards, as shares of those that do now. */
-  readonly pins: readonly PinFate[];
 }
 
-/** Adds up what happens to each piece of the session space. */
+/** Adds up what happens to each piece of the session space, or to each live session. */
 export class Tally {
   private readonly moves = new Map<string, Move>();
-  private readonly pins = new Map<
-    string,
-    { release: string; endpoint: string; all: number; moved: number }
-  >();
+  private all = 0;
   private release = 0;
   private endpoint = 0;
   private lost = 0;
+  private elsewhere = 0;
 
   /** @param sticks what sessions stay with now, and would rather not leave */
   constructor(private readonly sticks: { readonly release: boolean; readonly endpoint: boolean }) {}
 
-  add(share: number, was: Placement | undefined, is: Placement | undefined): void {
+  /** @param weight of the session, in whatever unit the others have */
+  add(weight: number, was: Placement | undefined, is: Placement | undefined): void {
+    this.all += weight;
     if (was === undefined) return;
-    const [from, address] = [was.release.name, was.endpoint.address];
     if (is === undefined) {
-      this.lost += share;
-      this.countPin(from, address, share, share);
+      this.lost += weight;
       return;
     }
-    const to = is.release.name;
-    const leavesPod = share * (1 - chanceOfSamePod(was, is));
+    const [from, to] = [was.release.name, is.release.name];
+    const leavesPod = weight * (1 - chanceOfSamePod(was, is));
     // A pod that changes its release takes its sessions along: they stay where they are, under another name.
-    const leavesRelease = from === to || address === is.endpoint.address ? 0 : share;
-    if (leavesRelease > 0 && !this.sticks.release) return;
-    if (leavesRelease > 0) this.countMove(from, to, share);
+    const leavesRelease = from !== to && was.endpoint.address !== is.endpoint.address;
+    if (leavesRelease && !this.sticks.release) return;
+    if (leavesRelease) this.countMove(from, to, weight);
     if (this.sticks.endpoint) this.endpoint += leavesPod;
-    this.countPin(from, address, share, this.sticks.endpoint ? leavesPod : leavesRelease);
+    this.elsewhere += this.sticks.endpoint ? leavesPod : leavesRelease ? weight : 0;
+  }
+
+  /** Of what was added, as much as would be answered elsewhere or by no pod, in the unit of the weights. */
+  get moved(): number {
+    return this.elsewhere + this.lost;
   }
 
   result(): Outcome {
+    const share = (weight: number) => (this.all === 0 ? 0 : weight / this.all);
+    const moves = [...this.moves.values()].map((move) => ({ ...move, share: share(move.share) }));
     return {
-      moves: [...this.moves.values()].sort((a, b) => b.share - a.share),
-      movedRelease: this.release,
-      movedEndpoint: this.endpoint,
-      lost: this.lost,
-      pins: [...this.pins.values()].map(({ release, endpoint, all, moved }) => ({
-        release,
-        endpoint,
-        moved: moved / all,
-      })),
+      moves: moves.sort((a, b) => b.share - a.share),
+      movedRelease: share(this.release),
+      movedEndpoint: share(this.endpoint),
+      lost: share(this.lost),
     };
   }
 
-  private countMove(from: string, to: string, share: number): void {
-    this.release += share;
+  private countMove(from: string, to: string, weight: number): void {
+    this.release += weight;
     const key = `${from}\n${to}`;
-    this.moves.set(key, { from, to, share: (this.moves.get(key)?.share ?? 0) + share });
-  }
-
-  private countPin(release: string, endpoint: string, share: number, moved: number): void {
-    const entry = this.pins.get(endpoint) ?? { release, endpoint, all: 0, moved: 0 };
-    entry.all += share;
-    entry.moved += moved;
-    this.pins.set(endpoint, entry);
+    this.moves.set(key, { from, to, share: (this.moves.get(key)?.share ?? 0) + weight });
   }
 }
 

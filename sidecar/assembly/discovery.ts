@@ -3,6 +3,7 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterLoad } from '../../src/xds/load-report.js';
 import { listenerName } from '../../src/xds/resource-names.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
+import type { SessionAnswer, SessionQuestion } from '../../src/xds/session-survey.js';
 import type { NameChanges } from '../../src/xds/wanted-names.js';
 import type { AdsClient, AdsClientOptions, ResourceConsumer } from '../discovery/ads-client.js';
 import { ControlPlanes } from '../discovery/control-planes.js';
@@ -43,6 +44,8 @@ export interface DiscoveryNeeds {
   nowMs(): number;
   /** What there is to report of the load since the last time. */
   collectLoad(): Promise<readonly ClusterLoad[]>;
+  /** Which sessions are held here. */
+  surveySessions(question: SessionQuestion): Promise<SessionAnswer>;
   readonly log: Logger;
 }
 
@@ -85,6 +88,7 @@ export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
     node,
     waiting: () => configuration.waiting,
     collect: () => needs.collectLoad(),
+    survey: (question) => needs.surveySessions(question),
     log,
   });
   return { configuration, onDemand: demand.onDemand, lastGood, client, reporter, controlPlanes, node };

@@ -4,6 +4,13 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { durationMs } from '../../src/xds/fields.js';
 import { type ClusterLoad, encodeClusterLoad, LRS_SERVICE, withWaiting } from '../../src/xds/load-report.js';
+import {
+  answering,
+  decodeQuestion,
+  type SessionAnswer,
+  type SessionQuestion,
+  withAnswer,
+} from '../../src/xds/session-survey.js';
 import { CONTROL_PLANE_BACK_OFF_MS } from './control-plane-channel.js';
 import type { ControlPlanes } from './control-planes.js';
 
@@ -22,6 +29,8 @@ export interface LoadReporterOptions {
   waiting(): readonly string[];
   /** What is new since the last call. */
   collect(): Promise<readonly ClusterLoad[]>;
+  /** What our control plane asks about sessions. */
+  survey(question: SessionQuestion): Promise<SessionAnswer>;
   readonly log: Logger;
 }
 
@@ -52,7 +61,7 @@ export class LoadReporter {
     stream.on('data', (response: Message) => this.onResponse(stream, response));
     stream.on('error', (error: ServiceError) => this.onBroken(stream, error.code));
     stream.on('end', () => this.onBroken(stream, undefined));
-    stream.write({ node });
+    stream.write({ node: answering(node) });
   }
 
   close(): void {
@@ -66,10 +75,21 @@ export class LoadReporter {
   /** The server says what it wants. All clusters are reported, whichever it names: those it knows it picks out. */
   private onResponse(stream: LoadStream, response: Message): void {
     this.backOff.reset();
+    const question = decodeQuestion(response);
+    if (question !== undefined) return void this.answer(stream, question);
     const wantedMs = durationMs(response.loadReportingInterval) ?? 0;
     const intervalMs = Math.min(Math.max(wantedMs, MIN_INTERVAL_MS), MAX_INTERVAL_MS);
     clearTimeout(this.reporting);
     this.reporting = setTimeout(() => this.report(stream, intervalMs), intervalMs);
+  }
+
+  private answer(stream: LoadStream, question: SessionQuestion): void {
+    const { node, survey } = this.options;
+    survey(question).then(
+      (answer) => this.stream === stream && stream.write({ node: withAnswer(node, answer) }),
+      (error: Error) =>
+        this.options.log.error({ err: error }, 'no sessions could be told to the control plane'),
+    );
   }
 
   private report(stream: LoadStream, intervalMs: number): void {

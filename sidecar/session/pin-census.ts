@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
-import type { SessionTable } from './session-table.js';
+import type { SessionEntry, SessionTable } from './session-table.js';
 
 /** Live pins by cluster, then by endpoint address; an empty address: the endpoint is gone, the release is not. */
 export type PinCounts = ReadonlyMap<string, ReadonlyMap<string, number>>;
@@ -32,7 +32,7 @@ export async function countPins(
   if (table === undefined || sessions.size === 0) return new Map();
   const tallies: Tallies = { all: [], endpoints: new Map(), releases: new Map() };
   for (const host of table.virtualHosts) addTallies(tallies, host);
-  const count = (release: number, endpoint: number, idleMs: number) => {
+  const count = ({ release, endpoint, idleMs }: SessionEntry) => {
     const tally = tallies.endpoints.get(endpoint) ?? tallies.releases.get(release);
     if (tally !== undefined && idleMs <= tally.ttlMs) tally.pins++;
   };

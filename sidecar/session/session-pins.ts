@@ -2,8 +2,9 @@ import { xxh64 } from '../../src/hashing/xxh64.js';
 import type { Placement } from '../../src/routing/decide.js';
 import type { Pin } from '../../src/routing/pins.js';
 import { formatSetCookie, isRenewalDue } from '../../src/routing/session-cookie.js';
-import type { SessionCookie } from '../../src/routing/session-key.js';
+import { type SessionCookie, type SessionKey, sessionTag } from '../../src/routing/session-key.js';
 import type { Affinity } from '../../src/routing/table.js';
+import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import { type ResponseFields, setsCookie, valueSet } from './response-cookies.js';
 import type { PinOwner, SessionTable } from './session-table.js';
 
@@ -63,7 +64,7 @@ export class SessionPins {
     if (affinity.keys.appCookies.length > 0) this.followAppCookie(placement, affinity, pin, response, owner);
     if (session === undefined) return undefined;
     if (session.cookie !== undefined) return this.cookieDue(session.cookie, pin, affinity, response);
-    if (pin !== undefined) this.keepInTable(affinity, session.hash, pin, placement.pin, owner);
+    if (pin !== undefined) this.keepInTable(affinity, session, pin, placement.pin, owner);
     return undefined;
   }
 
@@ -112,18 +113,20 @@ export class SessionPins {
       const value = valueSet(response, name, this.options.wallMs());
       if (value === undefined) continue;
       const hash = xxh64(value, keys.seed);
-      if (hash !== session?.hash) this.keepIfNew(affinity, hash, to, owner);
+      const source = keys.sources[place] as KeySourceConfig;
+      if (hash !== session?.hash) this.keepIfNew(affinity, { hash, source }, to, owner);
       return;
     }
   }
 
   /** Nothing moves a session that has its place already. */
-  private keepIfNew(affinity: Affinity, hash: bigint, pin: Pin, owner: PinOwner): void {
+  private keepIfNew(affinity: Affinity, { hash, source }: KeyedSession, pin: Pin, owner: PinOwner): void {
     const { table } = this;
     const [key, nowMs] = [keyOf(affinity, hash), this.options.nowMs()];
     table.lock(key);
     try {
-      if (table.find(key, affinity.ttlMs, nowMs) === undefined) table.set(key, pin, nowMs, owner);
+      if (table.find(key, affinity.ttlMs, nowMs) === undefined)
+        table.set(key, pin, nowMs, owner, tagOf(affinity, source));
     } finally {
       table.unlock(key);
     }
@@ -137,7 +140,7 @@ export class SessionPins {
    */
   private keepInTable(
     affinity: Affinity,
-    hash: bigint,
+    { hash, source }: KeyedSession,
     pin: Pin,
     came: Pin | undefined,
     owner: PinOwner,
@@ -149,11 +152,17 @@ export class SessionPins {
       const present = table.find(key, affinity.ttlMs, nowMs);
       const pinnedSince = present !== undefined && present.endpoint !== came?.endpoint;
       if (pinnedSince && present.release === pin.release && present.label === pin.label) return;
-      table.set(key, pin, nowMs, owner);
+      table.set(key, pin, nowMs, owner, tagOf(affinity, source));
     } finally {
       table.unlock(key);
     }
   }
+}
+
+type KeyedSession = Pick<SessionKey, 'hash' | 'source'>;
+
+function tagOf({ scope, keys }: Affinity, source: KeySourceConfig): number {
+  return sessionTag(scope, keys.seed, source);
 }
 
 function keyOf({ scope }: Affinity, hash: bigint): bigint {

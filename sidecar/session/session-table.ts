@@ -3,7 +3,7 @@ import { xxh64 } from '../../src/hashing/xxh64.js';
 import type { Pin } from '../../src/routing/pins.js';
 
 /**
- * Pins of sessions whose key travels in no cookie: a bounded hash table in typed arrays, 33 bytes a slot and
+ * Pins of sessions whose key travels in no cookie: a bounded hash table in typed arrays, 37 bytes a slot and
  * nothing for the garbage collector to look at. Sessions are told apart by a 64-bit hash alone; of 100,000, two
  * share one with a chance of 1 in 4 billion, and would then share a pin.
  *
@@ -31,6 +31,19 @@ export interface SessionSlots {
   readonly owners: Uint32Array;
   /** Decides where entries go. */
   readonly key: HashKey;
+  /** What the session's key depends on, see `sessionTag`. */
+  readonly tags: Uint32Array;
+}
+
+/** One entry, as {@link SessionTable.visit} shows it. */
+export interface SessionEntry {
+  readonly high: number;
+  readonly low: number;
+  readonly release: number;
+  readonly endpoint: number;
+  readonly label: boolean;
+  readonly tag: number;
+  readonly idleMs: number;
 }
 
 /** Whose pin it is. */
@@ -63,6 +76,7 @@ export function sessionSlots(
     flags: new Uint8Array(new Memory(slots)),
     owners: new Uint32Array(new Memory(slots * 4)),
     key: newHashKey(),
+    tags: new Uint32Array(new Memory(slots * 4)),
   };
 }
 
@@ -77,6 +91,7 @@ export class SessionTable {
   private readonly owners: Uint32Array;
   private readonly key: HashKey;
   private readonly callerSeed: bigint;
+  private readonly tags: Uint32Array;
   private entries = 0;
 
   /** @param capacity sessions that fit at least */
@@ -94,6 +109,7 @@ export class SessionTable {
     this.owners = slots.owners;
     this.key = slots.key;
     this.callerSeed = BigInt(slots.key[0]);
+    this.tags = slots.tags;
     this.buckets = slots.flags.length / WAYS;
   }
 
@@ -135,35 +151,41 @@ export class SessionTable {
   }
 
   /** Shows the entries of a range of slots, expired ones included, with how long each has not been used. */
-  visit(
-    from: number,
-    to: number,
-    nowMs: number,
-    show: (release: number, endpoint: number, idleMs: number) => void,
-  ): void {
+  visit(from: number, to: number, nowMs: number, show: (entry: SessionEntry) => void): void {
     const now = this.seconds(nowMs);
     for (let slot = from; slot < Math.min(to, this.flags.length); slot++) {
       if (this.flags[slot] === 0) continue;
-      const idleMs = (now - (this.lastUsed[slot] as number)) * 1000;
-      show(this.releases[slot] as number, this.endpoints[slot] as number, idleMs);
+      show({
+        high: this.highs[slot] as number,
+        low: this.lows[slot] as number,
+        release: this.releases[slot] as number,
+        endpoint: this.endpoints[slot] as number,
+        label: ((this.flags[slot] as number) & LABEL) !== 0,
+        tag: this.tags[slot] as number,
+        idleMs: (now - (this.lastUsed[slot] as number)) * 1000,
+      });
     }
   }
 
-  /** @param owner who takes the place, where the session has none yet */
-  set(hash: bigint, pin: Pin, nowMs: number, owner: PinOwner = NOBODY): void {
+  /**
+   * @param owner who takes the place, where the session has none yet
+   * @param tag what the key depends on, see `sessionTag`
+   */
+  set(hash: bigint, pin: Pin, nowMs: number, owner: PinOwner = NOBODY, tag = 0): void {
     const [high, low] = [highHalf(hash), lowHalf(hash)];
     let slot = this.slotOf(high, low);
     if (slot === -1) {
-      const tag = this.tagOf(owner);
-      slot = this.slotToFill(this.bucketOf(high, low) * WAYS, tag);
+      const ownerTag = this.tagOf(owner);
+      slot = this.slotToFill(this.bucketOf(high, low) * WAYS, ownerTag);
       if (this.flags[slot] === 0) this.countEntries(1);
       this.highs[slot] = high;
       this.lows[slot] = low;
-      this.owners[slot] = tag;
+      this.owners[slot] = ownerTag;
     }
     this.releases[slot] = pin.release;
     this.endpoints[slot] = pin.endpoint;
     this.lastUsed[slot] = this.seconds(nowMs);
+    this.tags[slot] = tag;
     this.flags[slot] = USED | (pin.label ? LABEL : 0);
   }
 

@@ -98,6 +98,14 @@ export function identityOf(source: KeySourceConfig): string {
   return mint ? `cookie ${name}` : `app's cookie ${name}`;
 }
 
+/**
+ * Marks table entries by what a session's key depends on: the scope, the source and the salt's seed. Where one of them
+ * changes, no request finds the entry again. 32 bits.
+ */
+export function sessionTag(scope: bigint, seed: bigint, source: KeySourceConfig): number {
+  return Number(xxh64(`${scope} ${seed} ${identityOf(source)}`) & 0xffffffffn);
+}
+
 interface Reader {
   readonly terminal: boolean;
   read(request: RequestView, seed: bigint): SessionKey | undefined;

@@ -35,7 +35,7 @@ const PLAN_FLAGS = {
   failAbove: {
     name: 'fail-above',
     argument: 'PERCENT',
-    help: 'exit with 1 if a larger share of the sessions of any route would move to another release or pod, or be lost',
+    help: 'exit with 1 if a larger share of the sessions of any route, or of those pinned, would move to another release or pod, or be lost',
     parse: percentage,
   },
   ...CLIENT_FLAGS,
@@ -72,8 +72,8 @@ export function addPlan(program: Command): void {
     .description(
       'Shows the share of sessions that a change would move, from which release to which, and the share that would ' +
         'change pod, for the requests of each route as routes are now and as they will be, whatever they are called. ' +
-        'Shares are exact unless it says otherwise: every session of the hash space is decided, by the decision that ' +
-        'sidecars make.',
+        'Sessions that sidecars hold are decided one by one, by the decision that sidecars make and with the pins that ' +
+        'they have; where sidecars hold none, every session of the hash space is.',
     )
     .addHelpText(
       'after',
@@ -123,17 +123,17 @@ async function showPlans(requests: readonly object[], flags: Values<typeof PLAN_
   );
   if (flags.output === 'json') printJson(plans.length === 1 ? plans[0] : plans);
   else print(plans.map(describePlan).join('\n\n'));
-  const worst = Math.max(
-    0,
-    ...plans.flatMap(({ routes }) =>
-      routes.map(({ movedRelease, movedEndpoint, lost }) => Math.max(movedRelease, movedEndpoint) + lost),
-    ),
-  );
+  const worst = Math.max(0, ...plans.flatMap(({ routes }) => routes.map(worstOf)));
   if (flags.failAbove !== undefined && worst > flags.failAbove + 1e-9) {
     throw new CommandError(
       `${percent(worst)} of the sessions of a route would move or be lost, more than --fail-above ${percent(flags.failAbove)}`,
     );
   }
+}
+
+/** The share of a route's sessions, or of those that sidecars hold, that would move or be lost. */
+function worstOf({ movedRelease, movedEndpoint, lost, livePins, movedPins }: RoutePlan): number {
+  return Math.max(Math.max(movedRelease, movedEndpoint) + lost, livePins === 0 ? 0 : movedPins / livePins);
 }
 
 function describePlan({ key, isNew, unchanged, routes }: PlanResponse): string {

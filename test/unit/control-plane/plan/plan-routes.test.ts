@@ -18,11 +18,11 @@ const even = [
 ];
 
 async function plan(before: ShopOptions, after: ShopOptions) {
-  const plans = await planChange(
-    parseMeshService(checkout(before)),
-    parseMeshService(checkout(after)),
+  const plans = await planChange({
+    before: parseMeshService(checkout(before)),
+    after: parseMeshService(checkout(after)),
     context,
-  );
+  });
   return plans.map((each) => ({ ...each, pair: `${each.previousRoute} → ${each.route}` }));
 }
 

@@ -54,6 +54,7 @@ async function start(t: Test, onCall: (call: LoadCall) => void, withService = tr
       collected++;
       return [LOAD];
     },
+    survey: async ({ id }) => ({ id, total: 0, sessions: [] }),
     log: Object.assign(Object.create(log), { debug: (_: object, message: string) => logged.push(message) }),
   });
   t.teardown(() => {

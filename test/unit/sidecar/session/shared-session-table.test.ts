@@ -37,7 +37,7 @@ t.test('what one has pinned the other finds, counts, and shows', async (t) => {
   t.equal(other.size, 1000);
   t.strictSame(other.find(xxh64('user-7'), HOUR_MS, 0), pinOf(7));
   let shown = 0;
-  other.visit(0, other.slots, 0, (release, endpoint) => {
+  other.visit(0, other.slots, 0, ({ release, endpoint }) => {
     if (endpoint === pinOf(release - 1).endpoint) shown++;
   });
   t.equal(shown, 1000);

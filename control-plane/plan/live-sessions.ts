@@ -1,0 +1,49 @@
+import { sessionTag } from '../../src/routing/session-key.js';
+import type { Affinity, Route, VirtualHost } from '../../src/routing/table.js';
+import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
+import type { HeldSession } from '../../src/xds/session-survey.js';
+import type { LiveSessions, SessionsWanted } from '../load/session-survey.js';
+import { isInCookie } from './carry-over.js';
+
+/** A session that some sidecar holds. */
+export interface LiveSession {
+  readonly hash: bigint;
+  readonly pin: HeldSession['pin'];
+  readonly idleMs: number;
+  /** Where its key came from. */
+  readonly source: KeySourceConfig;
+}
+
+/** What to ask sidecars for: the sessions that requests of this service find, by any of its routes. */
+export function sessionsWanted({ routes }: VirtualHost): SessionsWanted {
+  const affinities = [...new Set(routes.flatMap(({ affinity }) => affinity ?? []))];
+  return {
+    tags: [...new Set(affinities.flatMap((affinity) => [...sourcesByTag(affinity).keys()]))],
+    ttlMs: Math.max(0, ...affinities.map(({ ttlMs }) => ttlMs)),
+  };
+}
+
+/** The sessions that requests of this route find. */
+export function sessionsOf({ affinity }: Route, { sessions }: LiveSessions): LiveSession[] {
+  if (affinity === undefined) return [];
+  const sources = sourcesByTag(affinity);
+  return sessions.flatMap(({ key, tag, pin, idleMs }) => {
+    const source = sources.get(tag);
+    return source === undefined ? [] : [{ hash: key ^ affinity.scope, pin, idleMs, source }];
+  });
+}
+
+function sourcesByTag({ scope, keys }: Affinity): Map<number, KeySourceConfig> {
+  const inTable = keys.sources.filter((source) => !isInCookie(source));
+  return new Map(inTable.map((source) => [sessionTag(scope, keys.seed, source), source]));
+}
+
+/** `header x-user-id`, for people. */
+export function describeSources(sources: readonly KeySourceConfig[]): string {
+  return sources
+    .map((source) => {
+      if (source.kind === 'cookie') return `cookie ${source.cookie.name}`;
+      return 'name' in source ? `${source.kind} ${source.name}` : source.kind.replace('source-', 'source ');
+    })
+    .join(', ');
+}

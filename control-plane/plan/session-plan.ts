@@ -1,0 +1,154 @@
+import type { RequestView } from '../../src/routing/request-view.js';
+import type { Affinity, Route } from '../../src/routing/table.js';
+import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
+import type { LiveSessions } from '../load/session-survey.js';
+import { type Carried, type CarryOver, carriedOver, carryOver } from './carry-over.js';
+import { type LiveSession, sessionsOf } from './live-sessions.js';
+import type { CompiledService } from './sample-requests.js';
+import { pinAfter, SessionProbe } from './session-probe.js';
+import { cutSessionSpace, sampleSessionSpace, strangerHash } from './session-space.js';
+import { type Outcome, Tally } from './tally.js';
+import type { TimeSlices } from './time-slices.js';
+
+/** Two routes that take the same requests, one now and one after the change. */
+export interface SessionChange {
+  readonly now: CompiledService;
+  readonly later: CompiledService;
+  readonly old: Route;
+  readonly next: Route;
+  readonly request: RequestView;
+}
+
+/** What becomes of the sessions whose keys come from these sources, wherever in the hash space they are. */
+export interface SourceOutcome {
+  readonly sources: readonly KeySourceConfig[];
+  readonly kept: CarryOver;
+  readonly outcome: Outcome;
+  readonly isExact: boolean;
+}
+
+/** What becomes of the sessions that sidecars hold. */
+export interface LiveOutcome {
+  readonly outcome: Outcome;
+  readonly pins: number;
+  readonly moved: number;
+}
+
+export interface Sticks {
+  readonly release: boolean;
+  readonly endpoint: boolean;
+}
+
+export function stickinessOf(route: Route | undefined): Sticks {
+  const { version = 'none', endpoint = 'none' } = route?.affinity ?? {};
+  return { release: version !== 'none', endpoint: endpoint !== 'none' };
+}
+
+/** Decides the whole hash space for each way in which sessions fare, as if every session had come just now. */
+export async function planHashSpace(change: SessionChange, slices: TimeSlices): Promise<SourceOutcome[]> {
+  const outcomes: SourceOutcome[] = [];
+  for (const carried of carriedOver(change.old.affinity, change.next.affinity))
+    outcomes.push(await planCarried(change, carried, slices));
+  return outcomes;
+}
+
+async function planCarried(change: SessionChange, { kept, sources }: Carried, slices: TimeSlices) {
+  const { old, next } = change;
+  const space = kept.hash ? cutSessionSpace([old, next]) : sampleSessionSpace();
+  const decide = new Decider(change);
+  for (let i = 0; i < space.size; i++) {
+    if (i % CHECK_EVERY === 0 && slices.isOver) await slices.next();
+    const piece = space.pieceAt(i);
+    if (piece === undefined) continue;
+    const later = kept.hash ? piece.hash : strangerHash('other', i);
+    decide.fresh(piece.hash, later, kept.pin, piece.share);
+  }
+  return { sources, kept, outcome: decide.tally.result(), isExact: space.isExact };
+}
+
+/** Decides each session that sidecars hold, by its own hash and pin. Undefined: they hold none. */
+export async function planLiveSessions(
+  change: SessionChange,
+  live: LiveSessions,
+  slices: TimeSlices,
+): Promise<LiveOutcome | undefined> {
+  const { old, next } = change;
+  const sessions = sessionsOf(old, live);
+  if (sessions.length === 0) return undefined;
+  const decide = new Decider(change);
+  for (const [i, session] of sessions.entries()) {
+    if (i % CHECK_EVERY === 0 && slices.isOver) await slices.next();
+    decide.held(session, keptBy(session, old.affinity, next.affinity), strangerHash('other', i));
+  }
+  return {
+    outcome: decide.tally.result(),
+    pins: Math.round(sessions.length * live.weight),
+    moved: Math.round(decide.tally.moved * live.weight),
+  };
+}
+
+function keptBy(
+  { source, idleMs }: LiveSession,
+  old: Affinity | undefined,
+  next: Affinity | undefined,
+): CarryOver {
+  if (old === undefined || next === undefined) return { hash: false, pin: false };
+  const { hash, pin } = carryOver(old, next, source);
+  return { hash, pin: pin && idleMs <= next.ttlMs };
+}
+
+/** Sessions decided between two looks at the clock. */
+const CHECK_EVERY = 64;
+
+/** Decides sessions before and after a change, and adds up what becomes of them. */
+class Decider {
+  readonly tally: Tally;
+  private readonly before: SessionProbe;
+  private readonly after: SessionProbe;
+  private readonly chances: readonly Chance[];
+
+  constructor({ now, later, old, next, request }: SessionChange) {
+    const [before, after] = [stickinessOf(old), stickinessOf(next)];
+    // Where chance decides before and after, a change of weights moves as many requests as the weights move by.
+    this.tally = new Tally({ ...before, release: before.release || !after.release });
+    this.before = new SessionProbe(now.host, old, request);
+    this.after = new SessionProbe(later.host, next, request);
+    this.chances = chancesOf([...(before.release ? [] : [old]), ...(after.release ? [] : [next])]);
+  }
+
+  /** A session that has come just now. @param later its hash after the change */
+  fresh(hash: bigint, later: bigint, keepsPin: boolean, weight: number): void {
+    for (const { chance, probability } of this.chances) {
+      const was = this.before.place({ hash, pin: undefined, chance });
+      const pin = keepsPin && was !== undefined ? pinAfter(was) : undefined;
+      this.tally.add(weight * probability, was, this.after.place({ hash: later, pin, chance }));
+    }
+  }
+
+  /** @param stranger its hash after the change, where it does not keep its own */
+  held({ hash, pin }: LiveSession, kept: CarryOver, stranger: bigint): void {
+    for (const { chance, probability } of this.chances) {
+      const was = this.before.place({ hash, pin, chance });
+      const later = { hash: kept.hash ? hash : stranger, pin: kept.pin ? pin : undefined, chance };
+      this.tally.add(probability, was, this.after.place(later));
+    }
+  }
+}
+
+interface Chance {
+  /** A number in [0, 1) that stands for all that lead to the same releases. */
+  readonly chance: number;
+  readonly probability: number;
+}
+
+/** Cuts [0, 1) into what leads to the same releases wherever chance decides. */
+function chancesOf(routes: readonly Route[]): Chance[] {
+  const ends = routes.flatMap(({ split }) => split.ends.map((end) => end / split.total));
+  const sorted = [...new Set([...ends, 1])].sort((a, b) => a - b);
+  return sorted
+    .map((end, i) => {
+      const start = sorted[i - 1] ?? 0;
+      return { chance: (start + end) / 2, probability: end - start };
+    })
+    .filter(({ probability }) => probability > 0);
+}
