@@ -1,4 +1,5 @@
 import { RE2JS } from 're2js';
+import { urlText } from '../../src/http/byte-text.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
 import type { MatchSpec, RouteSpec } from '../../src/model/schema.js';
 import { packAny } from '../../src/xds/descriptors.js';
@@ -51,7 +52,7 @@ function pathRewrite(
   // Anchored: ".*" alone matches once more, at the end.
   if (path !== undefined) return { pattern: { regex: '^.*$' }, substitution: literal(path) };
   if (prefix === undefined) return undefined;
-  const matched = RE2JS.quote((match?.path?.prefix ?? match?.path?.exact ?? '/').replace(/\/+$/, ''));
+  const matched = RE2JS.quote(urlText(match?.path?.prefix ?? match?.path?.exact ?? '/').replace(/\/+$/, ''));
   const replaced = prefix.replace(/\/+$/, '');
   // What follows the prefix keeps its slash, if there is one; "/" as the new prefix must neither double nor lose it.
   return replaced === ''

@@ -1,6 +1,7 @@
-import { RE2JS } from 're2js';
+import { urlText } from '../../src/http/byte-text.js';
 import type { MatchSpec, ValueMatchSpec } from '../../src/model/schema.js';
 import { segmentPrefixRegex } from '../../src/xds/route-match.js';
+import { COOKIE_LIST, pairRegex, QUERY_LIST } from './pair-regex.js';
 
 /** One alternative of a route's match. */
 export function translateMatch(match: MatchSpec | undefined): object {
@@ -9,18 +10,57 @@ export function translateMatch(match: MatchSpec | undefined): object {
     headers: [
       ...(match?.method === undefined ? [] : [{ name: ':method', stringMatch: { exact: match.method } }]),
       ...(match?.headers ?? []).map((header) => headerMatcher(header.name, header)),
-      ...(match?.cookies ?? []).map((cookie) => listMatcher('cookie', cookie, COOKIE_LIST)),
-      ...(match?.query ?? []).map((query) => listMatcher(':path', query, QUERY_LIST)),
+      // The last ones: our payload says them exactly, see `translatePairs`.
+      ...(match?.cookies ?? []).map((cookie) =>
+        regexMatcher('cookie', cookie, pairRegex(cookie.name, cookie, COOKIE_LIST)),
+      ),
+      ...(match?.query ?? [])
+        .map(asInUrl)
+        .map((query) => regexMatcher(':path', query, pairRegex(query.name, query, QUERY_LIST))),
     ],
+    queryParameters: (match?.query ?? [])
+      .filter(({ not }) => !not)
+      .map(asInUrl)
+      .map(queryMatcher),
   };
 }
 
+/** The conditions on cookies and query parameters, as our payload has them. */
+export function translatePairs(match: MatchSpec | undefined): object[] {
+  const pair = (
+    kind: 'cookie' | 'query',
+    { name, not, present, exact, prefix, suffix, regex }: NamedMatch,
+  ) => ({
+    [kind]: name,
+    ...(present ? { present } : { exact, prefix, suffix, regex }),
+    ...(not ? { invert: true } : {}),
+  });
+  return [
+    ...(match?.cookies ?? []).map((cookie) => pair('cookie', cookie)),
+    ...(match?.query ?? []).map((query) => pair('query', asInUrl(query))),
+  ];
+}
+
+type NamedMatch = ValueMatchSpec & { readonly name: string };
+
 function translatePath(path: MatchSpec['path']): object {
-  if (path?.exact !== undefined) return { path: path.exact };
+  if (path?.exact !== undefined) return { path: urlText(path.exact) };
   if (path?.regex !== undefined) return { safeRegex: { regex: path.regex } };
   const prefix = path?.prefix?.replace(/\/+$/, '') ?? '';
   if (prefix === '') return { prefix: '/' };
-  return { safeRegex: { regex: segmentPrefixRegex(prefix) } };
+  return { safeRegex: { regex: segmentPrefixRegex(urlText(prefix)) } };
+}
+
+/** A name and a value as they stand in a URL. A regular expression is the operator's own affair. */
+function asInUrl(match: NamedMatch): NamedMatch {
+  const { exact, prefix, suffix } = match;
+  return {
+    ...match,
+    name: urlText(match.name),
+    ...(exact === undefined ? {} : { exact: urlText(exact) }),
+    ...(prefix === undefined ? {} : { prefix: urlText(prefix) }),
+    ...(suffix === undefined ? {} : { suffix: urlText(suffix) }),
+  };
 }
 
 function headerMatcher(name: string, match: ValueMatchSpec): object {
@@ -35,38 +75,20 @@ function headerMatcher(name: string, match: ValueMatchSpec): object {
   };
 }
 
+/** For clients without our payload; Envoy has the parameters that are not negated exactly. */
+function regexMatcher(header: string, { not }: ValueMatchSpec, regex: string): object {
+  const invert = not ? { invertMatch: true, treatMissingHeaderAsEmpty: true } : {};
+  return { name: header, stringMatch: { safeRegex: { regex } }, ...invert };
+}
+
+function queryMatcher(match: NamedMatch): object {
+  const { name, present } = match;
+  return present ? { name, presentMatch: true } : { name, stringMatch: stringMatch(match) };
+}
+
 function stringMatch({ exact, prefix, suffix, regex }: ValueMatchSpec): object {
   if (exact !== undefined) return { exact };
   if (prefix !== undefined) return { prefix };
   if (suffix !== undefined) return { suffix };
   return { safeRegex: { regex } };
-}
-
-/** How a list of name=value pairs is written in a header: what comes before, between and after a pair. */
-interface PairList {
-  readonly before: string;
-  readonly after: string;
-  /** One character of a value. */
-  readonly value: string;
-}
-
-const COOKIE_LIST: PairList = { before: '(?:.*;[ \\t]*)?', after: '(?:;.*)?', value: '[^;]' };
-const QUERY_LIST: PairList = { before: '[^?]*\\?(?:.*&)?', after: '(?:&.*)?', value: '[^&]' };
-
-/**
- * A condition on one cookie or query parameter, as a regular expression over the header that holds them all:
- * the standard has no matcher for cookies, and none for parameters that can be negated.
- */
-function listMatcher(header: string, match: ValueMatchSpec, list: PairList): object {
-  const regex = `${list.before}${RE2JS.quote(match.name)}${pairValue(match, list)}${list.after}`;
-  const invert = match.not ? { invertMatch: true, treatMissingHeaderAsEmpty: true } : {};
-  return { name: header, stringMatch: { safeRegex: { regex } }, ...invert };
-}
-
-function pairValue({ exact, prefix, suffix, regex }: ValueMatchSpec, { value }: PairList): string {
-  if (exact !== undefined) return `=${RE2JS.quote(exact)}`;
-  if (prefix !== undefined) return `=${RE2JS.quote(prefix)}${value}*`;
-  if (suffix !== undefined) return `=${value}*${RE2JS.quote(suffix)}`;
-  if (regex !== undefined) return `=(?:${regex})`;
-  return `(?:=${value}*)?`;
 }

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { Grant } from '../../src/model/grant.js';
 import { type MeshService, serviceKey } from '../../src/model/mesh-service.js';
-import type { AffinitySpec, KeySourceSpec, RouteSpec } from '../../src/model/schema.js';
+import type { AffinitySpec, KeySourceSpec, MatchSpec, RouteSpec } from '../../src/model/schema.js';
 import { packAny } from '../../src/xds/descriptors.js';
 import {
   FILTER_CONFIG_TYPE,
@@ -11,6 +11,7 @@ import {
   SERVICE_POLICY_TYPE,
 } from '../../src/xds/policy.js';
 import { clusterName } from '../../src/xds/resource-names.js';
+import { translatePairs } from './match.js';
 
 /** What translation needs beyond the resource itself. */
 export interface TranslateContext {
@@ -48,9 +49,16 @@ function serviceSecret(service: MeshService, { pinSecret }: TranslateContext): B
     .digest();
 }
 
-/** `typed_per_filter_config` of a route; empty where the standard fields say everything. */
-export function routePolicy(route: RouteSpec): object {
-  return route.pin ? {} : optional(ROUTE_POLICY_KEY, ROUTE_POLICY_TYPE, { noPin: true });
+/**
+ * `typed_per_filter_config` of one alternative of a route's match; empty where the standard fields say everything.
+ */
+export function routePolicy(route: RouteSpec, match: MatchSpec | undefined): object {
+  const pairs = translatePairs(match);
+  if (route.pin && pairs.length === 0) return {};
+  return optional(ROUTE_POLICY_KEY, ROUTE_POLICY_TYPE, {
+    ...(route.pin ? {} : { noPin: true }),
+    pairs,
+  });
 }
 
 /** Marked optional, so that clients without our extension skip it instead of refusing the resource. */

@@ -1,4 +1,5 @@
 import protobuf from 'protobufjs/light.js';
+import { urlText } from '../../src/http/byte-text.js';
 import { IDEMPOTENT_METHODS } from '../../src/http/methods.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
 import type { KeySourceSpec, MatchSpec, RetrySpec, RouteSpec, SplitEntry } from '../../src/model/schema.js';
@@ -46,7 +47,6 @@ const VIRTUAL_HOSTS_TAG = (2 << 3) | 2;
 /** Alternatives of a match become routes of their own, one after the other, under the same name. */
 function translateRoute(route: RouteSpec, service: MeshService): object[] {
   const alternatives = route.match ?? [undefined];
-  const typedPerFilterConfig = { ...routePolicy(route), ...translateFault(route) };
   return alternatives.map((match) => ({
     name: route.name,
     match: translateMatch(match),
@@ -54,7 +54,7 @@ function translateRoute(route: RouteSpec, service: MeshService): object[] {
     ...(route.redirect
       ? { redirect: translateRedirect(route.redirect, match) }
       : { route: translateAction(route, service, match) }),
-    typedPerFilterConfig,
+    typedPerFilterConfig: { ...routePolicy(route, match), ...translateFault(route) },
   }));
 }
 
@@ -98,7 +98,7 @@ function translateSplit(split: readonly SplitEntry[], service: MeshService): obj
 /** As much of a key source as Envoy's fields hold. Each is terminal: the first that the request has is the key. */
 function translateHashPolicy(key: KeySourceSpec): object[] {
   if (key.header !== undefined) return [{ header: { headerName: key.header }, terminal: true }];
-  if (key.query !== undefined) return [{ queryParameter: { name: key.query }, terminal: true }];
+  if (key.query !== undefined) return [{ queryParameter: { name: urlText(key.query) }, terminal: true }];
   if (key.source === 'ip') return [{ connectionProperties: { sourceIp: true }, terminal: true }];
   if (key.cookie === undefined) return [];
   const { name, path, ttl, mint } = key.cookie;

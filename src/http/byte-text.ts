@@ -45,6 +45,22 @@ export function percentDecode(bytes: string): string {
   );
 }
 
+/** What is no visible ASCII, and "#", which ends the target of a request. */
+const NOT_IN_URL = /[^\x21\x22\x24-\x7e]/g;
+
+/**
+ * A text as it stands in the path or the query of a request: what cannot stand there is percent-encoded, as clients
+ * do it. What is encoded already stays as it is.
+ */
+export function urlText(text: string): string {
+  return utf8Bytes(text).replace(NOT_IN_URL, percentEncode);
+}
+
+/** The hexadecimal digits of every `%XX` in upper case: the other ones mean the same (RFC 3986 section 6.2.2.1). */
+export function upperEscapes(bytes: string): string {
+  return bytes.includes('%') ? bytes.replace(/%[0-9A-Fa-f]{2}/g, (encoded) => encoded.toUpperCase()) : bytes;
+}
+
 /** A byte as `%XX`. */
 export function percentEncode(byte: string): string {
   return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;

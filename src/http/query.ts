@@ -1,4 +1,4 @@
-import { percentDecode, percentEncode } from './byte-text.js';
+import { percentDecode, percentEncode, utf8Bytes } from './byte-text.js';
 
 /**
  * The one reader of query parameters, for conditions and session keys alike: the value as it stands in the URL. A
@@ -28,6 +28,11 @@ export function readParameter(query: string, name: string): string | undefined {
 function isNamed(query: string, from: number, end: number, name: string, mayBeEncoded: boolean): boolean {
   if (end - from === name.length && query.startsWith(name, from)) return true;
   return mayBeEncoded && end - from >= name.length && decodeParameter(query.slice(from, end)) === name;
+}
+
+/** A parameter's name as configuration has it, as {@link readParameter} takes it: bytes, without percent-encoding. */
+export function parameterName(text: string): string {
+  return percentDecode(utf8Bytes(text));
 }
 
 /** A name or value as apps read it (`application/x-www-form-urlencoded`): "+" is a space, `%XX` a byte. */

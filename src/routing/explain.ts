@@ -1,4 +1,5 @@
 import { normalAuthority } from '../http/authority.js';
+import { utf8Text } from '../http/byte-text.js';
 import { headerName } from '../http/header-name.js';
 import type { KeySourceConfig } from '../xds/hash-policy.js';
 import { describeActions, type RedirectAnswer } from './actions.js';
@@ -132,7 +133,7 @@ export function describeSource(source: KeySourceConfig): string {
     case 'source-identity':
       return 'source identity';
     default:
-      return `${source.kind === 'query' ? 'query parameter' : source.kind === 'baggage' ? 'baggage member' : 'header'} ${source.name}`;
+      return `${source.kind === 'query' ? 'query parameter' : source.kind === 'baggage' ? 'baggage member' : 'header'} ${utf8Text(source.name)}`;
   }
 }
 

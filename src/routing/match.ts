@@ -1,10 +1,12 @@
 import { RE2JS } from 're2js';
+import { lowerAscii, upperEscapes, utf8Bytes, utf8Text } from '../http/byte-text.js';
+import { readCookie } from '../http/cookies.js';
 import { headerName } from '../http/header-name.js';
 import { readParameter } from '../http/query.js';
 import type {
   HeaderMatchConfig,
+  PairMatchConfig,
   PathMatchConfig,
-  QueryMatchConfig,
   RouteMatchConfig,
   TextMatch,
 } from '../xds/route-match.js';
@@ -22,7 +24,8 @@ export function compileMatch(config: RouteMatchConfig): Condition | undefined {
   const conditions: Condition[] = [];
   if (!matchesEveryPath(config.path)) conditions.push(compilePath(config.path));
   for (const header of config.headers) conditions.push(compileHeader(header));
-  for (const query of config.query) conditions.push(compileQuery(query));
+  for (const query of config.query) conditions.push(compileParameter(query));
+  for (const cookie of config.cookies) conditions.push(compilePair(cookie, cookieReader(cookie)));
   if (config.fraction < 1) conditions.push((_, random) => random() < config.fraction);
   return conditions.length === 0 ? undefined : conditions.reduce(both);
 }
@@ -41,10 +44,15 @@ function compilePath(config: PathMatchConfig): Condition {
     const regex = RE2JS.compile(config.pattern);
     return ({ path }) => regex.testExact(path);
   }
-  const value = config.ignoreCase ? config.value.toLowerCase() : config.value;
+  const written = utf8Bytes(config.value);
   const compare = PATH_COMPARISONS[config.kind];
-  if (config.ignoreCase) return ({ path }) => compare(path.toLowerCase(), value);
-  return ({ path }) => compare(path, value);
+  if (config.ignoreCase) {
+    const lower = lowerAscii(written);
+    return ({ path }) => compare(lowerAscii(path), lower);
+  }
+  if (!written.includes('%')) return ({ path }) => compare(path, written);
+  const value = upperEscapes(written);
+  return ({ path }) => compare(upperEscapes(path), value);
 }
 
 const PATH_COMPARISONS = {
@@ -63,7 +71,7 @@ const PATH = ':path';
 function compileHeader(config: HeaderMatchConfig): Condition {
   const { invert, missingAsEmpty, match } = config;
   if (match.kind === 'exact' && !match.ignoreCase && !invert && !missingAsEmpty && !isPseudo(config.name)) {
-    const [name, wanted] = [headerName(config.name), match.value];
+    const [name, wanted] = [headerName(config.name), utf8Bytes(match.value)];
     return (request) => request.header(name) === wanted;
   }
   const read = headerReader(config.name);
@@ -80,6 +88,7 @@ function compileHeader(config: HeaderMatchConfig): Condition {
 }
 
 const HOST = headerName('host');
+const COOKIE = headerName('cookie');
 const isPseudo = (name: string) => name.startsWith(':');
 
 function headerReader(name: string): (request: RequestView) => string | undefined {
@@ -89,33 +98,54 @@ function headerReader(name: string): (request: RequestView) => string | undefine
   return (request) => request.header(prepared);
 }
 
-function compileQuery(config: QueryMatchConfig): Condition {
-  const { name } = config;
-  if (config.match.kind === 'present') {
-    const wanted = config.match.present;
-    return ({ query }) => (readParameter(query, name) !== undefined) === wanted;
-  }
-  const matches = compileText(config.match);
-  return ({ query }) => {
-    const value = readParameter(query, name);
-    return value !== undefined && matches(value);
+type ValueReader = (request: RequestView) => string | undefined;
+
+function cookieReader({ name }: PairMatchConfig): ValueReader {
+  return (request) => {
+    const header = request.header(COOKIE);
+    return header === undefined ? undefined : readCookie(header, name);
   };
 }
 
-/** Compiles a comparison of one text. */
+/** A value with percent-encoding has several spellings; where it is asked for, both are taken in one of them. */
+function compileParameter({ name, match, invert }: PairMatchConfig): Condition {
+  const plain: ValueReader = ({ query }) => readParameter(query, name);
+  if (!('value' in match) || !match.value.includes('%')) return compilePair({ match, invert }, plain);
+  const wanted = upperEscapes(match.value);
+  const spelt = (value: string) =>
+    upperEscapes(wanted.includes('%20') ? value.replaceAll('+', '%20') : value);
+  return compilePair({ match: { ...match, value: wanted }, invert }, (request) => {
+    const value = plain(request);
+    return value === undefined ? undefined : spelt(value);
+  });
+}
+
+function compilePair({ match, invert }: Omit<PairMatchConfig, 'name'>, read: ValueReader): Condition {
+  if (match.kind === 'present') {
+    const wanted = match.present !== invert;
+    return (request) => (read(request) !== undefined) === wanted;
+  }
+  const matches = compileText(match);
+  return (request) => {
+    const value = read(request);
+    return (value !== undefined && matches(value)) !== invert;
+  };
+}
+
+/** Compiles a comparison of a byte string with a text: by its bytes, and by a regular expression as text. */
 export function compileText(config: Exclude<TextMatch, { kind: 'present' }>): (value: string) => boolean {
   if (config.kind === 'regex') {
     const regex = RE2JS.compile(config.pattern);
-    return (value) => regex.testExact(value);
+    return (value) => regex.testExact(utf8Text(value));
   }
   if (config.kind === 'range') {
     return (value) => /^[+-]?\d+$/.test(value) && Number(value) >= config.start && Number(value) < config.end;
   }
-  const wanted = config.ignoreCase ? config.value.toLowerCase() : config.value;
+  const written = utf8Bytes(config.value);
   const compare = COMPARISONS[config.kind];
-  return config.ignoreCase
-    ? (value) => compare(value.toLowerCase(), wanted)
-    : (value) => compare(value, wanted);
+  if (!config.ignoreCase) return (value) => compare(value, written);
+  const lower = lowerAscii(written);
+  return (value) => compare(lowerAscii(value), lower);
 }
 
 const COMPARISONS = {

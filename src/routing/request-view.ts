@@ -1,3 +1,4 @@
+import { urlText, utf8Bytes } from '../http/byte-text.js';
 import type { HeaderName } from '../http/header-name.js';
 
 /** What a decision may look at in a request. Header values are latin-1 strings: one character, one byte. */
@@ -15,7 +16,10 @@ export interface RequestView {
   headerValues(name: HeaderName): readonly string[];
 }
 
-/** A request made of plain values, for `explain`, `plan` and tests. */
+/**
+ * A request made of text, for `explain`, `plan` and tests: its bytes are those of UTF-8, and what no target can hold is
+ * percent-encoded.
+ */
 export function plainRequest(options: {
   readonly method?: string;
   /** With or without a query. */
@@ -23,10 +27,12 @@ export function plainRequest(options: {
   readonly headers?: readonly (readonly [name: string, value: string])[];
   readonly sourceIp?: string;
 }): RequestView {
-  const target = options.path ?? '/';
+  const target = urlText(options.path ?? '/');
   const mark = target.indexOf('?');
   const values = (name: HeaderName) =>
-    (options.headers ?? []).filter(([key]) => key.toLowerCase() === name.lower).map(([, value]) => value);
+    (options.headers ?? [])
+      .filter(([key]) => key.toLowerCase() === name.lower)
+      .map(([, value]) => utf8Bytes(value));
   return {
     method: options.method ?? 'GET',
     path: mark === -1 ? target : target.slice(0, mark),

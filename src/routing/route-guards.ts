@@ -1,3 +1,4 @@
+import { utf8Bytes } from '../http/byte-text.js';
 import { HASH_SEED, type HeaderName, hashStep, headerName } from '../http/header-name.js';
 import type { RouteMatchConfig } from '../xds/route-match.js';
 import { matchesEveryPath, SLASH } from './match.js';
@@ -171,16 +172,17 @@ interface Comparisons {
 }
 
 /** What a condition needs at least, headers first. */
-function comparisonsOf({ path, headers, query, fraction }: RouteMatchConfig): Comparisons {
+function comparisonsOf({ path, headers, query, cookies, fraction }: RouteMatchConfig): Comparisons {
   const all: Comparison[] = [];
   for (const { name, match, invert } of headers) {
     // Names that start with a colon are the request line's, not a header's.
     if (match.kind !== 'exact' || match.ignoreCase || invert || name.startsWith(':')) continue;
-    if (match.value !== '') all.push({ header: headerName(name), text: match.value, form: EXACT });
+    if (match.value !== '') all.push({ header: headerName(name), text: utf8Bytes(match.value), form: EXACT });
   }
-  const isWhole = all.length === headers.length && query.length === 0 && fraction >= 1;
+  const isWhole = all.length === headers.length && query.length + cookies.length === 0 && fraction >= 1;
   if (matchesEveryPath(path)) return { all, isWhole };
-  if (path.kind === 'regex' || path.ignoreCase) return { all, isWhole: false };
+  // A path with percent-encoding has several spellings.
+  if (path.kind === 'regex' || path.ignoreCase || path.value.includes('%')) return { all, isWhole: false };
   return { all: [...all, { header: undefined, text: path.value, form: PATH_FORMS[path.kind] }], isWhole };
 }
 

@@ -1,9 +1,11 @@
 import { combineHashes, xxh64, xxh64OfHeader } from '../hashing/xxh64.js';
 import { readBaggage } from '../http/baggage.js';
+import { utf8Bytes, utf8Text } from '../http/byte-text.js';
 import { findCookie, readCookie } from '../http/cookies.js';
 import { headerName } from '../http/header-name.js';
 import { readParameter } from '../http/query.js';
 import type { CookieConfig, HashPolicyConfig, KeySourceConfig } from '../xds/hash-policy.js';
+import type { RegexRewrite } from '../xds/regex-rewrite.js';
 import { type CookieSession, parseSessionCookie } from './pins.js';
 import { compileRegexRewrite } from './regex-rewrite.js';
 import type { RequestView } from './request-view.js';
@@ -131,7 +133,7 @@ function makeReader({ source, terminal }: HashPolicyConfig): Reader {
     const name = headerName(source.name);
     if (source.rewrite === undefined)
       return { terminal, read: (request, seed) => readHeader(request.headerValues(name), source, seed) };
-    const rewrite = compileRegexRewrite(source.rewrite);
+    const rewrite = rewriterOfBytes(source.rewrite);
     return {
       terminal,
       read: (request, seed) => readHeader(request.headerValues(name).map(rewrite), source, seed),
@@ -146,6 +148,15 @@ function makeReader({ source, terminal }: HashPolicyConfig): Reader {
         ? undefined
         : { hash: xxh64(key, seed), source, cookie: undefined };
     },
+  };
+}
+
+/** Bytes that are no UTF-8 go through one by one. */
+function rewriterOfBytes(config: RegexRewrite): (value: string) => string {
+  const rewrite = compileRegexRewrite(config);
+  return (value) => {
+    const text = utf8Text(value);
+    return utf8Bytes(text) === value ? utf8Bytes(rewrite(text)) : rewrite(value);
   };
 }
 

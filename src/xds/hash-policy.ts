@@ -1,4 +1,5 @@
 import { isCookieDomain, isCookiePath, isToken } from '../http/field-line.js';
+import { parameterName } from '../http/query.js';
 import type { Message } from './descriptors.js';
 import { message, messages, type Problems, readAge, text } from './fields.js';
 import { type RegexRewrite, readRegexRewrite } from './regex-rewrite.js';
@@ -55,7 +56,7 @@ function readSource(raw: Message, path: string, problems: Problems): KeySourceCo
   const cookie = message(raw.cookie);
   if (cookie) return { kind: 'cookie', cookie: readCookie(cookie, `${path}.cookie`, problems) };
   const query = message(raw.queryParameter);
-  if (query) return { kind: 'query', name: text(query.name) };
+  if (query) return { kind: 'query', name: parameterName(text(query.name)) };
   if (message(raw.connectionProperties)?.sourceIp === true) return { kind: 'source-ip' };
   // gRPC's channel id and other filter state have no counterpart here: such a policy yields no value.
   if (message(raw.filterState) || message(raw.connectionProperties)) return undefined;

@@ -1,6 +1,8 @@
+import { parameterName } from '../http/query.js';
 import { type Message, unpackAny } from './descriptors.js';
 import { message, messages, type Problems, text } from './fields.js';
 import { type CookieConfig, checkCookie, type KeySourceConfig } from './hash-policy.js';
+import type { PairMatchConfig, TextMatch } from './route-match.js';
 
 /**
  * Roost's own payload: what the standard resources cannot say. See `proto/roost/v1/affinity.proto` for the
@@ -46,6 +48,12 @@ export interface ServicePolicyConfig {
 
 export interface RoutePolicyConfig {
   readonly noPin: boolean;
+  readonly pairs: readonly PairConditionConfig[];
+}
+
+/** A condition on the first cookie or query parameter of a name. */
+export interface PairConditionConfig extends PairMatchConfig {
+  readonly kind: 'cookie' | 'query';
 }
 
 /** The payload under a key of `typed_per_filter_config`, directly or inside an optional FilterConfig. */
@@ -81,9 +89,38 @@ export function readServicePolicy(
   };
 }
 
-export function readRoutePolicy(perFilterConfig: unknown): RoutePolicyConfig | undefined {
+export function readRoutePolicy(
+  perFilterConfig: unknown,
+  path: string,
+  problems: Problems,
+): RoutePolicyConfig | undefined {
   const raw = findPayload(perFilterConfig, ROUTE_POLICY_KEY, ROUTE_POLICY_TYPE);
-  return raw && { noPin: raw.noPin === true };
+  if (raw === undefined) return undefined;
+  const pairs = messages(raw.pairs).map((pair, i) =>
+    readPair(pair, `${path}.${ROUTE_POLICY_KEY}.pairs[${i}]`, problems),
+  );
+  return { noPin: raw.noPin === true, pairs };
+}
+
+function readPair(raw: Message, path: string, problems: Problems): PairConditionConfig {
+  const [kind, name] = typeof raw.query === 'string' ? ['query', raw.query] : ['cookie', text(raw.cookie)];
+  if (name === '') problems.add(path, 'needs the name of a cookie or of a query parameter');
+  return {
+    kind: kind as PairConditionConfig['kind'],
+    name: kind === 'query' ? parameterName(name) : name,
+    match: readPairValue(raw, path, problems),
+    invert: raw.invert === true,
+  };
+}
+
+function readPairValue(raw: Message, path: string, problems: Problems): TextMatch {
+  for (const kind of ['exact', 'prefix', 'suffix'] as const) {
+    const value = raw[kind];
+    if (typeof value === 'string') return { kind, value, ignoreCase: false };
+  }
+  if (typeof raw.regex !== 'string') return { kind: 'present', present: raw.present !== false };
+  problems.checkRegex(raw.regex, `${path}.regex`);
+  return { kind: 'regex', pattern: raw.regex };
 }
 
 function readAffinity(raw: Message, path: string, problems: Problems): AffinityConfig {
@@ -108,7 +145,7 @@ function readMode(raw: unknown): AffinityMode {
 
 function readKeySource(raw: Message, path: string, problems: Problems): KeySourceConfig[] {
   if (typeof raw.header === 'string') return [{ kind: 'header', name: raw.header.toLowerCase() }];
-  if (typeof raw.query === 'string') return [{ kind: 'query', name: raw.query }];
+  if (typeof raw.query === 'string') return [{ kind: 'query', name: parameterName(raw.query) }];
   if (typeof raw.baggage === 'string') return [{ kind: 'baggage', name: raw.baggage }];
   if (raw.sourceIp === true) return [{ kind: 'source-ip' }];
   if (raw.sourceIdentity === true) return [{ kind: 'source-identity' }];

@@ -1,6 +1,8 @@
 import { RE2JS } from 're2js';
+import { parameterName } from '../http/query.js';
 import type { Message } from './descriptors.js';
 import { message, messages, type Problems, text, wrappedBool } from './fields.js';
+import type { PairConditionConfig } from './policy.js';
 import { refuseUnsupported } from './unsupported.js';
 
 /** How one text is compared. A regular expression matches the whole text. */
@@ -23,9 +25,13 @@ export interface HeaderMatchConfig {
   readonly missingAsEmpty: boolean;
 }
 
-export interface QueryMatchConfig {
+/** A condition on the first cookie or query parameter of a name. */
+export interface PairMatchConfig {
+  /** Of a parameter: see `parameterName`. */
   readonly name: string;
   readonly match: TextMatch;
+  /** It has to be otherwise; an absent one is. */
+  readonly invert: boolean;
 }
 
 export type PathMatchConfig =
@@ -40,19 +46,38 @@ export type PathMatchConfig =
 export interface RouteMatchConfig {
   readonly path: PathMatchConfig;
   readonly headers: readonly HeaderMatchConfig[];
-  readonly query: readonly QueryMatchConfig[];
+  readonly query: readonly PairMatchConfig[];
+  readonly cookies: readonly PairMatchConfig[];
   /** Share of requests that match, 0 to 1. */
   readonly fraction: number;
 }
 
-export function readRouteMatch(raw: Message, path: string, problems: Problems): RouteMatchConfig {
+/** @param pairs of our payload, which take the place of what says them in standard fields; empty: nothing does */
+export function readRouteMatch(
+  raw: Message,
+  pairs: readonly PairConditionConfig[],
+  path: string,
+  problems: Problems,
+): RouteMatchConfig {
   refuseUnsupported('envoy.config.route.v3.RouteMatch', raw, path, problems);
+  const headers = messages(raw.headers);
+  if (pairs.length > headers.length)
+    problems.add(
+      path,
+      `has ${headers.length} header matchers, and our payload takes the place of ${pairs.length}`,
+    );
   return Object.freeze({
     path: readPath(raw, path, problems),
-    headers: messages(raw.headers).map((header, i) => readHeader(header, `${path}.headers[${i}]`, problems)),
-    query: messages(raw.queryParameters).map((query, i) =>
-      readQuery(query, `${path}.query_parameters[${i}]`, problems),
-    ),
+    headers: headers
+      .slice(0, headers.length - pairs.length)
+      .map((header, i) => readHeader(header, `${path}.headers[${i}]`, problems)),
+    query:
+      pairs.length > 0
+        ? pairs.filter(({ kind }) => kind === 'query')
+        : messages(raw.queryParameters).map((query, i) =>
+            readQuery(query, `${path}.query_parameters[${i}]`, problems),
+          ),
+    cookies: pairs.filter(({ kind }) => kind === 'cookie'),
     fraction: readRuntimeFraction(raw.runtimeFraction, `${path}.runtime_fraction`, problems),
   });
 }
@@ -131,13 +156,13 @@ function readHeaderValue(raw: Message, path: string, problems: Problems): TextMa
   return { kind: 'present', present: raw.presentMatch !== false };
 }
 
-function readQuery(raw: Message, path: string, problems: Problems): QueryMatchConfig {
+function readQuery(raw: Message, path: string, problems: Problems): PairMatchConfig {
   refuseUnsupported('envoy.config.route.v3.QueryParameterMatcher', raw, path, problems);
   const stringMatch = message(raw.stringMatch);
   const match: TextMatch = stringMatch
     ? readString(stringMatch, `${path}.string_match`, problems)
     : { kind: 'present', present: raw.presentMatch !== false };
-  return { name: text(raw.name), match };
+  return { name: parameterName(text(raw.name)), match, invert: false };
 }
 
 function readString(raw: Message, path: string, problems: Problems): TextMatch {

@@ -167,12 +167,13 @@ function readRoute(raw: Message, outer: Level, path: string, problems: Problems)
   const [action, redirect] = [message(raw.route), message(raw.redirect)];
   if (action === undefined && redirect === undefined) problems.add(path, 'has neither route nor redirect');
   const { headers, fault } = readLevel(raw, outer, path, problems);
-  const match = readRouteMatch(message(raw.match) ?? {}, `${path}.match`, problems);
+  const policy = readRoutePolicy(raw.typedPerFilterConfig, `${path}.typed_per_filter_config`, problems);
+  const match = readRouteMatch(message(raw.match) ?? {}, policy?.pairs ?? [], `${path}.match`, problems);
   return Object.freeze({
     name: text(raw.name),
     match,
     ...readAction(action, match, { ...outer, headers, fault }, `${path}.route`, problems),
-    policy: readRoutePolicy(raw.typedPerFilterConfig),
+    policy,
     statefulSession: readStatefulSessionOverride(raw.typedPerFilterConfig, path, problems),
     headers,
     redirect: redirect && readRedirect(redirect, match.path, `${path}.redirect`, problems),

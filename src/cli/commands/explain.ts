@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { fromStruct, type Struct } from '../../api/struct.js';
+import { trimBlanks } from '../../http/byte-text.js';
 import { canonicalIp } from '../../net/ip-address.js';
 import type { Explanation } from '../../routing/explain.js';
 import { addFlags, FlagError, type Flags, readFlags, text } from '../flags.js';
@@ -7,7 +8,13 @@ import { print, printJson } from '../terminal.js';
 import { CLIENT_FLAGS, OUTPUT_FLAG, withClient } from './shared.js';
 
 const FLAGS = {
-  path: { name: 'path', argument: 'PATH', help: 'with the query', default: '/', parse: text },
+  path: {
+    name: 'path',
+    argument: 'PATH',
+    help: 'with the query; what is beyond ASCII is percent-encoded, as clients do it',
+    default: '/',
+    parse: text,
+  },
   method: {
     name: 'method',
     short: 'X',
@@ -67,7 +74,7 @@ function ipAddress(value: string): string {
 function parseHeader(value: string): { readonly name: string; readonly value: string } {
   const colon = value.indexOf(':');
   if (colon < 1) throw new FlagError("is no header, such as 'x-user-id: 7'");
-  return { name: value.slice(0, colon).trim(), value: value.slice(colon + 1).trim() };
+  return { name: value.slice(0, colon).trim(), value: trimBlanks(value, colon + 1) };
 }
 
 type Row = readonly [label: string, what: string, why: string];

@@ -5,6 +5,7 @@ import { formatKeys, parseKeys } from '../../../../sidecar/session/trace-keys.js
 import { missingKeys, TracedRequest, TraceMemory } from '../../../../sidecar/session/trace-memory.js';
 import { OwnTraces } from '../../../../sidecar/session/trace-store.js';
 import { readBaggage } from '../../../../src/http/baggage.js';
+import { utf8Bytes } from '../../../../src/http/byte-text.js';
 import { headerName } from '../../../../src/http/header-name.js';
 import { readParameter } from '../../../../src/http/query.js';
 import { traceIdOf } from '../../../../src/http/trace-context.js';
@@ -74,7 +75,11 @@ t.test('a key is the same session as it was, whatever it is made of', async (t) 
   memory.remember(first, SOURCES);
   const call = request(['traceparent', traceparent(1)]);
   const traced = new TracedRequest(call, memory.find(call)!);
-  t.same(traced.headerValues(headerName('x-user-id')), [odd, '', 'b'], 'each of several values by itself');
+  t.same(
+    traced.headerValues(headerName('x-user-id')),
+    [utf8Bytes(odd), '', 'b'],
+    'each of several values by itself',
+  );
   t.equal(readBaggage(traced.header(headerName('baggage')) ?? '', 'tenant'), '\xe9, ');
   t.equal(readParameter(traced.query, 'uid'), '%20x');
 });

@@ -4,6 +4,8 @@ import {
   lowerAscii,
   percentDecode,
   trimBlanks,
+  upperEscapes,
+  urlText,
   utf8Bytes,
   utf8Text,
 } from '../../../../src/http/byte-text.js';
@@ -25,4 +27,12 @@ t.test('only blanks of HTTP are trimmed, and only letters of ASCII are lowered',
 
 t.test('only %XX is decoded', async (t) => {
   t.equal(percentDecode('%41%c3%A4%%4%zz%2'), 'AÃ¤%%4%zz%2');
+});
+
+t.test('a text as it stands in a URL: what cannot stand there is percent-encoded, once', async (t) => {
+  t.equal(urlText('/über?q=ö b'), '/%C3%BCber?q=%C3%B6%20b');
+  t.equal(urlText('/%C3%BC/a+b&c=d#'), '/%C3%BC/a+b&c=d%23');
+  t.equal(urlText('/東京/😀'), '/%E6%9D%B1%E4%BA%AC/%F0%9F%98%80');
+  t.equal(urlText(urlText('/ü')), urlText('/ü'));
+  t.equal(upperEscapes('/%c3%bC%zz%2'), '/%C3%BC%zz%2');
 });
