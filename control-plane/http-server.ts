@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http';
+import { printableLines } from '../src/telemetry/printable.js';
 import type { Scraper } from '../src/telemetry/scrape.js';
 
 /** Whether a control plane is ready, and what people are told. */
@@ -17,7 +18,9 @@ export function createHttpServer(readiness: () => Readiness, scraper: Scraper): 
     }
     if (path === '/ready') {
       const { ready, text } = readiness();
-      response.writeHead(ready ? 200 : 503, { 'content-type': 'text/plain' }).end(`${text}\n`);
+      response
+        .writeHead(ready ? 200 : 503, { 'content-type': 'text/plain' })
+        .end(`${printableLines(text)}\n`);
     } else if (path === '/metrics') {
       scraper.answer(response).catch((error: Error) => {
         if (response.headersSent) response.destroy(error);

@@ -8,6 +8,7 @@ import {
 import { includesRole } from '../../src/access/role.js';
 import { peerIp } from '../../src/net/ip-address.js';
 import type { Logger } from '../../src/telemetry/logger.js';
+import { printable } from '../../src/telemetry/printable.js';
 import type { Editor } from '../store/editor.js';
 import { type CallWithMetadata, callerOf, isUnscoped, setCaller, visibilityOf } from './caller.js';
 import type { ClientCertificate } from './client-certificate.js';
@@ -33,6 +34,9 @@ export interface CallGuardOptions {
 
 /** Attempts without valid credentials that are listened to, by peer. */
 export const FAILURE_RATE: Rate = { perSecond: 1, burst: 20 };
+
+/** Of a method's name, which a peer makes up, in the log. */
+const MAX_METHOD = 200;
 
 /** Why a call goes no further. */
 interface Refusal {
@@ -210,7 +214,10 @@ export class CallGuard {
     const peer = peerIp(connection);
     this.refusals[COUNTED_AS[refusal.code]]++;
     if (this.notes.take(peerGroup(peer)))
-      this.options.log.warn({ peer, method, reason: refusal.details }, 'a call was refused');
+      this.options.log.warn(
+        { peer, method: printable(method, MAX_METHOD), reason: refusal.details },
+        'a call was refused',
+      );
     return refusal;
   }
 }

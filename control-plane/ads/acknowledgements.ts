@@ -1,5 +1,6 @@
 /** What a client refused and, as far as is known, still runs in an older form. */
 export interface Rejection {
+  /** As the client has said it, up to a length. */
   readonly message: string;
   /** Milliseconds since the epoch. */
   readonly atMs: number;
@@ -18,6 +19,10 @@ export interface SentResponse {
   readonly atMs: number;
 }
 
+/** Longest refusal kept, in characters. */
+const MAX_MESSAGE = 8192;
+/** How far a refusal is searched for names: with thousands of names, a longer one would take seconds. */
+const MAX_SEARCHED = 262_144;
 /** How many unanswered responses of one type are told apart. */
 const MAX_OUTSTANDING = 100;
 
@@ -91,8 +96,9 @@ export class Acknowledgements {
     if (refusal === undefined) {
       this.clear((name) => names === 'all' || names.includes(name));
     } else {
-      for (const name of suspects(refusal, names === 'all' ? [] : names)) this.rejected.add(name);
-      this.lastRejection = { message: refusal, atMs, revision };
+      for (const name of suspects(refusal.slice(0, MAX_SEARCHED), names === 'all' ? [] : names))
+        this.rejected.add(name);
+      this.lastRejection = { message: clip(refusal), atMs, revision };
     }
     return true;
   }
@@ -112,6 +118,10 @@ export class Acknowledgements {
     this.rejected = new Set([...this.rejected].filter((name) => !isOver(name)));
     if (this.rejected.size === 0) this.lastRejection = undefined;
   }
+}
+
+function clip(refusal: string): string {
+  return refusal.length > MAX_MESSAGE ? `${refusal.slice(0, MAX_MESSAGE)}…` : refusal;
 }
 
 /** The resources that a refusal names; where it names none, it may be about any of them. */

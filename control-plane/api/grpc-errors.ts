@@ -8,6 +8,7 @@ import {
 } from '../../src/api/config-service.js';
 import { OperationError } from '../../src/model/operations.js';
 import { formatProblem, type Problem } from '../../src/model/problems.js';
+import { printableLines } from '../../src/telemetry/printable.js';
 import {
   DeclaredInFileError,
   InvalidBackupError,
@@ -79,7 +80,9 @@ function toMessage({ document, path, message }: DocumentProblem): ProblemMessage
 }
 
 function clip(text: string): string {
-  const clipped = text.length > MAX_PROBLEMS_BYTES ? `${text.slice(0, MAX_PROBLEMS_BYTES)}…` : text;
+  const clipped = printableLines(
+    text.length > MAX_PROBLEMS_BYTES ? `${text.slice(0, MAX_PROBLEMS_BYTES)}…` : text,
+  );
   // gRPC fails on half a character.
   return Buffer.from(clipped).toString();
 }

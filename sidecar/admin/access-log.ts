@@ -1,3 +1,5 @@
+import { printableJson } from '../../src/telemetry/printable.js';
+
 /** Which requests are logged: none, those that failed, or all. */
 export const ACCESS_LOG_LEVELS = ['off', 'errors', 'all'] as const;
 export type AccessLogLevel = (typeof ACCESS_LOG_LEVELS)[number];
@@ -29,7 +31,7 @@ export class AccessLog {
   /** @param record as JSON, with at least one field */
   write(record: string, time: string, failed: boolean): void {
     this.destination.write(
-      `{"level":${failed ? WARN : INFO},"time":"${time}",${this.base},${record.slice(1)}\n`,
+      printableJson(`{"level":${failed ? WARN : INFO},"time":"${time}",${this.base},${record.slice(1)}\n`),
     );
   }
 }

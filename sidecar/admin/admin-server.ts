@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { printableJson, printableLines } from '../../src/telemetry/printable.js';
 import type { Scraper } from '../../src/telemetry/scrape.js';
 import { adminRefusal } from './admin-guard.js';
 import { formatSamples } from './format-samples.js';
@@ -128,9 +129,13 @@ async function sendSamples({ sources, query, accepts, response }: AdminCall): Pr
 }
 
 function sendText(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+  response
+    .writeHead(status, { 'content-type': 'text/plain; charset=utf-8' })
+    .end(`${printableLines(text)}\n`);
 }
 
 function sendJson(response: ServerResponse, value: object): void {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(value, null, 2)}\n`);
+  response
+    .writeHead(200, { 'content-type': 'application/json' })
+    .end(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 }

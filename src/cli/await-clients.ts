@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { AwaitProgress, LateClient, RejectionMessage } from '../api/config-service.js';
+import { printable } from '../telemetry/printable.js';
 import type { ControlPlaneClient } from './client.js';
 import { CommandError, ConnectionError, EXIT } from './exit.js';
 import { formatAge, Progress } from './terminal.js';
@@ -176,7 +177,7 @@ function lateLines({ connected, settled, late }: AwaitProgress): string[] {
 }
 
 function describeLate({ client, silentMs, lateBefore }: LateClient): string {
-  const name = client === '' ? 'a client without a name' : client;
+  const name = client === '' ? 'a client without a name' : printable(client);
   if (silentMs === 0) return `${name}: has not been told yet`;
   const why = lateBefore ? '; it was late before this change, and is not waited for' : '';
   return `${name}: has not answered for ${formatAge(silentMs)}${why}`;
@@ -186,7 +187,7 @@ function rejected(stored: string, last: AwaitProgress): CommandError {
   const { rejections, connected } = last;
   const clients = new Set(rejections.map(({ client }) => client)).size;
   const lines = rejections.map(
-    ({ client, type, reason }: RejectionMessage) => `${client}: ${type}: ${reason}`,
+    ({ client, type, reason }: RejectionMessage) => `${printable(client)}: ${type}: ${printable(reason)}`,
   );
   return new CommandError(
     `${stored}, but ${clients} of ${count(connected, 'client')} rejected it and run what they had`,

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.js';
 import { EXIT, EXIT_CODES_HELP, explainFailure } from './exit.js';
+import { printError } from './terminal.js';
 
 type AddCommand = (program: Command) => void;
 
@@ -82,7 +83,7 @@ async function main(): Promise<void> {
       return;
     }
     const { lines, exitCode } = explainFailure(error);
-    process.stderr.write(`${lines.join('\n')}\n`);
+    printError(lines.join('\n'));
     process.exitCode = exitCode;
     // Whatever is still open must not keep a command alive that has failed.
     setTimeout(() => process.exit(exitCode), EXIT_GRACE_MS).unref();

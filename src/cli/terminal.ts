@@ -1,3 +1,5 @@
+import { printable, printableJson, printableLines } from '../telemetry/printable.js';
+
 /** `3s`, `12m`, `5h`, `9d` */
 export function formatAge(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
@@ -7,12 +9,18 @@ export function formatAge(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
+/** Lines for a terminal: what others have put into them does not get to order it about. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printableLines(text)}\n`);
+}
+
+/** The same for people who have to know what went wrong. */
+export function printError(text: string): void {
+  process.stderr.write(`${printableLines(text)}\n`);
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2));
+  print(printableJson(JSON.stringify(value, null, 2)));
 }
 
 /** A line that is written over as work goes on; on anything but a terminal, nothing until {@link Progress.end}. */
@@ -21,7 +29,7 @@ export class Progress {
 
   update(text: string): void {
     if (!process.stderr.isTTY) return;
-    process.stderr.write(`\r\x1b[K${text}`);
+    process.stderr.write(`\r\x1b[K${printable(text)}`);
     this.shown = true;
   }
 

@@ -1,3 +1,5 @@
+import { printable } from '../telemetry/printable.js';
+
 /**
  * Every answer that the sidecar itself makes. The code travels in `x-roost-error`; `docs/errors.md` explains each
  * to users, and a test keeps the two equal.
@@ -64,11 +66,8 @@ export function replyStatus({ code, status }: LocalReply): number {
   return status ?? ERROR_CATALOGUE[code].status;
 }
 
-/** Names come from whatever control plane there is. */
-const CONTROLS = /[\0-\x1f\x7f]+/g;
-
-/** The one-line body: `no usable endpoint: v1 of checkout.shop`. */
+/** The one-line body: `no usable endpoint: v1 of checkout.shop`. Names come from whatever control plane there is. */
 export function replyBody({ code, detail }: LocalReply): string {
   const { message } = ERROR_CATALOGUE[code];
-  return `${detail === '' ? message : `${message}: ${detail.replace(CONTROLS, ' ')}`}\n`;
+  return `${detail === '' ? message : `${message}: ${printable(detail)}`}\n`;
 }

@@ -1,5 +1,7 @@
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 
+import { printableJson } from './printable.js';
+
 export type { Logger };
 
 /** Writes a warning, wherever the caller's log ends up: for parts that run in threads that have no logger. */
@@ -13,6 +15,12 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
  * `component`; nothing else constructs one.
  */
 export function createLogger(process: string, level: LogLevel, destination?: DestinationStream): Logger {
-  const options: LoggerOptions = { level, base: { process }, timestamp: pino.stdTimeFunctions.isoTime };
+  const options: LoggerOptions = {
+    level,
+    base: { process },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    // Logs are read on terminals, and much of what they tell was said by peers.
+    hooks: { streamWrite: printableJson },
+  };
   return destination ? pino(options, destination) : pino(options);
 }

@@ -125,3 +125,31 @@ t.test('every command explains itself, and its variables', async (t) => {
     t.same(undocumented, [], `${command}: every option names its variable`);
   }
 });
+
+t.test('nothing that a client says gives orders to a terminal, or floods it', async (t) => {
+  const { grpc, run } = await start(t);
+  const orders = '\x1b]0;owned\x07\x9b2J\u202e\r\nrejected: nobody';
+  const client = XdsClient.delta(t, grpc, {
+    id: `pod${orders}`,
+    metadata: { namespace: 'shop', service: `cart${orders}`, release: orders },
+  });
+  client.subscribe('cluster', '*');
+  client.ack(await client.next('cluster'));
+  const refused = run('apply -f -', stringify(meshService('cart.shop')));
+  client.nack(await client.next('cluster'), `bad${orders}${'x'.repeat(100_000)}`);
+  const outputs = [
+    (await refused).stderr,
+    ...(
+      await Promise.all(
+        ['status', 'status -o json', 'history', 'history -o json'].map((command) => run(command)),
+      )
+    ).map(({ stdout }) => stdout),
+  ];
+  for (const output of outputs) {
+    t.notMatch(output, /[^\P{C}\n]/u);
+    t.notMatch(output, /^rejected: nobody/m);
+    t.ok(output.length < 20_000, `${output.length} characters`);
+  }
+  t.match(outputs[1], /pod\\x1b\]0;owned\\x07\\x9b2J\\u202e\\x0d\\x0arejected: nobody/);
+  t.match(JSON.parse(outputs[2] as string), { clients: [{ id: `pod${orders}` }] });
+});

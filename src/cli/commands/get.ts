@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
 import type { ListResponse, ServiceMessage } from '../../api/config-service.js';
 import { fromStruct } from '../../api/struct.js';
 import { type MeshService, parseMeshService, parseServiceName } from '../../model/mesh-service.js';
 import type { MatchSpec, RouteSpec } from '../../model/schema.js';
 import { formatTable } from '../../telemetry/text-table.js';
 import { addFlags, type Flags, oneOf, readFlags, text, type Values } from '../flags.js';
-import { print } from '../terminal.js';
+import { formatYaml } from '../format-yaml.js';
+import { print, printJson } from '../terminal.js';
 import { CLIENT_FLAGS, withClient } from './shared.js';
 
 const FLAGS = {
@@ -58,14 +58,8 @@ function show(
   { output, namespace }: Values<typeof FLAGS>,
 ): void {
   const documents = services.map(({ document }) => fromStruct(document));
-  if (output === 'json') print(JSON.stringify(single ? documents[0] : documents, null, 2));
-  else if (output === 'yaml')
-    print(
-      documents
-        .map((document) => stringify(document, { aliasDuplicateObjects: false }))
-        .join('---\n')
-        .trimEnd(),
-    );
+  if (output === 'json') printJson(single ? documents[0] : documents);
+  else if (output === 'yaml') print(documents.map(formatYaml).join('---\n').trimEnd());
   else if (services.length === 0)
     print(`no services are configured${namespace === '' ? '' : ` in ${namespace}`}`);
   else print(table(services, output === 'wide'));

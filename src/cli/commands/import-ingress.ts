@@ -8,7 +8,7 @@ import { parseYaml } from '../../model/yaml-source.js';
 import { CommandError, EXIT } from '../exit.js';
 import { addFlags, type Flags, isSwitch, oneOf, readFlags, text, type Values } from '../flags.js';
 import { readStandardInput } from '../standard-input.js';
-import { print, printJson } from '../terminal.js';
+import { print, printError, printJson } from '../terminal.js';
 
 const FLAGS = {
   file: {
@@ -96,7 +96,7 @@ async function run(flags: Values<typeof FLAGS>): Promise<void> {
     [...files.problems, ...(input?.problems ?? [])],
     { namespace: flags.namespace },
   );
-  process.stderr.write(`${formatReport(imported.report)}\n`);
+  printError(formatReport(imported.report));
   if (flags.report !== '') writeFileSync(flags.report, `${JSON.stringify(imported.report, null, 2)}\n`);
   const failure = whyFailed(imported, flags.strict);
   // A program gets its report in any case.

@@ -6,6 +6,7 @@ import type {
   ReplicaStatus,
   StatusResponse,
 } from '../../api/config-service.js';
+import { printable } from '../../telemetry/printable.js';
 import { formatTable } from '../../telemetry/text-table.js';
 import { count } from '../await-clients.js';
 import { addFlags, type Flags, readFlags } from '../flags.js';
@@ -38,7 +39,11 @@ function describe(status: StatusResponse, nowMs: number): string {
   ];
   if (storeProblem !== '') lines.push('', `changes are refused: ${storeProblem}`);
   if (status.warnings.length > 0)
-    lines.push('', 'claims that no admin has approved:', ...status.warnings.map((warning) => `  ${warning}`));
+    lines.push(
+      '',
+      'claims that no admin has approved:',
+      ...status.warnings.map((warning) => `  ${printable(warning)}`),
+    );
   if (status.others.length > 0) lines.push('', replicaTable(status.others));
   if (fileProblems.length > 0)
     lines.push('', 'configuration files that are not in force:', ...fileProblems.map((p) => `  ${p}`));
@@ -56,7 +61,8 @@ function describe(status: StatusResponse, nowMs: number): string {
       '',
       'rejected:',
       ...rejections.map(
-        ({ id, type, reason, revision: at }) => `  ${id}: ${type} of revision ${at}: ${reason}`,
+        ({ id, type, reason, revision: at }) =>
+          `  ${printable(id)}: ${type} of revision ${at}: ${printable(reason)}`,
       ),
     );
   }
@@ -103,7 +109,7 @@ const DRIFT_WORDS: Readonly<Record<string, string>> = {
 };
 
 function describeDrift({ id, type, name, state }: DriftMessage & { readonly id: string }): string {
-  return `  ${id}: ${type} ${name}: ${DRIFT_WORDS[state] ?? state}`;
+  return `  ${printable(id)}: ${type} ${printable(name)}: ${DRIFT_WORDS[state] ?? state}`;
 }
 
 function loadTable(loads: readonly ReleaseLoad[]): string {

@@ -201,3 +201,12 @@ t.test('a name is mentioned where it stands as a word of its own', async (t) => 
     t.equal(mentions(text, name), expected, `${name} in "${text}"`);
   }
 });
+
+t.test('of a refusal without end, a bounded part is kept', async (t) => {
+  const acks = new Acknowledgements();
+  acks.sent({ nonce: '1', revision: 1, names: ['shop/cart', 'shop/pay'], atMs: 0 });
+  acks.answered('1', `shop/cart: no good${' '.repeat(1_000_000)}shop/pay`, 0);
+  t.ok((acks.rejection?.message.length ?? 0) < 10_000);
+  t.ok(acks.isRejected('shop/cart'));
+  t.notOk(acks.isRejected('shop/pay'), 'nor is all of it searched');
+});
