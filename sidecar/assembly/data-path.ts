@@ -13,6 +13,7 @@ import { createOutboundListener } from '../outbound/outbound-listener.js';
 import type { OwnPorts } from '../outbound/own-ports.js';
 import { PassthroughEndpoints } from '../outbound/passthrough.js';
 import type { Listener } from '../proxy/listener.js';
+import { LoopMarks } from '../proxy/loop-marks.js';
 import { requestIds } from '../proxy/request-ids.js';
 import { SessionPins } from '../session/session-pins.js';
 import type { SessionTable } from '../session/session-table.js';
@@ -57,6 +58,7 @@ export interface DataPathNeeds {
   /** For clients' connections. */
   readonly places: { readonly inbound: Places; readonly outbound: Places };
   readonly ownPorts: OwnPorts;
+  readonly loopSeed: bigint;
   readonly recorder: RequestRecorder;
   readonly actionCounts: ActionCounts;
   readonly warn: Warn;
@@ -116,6 +118,7 @@ function outboundListener(
       mirrors,
       onDemand: needs.onDemand,
       noteUse: needs.noteUse,
+      loops: new LoopMarks(needs.loopSeed),
       newRequestId: requestIds(),
       onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
     },
@@ -128,7 +131,7 @@ function outboundListener(
 }
 
 function inboundListener(
-  { options, settings, table, places, recorder, refusals }: DataPathNeeds,
+  { options, settings, table, places, recorder, refusals, loopSeed }: DataPathNeeds,
   traces: TraceMemory,
   app: UpstreamEndpoint,
 ): Listener {
@@ -136,6 +139,8 @@ function inboundListener(
     services: {
       app,
       refusals,
+      // Another seed than outbound's: every request to an app of the same pod passes both.
+      loops: new LoopMarks(BigInt.asUintN(64, loopSeed + 1n)),
       newRequestId: requestIds(),
       onArrived: (request) => traces.remember(request, table()?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),

@@ -1,4 +1,5 @@
 import { OwnPorts } from '../outbound/own-ports.js';
+import { newLoopSeed } from '../proxy/loop-marks.js';
 import { type SharedSessions, SharedSessionTable, sharedSessions } from '../session/shared-session-table.js';
 import { type SharedTraceMemory, SharedTraces, sharedTraceMemory } from '../session/shared-traces.js';
 import { type CellRange, CellSource } from '../shared-memory/cells.js';
@@ -13,6 +14,7 @@ export interface SharedMemory {
   readonly inbound: CellRange;
   readonly outbound: CellRange;
   readonly ownPorts: Int32Array;
+  readonly loopSeed: bigint;
 }
 
 /** @param nowMs on the clock that all workers share */
@@ -24,17 +26,19 @@ export function sharedMemory(sessionTableSize: number, nowMs: number): SharedMem
     inbound: source.next(),
     outbound: source.next(),
     ownPorts: new OwnPorts().cells,
+    loopSeed: newLoopSeed(),
   };
 }
 
 /** For one worker of several. */
 export function sharedState(memory: SharedMemory, counts: CountsSource): ThreadState {
-  const { sessions, traces, inbound, outbound, ownPorts } = memory;
+  const { sessions, traces, inbound, outbound, ownPorts, loopSeed } = memory;
   return {
     sessions: new SharedSessionTable(sessions),
     traces: new SharedTraces(traces),
     places: { inbound: new SharedPlaces(inbound), outbound: new SharedPlaces(outbound) },
     counts,
     ownPorts: new OwnPorts(ownPorts),
+    loopSeed,
   };
 }

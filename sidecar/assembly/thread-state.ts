@@ -1,4 +1,5 @@
 import { OwnPorts } from '../outbound/own-ports.js';
+import { newLoopSeed } from '../proxy/loop-marks.js';
 import { SessionTable } from '../session/session-table.js';
 import { OwnTraces, type TraceStore } from '../session/trace-store.js';
 import { type CountsSource, OWN_COUNTS } from '../upstream/counts-source.js';
@@ -12,6 +13,7 @@ export interface ThreadState {
   readonly places: { readonly inbound: Places; readonly outbound: Places };
   readonly counts: CountsSource;
   readonly ownPorts: OwnPorts;
+  readonly loopSeed: bigint;
 }
 
 /** For the one worker of a sidecar. */
@@ -22,5 +24,6 @@ export function ownState(sessionTableSize: number, nowMs: number): ThreadState {
     places: { inbound: new OwnPlaces(), outbound: new OwnPlaces() },
     counts: OWN_COUNTS,
     ownPorts: new OwnPorts(),
+    loopSeed: newLoopSeed(),
   };
 }

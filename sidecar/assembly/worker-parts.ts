@@ -75,8 +75,9 @@ export function assembleWorkerParts(needs: WorkerNeeds): WorkerParts {
   const samples = new RequestSamples(options.debugSample);
   const recorder = newRecorder(options, output, samples);
   const actionCounts = new ActionCounts();
-  const { sessions, traces, places, ownPorts } = needs.state;
-  const dataPath = assembleDataPath({ ...needs, sessions, traces, places, ownPorts, recorder, actionCounts });
+  const { sessions, traces, places, ownPorts, loopSeed } = needs.state;
+  const shared = { sessions, traces, places, ownPorts, loopSeed };
+  const dataPath = assembleDataPath({ ...needs, ...shared, recorder, actionCounts });
   const ledger = new LoadLedger(clusters);
   return {
     ...dataPath,

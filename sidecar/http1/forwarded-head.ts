@@ -41,6 +41,7 @@ const REQUEST_ACTIONS = actions({
   // Only ever meant to turn a connection into HTTP/2, which is the hop's own business.
   'http2-settings': REMOVE,
   'x-forwarded-for': REPLACE,
+  'x-roost-via': REMOVE,
 });
 const ABSOLUTE_FORM_ACTIONS = actions({ ...tableOf(REQUEST_ACTIONS), host: REPLACE });
 /** A client of HTTP/1.0 waits for no 100, and its expectation is to be ignored (RFC 9110 section 10.1.1). */
@@ -65,6 +66,8 @@ function tableOf(values: Uint8Array): Partial<Record<KnownHeader, Action>> {
 export interface RequestEdits {
   /** Added where the request has none. */
   readonly requestId: () => string;
+  /** What a sidecar knows the request by if it comes back; undefined: nothing. */
+  readonly via?: string;
   /** New value of the `baggage` header; undefined: as it is. */
   readonly baggage: string | undefined;
   /** What the route changes; undefined: nothing. */
@@ -151,6 +154,7 @@ function addedToRequest(request: RequestHead, edits: RequestEdits): string {
     request.givenId ||= edits.requestId();
     added += `x-request-id: ${request.givenId}\r\n`;
   }
+  if (edits.via !== undefined) added += `x-roost-via: ${edits.via}\r\n`;
   if (edits.baggage !== undefined) added += `baggage: ${edits.baggage}\r\n`;
   const protocol = forwardedUpgrade(request);
   if (protocol !== undefined) added += `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`;

@@ -22,6 +22,7 @@ export const KNOWN_HEADERS = [
   'x-request-timeout',
   'x-roost-error',
   'x-roost-app-refuses',
+  'x-roost-via',
   'baggage',
   'set-cookie',
 ] as const;

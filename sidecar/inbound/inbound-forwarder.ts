@@ -3,6 +3,7 @@ import type { RequestView } from '../../src/routing/request-view.js';
 import type { RequestEdits } from '../http1/forwarded-head.js';
 import type { Exchange } from '../proxy/exchange.js';
 import { type Forwarder, NO_TIMEOUTS, type Step } from '../proxy/forwarder.js';
+import type { LoopMarks } from '../proxy/loop-marks.js';
 import type { AppRefusals } from '../upstream/app-refusal.js';
 import type { UpstreamFailure } from '../upstream/failure.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
@@ -12,6 +13,7 @@ export interface InboundServices {
   /** The local app. */
   readonly app: UpstreamEndpoint;
   readonly refusals: AppRefusals;
+  readonly loops: LoopMarks;
   newRequestId(): string;
   /** A request has arrived that the app's own calls may have to follow. */
   onArrived(request: RequestView): void;
@@ -23,10 +25,14 @@ export class InboundForwarder implements Forwarder {
   readonly timeouts = NO_TIMEOUTS;
   readonly responseChanges = undefined;
   private triedFresh = false;
+  private via = '';
 
   constructor(private readonly services: InboundServices) {}
 
   begin(exchange: Exchange): Step {
+    const via = this.services.loops.pass(exchange.downstream.request);
+    if (typeof via !== 'string') return { reply: via };
+    this.via = via;
     this.services.onArrived(exchange.downstream.request);
     return { target: { endpoint: this.services.app, delayMs: 0, fresh: false } };
   }
@@ -54,7 +60,7 @@ export class InboundForwarder implements Forwarder {
   }
 
   requestEdits(): RequestEdits {
-    return { requestId: this.services.newRequestId, baggage: undefined };
+    return { requestId: this.services.newRequestId, via: this.via, baggage: undefined };
   }
 
   responseLines(): string {

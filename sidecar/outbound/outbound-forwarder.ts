@@ -1,4 +1,5 @@
 import { readBaggage, withBaggage } from '../../src/http/baggage.js';
+import { ERROR_CATALOGUE } from '../../src/http/error-catalogue.js';
 import { fieldLine } from '../../src/http/field-line.js';
 import { headerName } from '../../src/http/header-name.js';
 import {
@@ -27,6 +28,7 @@ import { ID } from '../http1/header-block.js';
 import type { ResponseHead } from '../http1/response-head.js';
 import type { Exchange } from '../proxy/exchange.js';
 import { type Forwarder, NO_TIMEOUTS, type Step, type Target } from '../proxy/forwarder.js';
+import type { LoopMarks } from '../proxy/loop-marks.js';
 import type { Outcome } from '../proxy/outcome.js';
 import type { SessionPins } from '../session/session-pins.js';
 import { KEYS_MEMBER } from '../session/trace-keys.js';
@@ -62,6 +64,7 @@ export interface OutboundServices {
   noteUse(host: VirtualHost): void;
   /** Where requests for hosts that nobody declared go, where their destination is known; undefined: nowhere. */
   readonly passthrough: PassthroughEndpoints | undefined;
+  readonly loops: LoopMarks;
   newRequestId(): string;
   /** An exchange is over. */
   onFinished(exchange: Exchange, forwarder: OutboundForwarder): void;
@@ -82,6 +85,7 @@ export class OutboundForwarder implements Forwarder {
   /** When the present attempt began, of `performance.now()`. */
   private attemptAt = 0;
   timeouts = NO_TIMEOUTS;
+  private via = '';
   private trace: TraceEntry | undefined;
   private lookup: HostLookup | undefined;
   /** Whose budget the present retry is taken from. */
@@ -98,6 +102,9 @@ export class OutboundForwarder implements Forwarder {
     if (table === undefined)
       return { reply: { code: 'not-ready', detail: 'the control plane has not sent any' } };
     const { request, destination } = exchange.downstream;
+    const via = this.services.loops.pass(request);
+    if (typeof via !== 'string') return { reply: via };
+    this.via = via;
     this.host =
       table.find(request.authority) ??
       (destination && table.find(formatAddress(destination.host, destination.port)));
@@ -188,8 +195,8 @@ export class OutboundForwarder implements Forwarder {
       return this.afterFailure(exchange, { kind: 'connect', reason: 'the app behind its sidecar refuses' });
     }
     if (endpoint?.appRefuses) endpoint.onAppAnswered();
-    if (!exchange.canReplay || !retriesStatus(this.route?.retry, head.status, exchange.method))
-      return undefined;
+    if (!exchange.canReplay || isLoop(head)) return undefined;
+    if (!retriesStatus(this.route?.retry, head.status, exchange.method)) return undefined;
     return this.retry(placement);
   }
 
@@ -203,6 +210,7 @@ export class OutboundForwarder implements Forwarder {
   requestEdits(exchange: Exchange): RequestEdits {
     return {
       requestId: this.services.newRequestId,
+      via: this.via,
       baggage: this.baggageFor(exchange.downstream.request, this.placement?.release),
       changes: this.requestChanges,
     };
@@ -358,6 +366,14 @@ export class OutboundForwarder implements Forwarder {
     if (placement === undefined || host === undefined) return endpoint?.address ?? '';
     return `${placement.release.name} of ${host.service.label}`;
   }
+}
+
+/** To try again would go round once more, and each round would try again. */
+function isLoop({ status, headers }: ResponseHead): boolean {
+  return (
+    status === ERROR_CATALOGUE['loop-detected'].status &&
+    headers.known(ID['x-roost-error']) === 'loop-detected'
+  );
 }
 
 const NOTHING_SET = { getAll: () => [] };

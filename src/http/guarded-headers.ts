@@ -18,6 +18,7 @@ const GUARDED: ReadonlySet<string> = new Set([
   'http2-settings',
   'expect',
   'x-roost-error',
+  'x-roost-via',
 ]);
 
 /** @param name in lower case; Envoy's pseudo-headers (`:path`) are guarded, too */

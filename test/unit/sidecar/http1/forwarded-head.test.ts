@@ -56,6 +56,16 @@ t.test('removes the fields of one hop (RFC 9110 section 7.6.1)', async (t) => {
   );
 });
 
+t.test('replaces the marks by which sidecars know a request again', async (t) => {
+  const request = parseRequest(headOf('GET / HTTP/1.1', 'Host: a', 'X-Roost-Via: a', 'x-roost-via: b'));
+  const head = forwardedRequestHead(request, {
+    requestId: () => 'an-id',
+    baggage: undefined,
+    via: 'a, b, c',
+  });
+  t.strictSame(head.match(/x-roost-via: .*/gi), ['x-roost-via: a, b, c']);
+});
+
 t.test('removes the fields that Connection nominates (RFC 9110 section 7.6.1)', async (t) => {
   const fields = ['Connection: x-one, X-TWO', 'X-One: 1', 'x-three: 3', 'x-two: 2', 'X-one: again'];
   t.strictSame(forward(['GET / HTTP/1.1', 'Host: a', ...fields]), [
