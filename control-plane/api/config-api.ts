@@ -24,7 +24,7 @@ import {
   type ServiceKey,
   serviceKey,
 } from '../../src/model/mesh-service.js';
-import { withAbort, withPromotion, withSplit } from '../../src/model/operations.js';
+import { type AbortOptions, withAbort, withPromotion, withSplit } from '../../src/model/operations.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type CallWithMetadata, type Visibility, visibilityOf } from '../access/caller.js';
@@ -41,6 +41,7 @@ import type { Editor, GrantMode } from '../store/editor.js';
 import { UnknownServiceError } from '../store/errors.js';
 import { authorOf, requestIdOf } from './author.js';
 import { type AwaitCall, RevisionFollowers } from './await-revision.js';
+import { commandName, elsewhereNotes, fileNotes, promotionNotes } from './change-notes.js';
 import { type ExplainRequest, explain, plan } from './decisions.js';
 import { InvalidRequestError, toServiceError } from './grpc-errors.js';
 import { differenceMessage, historyMessage, listServices, serviceMessage } from './messages.js';
@@ -63,16 +64,23 @@ interface Named {
   readonly expectedRevision: number;
 }
 
+interface Forced {
+  /** Change what a configuration file declares. */
+  readonly force: boolean;
+}
+
 /** As proto-loader gives a oneof: the one that is set, the others null. */
 interface PlanRequest {
   readonly document: Struct | null;
   readonly split: SplitRequest | null;
   readonly promote: (Named & { readonly release: string }) | null;
-  readonly abort: (Named & { readonly drain: boolean }) | null;
+  readonly abort: (Named & AbortOptions) | null;
 }
 
 /** Services of a change that are told of one by one. */
 const MAX_DIFFERENCES = 100;
+/** Most that is said beside a change. */
+const MAX_NOTES = 20;
 
 /** The configuration API; see `proto/roost/v1/config.proto`. */
 export class ConfigApi {
@@ -99,15 +107,19 @@ export class ConfigApi {
       Promote: this.modifying(
         ({ release }) => `promote ${release}`,
         (document, { release }: Named & { release: string }) => withPromotion(document, release),
+        (key) => elsewhereNotes(this.find(key).record.document),
       ),
       Abort: this.modifying(
-        ({ drain }) => (drain ? 'abort --drain' : 'abort'),
-        (document, { drain }: Named & { drain: boolean }) => withAbort(document, drain),
+        (request: Named & AbortOptions) => abortAction(request),
+        (document, request) => withAbort(document, request),
+        (key, commit) => this.abortNotes(key, commit),
       ),
       Undo: this.changing(
-        ({ name, toRevision, expectedRevision }: Named & { toRevision: number }, who, as) => {
-          const action = toRevision === 0 ? 'undo' : `undo --to ${toRevision}`;
-          return store.undo(keyOf(name), orAny(toRevision), orAny(expectedRevision), { action, ...who }, as);
+        (request: Named & { readonly toRevision: number; readonly force: boolean }, who, as) => {
+          const { name, toRevision, expectedRevision, force } = request;
+          const cause = { action: toRevision === 0 ? 'undo' : `undo --to ${toRevision}`, ...who };
+          const context = { cause, as, heedsFiles: !force };
+          return store.undo(keyOf(name), orAny(toRevision), orAny(expectedRevision), context);
         },
       ),
       Restore: this.changing(async ({ file, dryRun }: { file: Buffer; dryRun: boolean }, who) =>
@@ -166,7 +178,7 @@ export class ConfigApi {
     const documentOf = ({ name }: Named) => this.find(keyOf(name)).record.document;
     if (split) return withSplit(documentOf(split), [...split.split], split.route || undefined);
     if (promote) return withPromotion(documentOf(promote), promote.release);
-    if (abort) return withAbort(documentOf(abort), abort.drain);
+    if (abort) return withAbort(documentOf(abort), abort);
     throw new InvalidRequestError('a plan needs a change: a document, a split, a promotion or an abort');
   }
 
@@ -183,27 +195,40 @@ export class ConfigApi {
     };
   }
 
+  /** An abort that changed nothing may have come after the promotion that it was meant to take back. */
+  private abortNotes(key: ServiceKey, { changed }: Commit): string[] {
+    const remedy = `"roost abort ${commandName(key)} --labels" ends that, too`;
+    return [
+      ...(changed.size === 0 ? promotionNotes(key, this.parts.store.history(key)) : []),
+      ...elsewhereNotes(this.find(key).record.document, remedy),
+    ];
+  }
+
   private modifying<Request extends Named>(
     actionOf: (request: Request) => string,
     edit: (document: MeshServiceInput, request: Request) => MeshServiceInput,
-  ): handleUnaryCall<Request, ChangeResponse> {
-    return this.changing((request: Request, who, as) =>
-      this.parts.store.modify(
-        keyOf(request.name),
-        orAny(request.expectedRevision),
-        (document) => edit(document, request),
-        { action: actionOf(request), ...who },
-        as,
-      ),
+    notesOf: (key: ServiceKey, commit: Commit) => string[] = () => [],
+  ): handleUnaryCall<Request & Forced, ChangeResponse> {
+    return this.changing(
+      (request: Request & Forced, who, as) =>
+        this.parts.store.modify(
+          keyOf(request.name),
+          orAny(request.expectedRevision),
+          (document) => edit(document, request),
+          { cause: { action: actionOf(request), ...who }, as, heedsFiles: !request.force },
+        ),
+      ({ name }, commit) => notesOf(keyOf(name), commit),
     );
   }
 
   private changing<Request>(
     work: (request: Request, who: Omit<Cause, 'action'>, as: Editor | undefined) => Promise<Commit>,
+    notesOf: (request: Request, commit: Commit) => string[] = () => [],
   ): handleUnaryCall<Request, ChangeResponse> {
     return this.unary(async (request: Request, call) => {
       const who = { by: authorOf(call), requestId: requestIdOf(call) };
-      const { revision, changed, differences } = await work(request, who, this.parts.editorOf(call));
+      const commit = await work(request, who, this.parts.editorOf(call));
+      const { revision, changed, differences } = commit;
       this.logGrants(differences, who.by);
       const { services } = this.parts.store.current;
       return {
@@ -214,6 +239,10 @@ export class ConfigApi {
           return service ? [serviceMessage(key, service, services)] : [];
         }),
         differences: differences.slice(0, MAX_DIFFERENCES).map(differenceMessage),
+        notes: [...notesOf(request, commit), ...fileNotes(commit, this.parts.store.current)].slice(
+          0,
+          MAX_NOTES,
+        ),
       };
     });
   }
@@ -276,7 +305,13 @@ async function apply(
     cause: { action, ...who },
     as,
     grantMode,
+    heedsFiles: !request.force,
   });
+}
+
+/** As an operator would type it. */
+function abortAction({ drain, labels }: AbortOptions): string {
+  return ['abort', ...(drain ? ['--drain'] : []), ...(labels ? ['--labels'] : [])].join(' ');
 }
 
 /** @throws InvalidRequestError */

@@ -10,6 +10,7 @@ import { OperationError } from '../../src/model/operations.js';
 import { formatProblem, type Problem } from '../../src/model/problems.js';
 import { printableLines } from '../../src/telemetry/printable.js';
 import {
+  ChangedInFileError,
   DeclaredInFileError,
   InvalidBackupError,
   NothingToUndoError,
@@ -43,7 +44,7 @@ function codeOf(error: unknown): status {
   if (error instanceof RevisionConflictError || error instanceof OvertakenError) return status.ABORTED;
   if (error instanceof StoreUnavailableError) return status.UNAVAILABLE;
   if (error instanceof OutcomeUnknownError) return status.DEADLINE_EXCEEDED;
-  const failedPreconditions = [OperationError, DeclaredInFileError, NothingToUndoError];
+  const failedPreconditions = [OperationError, ChangedInFileError, DeclaredInFileError, NothingToUndoError];
   if (failedPreconditions.some((type) => error instanceof type)) return status.FAILED_PRECONDITION;
   return status.INTERNAL;
 }

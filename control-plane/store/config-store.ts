@@ -8,10 +8,20 @@ import type { StoreBackend } from './backend.js';
 import { type BackupContent, packBackup } from './backup.js';
 import { applyChange, type Cause, type Change, type ConfigState } from './config-state.js';
 import { type Configuration, ConfigurationReader, differingKeys } from './configuration.js';
-import { type Commit, differencesOf, type Edit, grantAfter, meshAfter, newRecords } from './edit.js';
+import {
+  type Commit,
+  declaredInFiles,
+  differencesOf,
+  type Edit,
+  type EditContext,
+  grantAfter,
+  meshAfter,
+  newRecords,
+} from './edit.js';
 import { changesHosts, checkReach, checkTogether, type Draft, parseAll } from './edit-checks.js';
 import type { Editor } from './editor.js';
 import {
+  ChangedInFileError,
   DeclaredInFileError,
   OvertakenError,
   RevisionConflictError,
@@ -110,16 +120,15 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     key: ServiceKey,
     expectedRevision: number | undefined,
     change: (document: MeshServiceInput) => MeshServiceInput,
-    cause?: Cause,
-    as?: Editor,
+    context: EditContext = {},
   ): Promise<Commit> {
     return this.exclusively(() => {
       this.checkRevision(key, expectedRevision);
       const configured = this.configuration.services.get(key);
       if (configured === undefined) throw this.unknown(key);
       const documents = [change(configured.record.document)];
-      return this.commit({ documents, as, grantMode: 'keep', ...(cause && { cause }) });
-    }, cause);
+      return this.commit({ documents, ...context, grantMode: 'keep' });
+    }, context.cause);
   }
 
   /**
@@ -133,15 +142,14 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     key: ServiceKey,
     to: number | undefined,
     expectedRevision: number | undefined,
-    cause?: Cause,
-    as?: Editor,
+    context: EditContext = {},
   ): Promise<Commit> {
     return this.exclusively(() => {
       this.checkRevision(key, expectedRevision);
       const { document, grant } = pastToUndoTo(this.state, key, to);
       const granted = grant && { granted: grant };
-      return this.commit({ documents: [document], as, ...granted, ...(cause && { cause }) });
-    }, cause);
+      return this.commit({ documents: [document], ...context, ...granted });
+    }, context.cause);
   }
 
   /** What was done to a service, or to all of them, newest first, as far back as it is kept. */
@@ -275,6 +283,8 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     for (const service of parsed) this.rehearse(service);
     const revision = this.state.revision + 1;
     const put = newRecords(this.state, edit, drafts, revision);
+    const declared = edit.heedsFiles ? declaredInFiles(this.state, put) : [];
+    if (declared.length > 0) throw new ChangedInFileError(declared);
     if (put.length === 0 && deleted.length === 0) return this.nothingToDo();
     const change: Change = { revision, at: new Date().toISOString(), put, deleted, ...edit.cause };
     return this.store(change, edit.dryRun === true);

@@ -13,6 +13,7 @@ import type { Configuration, ConfiguredService } from './configuration.js';
 import { digestOf } from './digest.js';
 import type { Draft } from './edit-checks.js';
 import type { Editor, GrantMode } from './editor.js';
+import type { DeclaredService } from './errors.js';
 
 /** One change to make: documents to put in force, services to take out. */
 export interface Edit {
@@ -20,6 +21,8 @@ export interface Edit {
   readonly deleted?: readonly ServiceKey[];
   /** For each document, the file that declares it; absent: the edit came through the API. */
   readonly sources?: readonly FileSourceMark[];
+  /** Refuse to change what a file declares: the file would change it back one day. */
+  readonly heedsFiles?: boolean;
   /** Services whose document has only moved to another file; what the API made of them stays. */
   readonly moved?: ReadonlyMap<ServiceKey, FileSourceMark>;
   /** Revision at which each service is expected; 0: that it does not exist. */
@@ -35,6 +38,9 @@ export interface Edit {
   /** For the history. */
   readonly cause?: Cause;
 }
+
+/** Who makes an edit, and how. */
+export type EditContext = Pick<Edit, 'cause' | 'as' | 'heedsFiles'>;
 
 /** What a commit makes of one service. */
 export interface Difference {
@@ -68,6 +74,15 @@ export function newRecords(
 ): KeyedRecord[] {
   const put = drafts.flatMap((draft, i) => recordFor(state, draft, edit, i, revision));
   return [...movedRecords(state, edit), ...put];
+}
+
+/** Of the services that a change leaves otherwise than it found them, those that a file declares. */
+export function declaredInFiles({ services }: ConfigState, put: readonly KeyedRecord[]): DeclaredService[] {
+  return put.flatMap(([key, { revision }]) => {
+    const before = services.get(key);
+    if (before?.source === undefined || before.revision === revision) return [];
+    return [{ key, file: before.source.file }];
+  });
 }
 
 /** What a change does, by key. */

@@ -12,6 +12,28 @@ export class DeclaredInFileError extends Error {
   }
 }
 
+/** A service, and the file that declares it. */
+export interface DeclaredService {
+  readonly key: ServiceKey;
+  readonly file: string;
+}
+
+/** A service that a file declares is changed there: what is changed elsewhere ends when the file changes. */
+export class ChangedInFileError extends Error {
+  constructor(declared: readonly DeclaredService[]) {
+    const named = declared
+      .slice(0, MOST_SERVICES_TOLD)
+      .map(({ key, file }) => `${key} is declared in ${file}`);
+    const more = declared.length > named.length ? `; and ${declared.length - named.length} more` : '';
+    super(
+      `${named.join('; ')}${more}; change it there, or with --force until that document changes in its file`,
+    );
+    this.name = 'ChangedInFileError';
+  }
+}
+
+const MOST_SERVICES_TOLD = 5;
+
 /** Some resources of a set are wrong; nothing of the set was applied. */
 export class RejectedError extends Error {
   /** @param problems by the index of the document in the set */

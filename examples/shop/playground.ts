@@ -29,5 +29,6 @@ As an operator, in another terminal, in this folder:
   npx roost split checkout.shop v1=90 v2=10
   npx roost explain checkout.shop -H 'x-user-id: bob'
   npx roost promote checkout.shop v2
+  npx roost undo checkout.shop
   npx roost abort checkout.shop`;
 }

@@ -53,6 +53,7 @@ export class Shop {
     for (const name of names) pods.push(new Pod(name, await takePort(), await takePort(), processes));
     progress('starting the control plane');
     const shop = new Shop(processes, await startControlPlane(processes), pods);
+    await shop.roost(['apply', '-f', join(ROOT, MESH_FOLDER)]);
     await together(
       pods,
       (pod) => pod.startSidecar(shop.controlPlane.grpc, shop.resolveFlags),
@@ -113,7 +114,7 @@ export class Shop {
 async function startControlPlane(processes: Processes): Promise<{ grpc: string; http: string }> {
   const dataDir = join(processes.folder, 'control-plane');
   const ports = ['--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0'];
-  const args = ['control-plane', '--config', join(ROOT, MESH_FOLDER), '--data-dir', dataDir, ...ports];
+  const args = ['control-plane', '--data-dir', dataDir, ...ports];
   const child: Child = processes.start('control plane', ROOST, args);
   const [line] = await child.says(/^.*"control plane is ready".*$/m);
   return JSON.parse(line) as { grpc: string; http: string };

@@ -42,7 +42,7 @@ export const STORY: readonly Step[] = [
   { letter: 'd', title: 'After a labelled request: without affinity, and with it', play: labelLeftOut },
   { letter: 'e', title: '10 → 25 → 50 %: nobody who is on v2 leaves it', play: growCanary },
   { letter: 'f', title: `A pod of v2 dies: only its sessions move, once`, play: losePod },
-  { letter: 'g', title: 'Abort: everybody back on v1', play: abort },
+  { letter: 'g', title: 'Abort: everybody back on v1; with --labels, labelled requests too', play: abort },
 ];
 
 async function allOnStable(stage: Stage): Promise<void> {
@@ -179,6 +179,21 @@ async function abort(stage: Stage): Promise<void> {
     checkAll('sessions on v1', onRelease(round.places, 'v1'), sessions.length),
     ...checkNobodyMoved('after that', round.places, again.places),
     checkNoFailures(during, round, again),
+  );
+  await abortLabels(stage);
+}
+
+/** The route for labelled requests is not part of the split: an abort says so, and ends it when told to. */
+async function abortLabels(stage: Stage): Promise<void> {
+  const labelled = sessionsNamed('g', SOME);
+  const before = await stage.visit('labelled', labelled, { headers: LABEL });
+  const during = await stage.change(['abort', SERVICE, '--labels'], stage.some({ release: 'v1' }, SOME));
+  const after = await stage.visit('labelled', labelled, { headers: LABEL });
+  await stage.roost(['undo', SERVICE]);
+  stage.report.measured(
+    checkAll('labelled sessions on v2 after an abort', onRelease(before.places, 'v2'), SOME),
+    checkAll('labelled sessions on v1 after an abort with labels', onRelease(after.places, 'v1'), SOME),
+    checkNoFailures(before, during, after),
   );
 }
 

@@ -24,6 +24,8 @@ export interface ChangeResponse {
   readonly changed: boolean;
   readonly services: readonly ServiceMessage[];
   readonly differences: readonly ServiceDifference[];
+  /** What else the caller should know. */
+  readonly notes: readonly string[];
 }
 
 /** What a change does to one service, in words. */
@@ -76,6 +78,8 @@ export interface ApplyRequest {
   readonly dryRun: boolean;
   /** What becomes of the grant: empty (as the caller may), `keep` or `none`. */
   readonly grant: string;
+  /** Change what a configuration file declares. */
+  readonly force: boolean;
 }
 
 export interface SplitRequest {

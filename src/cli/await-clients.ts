@@ -136,23 +136,21 @@ class Wait {
   }
 }
 
-/** @throws CommandError where not every client is known to have the revision */
-export function requireAll({ last, missing, doubt }: Reach, revision: number): void {
+/** @returns what is wrong where not every client is known to have the revision */
+export function failureOf({ last, missing, doubt }: Reach, revision: number): CommandError | undefined {
   const stored = `stored as revision ${revision}`;
-  if (last !== undefined && last.rejections.length > 0) throw rejected(stored, last);
-  if (doubt !== undefined) {
-    const known =
-      last === undefined ? '' : `, of ${count(last.connected, 'client')} ${last.settled} had it before`;
-    throw notEverywhere(`${stored}, but it is not known which clients have it${known}: ${doubt}`, last);
-  }
+  if (last !== undefined && last.rejections.length > 0) return rejected(stored, last);
   const { settled = 0, connected = 0 } = last ?? {};
-  if (last === undefined || settled < connected || missing > 0) {
-    const gone = missing === 0 ? '' : ` (${missing} of them not seen again since the control plane was away)`;
-    throw notEverywhere(
-      `${stored}, ${settled} of ${count(connected + missing, 'client')} have it${gone}; see "roost status"`,
-      last,
-    );
+  if (doubt !== undefined) {
+    const known = last === undefined ? '' : `, of ${count(connected, 'client')} ${settled} had it before`;
+    return notEverywhere(`${stored}, but it is not known which clients have it${known}: ${doubt}`, last);
   }
+  if (settled >= connected && missing === 0) return undefined;
+  const gone = missing === 0 ? '' : ` (${missing} of them not seen again since the control plane was away)`;
+  return notEverywhere(
+    `${stored}, ${settled} of ${count(connected + missing, 'client')} have it${gone}; see "roost status"`,
+    last,
+  );
 }
 
 /** @returns what to tell the user of a revision that every client has */

@@ -1,3 +1,4 @@
+import { describeMatch } from './describe-match.js';
 import { DEFAULT_ROUTE, parseMeshService } from './mesh-service.js';
 import { InvalidResourceError } from './problems.js';
 import type { MeshServiceInput } from './schema.js';
@@ -58,17 +59,61 @@ export function withPromotion(document: MeshServiceInput, release: string): Mesh
   });
 }
 
-/** Puts the splits back to `stable` alone; with `drain`, the other releases keep their sessions. */
-export function withAbort(document: MeshServiceInput, drain: boolean): MeshServiceInput {
+export interface AbortOptions {
+  /** The other releases keep their sessions. */
+  readonly drain: boolean;
+  /** Requests that a route or a lane leads to another release go to `stable` as well. */
+  readonly labels: boolean;
+}
+
+/** Puts the splits back to `stable` alone. */
+export function withAbort(document: MeshServiceInput, { drain, labels }: AbortOptions): MeshServiceInput {
   const { stable } = parseMeshService(document).spec;
-  const routes = mapSplits(document, (split) => {
+  const toStable = (split: SplitInput) => {
     if (!drain) return [{ version: stable, weight: 1 }];
     const others = split
       .filter(({ version }) => version !== stable)
       .map(({ version }) => ({ version, weight: 0 }));
     return [{ version: stable, weight: 1 }, ...others];
+  };
+  if (!labels) return checked(document, { routes: mapSplits(document, toStable) });
+  const routes = routesOf(document).map((route) =>
+    route.split === undefined ? route : { ...route, split: toStable(route.split) },
+  );
+  const versions = document.spec.versions.map((version) =>
+    version.name === stable ? version : withoutLane(version),
+  );
+  return checked(document, { routes, versions });
+}
+
+function withoutLane({ lane: _, ...version }: SpecInput['versions'][number]): SpecInput['versions'][number] {
+  return version;
+}
+
+/** What of a service leads requests to another release than `stable`, whatever its splits say. */
+export interface LedElsewhere {
+  /** Routes that name a release under a condition, and lanes: `route "testers" (x-tester=yes) to v2`. */
+  readonly labels: readonly string[];
+  /** Routes that copy their requests to another release. */
+  readonly mirrors: readonly string[];
+}
+
+export function ledElsewhere(document: MeshServiceInput): LedElsewhere {
+  const { stable, routes, versions, affinity } = parseMeshService(document).spec;
+  const named = routes.flatMap(({ name, match, split = [] }) => {
+    const [entry, ...more] = split;
+    if (match === undefined || entry === undefined || more.length > 0 || entry.version === stable) return [];
+    return [`route "${name}" (${describeMatch(match)}) to ${entry.version}`];
   });
-  return checked(document, { routes });
+  const lanes = versions.flatMap(({ name, lane }) =>
+    lane === undefined || name === stable || affinity?.lanes === 'ignore'
+      ? []
+      : [`lane "${lane}" to ${name}`],
+  );
+  const mirrors = routes.flatMap(({ name, mirror }) =>
+    mirror === undefined || mirror.version === stable ? [] : [`route "${name}" to ${mirror.version}`],
+  );
+  return { labels: [...named, ...lanes], mirrors };
 }
 
 function routesOf(document: MeshServiceInput): readonly RouteInput[] {

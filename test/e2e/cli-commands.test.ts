@@ -67,6 +67,11 @@ t.test('the life of a canary, told with the commands of the contract', async (t)
   await ok('abort checkout.shop');
   t.equal(splitIn(await ok('get')), 'v1=1');
   await ok('promote checkout.shop v2');
+  t.match(
+    await ok('abort checkout.shop'),
+    /^checkout\.shop aborted: nothing to change, revision 5 is .*\nv2 is stable since revision 5 \("promote v2" by .*back to v1: roost undo checkout\.shop\n$/,
+    'an abort takes no promotion back, and says what does',
+  );
   t.match(JSON.parse(await ok('get checkout.shop -o json')), {
     spec: { stable: 'v2', routes: [{ split: [{ version: 'v2' }] }] },
   });

@@ -66,7 +66,7 @@ etcdTest('edits of several control planes at once: each is made once, none on an
         const weight = document.spec.routes?.[0]?.split?.[0]?.weight ?? 0;
         return input('count.shop', { v1: weight + 1 });
       },
-      cause(),
+      { cause: cause() },
     );
   await Promise.all(Array.from({ length: 60 }, (_, i) => add(stores[i % 3] as ConfigStore)));
   await eventually('all have all', () => stores.every((store) => store.current.revision === 61));

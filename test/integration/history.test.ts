@@ -187,7 +187,20 @@ t.test('files are authors of what they declare, and a restore does not take that
   const without = await other.call<{ file: Buffer }>('Backup', {});
   const refused = await failure(mesh.client.call('Restore', { file: without.file }));
   t.equal(refused, `shop/cart is declared in ${file}; take it out there`);
-  await mesh.split('cart.shop', { v1: 7 });
+  const split = { name: 'cart.shop', split: [{ version: 'v1', weight: 7 }] };
+  for (const [method, request] of [
+    ['Split', split],
+    ['Promote', { name: 'cart.shop', release: 'v1' }],
+    ['Apply', { documents: [toStruct(meshService('cart.shop', { v1: 3 }))] }],
+  ] as const)
+    t.match(
+      await failure(mesh.client.call(method, request)),
+      `shop/cart is declared in ${file}; change it there, or with --force`,
+      method,
+    );
+  const forced = await mesh.change('Split', { ...split, force: true });
+  t.match(forced.notes, [`shop/cart is declared in ${file}: this change ends when`]);
+  t.match(await failure(mesh.client.call('Undo', { name: 'cart.shop' })), 'is declared in');
   await other.mesh.apply(meshService('cart.shop'));
   const both = await other.call<{ file: Buffer }>('Backup', {});
   await mesh.client.call('Restore', { file: both.file });

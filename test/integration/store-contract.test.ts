@@ -104,7 +104,7 @@ for (const kind of KINDS)
               { version: 'v1', weight: n },
               { version: 'v2', weight: 1 },
             ]),
-          cause('split'),
+          { cause: cause('split') },
         );
       const results = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => split(i + 2, 1)));
       t.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
@@ -127,11 +127,11 @@ for (const kind of KINDS)
     await t.test('history and undo', async (t) => {
       const [last] = store.history('shop/c');
       t.match(last, { action: 'apply', by: by('ann'), key: 'shop/c' });
-      await store.undo('shop/c', undefined, undefined, cause('undo'));
+      await store.undo('shop/c', undefined, undefined, { cause: cause('undo') });
       t.same(weights(store, 'shop/c'), { v1: 3 });
       await store.remove('shop/c', undefined, cause('delete'));
       t.notOk(store.current.services.has('shop/c'));
-      await store.undo('shop/c', undefined, undefined, cause('undo'));
+      await store.undo('shop/c', undefined, undefined, { cause: cause('undo') });
       t.same(weights(store, 'shop/c'), { v1: 3 });
     });
 

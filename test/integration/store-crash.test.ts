@@ -124,7 +124,7 @@ class Ledger {
       return await client.call('Delete', { name: 'd.shop' });
     } catch (error) {
       if (!String(error).includes('no service shop/d')) throw error;
-      return { revision: this.revision, changed: false, services: [], differences: [] };
+      return { revision: this.revision, changed: false, services: [], differences: [], notes: [] };
     }
   }
 }

@@ -88,13 +88,13 @@ const promote: Operation = (world, random) => {
 
 const abort: Operation = (world) => {
   if (world.split.length < 2) return false;
-  world.commit(withAbort(world.document, false));
+  world.commit(withAbort(world.document, { drain: false, labels: false }));
   return true;
 };
 
 const abortAndDrain: Operation = (world) => {
   if (world.split.length < 2) return false;
-  world.commit(withAbort(world.document, true));
+  world.commit(withAbort(world.document, { drain: true, labels: false }));
   return true;
 };
 

@@ -10,7 +10,7 @@ import { addFlags, type Flags, isSwitch, oneOf, readFlags, text, wholeNumber } f
 import { RejectedDocumentsError } from '../rejected-documents.js';
 import { readStandardInput } from '../standard-input.js';
 import { print, printJson } from '../terminal.js';
-import { CHANGE_FLAGS, changeJson, reportChange, withClient } from './shared.js';
+import { CHANGE_FLAGS, changeJson, FORCE_FLAG, reportChange, withClient } from './shared.js';
 
 const FLAGS = {
   file: {
@@ -41,6 +41,7 @@ const FLAGS = {
     default: 'listed',
     parse: oneOf(['listed', 'keep', 'none']),
   },
+  ...FORCE_FLAG,
   ...CHANGE_FLAGS,
 } as const satisfies Flags;
 
@@ -84,6 +85,7 @@ interface SendOptions {
   readonly expectRevision: number | undefined;
   readonly dryRun: boolean;
   readonly grant: 'listed' | 'keep' | 'none';
+  readonly force: boolean;
 }
 
 async function send(
@@ -101,6 +103,7 @@ async function send(
       expect: options.expectRevision !== undefined,
       dryRun: options.dryRun,
       grant: options.grant === 'listed' ? '' : options.grant,
+      force: options.force,
     });
   } catch (error) {
     if (!(error instanceof RejectedDocumentsError)) throw error;

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { ListResponse, ServiceMessage } from '../../api/config-service.js';
 import { fromStruct } from '../../api/struct.js';
+import { describeMatch } from '../../model/describe-match.js';
 import { type MeshService, parseMeshService, parseServiceName } from '../../model/mesh-service.js';
-import type { MatchSpec, RouteSpec } from '../../model/schema.js';
+import type { RouteSpec } from '../../model/schema.js';
 import { formatTable } from '../../telemetry/text-table.js';
 import { addFlags, type Flags, oneOf, readFlags, text, type Values } from '../flags.js';
 import { formatYaml } from '../format-yaml.js';
@@ -114,25 +115,4 @@ function describeHosts(hosts: readonly string[], { localHosts, takenHosts }: Ser
     return localHosts.includes(host) ? `${host} (own namespace)` : host;
   });
   return described.join(',') || '-';
-}
-
-function describeMatch(match: readonly MatchSpec[] | undefined): string {
-  return match === undefined ? '*' : match.map(describeAlternative).join(' or ');
-}
-
-function describeAlternative({ path, method, headers, query, cookies }: MatchSpec): string {
-  const conditions = [
-    ...(method === undefined ? [] : [method]),
-    ...Object.entries(path ?? {}).map(
-      ([kind, value]) => `path ${kind === 'exact' ? '' : `${kind} `}${value}`,
-    ),
-    ...[...headers, ...query, ...cookies].map(({ name, not, present, exact, prefix, suffix, regex }) => {
-      const sign = not ? '!=' : '=';
-      if (present) return `${not ? 'no ' : ''}${name}`;
-      if (exact !== undefined) return `${name}${sign}${exact}`;
-      if (prefix !== undefined) return `${name}${sign}${prefix}*`;
-      return `${name}${sign}${suffix === undefined ? `/${regex}/` : `*${suffix}`}`;
-    }),
-  ];
-  return conditions.join(' & ');
 }

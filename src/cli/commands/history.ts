@@ -9,6 +9,7 @@ import {
   CHANGE_FLAGS,
   CLIENT_FLAGS,
   EXPECT_REVISION_FLAG,
+  FORCE_FLAG,
   OUTPUT_FLAG,
   reportChange,
   withClient,
@@ -41,6 +42,7 @@ const UNDO_FLAGS = {
     help: 'put back what was in force at this revision of "roost history"',
     parse: wholeNumber(1, Number.MAX_SAFE_INTEGER),
   },
+  ...FORCE_FLAG,
   ...EXPECT_REVISION_FLAG,
   ...CHANGE_FLAGS,
 } as const satisfies Flags;
@@ -84,6 +86,7 @@ export function addUndo(program: Command): void {
         name,
         toRevision: flags.to ?? 0,
         expectedRevision: flags.expectRevision ?? 0,
+        force: flags.force,
       });
       const summary = response.differences.flatMap((difference) => difference.summary).join('; ');
       await reportChange(client, response, flags, `${name} undone${summary === '' ? '' : ` (${summary})`}`);

@@ -6,7 +6,7 @@ import { addFlags, FlagError, type Flags, readFlags, text, UsageError, type Valu
 import { print, printJson } from '../terminal.js';
 import { readDocuments } from './apply.js';
 import { parseSplit } from './release.js';
-import { CLIENT_FLAGS, DRAIN_FLAG, OUTPUT_FLAG, withClient } from './shared.js';
+import { CLIENT_FLAGS, DRAIN_FLAG, LABELS_FLAG, OUTPUT_FLAG, withClient } from './shared.js';
 
 interface RoutePlan {
   /** Empty: no route would take these requests. */
@@ -61,6 +61,7 @@ const SPLIT_FLAGS = {
 
 const ABORT_FLAGS = {
   ...DRAIN_FLAG,
+  ...LABELS_FLAG,
   ...PLAN_FLAGS,
 } as const satisfies Flags;
 
@@ -113,7 +114,7 @@ function addOperations(plan: Command): void {
   const abort = plan.command('abort').argument('<name>').summary('plan "roost abort"');
   addFlags(abort, ABORT_FLAGS).action(async (name: string) => {
     const flags = readFlags(abort, ABORT_FLAGS);
-    await showPlans([{ abort: { name, drain: flags.drain } }], flags);
+    await showPlans([{ abort: { name, drain: flags.drain, labels: flags.labels } }], flags);
   });
 }
 

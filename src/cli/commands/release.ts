@@ -1,12 +1,21 @@
 import type { Command } from 'commander';
 import type { ChangeResponse } from '../../api/config-service.js';
 import { addFlags, type Flags, readFlags, text, UsageError, type Values } from '../flags.js';
-import { CHANGE_FLAGS, DRAIN_FLAG, EXPECT_REVISION_FLAG, reportChange, withClient } from './shared.js';
+import {
+  CHANGE_FLAGS,
+  DRAIN_FLAG,
+  EXPECT_REVISION_FLAG,
+  FORCE_FLAG,
+  LABELS_FLAG,
+  reportChange,
+  withClient,
+} from './shared.js';
 
 /** `split`, `promote` and `abort`: what operators do to a running canary. */
 
 const RELEASE_FLAGS = {
   ...EXPECT_REVISION_FLAG,
+  ...FORCE_FLAG,
   ...CHANGE_FLAGS,
 } as const satisfies Flags;
 
@@ -23,6 +32,7 @@ const SPLIT_FLAGS = {
 
 const ABORT_FLAGS = {
   ...DRAIN_FLAG,
+  ...LABELS_FLAG,
   ...RELEASE_FLAGS,
 } as const satisfies Flags;
 
@@ -50,8 +60,14 @@ export function addPromote(program: Command): void {
     .argument('<name>', 'checkout, checkout.shop or shop/checkout')
     .argument('<release>', 'the version that becomes stable')
     .summary('make a release stable and give it all traffic')
-    .description('Makes a release stable and the only one of every split. Its sessions stay where they are.')
-    .addHelpText('after', '\nExample:\n  roost promote checkout.shop v2');
+    .description(
+      'Makes a release stable and the only one of every split. Its sessions stay where they are. Routes that name ' +
+        'another release under a condition stay, and are listed. "roost undo" takes a promotion back; an abort does not.',
+    )
+    .addHelpText(
+      'after',
+      '\nExample:\n  roost promote checkout.shop v2\n  roost undo checkout.shop       # a promotion that went wrong',
+    );
   addFlags(command, RELEASE_FLAGS).action(async (name: string, release: string) => {
     const flags = readFlags(command, RELEASE_FLAGS);
     await operate('Promote', name, { release }, flags, `${name} promoted to ${release}`);
@@ -64,15 +80,19 @@ export function addAbort(program: Command): void {
     .argument('<name>', 'checkout, checkout.shop or shop/checkout')
     .summary('send everything back to the stable release')
     .description(
-      'Puts every split back to the stable release. Routes that name one release under a condition stay.',
+      'Puts every split back to the stable release. Routes that name another release under a condition stay, and are ' +
+        'listed; with --labels they lead to the stable release, too. To take a promotion back, use "roost undo".',
     )
-    .addHelpText('after', '\nExample:\n  roost abort checkout.shop\n  roost abort checkout.shop --drain');
+    .addHelpText(
+      'after',
+      '\nExample:\n  roost abort checkout.shop\n  roost abort checkout.shop --labels\n  roost abort checkout.shop --drain',
+    );
   addFlags(command, ABORT_FLAGS).action(async (name: string) => {
     const flags = readFlags(command, ABORT_FLAGS);
     await operate(
       'Abort',
       name,
-      { drain: flags.drain },
+      { drain: flags.drain, labels: flags.labels },
       flags,
       `${name} aborted${flags.drain ? ', draining' : ''}`,
     );
@@ -90,6 +110,7 @@ async function operate(
     const response = await client.call<ChangeResponse>(method, {
       name,
       expectedRevision: flags.expectRevision ?? 0,
+      force: flags.force,
       ...request,
     });
     await reportChange(client, response, flags, what);

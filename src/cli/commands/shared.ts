@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import type { ChangeResponse } from '../../api/config-service.js';
-import { describeReach, followClients, reachJson, requireAll } from '../await-clients.js';
+import { describeReach, failureOf, followClients, reachJson } from '../await-clients.js';
 import type { ControlPlaneClient, ControlPlaneTarget } from '../client.js';
 import {
   dialAddresses,
@@ -50,6 +50,25 @@ export const DRAIN_FLAG = {
   drain: {
     name: 'drain',
     help: 'let the sessions that other releases have finish there',
+    default: 'false',
+    parse: isSwitch,
+  },
+} as const satisfies Flags;
+
+export const LABELS_FLAG = {
+  labels: {
+    name: 'labels',
+    help: 'lead the requests of routes and lanes that name another release to the stable one, too',
+    default: 'false',
+    parse: isSwitch,
+  },
+} as const satisfies Flags;
+
+/** What every command takes that changes services one by one. */
+export const FORCE_FLAG = {
+  force: {
+    name: 'force',
+    help: 'change a service although a configuration file declares it: until that document changes in its file',
     default: 'false',
     parse: isSwitch,
   },
@@ -130,8 +149,8 @@ export const EXPECT_REVISION_FLAG = {
 } as const satisfies Flags;
 
 /** A change as `-o json` tells of it. */
-export function changeJson({ revision, changed, services, differences }: ChangeResponse): object {
-  return { revision, changed, services: services.map(({ key }) => key), differences };
+export function changeJson({ revision, changed, services, differences, notes }: ChangeResponse): object {
+  return { revision, changed, services: services.map(({ key }) => key), differences, notes };
 }
 
 /**
@@ -145,16 +164,21 @@ export async function reportChange(
   flags: Values<typeof CHANGE_FLAGS>,
   what: string,
 ): Promise<void> {
-  const { revision, changed } = response;
+  const { revision, notes } = response;
   const reach = flags.noWait ? undefined : await followClients(client, revision, flags.timeout);
+  const failure = reach && failureOf(reach, revision);
   if (flags.output === 'json')
     printJson({ ...changeJson(response), ...(reach && { clients: reachJson(reach) }) });
-  if (reach !== undefined) requireAll(reach, revision);
-  if (flags.output === 'json') return;
-  const outcome = reach === undefined ? 'stored' : describeReach(reach);
-  print(
-    changed
-      ? `${what}: revision ${revision}, ${outcome}`
-      : `${what}: nothing to change, revision ${revision} is ${outcome}`,
-  );
+  else {
+    if (failure === undefined)
+      print(describeOutcome(what, response, reach ? describeReach(reach) : 'stored'));
+    for (const note of notes) print(note);
+  }
+  if (failure !== undefined) throw failure;
+}
+
+function describeOutcome(what: string, { changed, revision }: ChangeResponse, outcome: string): string {
+  return changed
+    ? `${what}: revision ${revision}, ${outcome}`
+    : `${what}: nothing to change, revision ${revision} is ${outcome}`;
 }

@@ -81,8 +81,7 @@ t.test('a service can always be created under its own name, whoever has listed t
     'shop/evil',
     undefined,
     (document) => withSplit(document, [{ version: 'v1', weight: 9 }], undefined),
-    undefined,
-    tenant('shop'),
+    { as: tenant('shop') },
   );
   t.pass('what a service has claimed already keeps nobody from moving its traffic');
 });
@@ -116,13 +115,13 @@ t.test('a grant is what an admin of all namespaces puts in force, and nobody els
   await put(store, tenant('shop'), input('cart.shop', ['a.example', 'b.example']));
   t.same(hosts(), ['a.example']);
   await put(store, tenant('shop'), input('cart.shop', []));
-  await store.undo('shop/cart', undefined, undefined, undefined, tenant('shop'));
+  await store.undo('shop/cart', undefined, undefined, { as: tenant('shop') });
   t.same(hosts(), ['a.example'], 'a host that comes back is still granted');
   await store.edit({ documents: [input('cart.shop', ['a.example'])], as: OPS, grantMode: 'none' });
   t.same(hosts(), []);
-  await store.undo('shop/cart', undefined, undefined, undefined, tenant('shop'));
+  await store.undo('shop/cart', undefined, undefined, { as: tenant('shop') });
   t.same(hosts(), [], 'what was taken away is not undone by who may not grant');
-  await store.undo('shop/cart', 3, undefined, undefined, OPS);
+  await store.undo('shop/cart', 3, undefined, { as: OPS });
   t.same(hosts(), ['a.example']);
   await store.edit({
     documents: [input('cart.shop', ['a.example', 'c.example'])],

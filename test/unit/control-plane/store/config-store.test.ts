@@ -199,7 +199,14 @@ t.test('a file owns what it declares: the API may change it, and not delete it',
   await t.rejects(store.remove('shop/a', undefined), {
     message: 'shop/a is declared in a.yaml; take it out there',
   });
-  await store.modify('shop/a', undefined, (current) => withSplit(current, [{ version: 'v2', weight: 1 }]));
+  const toV2 = (current: MeshServiceInput) => withSplit(current, [{ version: 'v2', weight: 1 }]);
+  const refusal = /shop\/a is declared in a\.yaml; change it there, or with --force/;
+  const heedsFiles = true;
+  await t.rejects(store.modify('shop/a', undefined, toV2, { heedsFiles }), refusal);
+  await t.rejects(store.edit({ documents: [toV2(document)], heedsFiles }), refusal);
+  await t.rejects(store.edit({ documents: [toV2(document)], heedsFiles, dryRun: true }), refusal);
+  t.equal((await store.edit({ documents: [document], heedsFiles })).changed.size, 0, 'no change is none');
+  await store.modify('shop/a', undefined, toV2);
   const { record } = store.current.services.get('shop/a') as { record: { source?: object } };
   t.same(record.source, file(digestOf(document)), 'the file has said nothing new');
   await store.edit({ moved: new Map([['shop/a', file(digestOf(document), 'b.yaml')]]) });

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { AwaitProgress } from '../../../../src/api/config-service.js';
-import { describeReach, followClients, type Reach, requireAll } from '../../../../src/cli/await-clients.js';
+import { describeReach, failureOf, followClients, type Reach } from '../../../../src/cli/await-clients.js';
 import { CommandError, ConnectionError } from '../../../../src/cli/exit.js';
 
 type Answer = Partial<AwaitProgress> | Error;
@@ -35,13 +35,10 @@ async function follow(calls: readonly (readonly Answer[])[], timeoutMs = 30_000)
 
 /** What the command prints for it, and its exit code. */
 function verdict(reach: Reach): [number, ...string[]] {
-  try {
-    requireAll(reach, 7);
-    return [0, describeReach(reach)];
-  } catch (error) {
-    const { exitCode, message, details } = error as CommandError;
-    return [exitCode, ...details, message];
-  }
+  const failure = failureOf(reach, 7);
+  return failure === undefined
+    ? [0, describeReach(reach)]
+    : [failure.exitCode, ...failure.details, failure.message];
 }
 
 t.test('every client has it, or there is none', async (t) => {

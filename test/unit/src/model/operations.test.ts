@@ -1,5 +1,11 @@
 import t from 'tap';
-import { OperationError, withAbort, withPromotion, withSplit } from '../../../../src/model/operations.js';
+import {
+  ledElsewhere,
+  OperationError,
+  withAbort,
+  withPromotion,
+  withSplit,
+} from '../../../../src/model/operations.js';
 import type { MeshServiceInput } from '../../../../src/model/schema.js';
 import { checkout, labelled } from '../../../support/shop.js';
 
@@ -41,6 +47,38 @@ t.test('promotion and abort leave labels alone', async (t) => {
   const promoted = withPromotion(before, 'v2');
   t.equal(promoted.spec.stable, 'v2');
   t.same([splitOf(promoted, 0), splitOf(promoted)], ['v2=1', 'v2=1']);
-  t.equal(splitOf(withAbort(before, false)), 'v1=1');
-  t.same([splitOf(withAbort(before, true), 0), splitOf(withAbort(before, true))], ['v2=1', 'v1=1 v2=0']);
+  t.equal(splitOf(withAbort(before, { drain: false, labels: false })), 'v1=1');
+  const drained = withAbort(before, { drain: true, labels: false });
+  t.same([splitOf(drained, 0), splitOf(drained)], ['v2=1', 'v1=1 v2=0']);
+});
+
+t.test('an abort with labels leads every request to stable: those of labels, and of lanes', async (t) => {
+  const before = document({ v1: 90, v2: 10 }, [labelled('v2')]);
+  const laned = {
+    ...before,
+    spec: {
+      ...before.spec,
+      versions: before.spec.versions.map((version) =>
+        version.name === 'v2' ? { ...version, lane: 'canary' } : version,
+      ),
+    },
+  };
+  t.same(ledElsewhere(laned).labels, ['route "qa" (x-region=us-east) to v2', 'lane "canary" to v2']);
+  const aborted = withAbort(laned, { drain: false, labels: true });
+  t.same([splitOf(aborted, 0), splitOf(aborted)], ['v1=1', 'v1=1']);
+  t.same(ledElsewhere(aborted), { labels: [], mirrors: [] });
+  const drained = withAbort(laned, { drain: true, labels: true });
+  t.same([splitOf(drained, 0), splitOf(drained)], ['v1=1 v2=0', 'v1=1 v2=0']);
+});
+
+t.test('mirrors to another release than stable are told apart: they answer nobody', async (t) => {
+  const mirrored = document({ v1: 1 }, [
+    {
+      name: 'shadow',
+      match: [{ path: { prefix: '/cart' } }],
+      split: [{ version: 'v1', weight: 1 }],
+      mirror: { version: 'v2' },
+    },
+  ]);
+  t.same(ledElsewhere(mirrored), { labels: [], mirrors: ['route "shadow" to v2'] });
 });
