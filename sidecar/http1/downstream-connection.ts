@@ -14,6 +14,7 @@ import { RequestHead } from './request-head.js';
 import { looksLikeHttp1 } from './sniff.js';
 import { reset } from './socket-endings.js';
 import { SocketReader } from './socket-reader.js';
+import type { SocketPair } from './socket-table.js';
 import { SocketWriter } from './socket-writer.js';
 import { forwardedTrailers } from './trailers.js';
 
@@ -75,6 +76,8 @@ export class DownstreamConnection {
   private requestEnded = true;
   /** The client has sent its last byte. */
   private clientEnded = false;
+  /** Since when the request waits without a sign that its client does; 0: there is none that it has left. */
+  private doubtfulSinceMs = 0;
   /** Bytes of later requests. */
   private held: Buffer | undefined;
   private inTurn = false;
@@ -137,6 +140,33 @@ export class DownstreamConnection {
   /** The client connects from this machine. */
   get isFromMachine(): boolean {
     return isFromThisMachine(this.socket);
+  }
+
+  /**
+   * A request is under way, and its client may be gone without that having been seen: it has sent its end, or it is not
+   * being read.
+   */
+  get mayHaveLostClient(): boolean {
+    return this.state === 'exchange' && (this.clientEnded || this.reader.isPaused);
+  }
+
+  /** Undefined: it is not connected any more. */
+  get socketPair(): SocketPair | undefined {
+    const { localAddress, localPort, remotePort } = this.socket;
+    if (localPort === undefined || remotePort === undefined) return undefined;
+    const localIp = peerIp({ remoteAddress: localAddress });
+    return { localIp, localPort, remoteIp: this.request.sourceIp, remotePort };
+  }
+
+  /** Whoever {@link mayHaveLostClient} its client has: nobody waits for the answer. */
+  onClientLeft(): void {
+    if (this.mayHaveLostClient) this.socket.destroy();
+  }
+
+  /** The client has sent its end, whether that has been read or not. @param isThere it still has the connection open */
+  onClientEndFound(isThere: boolean): void {
+    if (isThere) this.doubtfulSinceMs = 0;
+    else if (this.mayHaveLostClient && this.requestEnded) this.doubtfulSinceMs ||= this.owner.nowMs();
   }
 
   /** `IP:PORT` that the client connected to. */
@@ -249,11 +279,19 @@ export class DownstreamConnection {
             'slow-request',
             `the body came with less than ${limits.minBodyRate} bytes per second`,
           );
+        else if (this.waitsInVain(nowMs)) this.socket.destroy();
         else this.user?.checkDeadlines(nowMs);
         return;
       default:
         this.user?.checkDeadlines(nowMs);
     }
+  }
+
+  /** The client has ended its side, has had no answer for a while, and may be gone. */
+  private waitsInVain(nowMs: number): boolean {
+    const { clientFinTimeoutMs } = this.owner.limits;
+    if (this.doubtfulSinceMs === 0 || this.responseStarted || clientFinTimeoutMs === 0) return false;
+    return nowMs - this.doubtfulSinceMs >= clientFinTimeoutMs;
   }
 
   private consume(piece: Buffer): void {
@@ -314,6 +352,7 @@ export class DownstreamConnection {
     if (!this.requestEnded)
       this.bodyRate.start(this.owner.nowMs(), request.headers.known(ID.expect) !== undefined);
     this.responseStarted = false;
+    this.doubtfulSinceMs = 0;
     this.user = this.owner.onRequest(this);
     this.user.onRequestHead();
     if (this.requestEnded) this.user?.onRequestEnd('');
@@ -401,8 +440,9 @@ export class DownstreamConnection {
         this.user?.onClientTunnelEnd();
         return;
       case 'exchange':
-        // A whole request and then the end: the client still wants its answer.
         if (!this.requestEnded) this.socket.destroy();
+        // A whole request and then the end: the client may wait for its answer, or have left.
+        else this.doubtfulSinceMs ||= this.owner.nowMs();
         return;
       case 'head':
         this.endGently();

@@ -14,6 +14,11 @@ export interface Http1Limits {
   readonly clientIdleTimeoutMs: number;
   /** Without a byte in either direction during an exchange; 0: none. A route may set its own. */
   readonly streamIdleTimeoutMs: number;
+  /**
+   * A request whose client has ended its side goes on without an answer, where the client cannot be seen to be there; 0:
+   * for as long as it takes.
+   */
+  readonly clientFinTimeoutMs: number;
   /** Bytes per second of a request's body while its response has not begun; 0: however few. */
   readonly minBodyRate: number;
   /** Client connections open at once, of one listener. */
@@ -37,6 +42,7 @@ export const DEFAULT_LIMITS: Http1Limits = {
   headTimeoutMs: 10_000,
   clientIdleTimeoutMs: 300_000,
   streamIdleTimeoutMs: 300_000,
+  clientFinTimeoutMs: 30_000,
   minBodyRate: 100,
   maxConnections: 10_000,
   maxRequestsPerConnection: 10_000,

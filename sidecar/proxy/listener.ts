@@ -7,6 +7,7 @@ import { DownstreamConnection, type DownstreamUser } from '../http1/downstream-c
 import type { DownstreamOwner } from '../http1/downstream-owner.js';
 import type { Http1Limits } from '../http1/limits.js';
 import type { Places } from '../upstream/places.js';
+import { LeftClients } from './left-clients.js';
 
 /** What a listener has done and has in hand. */
 export interface ListenerFigures {
@@ -44,6 +45,7 @@ export class Listener implements DownstreamOwner {
   private readonly connections = new Set<DownstreamConnection>();
   /** Those of them that have no place, and are told so. */
   private readonly tooMany = new Set<DownstreamConnection>();
+  private readonly left = new LeftClients(this.connections);
   private ending = false;
   /** Where it listens, or did until it began to {@link refuse}. */
   private bound: SocketAddress | undefined;
@@ -119,6 +121,7 @@ export class Listener implements DownstreamOwner {
 
   checkDeadlines(nowMs: number): void {
     for (const connection of this.connections) connection.checkDeadlines(nowMs);
+    this.left.tick(nowMs);
   }
 
   /** From now on every response is its connection's last, and says so. */

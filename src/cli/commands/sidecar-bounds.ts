@@ -51,6 +51,13 @@ export const BOUND_FLAGS = {
     default: '5m',
     parse: durationMs,
   },
+  clientFinTimeoutMs: {
+    name: 'client-fin-timeout',
+    argument: 'DURATION',
+    help: 'how long a request without an answer goes on whose client has ended its side, where the client cannot be seen to be there still; 0: as long as it takes',
+    default: '30s',
+    parse: durationMs,
+  },
   minBodyRate: {
     name: 'min-body-rate',
     argument: 'N',

@@ -428,3 +428,49 @@ t.test('tells whoever has its request, or its tunnel, when it is cut off', async
     t.ok(f.closed);
   }
 });
+
+t.test('gives up on a request whose client has ended its side and cannot be seen to be there', async (t) => {
+  const LIMIT_MS = 1000;
+  const begin = (text = GET) => {
+    const f = new Fixture({ clientFinTimeoutMs: LIMIT_MS });
+    f.socket.feed(text);
+    f.socket.feedEnd();
+    return f;
+  };
+  const left = begin();
+  left.pass(LIMIT_MS - 50);
+  t.notOk(left.events.includes('gone'));
+  left.pass(50);
+  t.ok(left.events.includes('gone'));
+  t.ok(left.closed);
+  const seen = begin();
+  seen.connection.onClientEndFound(true);
+  const answered = begin();
+  answered.connection.responseStarted = true;
+  const unbounded = new Fixture({ clientFinTimeoutMs: 0 });
+  unbounded.socket.feed(GET);
+  unbounded.socket.feedEnd();
+  for (const f of [seen, answered, unbounded]) {
+    f.pass(10 * LIMIT_MS);
+    t.notOk(f.events.includes('gone'));
+  }
+});
+
+t.test('may have lost its client once that has ended its side, or while it is not read', async (t) => {
+  const f = new Fixture();
+  t.notOk(f.connection.mayHaveLostClient);
+  f.socket.feed(GET);
+  t.notOk(f.connection.mayHaveLostClient);
+  f.connection.onClientLeft();
+  t.notOk(f.closed, 'a client that is read and has not ended is there');
+  f.socket.feed(GET);
+  t.ok(f.connection.mayHaveLostClient, 'it has sent ahead');
+  f.answer();
+  t.notOk(f.connection.mayHaveLostClient);
+  f.socket.feedEnd();
+  t.ok(f.connection.mayHaveLostClient);
+  f.connection.onClientLeft();
+  f.socket.deliver();
+  t.ok(f.closed);
+  t.equal(f.events.at(-1), 'gone');
+});
