@@ -36,7 +36,7 @@ import type { Cause } from '../store/config-state.js';
 import type { ConfigStore } from '../store/config-store.js';
 import type { ConfiguredService } from '../store/configuration.js';
 import type { Commit } from '../store/edit.js';
-import { parseAll } from '../store/edit-checks.js';
+import { checkSense, parseAll } from '../store/edit-checks.js';
 import type { Editor, GrantMode } from '../store/editor.js';
 import { UnknownServiceError } from '../store/errors.js';
 import { authorOf, requestIdOf } from './author.js';
@@ -295,6 +295,7 @@ async function apply(
   const documents = request.documents.map((document) => fromStruct(document) as unknown as MeshServiceInput);
   if (request.expect && documents.length !== 1)
     throw new InvalidRequestError('an expected revision goes with one document, not with several');
+  checkSense(documents);
   const expected = new Map<ServiceKey, number>();
   const { name, namespace = 'default' } = (request.expect && documents[0]?.metadata) || {};
   if (name !== undefined) expected.set(`${namespace}/${name}`, request.expectedRevision);

@@ -1,5 +1,7 @@
+import { applyProblems } from '../../src/model/apply-rules.js';
 import { FILES } from '../../src/model/author.js';
 import { checkDocuments, claimedKey, locateProblem } from '../../src/model/check-documents.js';
+import { cookieNotes } from '../../src/model/cookie-rules.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
 import { listFiles, readFiles } from '../../src/model/read-files.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
@@ -208,6 +210,7 @@ export class FileSource {
         };
       });
       this.forgetRemoved();
+      this.warnOf(news);
       return [];
     } catch (error) {
       if (!(error instanceof RejectedError)) throw error;
@@ -215,6 +218,17 @@ export class FileSource {
         problems.map((problem) => locateProblem(news[i] as SourceDocument, problem)),
       );
     }
+  }
+
+  /** What `apply` refuses is served from files, which a start of the control plane must not fail over. */
+  private warnOf(documents: readonly SourceDocument[]): void {
+    const problems = documents.flatMap((document) =>
+      [...applyProblems(document.value), ...cookieNotes(document.value)].map((problem) =>
+        formatLocated(locateProblem(document, problem)),
+      ),
+    );
+    if (problems.length > 0)
+      this.options.log.warn({ problems }, 'the configuration files are in force, and parts make no sense');
   }
 
   private forgetRemoved(): void {

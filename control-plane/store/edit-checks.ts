@@ -1,3 +1,4 @@
+import { applyProblems } from '../../src/model/apply-rules.js';
 import { addressesOf, type Grant, isReservedEndpoint } from '../../src/model/grant.js';
 import { type HostConflict, hostConflicts } from '../../src/model/mesh.js';
 import {
@@ -44,6 +45,17 @@ export function parseAll(documents: readonly unknown[]): MeshService[] {
   });
   if (problems.size > 0) throw new RejectedError(problems);
   return services;
+}
+
+/**
+ * Refuses what is valid and makes no sense, of documents that somebody applies. What is stored already is never asked.
+ *
+ * @throws RejectedError
+ */
+export function checkSense(documents: readonly unknown[]): void {
+  const problems = documents.map((document, i) => [i, applyProblems(document)] as const);
+  const found = new Map(problems.filter(([, all]) => all.length > 0));
+  if (found.size > 0) throw new RejectedError(found);
 }
 
 /** Whether an edit gives a service hosts that {@link checkTogether} has not seen: a look at the whole mesh. */

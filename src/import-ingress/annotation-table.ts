@@ -96,7 +96,7 @@ const AFFINITY: readonly AnnotationRow[] = [
     'session-cookie-samesite',
     'exact',
     'affinity.key[].cookie.sameSite',
-    'where it is not set, Roost says Lax, which is what browsers assume',
+    'where it is not set, Roost says Lax, which is what browsers assume; None brings secure: true with it, without which browsers drop the cookie',
   ),
   none(
     'session-cookie-conditional-samesite-none',

@@ -1,3 +1,4 @@
+import { domainProblem } from '../model/cookie-rules.js';
 import { parseDuration } from '../model/formats.js';
 import { cookieName, hostname, OLDEST_COOKIE } from '../model/scalars.js';
 import type { AffinityInput } from './document.js';
@@ -10,24 +11,41 @@ type Cookie = Exclude<NonNullable<AffinityInput['key'][number]['cookie']>, strin
 
 /** The `session-cookie-*` annotations as a cookie of ours. */
 export function readCookie(ingress: Ingress, group: Group): Cookie {
-  const domain = readDomain(ingress);
+  const name = readName(ingress);
+  const ofHost = OF_ONE_HOST.test(name);
+  const domain = readDomain(ingress, ofHost);
   const ttl = readAge(ingress);
   const sameSite = readSameSite(ingress);
   return {
-    name: readName(ingress),
-    path: readPath(ingress, group),
+    name,
+    path: ofHost ? '/' : readPath(ingress, group),
     ...(domain === undefined ? {} : { domain }),
     ...(ttl === undefined ? {} : { ttl }),
     ...(sameSite === undefined ? {} : { sameSite }),
-    ...(readSecure(ingress) ? { secure: true } : {}),
+    ...(readSecure(ingress, name, sameSite) ? { secure: true } : {}),
   };
 }
 
-function readSecure(ingress: Ingress): boolean {
-  const secure = ingress.flag('session-cookie-secure') === true;
-  if (secure) ingress.remark('session-cookie-secure', { outcome: 'exact', note: 'always' });
-  return secure;
+/** ingress-nginx makes a cookie `Secure` where the request came over TLS, unless it is told. */
+function readSecure(ingress: Ingress, name: string, sameSite: SameSite | undefined): boolean {
+  const told = ingress.flag('session-cookie-secure');
+  if (told) ingress.remark('session-cookie-secure', { outcome: 'exact', note: 'always' });
+  const needs = sameSite === 'None' ? 'SameSite=None' : PROMISES_SECURE.test(name) ? `the name ${name}` : '';
+  if (told || needs === '') return told === true;
+  const path = OF_ONE_HOST.test(name) ? ' and path: /' : '';
+  const note = `secure: true${path} comes with it, since browsers drop ${needs} otherwise; clients without TLS keep no session then`;
+  ingress.remark(sameSite === 'None' ? 'session-cookie-samesite' : 'session-cookie-name', {
+    outcome: 'changes',
+    note,
+  });
+  if (told === false)
+    ingress.remark('session-cookie-secure', { outcome: 'changes', note: `true, for ${needs}` });
+  return true;
 }
+
+/** Names of cookies for one host and all of its paths. */
+const OF_ONE_HOST = /^__host-/i;
+const PROMISES_SECURE = /^__(?:host|secure|http|host-http)-/i;
 
 const DEFAULT_NAME = 'INGRESSCOOKIE';
 
@@ -58,10 +76,16 @@ function readPath(ingress: Ingress, group: Group): string {
   return path;
 }
 
-function readDomain(ingress: Ingress): string | undefined {
+function readDomain(ingress: Ingress, ofHost: boolean): string | undefined {
   const domain = ingress.text('session-cookie-domain')?.replace(/^\./, '').toLowerCase();
-  if (domain === undefined || hostname.safeParse(domain).success) return domain;
-  ingress.refuseAnnotation('session-cookie-domain', `"${domain}" is no host name`);
+  if (domain === undefined) return undefined;
+  const problem = ofHost
+    ? 'browsers drop a cookie with such a name that has a domain'
+    : hostname.safeParse(domain).success
+      ? domainProblem(domain)
+      : `"${domain}" is no host name`;
+  if (problem === undefined) return domain;
+  ingress.refuseAnnotation('session-cookie-domain', problem);
   return undefined;
 }
 

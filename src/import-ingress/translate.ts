@@ -1,3 +1,4 @@
+import { applyProblems } from '../model/apply-rules.js';
 import { parseMeshService } from '../model/mesh-service.js';
 import { formatPath, formatProblem, InvalidResourceError } from '../model/problems.js';
 import type { MeshServiceInput } from '../model/schema.js';
@@ -124,6 +125,8 @@ function remarkOn({ version, outcome, note }: Located): Remark {
 function isValid(document: MeshServiceInput, ingress: Ingress): boolean {
   try {
     parseMeshService(document);
+    const problems = applyProblems(document);
+    if (problems.length > 0) throw new InvalidResourceError(problems);
     return true;
   } catch (error) {
     if (!(error instanceof InvalidResourceError)) throw error;

@@ -1,4 +1,5 @@
 import { normalAuthority } from '../http/authority.js';
+import { field, list } from './document-fields.js';
 import type { Problem } from './problems.js';
 
 /**
@@ -160,12 +161,4 @@ function unreachableRoutes(routes: readonly unknown[]): Problem[] {
     path: ['spec', 'routes', catchAll + 1 + offset],
     message: `is never reached: routes[${catchAll}] has no "match", so it takes every request; put it last`,
   }));
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ChangeResponse } from '../../api/config-service.js';
 import { toStruct } from '../../api/struct.js';
 import { checkDocuments, locateProblem } from '../../model/check-documents.js';
+import { cookieNotes } from '../../model/cookie-rules.js';
 import { readFiles } from '../../model/read-files.js';
 import { formatLocated, parseYaml, type SourceDocument } from '../../model/yaml-source.js';
 import type { ControlPlaneClient } from '../client.js';
@@ -60,8 +61,10 @@ export function addApply(program: Command): void {
     await withClient(flags, async (client) => {
       const response = await send(client, documents, flags);
       const what = documents.map(nameOf).join(', ');
-      if (flags.dryRun) return reportDryRun(response, flags, what);
-      await reportChange(client, response, flags, what);
+      if (flags.dryRun) reportDryRun(response, flags, what);
+      else await reportChange(client, response, flags, what);
+      if (flags.output === 'text') for (const note of documentNotes(documents)) print(note);
+      if (flags.dryRun) return;
       if (flags.output === 'text') for (const note of hostNotes(response)) print(note);
     });
   });
@@ -131,6 +134,13 @@ function nameOf({ value }: SourceDocument): string {
   const { name, namespace = 'default' } = (value as { metadata: { name: string; namespace?: string } })
     .metadata;
   return `${name}.${namespace}`;
+}
+
+/** What is in force all the same, and may surprise. */
+function documentNotes(documents: readonly SourceDocument[]): string[] {
+  return documents.flatMap((document) =>
+    cookieNotes(document.value).map((note) => `note: ${formatLocated(locateProblem(document, note))}`),
+  );
 }
 
 /** Hosts that do not lead everybody to a service, although it lists them. */

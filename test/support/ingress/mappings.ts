@@ -145,8 +145,26 @@ export const MAPPINGS: readonly {
   {
     name: 'session-cookie-samesite',
     primary: { ...COOKIE, 'session-cookie-samesite': 'none' },
-    spec: { affinity: { key: [{ cookie: { sameSite: 'None' } }] } },
+    spec: { affinity: { key: [{ cookie: { sameSite: 'None', secure: true } }] } },
+    outcome: 'changes',
+  },
+  {
+    name: 'session-cookie-samesite',
+    primary: { ...COOKIE, 'session-cookie-samesite': 'none', 'session-cookie-secure': 'true' },
+    spec: { affinity: { key: [{ cookie: { sameSite: 'None', secure: true } }] } },
     outcome: 'exact',
+  },
+  {
+    name: 'session-cookie-secure',
+    primary: { ...COOKIE, 'session-cookie-samesite': 'None', 'session-cookie-secure': 'false' },
+    spec: { affinity: { key: [{ cookie: { sameSite: 'None', secure: true } }] } },
+    outcome: 'changes',
+  },
+  {
+    name: 'session-cookie-name',
+    primary: { ...COOKIE, 'session-cookie-name': '__Host-sid' },
+    spec: { affinity: { key: [{ cookie: { name: '__Host-sid', secure: true } }] } },
+    outcome: 'changes',
   },
   {
     name: 'session-cookie-conditional-samesite-none',
