@@ -1,16 +1,18 @@
 import type { MeshService } from '../../src/model/mesh-service.js';
 import { DEFAULT_RETRY_BUDGET } from '../../src/xds/cluster-calm.js';
 import { toDuration } from '../../src/xds/fields.js';
+import { headerChanges } from './changes.js';
 
 /**
  * What keeps a cluster calm, in Envoy's fields: health checks, outlier detection, circuit breakers.
  *
  * @param mark below 2^24: of the release, for clients that have to see that it is not the one before
  */
-export function translateCalm({ spec }: MeshService, mark: number): object {
+export function translateCalm(service: MeshService, mark: number): object {
+  const { spec } = service;
   return {
     ...(spec.outlier ? { outlierDetection: translateOutlier(spec.outlier) } : {}),
-    ...(spec.health ? { healthChecks: [translateHealth(spec.health)] } : {}),
+    ...(spec.health ? { healthChecks: [translateHealth(spec.health, service)] } : {}),
     circuitBreakers: translateLimits(spec.limits ?? {}, mark),
     // Envoy would send requests to endpoints that it knows to be unhealthy once half of them are.
     commonLbConfig: { healthyPanicThreshold: value(panicThreshold(spec)) },
@@ -44,13 +46,26 @@ function translateOutlier(outlier: NonNullable<MeshService['spec']['outlier']>):
   };
 }
 
-function translateHealth(health: NonNullable<MeshService['spec']['health']>): object {
+type Health = NonNullable<MeshService['spec']['health']>;
+
+function translateHealth(health: Health, service: MeshService): object {
   return {
     interval: toDuration(health.interval),
     timeout: toDuration(health.timeout),
     healthyThreshold: value(health.healthyThreshold),
     unhealthyThreshold: value(health.unhealthyThreshold),
-    ...(health.path === undefined ? { tcpHealthCheck: {} } : { httpHealthCheck: { path: health.path } }),
+    ...(health.path === undefined
+      ? { tcpHealthCheck: {} }
+      : { httpHealthCheck: translateHttpCheck(health, service) }),
+  };
+}
+
+/** Apps that answer to some hosts only know the service's name, and not the address that a pod has today. */
+function translateHttpCheck({ path, host, headers }: Health, { name, namespace }: MeshService): object {
+  return {
+    path,
+    host: host ?? `${name}.${namespace}`,
+    ...(headers && headerChanges('request', { set: headers })),
   };
 }
 

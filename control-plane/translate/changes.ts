@@ -15,7 +15,8 @@ export function translateHeaders({ headers }: RouteSpec): object {
   return { ...headerChanges('request', headers?.request), ...headerChanges('response', headers?.response) };
 }
 
-function headerChanges(which: 'request' | 'response', changes: Headers): object {
+/** `request_headers_to_add` and its kin, of a route or a health check. */
+export function headerChanges(which: 'request' | 'response', changes: Headers): object {
   if (changes === undefined) return {};
   const option =
     (appendAction: string) =>

@@ -31,7 +31,7 @@ function probeConnection(
 async function probePath(
   { host, port, tls }: Dialled,
   path: string,
-  { timeoutMs, host: named }: HealthCheckConfig,
+  { timeoutMs, host: named, headers: own }: HealthCheckConfig,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   // Loaded by the first check of this kind: most sidecars make none, and it takes several megabytes.
@@ -43,7 +43,7 @@ async function probePath(
       tls === undefined
         ? new Client(`http://${address}`)
         : new Client(`https://${address}`, { connect: tls.optionsFor(address) });
-    const headers = { 'user-agent': 'roost-health-check', ...(named === '' ? {} : { host: named }) };
+    const headers = [...(named === '' ? [] : ['host', named]), ...own.flat()];
     const { statusCode, body } = await client.request({ method: 'GET', path, headers, reset: true, signal });
     await body.dump({ limit: MAX_BODY_BYTES, signal });
     return statusCode >= 200 && statusCode <= 299 ? undefined : `status ${statusCode}`;

@@ -5,14 +5,14 @@ import { atLeastOne, atMostOne, strict } from './strict-object.js';
 
 /** What a route does to requests and responses on their way: see docs/routes.md. */
 
-const changeableHeader = headerName.refine((name) => !isGuardedHeader(name), {
+export const changeableHeader = headerName.refine((name) => !isGuardedHeader(name), {
   error: (issue) =>
     issue.input === 'host'
-      ? 'is not changed as a header; use "rewrite.host"'
-      : 'frames a message or belongs to one hop; no route may change it',
+      ? 'is not changed as a header; use "rewrite.host" of a route, "host" of a health check'
+      : 'frames a message or belongs to one hop; it cannot be changed',
 });
 
-const headerValue = z.string().refine(isHeaderValue, {
+export const headerValue = z.string().refine(isHeaderValue, {
   error: 'has a character that no header value may have; write visible ASCII, without spaces at the ends',
 });
 

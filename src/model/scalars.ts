@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { parseAuthority } from '../http/authority.js';
+import { normalAuthority, parseAuthority } from '../http/authority.js';
 import { isToken } from '../http/field-line.js';
 import {
   durationProblem,
@@ -72,6 +72,11 @@ function hostnameProblem(text: string): string {
     ? `is no host name in its plain spelling; write ${normal}`
     : 'is no host name; write one in lower case and without a port, such as checkout.internal';
 }
+
+/** What `Host` may say: `checkout.internal` or `checkout.internal:8080`. */
+export const authority = z.string().refine((text) => text !== '' && normalAuthority(text) === text, {
+  error: 'is no host; write one in lower case, with or without a port, such as checkout.internal:8080',
+});
 
 export const headerName = z
   .string()

@@ -2,9 +2,18 @@ import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { isCookiePath, isToken } from '../http/field-line.js';
 import { isTargetPath } from '../http/guarded-headers.js';
-import { fault, headers, mirror, redirect, rewrite } from './actions-schema.js';
+import {
+  changeableHeader,
+  fault,
+  headers,
+  headerValue,
+  mirror,
+  redirect,
+  rewrite,
+} from './actions-schema.js';
 import { regexProblem } from './regular-expression.js';
 import {
+  authority,
   cookieAge,
   cookieName,
   count,
@@ -210,12 +219,17 @@ const checkedPath = z.string().refine((path) => isTargetPath(path.replace('?', '
 
 const health = strict({
   path: checkedPath.optional(),
+  /** What `Host` says; by default the service's own name. */
+  host: authority.optional(),
+  headers: z.record(changeableHeader, headerValue).optional(),
   interval: positiveDuration.default(5000),
   timeout: positiveDuration.default(1000),
   healthyThreshold: count(1).default(2),
   unhealthyThreshold: count(1).default(3),
   /** With fewer than this share of endpoints healthy, checks and ejections are ignored; 0: never. */
   panicThreshold: percent.default(0),
+}).refine(({ path, host, headers }) => path !== undefined || (host ?? headers) === undefined, {
+  error: 'needs a path for host and headers; without one, a check only connects',
 });
 
 const STDEV_FACTOR = 'must be a number from 0 to 1000';

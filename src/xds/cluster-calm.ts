@@ -1,3 +1,4 @@
+import { normalAuthority } from '../http/authority.js';
 import { isTargetPath } from '../http/guarded-headers.js';
 import { hasPromise } from './cluster-metadata.js';
 import type { Message } from './descriptors.js';
@@ -11,6 +12,7 @@ import {
   wrapped,
   wrappedBool,
 } from './fields.js';
+import { type HeaderChanges, readHeaderChanges } from './header-changes.js';
 import { readHost } from './route-changes.js';
 import { refuseUnsupported } from './unsupported.js';
 
@@ -46,6 +48,8 @@ export interface HealthCheckConfig {
   readonly path: string | undefined;
   /** What `Host` says; empty: the endpoint's address. */
   readonly host: string;
+  /** What a check with a path sends besides. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
   readonly intervalMs: number;
   /** While the cluster has no requests. */
   readonly unusedIntervalMs: number;
@@ -129,7 +133,7 @@ export function readHealthCheck(raw: Message, problems: Problems): HealthCheckCo
   const time = (field: string, wire: string) => readDuration(check[field], `${path}.${wire}`, problems, 1);
   const intervalMs = time('interval', 'interval') ?? 5000;
   return {
-    ...readProbe(check, path, problems),
+    ...readProbe(check, text(raw.name), path, problems),
     intervalMs,
     unusedIntervalMs: Math.max(
       intervalMs,
@@ -141,16 +145,18 @@ export function readHealthCheck(raw: Message, problems: Problems): HealthCheckCo
   };
 }
 
+/** @param cluster its name, which stands in `Host` where nothing else is said, as with Envoy */
 function readProbe(
   check: Message,
+  cluster: string,
   path: string,
   problems: Problems,
-): Pick<HealthCheckConfig, 'path' | 'host'> {
+): Pick<HealthCheckConfig, 'path' | 'host' | 'headers'> {
   const [http, tcp] = [message(check.httpHealthCheck), message(check.tcpHealthCheck)];
   if (http === undefined) {
     if (tcp === undefined) problems.add(path, 'must be an http_health_check or a tcp_health_check');
     refuseUnsupported(`${CHECK_TYPE}.TcpHealthCheck`, tcp ?? {}, `${path}.tcp_health_check`, problems);
-    return { path: undefined, host: '' };
+    return { path: undefined, host: '', headers: [] };
   }
   const at = `${path}.http_health_check`;
   refuseUnsupported(`${CHECK_TYPE}.HttpHealthCheck`, http, at, problems);
@@ -159,7 +165,24 @@ function readProbe(
     problems.add(`${at}.method`, `${method} is not supported; it must be GET`);
   const checked = text(http.path) || '/';
   if (!isTargetPath(checked.replace('?', ''))) problems.add(`${at}.path`, `"${checked}" is no path`);
-  return { path: checked, host: readHost(http.host, `${at}.host`, problems) };
+  const host = readHost(http.host, `${at}.host`, problems);
+  // A cluster can have a name that no `Host` may have, such as Istio's "outbound|80||reviews".
+  const byDefault = normalAuthority(cluster) === undefined ? '' : cluster;
+  const { request } = readHeaderChanges(http, at, problems);
+  return { path: checked, host: host || byDefault, headers: checkHeaders(request) };
+}
+
+const OWN_HEADERS = [['user-agent', 'roost-health-check']] as const;
+
+function checkHeaders(changes: readonly HeaderChanges[]): HealthCheckConfig['headers'] {
+  const dropped = new Set(
+    changes.flatMap(({ removed, changes }) => [
+      ...removed,
+      ...changes.filter(({ kind }) => kind === 'set').map(({ name }) => name.toLowerCase()),
+    ]),
+  );
+  const added = changes.flatMap((level) => level.changes.map(({ name, value }) => [name, value] as const));
+  return [...OWN_HEADERS.filter(([name]) => !dropped.has(name)), ...added];
 }
 
 /** Envoy's, where a cluster says nothing. */

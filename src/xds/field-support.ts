@@ -294,7 +294,7 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
     },
   },
   'envoy.config.core.v3.HealthCheck.HttpHealthCheck': {
-    honoured: 'host path method',
+    honoured: 'host path method request_headers_to_add request_headers_to_remove',
     only: { method: '`GET`' },
   },
   'envoy.config.core.v3.HealthCheck.TcpHealthCheck': { honoured: '' },

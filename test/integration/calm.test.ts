@@ -237,3 +237,28 @@ t.test('panic: when too few are well, all are asked', async (t) => {
   t.ok(answers.filter((answer) => answer === '500 ').length >= 5, answers.join());
   t.match(await service.status(), { panicking: true });
 });
+
+t.test('an app that answers to its own hosts only passes its checks', async (t) => {
+  const seen = new Set<string>();
+  const strict: Handler = ({ headers: { host = '', 'x-probe': probe = '' } }, response) => {
+    seen.add(`${host} ${String(probe)}`);
+    response.writeHead(/^(service-\d+\.shop|pay\.internal:8080)$/.test(host) ? 200 : 400).end();
+  };
+  const app = await Backend.start(t, 'strict', strict);
+  const check = { path: '/healthz', interval: '50ms', unhealthyThreshold: 1, healthyThreshold: 1 };
+  const service = newService([app.address], { health: check });
+  await mesh.apply(service);
+  const call = caller(t, sidecar.addresses.outbound);
+  // Endpoints are checked of services that are called.
+  const { name } = service.metadata;
+  t.equal((await call(`${name}.shop`)).status, 200);
+  await eventually('it is checked', () => seen.has(`${name}.shop `) && app.requests > 3);
+  const health = { ...check, host: 'pay.internal:8080', headers: { 'x-probe': 'roost' } };
+  await mesh.apply({ ...service, spec: { ...service.spec, health } });
+  await eventually('by what it is told', () => seen.has('pay.internal:8080 roost'));
+  t.equal((await call(`${name}.shop`)).status, 200, 'it is usable');
+  t.notOk(
+    [...seen].some((each) => each.startsWith('127.')),
+    'no check names an address',
+  );
+});

@@ -294,6 +294,11 @@ export const HONOURED: Readonly<Record<string, { readonly fields: Fields; readon
   },
   [`${CORE}.HealthCheck.no_traffic_interval`]: { fields: { noTrafficInterval: { seconds: 90 } } },
   [`${CORE}.HealthCheck.HttpHealthCheck.path`]: { fields: { path: '/x' } },
+  [`${CORE}.HealthCheck.HttpHealthCheck.host`]: { fields: { host: 'x.test' } },
+  [`${CORE}.HealthCheck.HttpHealthCheck.request_headers_to_add`]: headersToAdd('request'),
+  [`${CORE}.HealthCheck.HttpHealthCheck.request_headers_to_remove`]: {
+    fields: { requestHeadersToRemove: ['user-agent'] },
+  },
 
   [`${ENDPOINT}.ClusterLoadAssignment.endpoints`]: {
     fields: { endpoints: [{ lbEndpoints: [{ endpoint: { address: socket('10.0.0.1', 80) } }] }] },

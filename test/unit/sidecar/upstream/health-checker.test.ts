@@ -6,6 +6,7 @@ import type { HealthCheckConfig } from '../../../../src/xds/cluster-calm.js';
 const CONFIG: HealthCheckConfig = {
   path: undefined,
   host: '',
+  headers: [],
   intervalMs: 5000,
   unusedIntervalMs: 60_000,
   timeoutMs: 60_000,

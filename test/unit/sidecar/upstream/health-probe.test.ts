@@ -9,6 +9,7 @@ import type { HealthCheckConfig } from '../../../../src/xds/cluster-calm.js';
 const CONFIG: HealthCheckConfig = {
   path: undefined,
   host: '',
+  headers: [['user-agent', 'roost-health-check']],
   intervalMs: 1000,
   unusedIntervalMs: 60_000,
   timeoutMs: 60_000,
@@ -56,6 +57,34 @@ t.test('with a path, the answer to GET has to be 200 to 299', async (t) => {
   for (const status of [301, 404, 500, 503])
     t.equal(await probeHealth(address, http(`/${status}`), never), `status ${status}`);
   t.equal(seen[0], 'GET /200 roost-health-check close');
+});
+
+t.test('a check says the host and the headers that it is told to', async (t) => {
+  const seen: (string | undefined)[][] = [];
+  const server = createHttpServer(({ headers }, response) => {
+    seen.push([headers.host, headers['user-agent'], headers['x-probe'] as string | undefined]);
+    response.end();
+  });
+  const address = await listen(t, server);
+  const ua = ['user-agent', 'roost-health-check'] as const;
+  const configs: readonly Partial<HealthCheckConfig>[] = [
+    { headers: [ua] },
+    { host: 'checkout.shop', headers: [ua, ['X-Probe', 'a']] },
+    {
+      host: 'Checkout.internal:8080',
+      headers: [
+        ['X-Probe', 'a'],
+        ['x-probe', 'b'],
+      ],
+    },
+  ];
+  for (const config of configs)
+    t.equal(await probeHealth(address, { ...CONFIG, path: '/', ...config }, never), undefined);
+  t.strictSame(seen, [
+    [`127.0.0.1:${address.port}`, 'roost-health-check', undefined],
+    ['checkout.shop', 'roost-health-check', 'a'],
+    ['Checkout.internal:8080', undefined, 'a, b'],
+  ]);
 });
 
 t.test('what is wrong with a check is told, and none stays open', async (t) => {

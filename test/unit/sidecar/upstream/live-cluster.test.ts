@@ -35,6 +35,7 @@ const CONFIG: ClusterResource = {
   healthCheck: {
     path: undefined,
     host: '',
+    headers: [],
     intervalMs: 5000,
     unusedIntervalMs: 60_000,
     timeoutMs: 1000,

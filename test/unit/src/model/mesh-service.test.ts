@@ -71,6 +71,18 @@ t.test("a cookie of the app's own has no attributes here", async (t) => {
   ]);
 });
 
+t.test('a health check has a host and headers where it has a path', async (t) => {
+  const health = (fields: object) => problemsOf(minimal({ health: fields }));
+  for (const host of ['checkout.internal', 'checkout.internal:8080', '10.0.0.1', '[fd00::1]:80'])
+    t.same(health({ path: '/up', host, headers: { 'x-probe': 'a' } }), [], host);
+  for (const host of ['', 'Checkout', 'a/b', 'a b', 'x@y', 'a..b', 'a:0'])
+    t.match(health({ path: '/up', host }), [/spec\.health\.host: .*is no host/], host);
+  for (const fields of [{ host: 'a' }, { headers: { 'x-probe': 'a' } }])
+    t.match(health(fields), [/spec\.health: needs a path for host and headers/]);
+  for (const name of ['Host', 'content-length', 'Connection', 'x-roost-via'])
+    t.equal(health({ path: '/up', headers: { [name]: '1' } }).length, 1, name);
+});
+
 t.test('no text that ends up in a message may split it', async (t) => {
   const route = (fields: object) => ({
     routes: [{ name: 'r', split: [{ version: 'v1', weight: 1 }], ...fields }],
@@ -83,6 +95,8 @@ t.test('no text that ends up in a message may split it', async (t) => {
     'header key': (header) => ({ affinity: { key: [{ header }] } }),
     'baggage key': (baggage) => ({ affinity: { key: [{ baggage }] } }),
     'health path': (path) => ({ health: { path: `/${path}` } }),
+    'health host': (host) => ({ health: { path: '/', host } }),
+    'health header': (name) => ({ health: { path: '/', headers: { [name]: 'v' } } }),
     'header name': (name) => route({ headers: { response: { set: { [name]: 'v' } } } }),
     'removed header': (name) => route({ headers: { request: { remove: [name] } } }),
     'rewritten host': (host) => route({ rewrite: { host } }),
@@ -100,9 +114,14 @@ t.test('no text that ends up in a message may split it', async (t) => {
     for (const text of ['x\r\nX-Evil: 1', 'x\ny', 'x\0y', 'plain\n', 'x\x7fy'])
       t.equal(problemsOf(minimal(spec(text))).length, 1, `${place}: ${JSON.stringify(text)}`);
   }
-  const value = (text: string) => minimal(route({ headers: { request: { add: { 'x-a': text } } } }));
-  t.same(problemsOf(value('a b; c')), []);
-  for (const text of ['x\r\nX-Evil: 1', 'x\ny', 'x\0y']) t.equal(problemsOf(value(text)).length, 1);
+  const values = [
+    (text: string) => minimal(route({ headers: { request: { add: { 'x-a': text } } } })),
+    (text: string) => minimal({ health: { path: '/', headers: { 'x-a': text } } }),
+  ];
+  for (const value of values) {
+    t.same(problemsOf(value('a b; c')), []);
+    for (const text of ['x\r\nX-Evil: 1', 'x\ny', 'x\0y']) t.equal(problemsOf(value(text)).length, 1);
+  }
   t.match(problemsOf(minimal(cookie({ path: '/a;b' }))), [
     /cookie\.path: "\/a;b" must be a path that starts with "\/": visible ASCII, without ";"/,
   ]);

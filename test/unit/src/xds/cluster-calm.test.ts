@@ -77,6 +77,7 @@ t.test('the defaults of each part (docs/calm.md)', async (t) => {
   t.strictSame(health, {
     path: undefined,
     host: '',
+    headers: [],
     intervalMs: 5000,
     unusedIntervalMs: 60_000,
     timeoutMs: 1000,
@@ -137,6 +138,33 @@ t.test('another control plane’s clusters: Envoy’s defaults', async (t) => {
     perEndpointConnections: Number.POSITIVE_INFINITY,
   });
   t.equal(readSlowStart({}, '', new Problems()), 0);
+});
+
+t.test('a check is for the service’s name, unless it says another host', async (t) => {
+  const own = ['user-agent', 'roost-health-check'];
+  t.match(bothWays({ health: { path: '/up' } }).health, { host: 'checkout.shop', headers: [own] });
+  const headers = { 'X-Probe': '100%', 'user-agent': 'mine' };
+  t.strictSame(bothWays({ health: { path: '/up', host: 'pay.internal:8080', headers } }).health?.headers, [
+    ['x-probe', '100%'],
+    ['user-agent', 'mine'],
+  ]);
+  t.equal(bothWays({ health: { path: '/up', host: 'pay.internal:8080' } }).health?.host, 'pay.internal:8080');
+});
+
+t.test('another control plane’s check: Envoy’s host, and its changes of headers', async (t) => {
+  const check = (httpHealthCheck: object, name = 'reviews.default') =>
+    read({ name, healthChecks: [{ httpHealthCheck }] }).health;
+  t.equal(check({ host: 'Given.test' })?.host, 'Given.test');
+  t.equal(check({})?.host, 'reviews.default', 'the cluster’s name');
+  t.equal(check({}, 'outbound|80||reviews')?.host, '', 'unless no Host can have it: the endpoint’s address');
+  const header = { key: 'X-A', value: 'a%%' };
+  const requestHeadersToAdd = [{ header }, { header, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' }];
+  t.strictSame(check({ requestHeadersToAdd, requestHeadersToRemove: ['User-Agent'] })?.headers, [
+    ['X-A', 'a%'],
+    ['X-A', 'a%'],
+  ]);
+  const bad = { header: { key: 'host', value: 'x' } };
+  t.throws(() => check({ requestHeadersToAdd: [bad] }), /request_headers_to_add\[0\]: "host" frames/);
 });
 
 t.test('a check of a kind that we do not make is refused', async (t) => {
