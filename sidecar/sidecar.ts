@@ -204,7 +204,7 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
   const nowMs = () => clock.nowMs;
   const settings = upstreamSettings(options, nowMs);
   const state = others?.state ?? ownState(options.sessionTableSize, clock.nowMs);
-  const { sessions, counts, ownPorts } = state;
+  const { sessions, seenInCookies, counts, ownPorts } = state;
   const ofUpstream = log.child({ component: 'upstream' });
   const upstreams = assembleUpstreams({ options, settings, counts, others, log: ofUpstream });
   const { clusters, checker } = upstreams;
@@ -213,7 +213,7 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
   const ofAll = { options, clusters, others, refusals };
   const discovery = assembleDiscovery({
     ...{ ...ofAll, nowMs, collectLoad, log: ofDiscovery },
-    surveySessions: (question) => surveySessions(sessions, question, clock.nowMs),
+    surveySessions: (question) => surveySessions([sessions, seenInCookies], question, clock.nowMs),
   });
   const { configuration, onDemand } = discovery;
   const ofRequests = log.child({ component: 'requests' });

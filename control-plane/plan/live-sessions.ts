@@ -1,9 +1,8 @@
-import { sessionTag } from '../../src/routing/session-key.js';
+import { newcomerTag, sessionTag } from '../../src/routing/session-key.js';
 import type { Affinity, Route, VirtualHost } from '../../src/routing/table.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import type { HeldSession } from '../../src/xds/session-survey.js';
 import type { LiveSessions, SessionsWanted } from '../load/session-survey.js';
-import { isInCookie } from './carry-over.js';
 
 /** A session that some sidecar holds. */
 export interface LiveSession {
@@ -17,25 +16,37 @@ export interface LiveSession {
 /** What to ask sidecars for: the sessions that requests of this service find, by any of its routes. */
 export function sessionsWanted({ routes }: VirtualHost): SessionsWanted {
   const affinities = [...new Set(routes.flatMap(({ affinity }) => affinity ?? []))];
+  const tags = affinities.flatMap((affinity) => [...sourcesByTag(affinity).keys()]);
   return {
-    tags: [...new Set(affinities.flatMap((affinity) => [...sourcesByTag(affinity).keys()]))],
+    tags: [...new Set(tags.flatMap((tag) => [tag, newcomerTag(tag)]))],
     ttlMs: Math.max(0, ...affinities.map(({ ttlMs }) => ttlMs)),
   };
 }
 
-/** The sessions that requests of this route find. */
+/**
+ * The sessions that requests of this route find. Clients that keep no cookies begin a session with every call: sessions
+ * that have called once count only where there are no others.
+ */
 export function sessionsOf({ affinity }: Route, { sessions }: LiveSessions): LiveSession[] {
   if (affinity === undefined) return [];
   const sources = sourcesByTag(affinity);
+  const known = keyedBy(sessions, affinity, (tag) => sources.get(tag));
+  return known.length > 0 ? known : keyedBy(sessions, affinity, (tag) => sources.get(newcomerTag(tag)));
+}
+
+function keyedBy(
+  sessions: readonly HeldSession[],
+  { scope }: Affinity,
+  sourceOf: (tag: number) => KeySourceConfig | undefined,
+): LiveSession[] {
   return sessions.flatMap(({ key, tag, pin, idleMs }) => {
-    const source = sources.get(tag);
-    return source === undefined ? [] : [{ hash: key ^ affinity.scope, pin, idleMs, source }];
+    const source = sourceOf(tag);
+    return source === undefined ? [] : [{ hash: key ^ scope, pin, idleMs, source }];
   });
 }
 
 function sourcesByTag({ scope, keys }: Affinity): Map<number, KeySourceConfig> {
-  const inTable = keys.sources.filter((source) => !isInCookie(source));
-  return new Map(inTable.map((source) => [sessionTag(scope, keys.seed, source), source]));
+  return new Map(keys.sources.map((source) => [sessionTag(scope, keys.seed, source), source]));
 }
 
 /** `header x-user-id`, for people. */

@@ -2,13 +2,14 @@ import type { MeshService } from '../../src/model/mesh-service.js';
 import type { Route } from '../../src/routing/table.js';
 import type { LiveSessions, SessionsWanted } from '../load/session-survey.js';
 import type { TranslateContext } from '../translate/policy.js';
-import { isInCookie } from './carry-over.js';
+import { type Carried, carriedOver } from './carry-over.js';
 import { decisionTable } from './decision-table.js';
 import { describeSources, sessionsOf, sessionsWanted } from './live-sessions.js';
 import { pairRoutes, type RoutePair } from './route-pairs.js';
 import type { CompiledService } from './sample-requests.js';
 import {
-  type LiveOutcome,
+  countsOf,
+  type LiveCounts,
   planHashSpace,
   planLiveSessions,
   type SessionChange,
@@ -26,7 +27,7 @@ export interface ReleaseShare {
 }
 
 /** What a change does to the sessions whose requests one route takes now, and one after the change. */
-export interface RoutePlan extends Outcome {
+export interface RoutePlan extends Outcome, LiveCounts {
   /** Empty: no route would take these requests. */
   readonly route: string;
   /** Empty: no route takes them now. */
@@ -34,9 +35,6 @@ export interface RoutePlan extends Outcome {
   /** There are sessions that stick now. */
   readonly sticky: boolean;
   readonly shares: readonly ReleaseShare[];
-  /** Sessions that sidecars hold now, and how many of them would be answered elsewhere or not at all. */
-  readonly livePins: number;
-  readonly movedPins: number;
   readonly note: string;
 }
 
@@ -66,7 +64,6 @@ export async function planChange({ before, after, context, survey }: PlannedChan
 }
 
 const NO_SESSIONS: LiveSessions = { sessions: [], weight: 1, silent: 0 };
-const NO_PINS = { pins: 0, moved: 0 };
 const NOTHING_MOVES: Outcome = { moves: [], movedRelease: 0, movedEndpoint: 0, lost: 0 };
 const ALL_LOST: Outcome = { ...NOTHING_MOVES, lost: 1 };
 const ALL_MOVE: Outcome = { ...NOTHING_MOVES, movedRelease: 1, movedEndpoint: 1 };
@@ -87,9 +84,7 @@ async function planPair(planning: Planning, pair: RoutePair): Promise<RoutePlan>
       : 'sessions do not stick here: every request is placed by weight';
     return describe(pair, NOTHING_MOVES, note);
   }
-  const pins =
-    old === undefined ? 0 : Math.round(sessionsOf(old, planning.live).length * planning.live.weight);
-  const all = { pins, moved: pins };
+  const all = countsOf(old === undefined ? [] : sessionsOf(old, planning.live), planning.live.weight);
   if (isUnknown) {
     const side = old === undefined ? 'takes these requests now' : 'would take these requests';
     const note = `its conditions do not tell which route ${side}: all sessions are counted`;
@@ -106,7 +101,7 @@ function describe(
   { old, next }: Partial<RoutePair>,
   outcome: Outcome,
   note: string,
-  { pins, moved } = NO_PINS,
+  counts: LiveCounts = countsOf([], 1),
 ): RoutePlan {
   return {
     route: next?.name ?? '',
@@ -114,8 +109,7 @@ function describe(
     sticky: outcome !== NOTHING_MOVES,
     shares: sharesOf(old, next),
     ...outcome,
-    livePins: pins,
-    movedPins: moved,
+    ...counts,
     note,
   };
 }
@@ -126,19 +120,22 @@ function isSticky(route: Route | undefined): boolean {
 }
 
 /**
- * Where every session is pinned in sidecars, those that they hold are the sessions that there are. Else the hash space
- * is decided as today's configuration places it, and where that depends on a session's source, the worst counts.
+ * Where every session has a pin, those that sidecars hold are the sessions that there are. Else the hash space is
+ * decided as today's configuration places it, and where that depends on a session's source, the worst counts.
  */
 async function planSessions(
   { live: { silent }, live, slices }: Planning,
   change: SessionChange,
 ): Promise<RoutePlan> {
   const held = await planLiveSessions(change, live, slices);
-  const bySource = await planHashSpace(change, slices);
+  const carried = carriedOver(change.old.affinity, change.next.affinity);
+  if (held !== undefined && pinsAll(change.old))
+    return describe(change, held.outcome, noteOn({ change, carried, counted: held, silent }), held.counts);
+  const bySource: SourceOutcome[] = [];
+  for (const each of carried) bySource.push(await planHashSpace(change, each, slices));
   const worst = bySource.reduce((a, b) => (harmOf(b.outcome) > harmOf(a.outcome) ? b : a));
-  const counted = held !== undefined && pinsAll(change.old) ? held : undefined;
-  const findings = { change, held: counted, bySource, worst, silent };
-  return describe(change, (counted ?? worst).outcome, noteOn(findings), held);
+  const note = noteOn({ change, carried, counted: worst, silent });
+  return describe(change, worst.outcome, note, held?.counts);
 }
 
 /** How much of what sticks a change moves or loses. */
@@ -152,33 +149,32 @@ function pinsAll({ affinity }: Route): boolean {
 
 interface Findings {
   readonly change: SessionChange;
-  /** Set where the figures are theirs. */
-  readonly held: LiveOutcome | undefined;
-  readonly bySource: readonly SourceOutcome[];
-  readonly worst: SourceOutcome;
+  readonly carried: readonly Carried[];
+  /** Whose figures are given. */
+  readonly counted: { readonly outcome: Outcome; readonly isExact?: boolean };
   readonly silent: number;
 }
 
-function noteOn({ change: { old, next }, held, bySource, worst, silent }: Findings): string {
+function noteOn({ change: { old, next }, carried, counted, silent }: Findings): string {
   const [before, after] = [stickinessOf(old), stickinessOf(next)];
-  const { lost } = (held ?? worst).outcome;
+  const { lost } = counted.outcome;
   const over = [
     ...(before.release && !after.release ? ['release'] : []),
     ...(before.endpoint && !after.endpoint ? ['pod'] : []),
   ];
   return [
     ...(over.length > 0 ? [`sessions would no longer stick to their ${over.join(' and ')}`] : []),
-    ...(over.length === 0 ? bySource.flatMap((each) => noteOnKept(each, bySource.length > 1)) : []),
+    ...(over.length === 0 ? carried.flatMap((each) => noteOnKept(each, carried.length > 1)) : []),
     ...(lost > 0 ? [`${percent(lost)} of sessions would have no endpoint`] : []),
-    ...(held ? noteOnCookies(bySource) : []),
     ...(silent > 0
       ? [`${silent} ${silent === 1 ? 'sidecar has' : 'sidecars have'} not said what they hold`]
       : []),
-    ...(held || worst.isExact ? [] : ['shares are estimated from a sample, to within a point']),
+    ...(counted.isExact === false ? ['shares are estimated from a sample, to within a point'] : []),
   ].join('; ');
 }
+
 /** @param several other sessions fare differently, so that it is to be said which ones these are */
-function noteOnKept({ kept, sources }: SourceOutcome, several: boolean): string[] {
+function noteOnKept({ kept, sources }: Carried, several: boolean): string[] {
   if (kept.hash && kept.pin) return [];
   const whose = several ? `sessions by ${describeSources(sources)}` : 'sessions';
   if (kept.hash) return [`what ${whose} are pinned to is forgotten: their scope is another`];
@@ -187,16 +183,6 @@ function noteOnKept({ kept, sources }: SourceOutcome, several: boolean): string[
       ? `${whose} are hashed anew, with another salt, and keep what their cookies pin`
       : `${whose} begin anew: their key, salt or cookie is another`,
   ];
-}
-
-/** Where the figures are of the sessions that sidecars hold: what is not in them. */
-function noteOnCookies(bySource: readonly SourceOutcome[]): string[] {
-  return bySource
-    .filter(({ sources }) => sources.some(isInCookie))
-    .map(({ sources, outcome }) => {
-      const cookies = describeSources(sources.filter(isInCookie));
-      return `sessions in ${cookies} are their clients' own and not counted: of these, ${percent(harmOf(outcome))} would move or be lost`;
-    });
 }
 
 function percent(share: number): string {

@@ -1,8 +1,7 @@
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { Affinity, Route } from '../../src/routing/table.js';
-import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import type { LiveSessions } from '../load/session-survey.js';
-import { type Carried, type CarryOver, carriedOver, carryOver } from './carry-over.js';
+import { type Carried, type CarryOver, carryOver, isInCookie } from './carry-over.js';
 import { type LiveSession, sessionsOf } from './live-sessions.js';
 import type { CompiledService } from './sample-requests.js';
 import { pinAfter, SessionProbe } from './session-probe.js';
@@ -19,10 +18,8 @@ export interface SessionChange {
   readonly request: RequestView;
 }
 
-/** What becomes of the sessions whose keys come from these sources, wherever in the hash space they are. */
+/** What becomes of sessions wherever in the hash space they are. */
 export interface SourceOutcome {
-  readonly sources: readonly KeySourceConfig[];
-  readonly kept: CarryOver;
   readonly outcome: Outcome;
   readonly isExact: boolean;
 }
@@ -30,8 +27,17 @@ export interface SourceOutcome {
 /** What becomes of the sessions that sidecars hold. */
 export interface LiveOutcome {
   readonly outcome: Outcome;
-  readonly pins: number;
-  readonly moved: number;
+  readonly counts: LiveCounts;
+}
+
+/** Sessions that sidecars hold, and how many of them would be answered elsewhere or not at all. */
+export interface LiveCounts {
+  /** In sidecars' tables. */
+  readonly livePins: number;
+  readonly movedPins: number;
+  /** In cookies that sidecars have seen. */
+  readonly cookieSessions: number;
+  readonly movedCookieSessions: number;
 }
 
 export interface Sticks {
@@ -44,15 +50,12 @@ export function stickinessOf(route: Route | undefined): Sticks {
   return { release: version !== 'none', endpoint: endpoint !== 'none' };
 }
 
-/** Decides the whole hash space for each way in which sessions fare, as if every session had come just now. */
-export async function planHashSpace(change: SessionChange, slices: TimeSlices): Promise<SourceOutcome[]> {
-  const outcomes: SourceOutcome[] = [];
-  for (const carried of carriedOver(change.old.affinity, change.next.affinity))
-    outcomes.push(await planCarried(change, carried, slices));
-  return outcomes;
-}
-
-async function planCarried(change: SessionChange, { kept, sources }: Carried, slices: TimeSlices) {
+/** Decides the whole hash space, as if every session had come just now. */
+export async function planHashSpace(
+  change: SessionChange,
+  { kept }: Carried,
+  slices: TimeSlices,
+): Promise<SourceOutcome> {
   const { old, next } = change;
   const space = kept.hash ? cutSessionSpace([old, next]) : sampleSessionSpace();
   const decide = new Decider(change);
@@ -63,7 +66,7 @@ async function planCarried(change: SessionChange, { kept, sources }: Carried, sl
     const later = kept.hash ? piece.hash : strangerHash('other', i);
     decide.fresh(piece.hash, later, kept.pin, piece.share);
   }
-  return { sources, kept, outcome: decide.tally.result(), isExact: space.isExact };
+  return { outcome: decide.tally.result(), isExact: space.isExact };
 }
 
 /** Decides each session that sidecars hold, by its own hash and pin. Undefined: they hold none. */
@@ -76,14 +79,38 @@ export async function planLiveSessions(
   const sessions = sessionsOf(old, live);
   if (sessions.length === 0) return undefined;
   const decide = new Decider(change);
+  const strangers = Math.ceil(STRANGERS / sessions.length);
+  let ofCookies = 0;
   for (const [i, session] of sessions.entries()) {
     if (i % CHECK_EVERY === 0 && slices.isOver) await slices.next();
-    decide.held(session, keptBy(session, old.affinity, next.affinity), strangerHash('other', i));
+    const before = decide.tally.moved;
+    const kept = keptBy(session, old.affinity, next.affinity);
+    if (kept.hash) decide.held(session, session.hash, kept.pin, 1);
+    else
+      for (let n = i * strangers; n < (i + 1) * strangers; n++)
+        decide.held(session, strangerHash('other', n), kept.pin, 1 / strangers);
+    if (isInCookie(session.source)) ofCookies += decide.tally.moved - before;
   }
+  const moved = { cookies: ofCookies, all: decide.tally.moved };
+  return { outcome: decide.tally.result(), counts: countsOf(sessions, live.weight, moved) };
+}
+
+/** Sessions whose hash changes are decided with others in its place, so many in all that chance adds little. */
+const STRANGERS = 20_000;
+
+/** @param moved how many of the sessions themselves; all of them, unless it is told */
+export function countsOf(
+  sessions: readonly LiveSession[],
+  weight: number,
+  moved?: { readonly cookies: number; readonly all: number },
+): LiveCounts {
+  const cookies = sessions.filter(({ source }) => isInCookie(source)).length;
+  const { all, cookies: movedCookies } = moved ?? { all: sessions.length, cookies };
   return {
-    outcome: decide.tally.result(),
-    pins: Math.round(sessions.length * live.weight),
-    moved: Math.round(decide.tally.moved * live.weight),
+    livePins: Math.round((sessions.length - cookies) * weight),
+    movedPins: Math.round((all - movedCookies) * weight),
+    cookieSessions: Math.round(cookies * weight),
+    movedCookieSessions: Math.round(movedCookies * weight),
   };
 }
 
@@ -94,7 +121,7 @@ function keptBy(
 ): CarryOver {
   if (old === undefined || next === undefined) return { hash: false, pin: false };
   const { hash, pin } = carryOver(old, next, source);
-  return { hash, pin: pin && idleMs <= next.ttlMs };
+  return { hash, pin: pin && (isInCookie(source) || idleMs <= next.ttlMs) };
 }
 
 /** Sessions decided between two looks at the clock. */
@@ -125,12 +152,12 @@ class Decider {
     }
   }
 
-  /** @param stranger its hash after the change, where it does not keep its own */
-  held({ hash, pin }: LiveSession, kept: CarryOver, stranger: bigint): void {
+  /** @param later its hash after the change */
+  held({ hash, pin }: LiveSession, later: bigint, keepsPin: boolean, weight: number): void {
     for (const { chance, probability } of this.chances) {
       const was = this.before.place({ hash, pin, chance });
-      const later = { hash: kept.hash ? hash : stranger, pin: kept.pin ? pin : undefined, chance };
-      this.tally.add(probability, was, this.after.place(later));
+      const is = this.after.place({ hash: later, pin: keepsPin ? pin : undefined, chance });
+      this.tally.add(weight * probability, was, is);
     }
   }
 }

@@ -54,6 +54,7 @@ export interface DataPathNeeds {
   readonly onDemand: HostDemand | undefined;
   readonly refusals: AppRefusals;
   readonly sessions: SessionTable;
+  readonly seenInCookies: SessionTable;
   readonly traces: TraceStore;
   /** For clients' connections. */
   readonly places: { readonly inbound: Places; readonly outbound: Places };
@@ -91,10 +92,11 @@ function outboundListener(
   passthrough: PassthroughEndpoints | undefined,
   mirrors: Mirrors,
 ): Listener {
-  const { options, sessions, recorder, actionCounts } = needs;
+  const { options, sessions, seenInCookies, recorder, actionCounts } = needs;
   const { nowMs } = needs.settings;
   const pins = new SessionPins({
     table: sessions,
+    seen: seenInCookies,
     nowMs,
     wallMs: Date.now,
     onCookieOfApp: (service, cookie) => needs.warn({ service, cookie }, COOKIE_OF_APP),

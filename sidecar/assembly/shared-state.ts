@@ -5,11 +5,12 @@ import { type SharedTraceMemory, SharedTraces, sharedTraceMemory } from '../sess
 import { type CellRange, CellSource } from '../shared-memory/cells.js';
 import type { CountsSource } from '../upstream/counts-source.js';
 import { SharedPlaces } from '../upstream/places.js';
-import type { ThreadState } from './thread-state.js';
+import { MOST_SEEN_IN_COOKIES, type ThreadState } from './thread-state.js';
 
 /** The memory of it all, to be handed to every worker. */
 export interface SharedMemory {
   readonly sessions: SharedSessions;
+  readonly seenInCookies: SharedSessions;
   readonly traces: SharedTraceMemory;
   readonly inbound: CellRange;
   readonly outbound: CellRange;
@@ -22,6 +23,7 @@ export function sharedMemory(sessionTableSize: number, nowMs: number): SharedMem
   const source = new CellSource();
   return {
     sessions: sharedSessions(sessionTableSize, nowMs),
+    seenInCookies: sharedSessions(MOST_SEEN_IN_COOKIES, nowMs),
     traces: sharedTraceMemory(),
     inbound: source.next(),
     outbound: source.next(),
@@ -32,9 +34,10 @@ export function sharedMemory(sessionTableSize: number, nowMs: number): SharedMem
 
 /** For one worker of several. */
 export function sharedState(memory: SharedMemory, counts: CountsSource): ThreadState {
-  const { sessions, traces, inbound, outbound, ownPorts, loopSeed } = memory;
+  const { sessions, seenInCookies, traces, inbound, outbound, ownPorts, loopSeed } = memory;
   return {
     sessions: new SharedSessionTable(sessions),
+    seenInCookies: new SharedSessionTable(seenInCookies),
     traces: new SharedTraces(traces),
     places: { inbound: new SharedPlaces(inbound), outbound: new SharedPlaces(outbound) },
     counts,

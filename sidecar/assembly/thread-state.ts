@@ -8,6 +8,8 @@ import { OwnPlaces, type Places } from '../upstream/places.js';
 /** What a request meets and another has left there: all workers of a sidecar have the same. */
 export interface ThreadState {
   readonly sessions: SessionTable;
+  /** Sessions in cookies that have been here lately. */
+  readonly seenInCookies: SessionTable;
   readonly traces: TraceStore;
   /** For clients' connections. */
   readonly places: { readonly inbound: Places; readonly outbound: Places };
@@ -16,10 +18,14 @@ export interface ThreadState {
   readonly loopSeed: bigint;
 }
 
+/** Of more sessions in cookies, those seen last: as many as plans need to be right to within a point. */
+export const MOST_SEEN_IN_COOKIES = 20_000;
+
 /** For the one worker of a sidecar. */
 export function ownState(sessionTableSize: number, nowMs: number): ThreadState {
   return {
     sessions: new SessionTable(sessionTableSize, nowMs),
+    seenInCookies: new SessionTable(MOST_SEEN_IN_COOKIES, nowMs),
     traces: new OwnTraces(),
     places: { inbound: new OwnPlaces(), outbound: new OwnPlaces() },
     counts: OWN_COUNTS,

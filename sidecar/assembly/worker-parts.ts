@@ -75,8 +75,8 @@ export function assembleWorkerParts(needs: WorkerNeeds): WorkerParts {
   const samples = new RequestSamples(options.debugSample);
   const recorder = newRecorder(options, output, samples);
   const actionCounts = new ActionCounts();
-  const { sessions, traces, places, ownPorts, loopSeed } = needs.state;
-  const shared = { sessions, traces, places, ownPorts, loopSeed };
+  const { sessions, seenInCookies, traces, places, ownPorts, loopSeed } = needs.state;
+  const shared = { sessions, seenInCookies, traces, places, ownPorts, loopSeed };
   const dataPath = assembleDataPath({ ...needs, ...shared, recorder, actionCounts });
   const ledger = new LoadLedger(clusters);
   return {

@@ -2,14 +2,21 @@ import { xxh64 } from '../../src/hashing/xxh64.js';
 import type { Placement } from '../../src/routing/decide.js';
 import type { Pin } from '../../src/routing/pins.js';
 import { formatSetCookie, isRenewalDue } from '../../src/routing/session-cookie.js';
-import { type SessionCookie, type SessionKey, sessionTag } from '../../src/routing/session-key.js';
+import {
+  newcomerTag,
+  type SessionCookie,
+  type SessionKey,
+  sessionTag,
+} from '../../src/routing/session-key.js';
 import type { Affinity } from '../../src/routing/table.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import { type ResponseFields, setsCookie, valueSet } from './response-cookies.js';
-import type { PinOwner, SessionTable } from './session-table.js';
+import { lowHalf, type PinOwner, type SessionTable } from './session-table.js';
 
 export interface SessionPinsOptions {
   readonly table: SessionTable;
+  /** Remembers sessions in cookies that have been here lately, for plans; decisions do not look at it. */
+  readonly seen?: SessionTable | undefined;
   /** The table's clock. */
   nowMs(): number;
   /** Milliseconds since 1970, which cookies are dated by. */
@@ -21,10 +28,16 @@ export interface SessionPinsOptions {
 /** Cookies remembered as set by apps; beyond that, they are only left alone in the responses that set them. */
 const MOST_APP_COOKIES = 10_000;
 
+const NOTED_LATELY = 16_384;
+
 /** Where pins are read and kept: in the client's cookie, or in this sidecar's table. */
 export class SessionPins {
   private readonly table: SessionTable;
   private readonly ofApps = new Set<string>();
+  /** Marks of sessions in cookies and the minute in which they were noted; one takes another's place. */
+  private readonly notedLately = new Uint32Array(NOTED_LATELY);
+  /** Of each affinity's sources. */
+  private readonly tags = new WeakMap<Affinity, Map<KeySourceConfig, number>>();
 
   constructor(private readonly options: SessionPinsOptions) {
     this.table = options.table;
@@ -63,9 +76,53 @@ export class SessionPins {
     const owner = { caller, scope: affinity.scope };
     if (affinity.keys.appCookies.length > 0) this.followAppCookie(placement, affinity, pin, response, owner);
     if (session === undefined) return undefined;
-    if (session.cookie !== undefined) return this.cookieDue(session.cookie, pin, affinity, response);
+    if (session.cookie !== undefined) {
+      this.noteCookieSession(placement, affinity, pin, owner);
+      return this.cookieDue(session.cookie, pin, affinity, response);
+    }
     if (pin !== undefined) this.keepInTable(affinity, session, pin, placement.pin, owner);
     return undefined;
+  }
+
+  /** Newcomers share one place of their own, so that clients without cookies push out no sessions that come back. */
+  private noteCookieSession(
+    { session, pin: came }: Placement,
+    affinity: Affinity,
+    pin: Pin | undefined,
+    owner: PinOwner,
+  ): void {
+    const { seen } = this.options;
+    const held = pin ?? came;
+    if (seen === undefined || session === undefined || held === undefined) return;
+    const key = keyOf(affinity, session.hash);
+    const isNewcomer = session.cookie?.minted === true;
+    if (!isNewcomer && pin === undefined && this.isNotedLately(lowHalf(key))) return;
+    const tag = this.tagOf(affinity, session.source);
+    seen.lock(key);
+    try {
+      if (isNewcomer) seen.set(key, held, this.options.nowMs(), { ...owner, caller: '' }, newcomerTag(tag));
+      else seen.set(key, held, this.options.nowMs(), owner, tag);
+    } finally {
+      seen.unlock(key);
+    }
+  }
+
+  /** Once a minute is enough: a table of many sessions is a memory access or ten away, this one is near. */
+  private isNotedLately(low: number): boolean {
+    const minute = Math.floor(this.options.nowMs() / 60_000);
+    const [place, mark] = [low % NOTED_LATELY, (low ^ Math.imul(minute, 0x9e3779b1)) >>> 0];
+    if (this.notedLately[place] === mark) return true;
+    this.notedLately[place] = mark;
+    return false;
+  }
+
+  private tagOf(affinity: Affinity, source: KeySourceConfig): number {
+    const tags = this.tags.get(affinity) ?? new Map<KeySourceConfig, number>();
+    const known = tags.get(source);
+    if (known !== undefined) return known;
+    const tag = sessionTag(affinity.scope, affinity.keys.seed, source);
+    this.tags.set(affinity, tags.set(source, tag));
+    return tag;
   }
 
   private cookieDue(
@@ -126,7 +183,7 @@ export class SessionPins {
     table.lock(key);
     try {
       if (table.find(key, affinity.ttlMs, nowMs) === undefined)
-        table.set(key, pin, nowMs, owner, tagOf(affinity, source));
+        table.set(key, pin, nowMs, owner, this.tagOf(affinity, source));
     } finally {
       table.unlock(key);
     }
@@ -152,7 +209,7 @@ export class SessionPins {
       const present = table.find(key, affinity.ttlMs, nowMs);
       const pinnedSince = present !== undefined && present.endpoint !== came?.endpoint;
       if (pinnedSince && present.release === pin.release && present.label === pin.label) return;
-      table.set(key, pin, nowMs, owner, tagOf(affinity, source));
+      table.set(key, pin, nowMs, owner, this.tagOf(affinity, source));
     } finally {
       table.unlock(key);
     }
@@ -160,10 +217,6 @@ export class SessionPins {
 }
 
 type KeyedSession = Pick<SessionKey, 'hash' | 'source'>;
-
-function tagOf({ scope, keys }: Affinity, source: KeySourceConfig): number {
-  return sessionTag(scope, keys.seed, source);
-}
 
 function keyOf({ scope }: Affinity, hash: bigint): bigint {
   return hash ^ scope;

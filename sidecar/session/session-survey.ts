@@ -11,9 +11,9 @@ import type { SessionEntry, SessionTable } from './session-table.js';
 /** Slots looked at without letting anything else run: well under a millisecond. */
 const SLICE = 16_384;
 
-/** Answers which sessions the table holds, without holding up the data path. */
+/** Answers which sessions the tables hold, without holding up the data path. */
 export async function surveySessions(
-  table: SessionTable,
+  tables: readonly SessionTable[],
   { id, tags, ttlMs, below }: SessionQuestion,
   nowMs: number,
 ): Promise<SessionAnswer> {
@@ -31,9 +31,11 @@ export async function surveySessions(
       pin: { release, endpoint, label },
     });
   };
-  for (let from = 0; from < table.slots && table.size > 0; from += SLICE) {
-    if (from > 0) await setImmediate();
-    table.visit(from, from + SLICE, nowMs, show);
+  for (const table of tables.filter(({ size }) => size > 0)) {
+    for (let from = 0; from < table.slots; from += SLICE) {
+      table.visit(from, from + SLICE, nowMs, show);
+      await setImmediate();
+    }
   }
   return { id, total, sessions };
 }

@@ -168,7 +168,7 @@ export class SessionTable {
   }
 
   /**
-   * @param owner who takes the place, where the session has none yet
+   * @param owner who takes the place, where the session has none yet, or one with another tag
    * @param tag what the key depends on, see `sessionTag`
    */
   set(hash: bigint, pin: Pin, nowMs: number, owner: PinOwner = NOBODY, tag = 0): void {
@@ -181,7 +181,7 @@ export class SessionTable {
       this.highs[slot] = high;
       this.lows[slot] = low;
       this.owners[slot] = ownerTag;
-    }
+    } else if (this.tags[slot] !== tag) this.owners[slot] = this.tagOf(owner);
     this.releases[slot] = pin.release;
     this.endpoints[slot] = pin.endpoint;
     this.lastUsed[slot] = this.seconds(nowMs);

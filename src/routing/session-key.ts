@@ -73,7 +73,8 @@ export class SessionKeys {
 
   /** Where a source that a key came from stands in the list. */
   placeOf(source: KeySourceConfig): number {
-    return this.sources.findIndex((each) => identityOf(each) === identityOf(source));
+    const identity = identityOf(source);
+    return this.sources.findIndex((each) => each === source || identityOf(each) === identity);
   }
 
   private mint(config: CookieConfig, request: RequestView): SessionKey {
@@ -106,6 +107,11 @@ export function identityOf(source: KeySourceConfig): string {
  */
 export function sessionTag(scope: bigint, seed: bigint, source: KeySourceConfig): number {
   return Number(xxh64(`${scope} ${seed} ${identityOf(source)}`) & 0xffffffffn);
+}
+
+/** The tag of a session in a cookie that has not come back yet, and may never: not every client keeps cookies. */
+export function newcomerTag(tag: number): number {
+  return (tag ^ 1) >>> 0;
 }
 
 interface Reader {

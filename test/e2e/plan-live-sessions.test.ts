@@ -102,3 +102,26 @@ t.test('the route of scope route is renamed', async (t) => {
   t.ok(near(plan.movedRelease, releases), `${plan.movedRelease} ${releases}`);
   t.ok(near(plan.movedEndpoint, pods), `${plan.movedEndpoint} ${pods}`);
 });
+
+t.test('sessions in cookies that sidecars have seen are planned by their own pins', async (t) => {
+  const affinity = { ...persistent, key: [{ cookie: { name: 'sid', ttl: '1h' } }] };
+  const host = 'checkout.shop';
+  const [caller] = callers as [FastCaller];
+  await apply({ affinity, split: { v1: 80, v2: 20 } });
+  const answers = await caller.all(Array.from({ length: SESSIONS }, () => ({ host })));
+  const requests = answers.map(({ setCookie }) => ({
+    host,
+    headers: [['cookie', setCookie?.split(';')[0] ?? '']] as const,
+  }));
+  await apply({ affinity, split: even });
+  const change = { affinity: { ...affinity, version: 'balanced' }, split: even };
+  const { code, stdout } = await run(['plan', '-o', 'json', '--fail-above', '1%'], change);
+  const [plan] = JSON.parse(stdout).routes;
+  await apply(change);
+  const is = await caller.all(requests);
+  const flips = answers.filter(({ body }, i) => body.split('-')[0] !== is[i]?.body.split('-')[0]);
+  t.match(plan, { livePins: 0, cookieSessions: SESSIONS });
+  t.ok(near(plan.movedRelease, flips.length / SESSIONS), `${plan.movedRelease} ${flips.length}`);
+  t.equal(code, 1);
+  t.match((await run(['plan'], change)).stdout, /nothing would change/);
+});

@@ -19,6 +19,7 @@ export class SessionTraffic {
   readonly mesh: MeshTable;
   nowMs = 1_000_000;
   private readonly table: SessionTable;
+  private readonly seen: SessionTable;
   private readonly pins: SessionPins;
   private readonly cookies = new Map<number, string>();
 
@@ -26,7 +27,9 @@ export class SessionTraffic {
     this.mesh = new MeshTable(secret);
     this.mesh.incarnations = new Proxy({}, { get: () => '' });
     this.table = new SessionTable(capacity, 0);
-    this.pins = new SessionPins({ table: this.table, nowMs: () => this.nowMs, wallMs: () => this.nowMs });
+    this.seen = new SessionTable(capacity, 0);
+    const nowMs = () => this.nowMs;
+    this.pins = new SessionPins({ table: this.table, seen: this.seen, nowMs, wallMs: nowMs });
   }
 
   /** Where one session's call goes: release and address. @returns undefined where nothing answers */
@@ -55,7 +58,11 @@ export class SessionTraffic {
 
   /** What a control plane hears of this sidecar. */
   async survey(wanted: SessionsWanted): Promise<LiveSessions> {
-    const { sessions } = await surveySessions(this.table, { ...wanted, id: 1, below: ALL_RANKS }, this.nowMs);
+    const { sessions } = await surveySessions(
+      [this.table, this.seen],
+      { ...wanted, id: 1, below: ALL_RANKS },
+      this.nowMs,
+    );
     return { sessions, weight: 1, silent: 0 };
   }
 }

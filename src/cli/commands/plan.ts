@@ -21,6 +21,8 @@ interface RoutePlan {
   readonly lost: number;
   readonly livePins: number;
   readonly movedPins: number;
+  readonly cookieSessions: number;
+  readonly movedCookieSessions: number;
   readonly note: string;
 }
 
@@ -133,8 +135,13 @@ async function showPlans(requests: readonly object[], flags: Values<typeof PLAN_
 }
 
 /** The share of a route's sessions, or of those that sidecars hold, that would move or be lost. */
-function worstOf({ movedRelease, movedEndpoint, lost, livePins, movedPins }: RoutePlan): number {
-  return Math.max(Math.max(movedRelease, movedEndpoint) + lost, livePins === 0 ? 0 : movedPins / livePins);
+function worstOf(route: RoutePlan): number {
+  const held = route.livePins + route.cookieSessions;
+  const moved = route.movedPins + route.movedCookieSessions;
+  return Math.max(
+    Math.max(route.movedRelease, route.movedEndpoint) + route.lost,
+    held === 0 ? 0 : moved / held,
+  );
 }
 
 function describePlan({ key, isNew, unchanged, routes }: PlanResponse): string {
@@ -150,6 +157,10 @@ function describeRoute(plan: RoutePlan): string {
   if (plan.sticky) lines.push(`  ${describeMoves(plan)}`);
   if (plan.livePins > 0)
     lines.push(`  of ${plan.livePins} sessions pinned in sidecars now, ${plan.movedPins} would move`);
+  if (plan.cookieSessions > 0)
+    lines.push(
+      `  of ${plan.cookieSessions} sessions pinned in cookies that sidecars have seen lately, ${plan.movedCookieSessions} would move`,
+    );
   if (plan.note !== '') lines.push(`  ${plan.note}`);
   return lines.join('\n').trimEnd();
 }

@@ -44,6 +44,17 @@ interface Transition {
   readonly pinsOnly?: boolean;
 }
 
+/** Callers that keep one cookie. */
+const inCookies = (change: object) => {
+  const affinity = { ...persistent, key: [cookie('sid')] };
+  return {
+    history: [{ ...history, affinity }],
+    before: { ...pinned, affinity },
+    after: { ...pinned, affinity: { ...affinity, ...change } },
+    calls: (): Call => ({ headers: [] }),
+  };
+};
+
 const byHeader = (i: number): Call => ({ headers: user(i) });
 const routed = (name: string) => ({
   spec: { routes: [{ name, split: even2 }] },
@@ -186,6 +197,23 @@ const TRANSITIONS: readonly Transition[] = [
       ...routed('main'),
     },
   },
+  // Sessions in cookies.
+  { name: 'in cookies: version persistent → balanced', ...inCookies({ version: 'balanced' }) },
+  { name: 'in cookies: salt', ...inCookies({ salt: 'pepper' }) },
+  { name: 'in cookies: another attribute', ...inCookies({ key: [cookie('sid', { ttl: '2h' })] }) },
+  {
+    name: 'in cookies: the cookie is renamed',
+    ...inCookies({ key: [cookie('session')] }),
+    near: NEAR_BY_CHANCE,
+  },
+  {
+    name: 'some in cookies, some by header: the cookie is renamed',
+    history: [{ ...history, affinity: { ...persistent, key: [...header.key, cookie('sid')] } }],
+    before: { ...pinned, affinity: { ...persistent, key: [...header.key, cookie('sid')] } },
+    after: { ...pinned, affinity: { ...persistent, key: [...header.key, cookie('session')] } },
+    calls: (i) => ({ headers: i % 4 === 0 ? [] : user(i) }),
+    near: NEAR_BY_CHANCE,
+  },
   // What else there is.
   {
     name: 'ttl, shorter than sessions have been idle',
@@ -221,7 +249,8 @@ async function planOf({ before = pinned, after }: Transition, traffic: SessionTr
     survey: (wanted) => traffic.survey(wanted),
   });
   const planned =
-    plans.find(({ livePins }) => livePins > 0) ?? plans.find(({ route }) => route === 'default');
+    plans.find((plan) => plan.livePins + plan.cookieSessions > 0) ??
+    plans.find(({ route }) => route === 'default');
   if (planned === undefined) throw new Error('nothing is planned');
   return planned;
 }
@@ -247,8 +276,10 @@ for (const transition of TRANSITIONS) {
     const [releases, pods] = (['release', 'pod'] as const).map(
       (level) => moves.filter((move) => move[level]).length / SESSIONS,
     ) as [number, number];
-    const { movedRelease, movedEndpoint, livePins, movedPins } = planned;
-    if (livePins > 0) t.ok(Math.abs(movedPins / livePins - pods) <= near, `${movedPins} pins, ${pods}`);
+    const { movedRelease, movedEndpoint } = planned;
+    const held = planned.livePins + planned.cookieSessions;
+    const moved = planned.movedPins + planned.movedCookieSessions;
+    if (held > 0) t.ok(Math.abs(moved / held - pods) <= near, `${moved} of ${held}, ${pods}`);
     if (transition.pinsOnly) return;
     t.ok(Math.abs(movedRelease - releases) <= near, `releases: ${movedRelease}, ${releases}`);
     t.ok(Math.abs(movedEndpoint - pods) <= near, `pods: ${movedEndpoint}, ${pods}`);

@@ -1,6 +1,10 @@
 import t from 'tap';
+import { SessionPins } from '../../../../sidecar/session/session-pins.js';
+import { type SessionEntry, SessionTable } from '../../../../sidecar/session/session-table.js';
 import type { Placement } from '../../../../src/routing/decide.js';
+import { newcomerTag, sessionTag } from '../../../../src/routing/session-key.js';
 import type { Affinity } from '../../../../src/routing/table.js';
+import type { KeySourceConfig } from '../../../../src/xds/hash-policy.js';
 import { MeshTable } from '../../../support/mesh-table.js';
 import { NO_COOKIES, pinsFor, setting } from '../../../support/session-pins.js';
 import { checkout } from '../../../support/shop.js';
@@ -250,4 +254,42 @@ t.test('S3: an earlier key goes before a cookie that the app sets, a later one a
   const first = before.call([], ['JSESSIONID=b']);
   t.match(first.due, /^sid=/);
   t.equal(before.call(cookieOf(`${first.cookie}; JSESSIONID=b`)).place, first.place);
+});
+
+t.test('sessions in cookies are noted for plans with the pin that they have, and only there', async (t) => {
+  const [table, seen] = [new SessionTable(100, 0), new SessionTable(100, 0)];
+  let nowMs = 0;
+  const pins = new SessionPins({ table, seen, nowMs: () => nowMs, wallMs: () => nowMs });
+  const mesh = new MeshTable();
+  const key = [{ header: 'x-user-id' }, { cookie: 'sid' }];
+  mesh.apply(checkout({ affinity: { key, version: 'persistent', endpoint: 'persistent' } }));
+  const view = new MeshTableView(mesh);
+  const call = (headers: [string, string][]) => {
+    const placement = view.place(headers);
+    if (placement.endpoint === undefined) throw new Error('no endpoint');
+    return { placement, cookie: pins.keep(placement, placement.endpoint, NO_COOKIES)?.split(';')[0] ?? '' };
+  };
+  const noted = () => {
+    const entries: SessionEntry[] = [];
+    seen.visit(0, seen.slots, nowMs, (entry) => entries.push(entry));
+    return entries;
+  };
+  call([['x-user-id', 'ann']]);
+  t.same([table.size, noted().length], [1, 0]);
+  const { placement, cookie } = call([]);
+  const { affinity } = placement.route as { affinity: Affinity };
+  const pin = affinity.digests.pin(
+    placement.pinTo as NonNullable<Placement['pinTo']>,
+    placement.endpoint.address,
+  );
+  const tag = sessionTag(affinity.scope, affinity.keys.seed, affinity.keys.sources[1] as KeySourceConfig);
+  t.match(
+    noted(),
+    [{ release: pin.release, endpoint: pin.endpoint, label: false, tag: newcomerTag(tag) }],
+    'it may never come back',
+  );
+  t.equal(table.size, 1);
+  nowMs = 90_000;
+  t.equal(call([['cookie', cookie]]).cookie, '', 'the cookie is right as it is');
+  t.match(noted(), [{ endpoint: pin.endpoint, tag, idleMs: 0 }], 'it has been here again');
 });
