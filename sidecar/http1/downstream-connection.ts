@@ -12,7 +12,7 @@ import { ID } from './header-block.js';
 import { localReplyText } from './local-reply.js';
 import { RequestHead } from './request-head.js';
 import { looksLikeHttp1 } from './sniff.js';
-import { reset } from './socket-endings.js';
+import { reset, watchPeer } from './socket-endings.js';
 import { SocketReader } from './socket-reader.js';
 import type { SocketPair } from './socket-table.js';
 import { SocketWriter } from './socket-writer.js';
@@ -200,6 +200,7 @@ export class DownstreamConnection {
   /** From here on, bytes go both ways as they are. */
   becomeTunnel(): void {
     this.state = 'tunnel';
+    watchPeer(this.socket);
     this.requestEnded = true;
     if (!this.inTurn) this.goOn();
   }
@@ -370,6 +371,7 @@ export class DownstreamConnection {
   private carryOpaque(): void {
     this.sniffed = true;
     this.state = 'tunnel';
+    watchPeer(this.socket);
     this.user = this.owner.onOpaque(this);
     this.user.onRequestHead();
   }

@@ -14,6 +14,8 @@ export interface Http1Limits {
   readonly clientIdleTimeoutMs: number;
   /** Without a byte in either direction during an exchange; 0: none. A route may set its own. */
   readonly streamIdleTimeoutMs: number;
+  /** Without a byte in either direction through a tunnel; 0: none. */
+  readonly tunnelIdleTimeoutMs: number;
   /**
    * A request whose client has ended its side goes on without an answer, where the client cannot be seen to be there; 0:
    * for as long as it takes.
@@ -42,6 +44,7 @@ export const DEFAULT_LIMITS: Http1Limits = {
   headTimeoutMs: 10_000,
   clientIdleTimeoutMs: 300_000,
   streamIdleTimeoutMs: 300_000,
+  tunnelIdleTimeoutMs: 3_600_000,
   clientFinTimeoutMs: 30_000,
   minBodyRate: 100,
   maxConnections: 10_000,
@@ -51,3 +54,15 @@ export const DEFAULT_LIMITS: Http1Limits = {
   maxDiscardBytes: 262_144,
   maxUpstreamAgeMs: 3_600_000,
 };
+
+/**
+ * How long a tunnel may carry nothing; 0: for ever.
+ *
+ * @param halfEnded one side has sent its end: what is left is an answer, as that to a request is
+ */
+export function tunnelIdleMs(
+  { tunnelIdleTimeoutMs, streamIdleTimeoutMs }: Http1Limits,
+  halfEnded: boolean,
+): number {
+  return halfEnded && streamIdleTimeoutMs !== 0 ? streamIdleTimeoutMs : tunnelIdleTimeoutMs;
+}

@@ -2,11 +2,19 @@ import { connect, type LookupFunction, type Socket } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
+import { type Http1Limits, tunnelIdleMs } from '../http1/limits.js';
 import { localReplyText } from '../http1/local-reply.js';
-import { closeWhenTaken, reset } from '../http1/socket-endings.js';
+import { closeWhenTaken, reset, watchPeer } from '../http1/socket-endings.js';
 import { SocketReader } from '../http1/socket-reader.js';
 import { SocketWriter } from '../http1/socket-writer.js';
 import { refusalCode } from './destination-guard.js';
+
+export interface TunnelSettings {
+  readonly limits: Http1Limits;
+  readonly connectTimeoutMs: number;
+  /** Coarse clock. */
+  nowMs(): number;
+}
 
 /** Where a tunnel leads, or why it leads nowhere. */
 export type TunnelEnd = (SocketAddress & { readonly lookup?: LookupFunction }) | LocalReply;
@@ -22,15 +30,18 @@ export class OpaqueTunnel implements DownstreamUser {
   private writer: SocketWriter | undefined;
   private connected = false;
   private readonly startedMs: number;
+  private lastActivityMs: number;
+  private halfEnded = false;
 
   /** @param answersConnect the client waits for an answer to its CONNECT */
   constructor(
     private readonly downstream: DownstreamConnection,
     private readonly end: TunnelEnd,
     private readonly answersConnect: boolean,
-    private readonly clock: { nowMs(): number; readonly connectTimeoutMs: number },
+    private readonly settings: TunnelSettings,
   ) {
-    this.startedMs = clock.nowMs();
+    this.startedMs = settings.nowMs();
+    this.lastActivityMs = this.startedMs;
   }
 
   onRequestHead(): void {
@@ -43,7 +54,7 @@ export class OpaqueTunnel implements DownstreamUser {
     this.writer = new SocketWriter(socket, () => this.downstream.resume());
     this.reader = new SocketReader(socket, (piece) => this.onUpstreamData(piece));
     socket.on('connect', () => this.onConnect());
-    socket.on('end', () => this.downstream.endTunnel());
+    socket.on('end', () => this.onUpstreamEnd());
     socket.on('error', (error: NodeJS.ErrnoException) =>
       this.onUpstreamBroken(error.code ?? '', error.message),
     );
@@ -72,28 +83,46 @@ export class OpaqueTunnel implements DownstreamUser {
   }
 
   onClientTunnelData(piece: Buffer): void {
+    this.lastActivityMs = this.settings.nowMs();
     this.writer?.writeRange(piece, 0, piece.length);
   }
 
   onClientTunnelEnd(): void {
+    this.halfEnded = true;
     this.writer?.flush();
     this.socket?.end();
   }
 
   checkDeadlines(nowMs: number): void {
-    if (this.connected || this.socket === undefined) return;
-    if (nowMs - this.startedMs >= this.clock.connectTimeoutMs) this.onUpstreamBroken('no connection in time');
+    const { socket, settings } = this;
+    if (socket === undefined) return;
+    if (!this.connected) {
+      if (nowMs - this.startedMs >= settings.connectTimeoutMs) this.onUpstreamBroken('no connection in time');
+      return;
+    }
+    const idleMs = tunnelIdleMs(settings.limits, this.halfEnded);
+    if (idleMs === 0 || nowMs - this.lastActivityMs < idleMs) return;
+    reset(socket);
+    this.onUpstreamBroken(`nothing moved for ${idleMs} ms`);
   }
 
   private onConnect(): void {
     this.connected = true;
+    this.lastActivityMs = this.settings.nowMs();
+    if (this.socket !== undefined) watchPeer(this.socket);
     if (!this.answersConnect) return;
     this.downstream.writer.writeText(CONNECT_GRANTED);
     this.downstream.writer.flush();
     this.downstream.becomeTunnel();
   }
 
+  private onUpstreamEnd(): void {
+    this.halfEnded = true;
+    this.downstream.endTunnel();
+  }
+
   private onUpstreamData(piece: Buffer): void {
+    this.lastActivityMs = this.settings.nowMs();
     const { writer } = this.downstream;
     writer.writeRange(piece, 0, piece.length);
     writer.flush();

@@ -12,7 +12,7 @@ import { Listener } from '../proxy/listener.js';
 import type { Places } from '../upstream/places.js';
 import { AwaitedHost } from './awaited-host.js';
 import { HostLookup } from './host-lookup.js';
-import { CONNECT_GRANTED, OpaqueTunnel, type TunnelEnd } from './opaque-tunnel.js';
+import { CONNECT_GRANTED, OpaqueTunnel, type TunnelEnd, type TunnelSettings } from './opaque-tunnel.js';
 import { OutboundForwarder, type OutboundServices } from './outbound-forwarder.js';
 
 export interface OutboundOptions {
@@ -32,29 +32,29 @@ const CONNECT_TIMEOUT_MS = 5000;
  */
 export function createOutboundListener(options: OutboundOptions): Listener {
   const { services, limits, places } = options;
-  const clock = { nowMs: () => options.nowMs(), connectTimeoutMs: CONNECT_TIMEOUT_MS };
+  const tunnels = { limits, nowMs: () => options.nowMs(), connectTimeoutMs: CONNECT_TIMEOUT_MS };
   return new Listener({
     what: 'outbound calls (--outbound)',
     limits,
     places,
-    nowMs: clock.nowMs,
+    nowMs: tunnels.nowMs,
     onRefused: options.onRefused,
     onRequest(connection): DownstreamUser {
-      if (connection.request.method === 'CONNECT') return connectUser(connection, options, clock);
-      return new Exchange(connection, { limits, nowMs: clock.nowMs }, new OutboundForwarder(services));
+      if (connection.request.method === 'CONNECT') return connectUser(connection, options, tunnels);
+      return new Exchange(connection, { limits, nowMs: tunnels.nowMs }, new OutboundForwarder(services));
     },
-    onOpaque: (connection) => new OpaqueTunnel(connection, opaqueEnd(connection, options), false, clock),
+    onOpaque: (connection) => new OpaqueTunnel(connection, opaqueEnd(connection, options), false, tunnels),
   });
 }
 
 function connectUser(
   connection: DownstreamConnection,
   options: OutboundOptions,
-  clock: { nowMs(): number; readonly connectTimeoutMs: number },
+  tunnels: TunnelSettings,
 ): DownstreamUser {
   const { services } = options;
   const { authority } = connection.request;
-  const refuse = (reply: LocalReply) => new OpaqueTunnel(connection, reply, true, clock);
+  const refuse = (reply: LocalReply) => new OpaqueTunnel(connection, reply, true, tunnels);
   const destination = splitHostPort(authority);
   if (destination === undefined)
     return refuse({ code: 'malformed-request', detail: `${authority} is no HOST:PORT` });
@@ -65,13 +65,13 @@ function connectUser(
   const leaveMesh = () =>
     services.passthrough === undefined
       ? refuse({ code: 'unknown-host', detail: authority })
-      : new OpaqueTunnel(connection, outsideEnd(connection, destination, services), true, clock);
+      : new OpaqueTunnel(connection, outsideEnd(connection, destination, services), true, tunnels);
   if (services.onDemand === undefined) return leaveMesh();
   return new AwaitedHost(connection, {
     lookup: new HostLookup(services.onDemand),
     decide: () => (isInMesh(connection, options) ? tunnelInto(connection, destination) : leaveMesh()),
     refuse,
-    nowMs: clock.nowMs,
+    nowMs: tunnels.nowMs,
   });
 }
 

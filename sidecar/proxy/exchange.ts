@@ -1,7 +1,7 @@
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
 import { forwardedRequestHead, forwardedResponseHead, forwardedUpgrade } from '../http1/forwarded-head.js';
 import { ID } from '../http1/header-block.js';
-import type { Http1Limits } from '../http1/limits.js';
+import { type Http1Limits, tunnelIdleMs } from '../http1/limits.js';
 import { answerStatus, type LocalAnswer, localAnswerText } from '../http1/local-reply.js';
 import type { RequestHead } from '../http1/request-head.js';
 import type { ResponseHead } from '../http1/response-head.js';
@@ -52,6 +52,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private baggage: string | undefined;
   private responding = false;
   private tunnel = false;
+  /** One side of the tunnel has sent its end. */
+  private tunnelHalfEnded = false;
   /** All of the request has been read. */
   private whole = false;
   private onWhole: ((kept: ReplayBuffer) => void) | undefined;
@@ -329,20 +331,24 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onClientTunnelData(piece: Buffer): void {
+    this.lastActivityMs = this.settings.nowMs();
     this.outcome.requestBytes += piece.length;
     this.upstream?.writer.writeRange(piece, 0, piece.length);
   }
 
   onClientTunnelEnd(): void {
+    this.tunnelHalfEnded = true;
     this.upstream?.endTunnel();
   }
 
   onUpstreamTunnelData(piece: Buffer): void {
+    this.lastActivityMs = this.settings.nowMs();
     this.outcome.responseBytes += piece.length;
     this.downstream.writer.writeRange(piece, 0, piece.length);
   }
 
   onUpstreamTunnelEnd(): void {
+    this.tunnelHalfEnded = true;
     this.downstream.endTunnel();
   }
 
@@ -368,8 +374,11 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   checkDeadlines(nowMs: number): void {
-    // A tunnel lives as long as its two ends do.
-    if (this.done || this.tunnel) return;
+    if (this.done) return;
+    if (this.tunnel) {
+      this.checkTunnel(nowMs);
+      return;
+    }
     const { requestMs, idleMs: ownIdleMs } = this.forwarder.timeouts;
     const idleMs = ownIdleMs || this.settings.limits.streamIdleTimeoutMs;
     if (this.waitUntilMs !== 0 && nowMs >= this.waitUntilMs) this.goOn();
@@ -382,6 +391,11 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     } else if (idleMs !== 0 && nowMs - this.lastActivityMs >= idleMs) {
       this.timeOut(`nothing moved for ${idleMs} ms`);
     }
+  }
+
+  private checkTunnel(nowMs: number): void {
+    const idleMs = tunnelIdleMs(this.settings.limits, this.tunnelHalfEnded);
+    if (idleMs !== 0 && nowMs - this.lastActivityMs >= idleMs) this.timeOut(`nothing moved for ${idleMs} ms`);
   }
 
   private timeOut(detail: string): void {

@@ -7,7 +7,7 @@ import { ProtocolError } from '../http1/errors.js';
 import { HeadCollector } from '../http1/head-collector.js';
 import type { Http1Limits } from '../http1/limits.js';
 import { ResponseHead } from '../http1/response-head.js';
-import { closeWhenTaken, reset } from '../http1/socket-endings.js';
+import { closeWhenTaken, reset, watchPeer } from '../http1/socket-endings.js';
 import { SocketReader } from '../http1/socket-reader.js';
 import { SocketWriter } from '../http1/socket-writer.js';
 import { forwardedTrailers } from '../http1/trailers.js';
@@ -226,7 +226,10 @@ export class UpstreamConnection {
     this.responseStarted = true;
     const { nominated } = this.head.connection;
     if (nominated.length > 0 && nominated.includes(LEAVING)) this.owner.onLeaving();
-    if (this.head.status === 101) this.state = 'tunnel';
+    if (this.head.status === 101) {
+      this.state = 'tunnel';
+      watchPeer(this.transport);
+    }
     // Before the user, whose next attempt is not to go to an endpoint that this answer has ejected.
     if (this.head.status >= ERROR_STATUS || this.state === 'tunnel')
       this.owner.onResult(this.state === 'tunnel');

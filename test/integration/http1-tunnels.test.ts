@@ -1,7 +1,8 @@
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
 import t from 'tap';
+import { readSocketTable } from '../../sidecar/http1/socket-table.js';
 import { encryption } from '../support/http1/encryption.js';
-import { inEachDirection, newService, startPath } from '../support/http1/paths.js';
+import { DIRECTIONS, inEachDirection, newService, type Path, startPath } from '../support/http1/paths.js';
 import { fieldOf } from '../support/http1/plain-message.js';
 import { RawBackend, RawPeer } from '../support/http1/raw-peer.js';
 import { TestMesh } from '../support/mesh.js';
@@ -334,3 +335,86 @@ t.test('CONNECT is not for inbound calls', async (t) => {
   t.equal(await client.gone(), 'ended');
   t.equal(path.backend.accepted, 0);
 });
+
+// ---- tunnels without traffic ----
+
+/** Ways of having a tunnel, with the bytes that go through it first. */
+const TUNNELS: readonly (readonly [name: string, open: (path: Path) => Promise<[RawPeer, RawPeer]>])[] = [
+  [
+    'an upgrade',
+    async (path) => {
+      const client = await path.client();
+      client.sendMessage(['GET / HTTP/1.1', `Host: ${path.host}`, ...UPGRADE]);
+      const upstream = await path.backend.next();
+      await upstream.request();
+      upstream.sendMessage(SWITCHED);
+      await client.message('response to HEAD');
+      return [client, upstream];
+    },
+  ],
+  [
+    'CONNECT',
+    async (path) => {
+      const { address } = path.backend;
+      const client = await path.client();
+      client.sendMessage([`CONNECT ${address} HTTP/1.1`, `Host: ${address}`]);
+      await client.message('response to HEAD');
+      return [client, await path.backend.next()];
+    },
+  ],
+  [
+    'what is no HTTP, behind CONNECT',
+    async (path) => {
+      const client = await path.client();
+      client.sendMessage([`CONNECT ${path.host}:80 HTTP/1.1`, `Host: ${path.host}:80`], '\x16\x03\x01');
+      await client.message('response to HEAD');
+      const upstream = await path.backend.next();
+      await upstream.receive('\x16\x03\x01');
+      return [client, upstream];
+    },
+  ],
+];
+
+const ON_LINUX = process.platform === 'linux' ? {} : { skip: 'only Linux has the table' };
+const WITHOUT_TRAFFIC = 'a tunnel without traffic ends on both sides';
+const IDLE_MS = 600;
+const waitMs = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// CONNECT leads past TLS to endpoints, and is not for inbound calls.
+for (const [name, open] of TUNNELS.slice(0, encryption() ? 1 : undefined)) {
+  for (const direction of name === 'an upgrade' && !encryption() ? DIRECTIONS : ['outbound' as const]) {
+    t.test(`${WITHOUT_TRAFFIC}: ${name} (${direction})`, async (t) => {
+      const path = await startPath(t, shared, direction, { limits: { tunnelIdleTimeoutMs: IDLE_MS } });
+      const ends = await open(path);
+      // Bytes either way keep it.
+      for (let i = 0; i < 4; i++) {
+        const [from, to] = i % 2 === 0 ? ends : [ends[1], ends[0]];
+        await waitMs(IDLE_MS / 2);
+        from.send('ping');
+        await to.receive('ping');
+      }
+      const sent = performance.now();
+      t.strictSame(await Promise.all(ends.map((end) => end.gone())), ['broken', 'broken']);
+      t.ok(performance.now() - sent >= IDLE_MS - 100);
+    });
+
+    t.test(`of a tunnel that one side has ended, the idle time of requests is left: ${name}`, async (t) => {
+      const path = await startPath(t, shared, direction, { limits: { streamIdleTimeoutMs: IDLE_MS } });
+      const [client, upstream] = await open(path);
+      client.end();
+      await upstream.until('the end', () => upstream.ended);
+      t.equal(await client.gone(), 'broken');
+    });
+
+    t.test(`the kernel asks whether both peers of a tunnel are there: ${name}`, ON_LINUX, async (t) => {
+      const path = await startPath(t, shared, direction);
+      const [client, upstream] = await open(path);
+      const ports = [client.socket.remotePort ?? 0, upstream.socket.localPort ?? 0];
+      const table = (await readSocketTable()) ?? '';
+      const [own, upstreams] = ports.map((port) => port.toString(16).toUpperCase().padStart(4, '0'));
+      // "02": a timer other than that of retransmissions runs (proc_net_tcp.rst).
+      t.match(table, new RegExp(`: \\w+:${own} \\w+:\\w{4} 01 \\S+ 02:`), 'the client');
+      t.match(table, new RegExp(`: \\w+:\\w{4} \\w+:${upstreams} 01 \\S+ 02:`), 'the upstream');
+    });
+  }
+}

@@ -51,6 +51,13 @@ export const BOUND_FLAGS = {
     default: '5m',
     parse: durationMs,
   },
+  tunnelIdleTimeoutMs: {
+    name: 'tunnel-idle-timeout',
+    argument: 'DURATION',
+    help: 'without a byte in either direction through a tunnel (CONNECT, WebSocket); 0: any',
+    default: '1h',
+    parse: durationMs,
+  },
   clientFinTimeoutMs: {
     name: 'client-fin-timeout',
     argument: 'DURATION',

@@ -13,6 +13,8 @@ export class MemorySocket extends EventEmitter {
   /** The peer takes nothing: writes stay pending. */
   stuck = false;
   destroyed = false;
+  /** The kernel is to find out whether the peer is there. */
+  keepsAlive = false;
   wasReset = false;
   writableEnded = false;
   writableFinished = false;
@@ -47,6 +49,10 @@ export class MemorySocket extends EventEmitter {
   /** Bytes that arrived and that nobody has read. */
   get unread(): number {
     return this.incoming.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  setKeepAlive(enabled: boolean): void {
+    this.keepsAlive = enabled;
   }
 
   // ---- the test's side ----
