@@ -7,6 +7,8 @@ import type { Logger } from '../src/telemetry/logger.js';
 import { formatAddress } from '../src/xds/fields.js';
 import { createAdminServer, createProbeServer } from './admin/admin-server.js';
 import { ClientStatusServer, type ClientStatusSource } from './admin/client-status-server.js';
+import { FailoverEpisodes } from './admin/failover-episodes.js';
+import type { NewFailovers } from './admin/failovers.js';
 import { type AdminActions, adminSources } from './assembly/administration.js';
 import { assembleDiscovery, type Discovery } from './assembly/discovery.js';
 import { ownState } from './assembly/thread-state.js';
@@ -114,6 +116,7 @@ export class Sidecar {
 interface Parts extends Discovery, WorkerParts, Upstreams {
   readonly clusters: Upstreams['clusters'];
   readonly drain: Drain;
+  readonly episodes: FailoverEpisodes;
   readonly clock: CoarseClock;
   readonly ownPorts: OwnPorts;
   readonly admin: HttpServer;
@@ -125,8 +128,9 @@ interface Parts extends Discovery, WorkerParts, Upstreams {
 
 /** Starts the other workers, takes what is on disk before the first request can arrive, and listens. */
 async function prepare(parts: Parts, options: SidecarOptions, log: Logger): Promise<SidecarAddresses> {
-  const { others, clusters, configuration, onDemand, output } = parts;
-  await others?.start({ clusters, configuration, onDemand, output, log });
+  const { others, clusters, configuration, onDemand, output, episodes, clock } = parts;
+  const onFailovers = (news: readonly NewFailovers[]) => episodes.note(news, clock.nowMs);
+  await others?.start({ clusters, configuration, onDemand, output, log, onFailovers });
   await restore(parts);
   return bind(parts, options);
 }
@@ -217,9 +221,11 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
   });
   const { configuration, onDemand } = discovery;
   const ofRequests = log.child({ component: 'requests' });
+  const episodes = new FailoverEpisodes({ log: ofRequests, isUsable: (name) => isUsable(clusters, name) });
   const worker = assembleWorkerParts({
     ...{ number: 1, options, settings, state, clusters, output, onDemand, refusals },
     warn: (fields, message) => ofRequests.warn(fields, message),
+    onFailovers: (news) => episodes.note(news, clock.nowMs),
     table: () => configuration.table,
     noteUse: (host) => {
       const routes = configuration.routesOf(host);
@@ -237,6 +243,7 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
 
   clock.onTick = (now) => {
     tickWorkerParts(worker, now);
+    episodes.onTick(now);
     clusters.tick(now, checker);
     discovery.client.checkDeadlines(now);
     const overdue = configuration.checkDeadlines(now);
@@ -251,7 +258,13 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
   const [admin, probes] = [createAdminServer(sources, options.admin.host), createProbeServer(sources)];
   const clientStatus = options.csds && new ClientStatusServer(statusOf(discovery));
   const servers = { admin, probes, clientStatus };
-  return { ...discovery, ...worker, ...upstreams, ...servers, drain, clock, ownPorts, others };
+  return { ...discovery, ...worker, ...upstreams, ...servers, drain, episodes, clock, ownPorts, others };
+}
+
+/** Undefined: nothing names such a cluster any more. */
+function isUsable(clusters: Upstreams['clusters'], name: string): boolean | undefined {
+  const cluster = clusters.find(name);
+  return cluster && cluster.endpoints.usableCount > 0;
 }
 
 function statusOf({ node, client }: Discovery): ClientStatusSource {

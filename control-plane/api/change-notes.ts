@@ -1,5 +1,5 @@
 import { formatAuthor } from '../../src/model/author.js';
-import { namespaceOfKey, parseMeshService, type ServiceKey } from '../../src/model/mesh-service.js';
+import { commandName, parseMeshService, type ServiceKey } from '../../src/model/mesh-service.js';
 import { ledElsewhere } from '../../src/model/operations.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Configuration } from '../store/configuration.js';
@@ -45,12 +45,6 @@ export function promotionNotes(key: ServiceKey, history: readonly ServiceChange[
     `${stableOf(after)} is stable since revision ${revision} ("${action}" by ${formatAuthor(by) || 'nobody known'}), and has all traffic; ` +
       `back to ${stableOf(before.document)}: roost undo ${commandName(key)}${to}`,
   ];
-}
-
-/** `shop/checkout` as commands take it: `checkout.shop`. */
-export function commandName(key: ServiceKey): string {
-  const namespace = namespaceOfKey(key);
-  return `${key.slice(namespace.length + 1)}.${namespace}`;
 }
 
 function stableOf({ spec }: MeshServiceInput): string {

@@ -18,6 +18,7 @@ import { fromStruct, type Struct } from '../../src/api/struct.js';
 import type { Author } from '../../src/model/author.js';
 import { describeGrantChange } from '../../src/model/grant.js';
 import {
+  commandName,
   type MeshService,
   namespaceOfKey,
   parseServiceName,
@@ -41,7 +42,7 @@ import type { Editor, GrantMode } from '../store/editor.js';
 import { UnknownServiceError } from '../store/errors.js';
 import { authorOf, requestIdOf } from './author.js';
 import { type AwaitCall, RevisionFollowers } from './await-revision.js';
-import { commandName, elsewhereNotes, fileNotes, promotionNotes } from './change-notes.js';
+import { elsewhereNotes, fileNotes, promotionNotes } from './change-notes.js';
 import { type ExplainRequest, explain, plan } from './decisions.js';
 import { InvalidRequestError, toServiceError } from './grpc-errors.js';
 import { differenceMessage, historyMessage, listServices, serviceMessage } from './messages.js';

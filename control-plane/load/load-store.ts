@@ -1,4 +1,4 @@
-import type { ClusterLoad, EndpointLoad, LoadReport } from '../../src/xds/load-report.js';
+import type { ClusterCondition, ClusterLoad, EndpointLoad, LoadReport } from '../../src/xds/load-report.js';
 
 /** Load of one endpoint, from all clients together. */
 export interface LoadTotals {
@@ -55,6 +55,11 @@ export class LoadStore {
   private readonly present = new Map<object, ReadonlyMap<string, PresentLoad>>();
   private readonly waiting = new Map<object, { readonly node: string; readonly names: readonly string[] }>();
 
+  /** By client and cluster. */
+  private readonly reported = new Map<object, ReadonlyMap<string, ClusterCondition>>();
+  /** By cluster; the oldest are forgotten. */
+  private readonly failovers = new Map<string, number>();
+
   constructor(private readonly bounds = BOUNDS) {}
 
   /** @param client stands for one connection */
@@ -68,11 +73,48 @@ export class LoadStore {
       now.set(key, presentOf(endpoint, intervalMs / 1000));
     }
     this.present.set(client, now);
+    this.reported.set(client, this.takeConditions(clusters));
+  }
+
+  /**
+   * What clients know of each cluster. Where they see different numbers of usable endpoints it is the smallest, since
+   * that is where requests go elsewhere; failovers are those since the control plane started.
+   */
+  get conditions(): ReadonlyMap<string, ClusterCondition> {
+    const all = new Map<string, ClusterCondition>();
+    for (const [cluster, failovers] of this.failovers)
+      all.set(cluster, { endpoints: 0, usable: Number.POSITIVE_INFINITY, failovers });
+    for (const own of this.reported.values())
+      for (const [cluster, { endpoints, usable }] of own) {
+        const known = all.get(cluster);
+        if (known === undefined || usable < known.usable)
+          all.set(cluster, { endpoints, usable, failovers: known?.failovers ?? 0 });
+      }
+    for (const [cluster, condition] of all)
+      if (condition.usable === Number.POSITIVE_INFINITY) all.set(cluster, { ...condition, usable: 0 });
+    return all;
+  }
+
+  private takeConditions(clusters: readonly ClusterLoad[]): Map<string, ClusterCondition> {
+    const conditions = new Map<string, ClusterCondition>();
+    for (const { cluster, condition } of clusters) {
+      if (condition === undefined || conditions.size >= this.bounds.ofClient) continue;
+      conditions.set(cluster, condition);
+      if (condition.failovers > 0) this.countFailovers(cluster, condition.failovers);
+    }
+    return conditions;
+  }
+
+  private countFailovers(cluster: string, count: number): void {
+    this.failovers.set(cluster, (this.failovers.get(cluster) ?? 0) + count);
+    const [oldest] = this.failovers.keys();
+    if (this.failovers.size > this.bounds.all) this.failovers.delete(oldest as string);
   }
 
   /** A client's connection has ended. */
   forget(client: object): void {
     this.present.delete(client);
+    this.reported.delete(client);
     this.waiting.delete(client);
   }
 

@@ -49,6 +49,8 @@ function describeEndpoint(
   return {
     address: endpoint.address,
     healthy: endpoint.usability === USABLE,
+    status: statusOf(endpoint),
+    announced: endpoint.status,
     unreachable: endpoint.isUnreachable,
     leaving: endpoint.isLeaving,
     ejected: endpoint.isEjected,
@@ -56,11 +58,20 @@ function describeEndpoint(
     failingChecks: health.failing,
     checkFailures: health.failures,
     ...(health.lastFailure === '' ? {} : { lastCheck: health.lastFailure }),
-    status: endpoint.status,
     weight: endpoint.weight,
     ...(endpoint.zone === '' ? {} : { zone: endpoint.zone }),
     activeRequests: endpoint.activeRequests,
     connections: endpoint.connectionCount,
     ...summedUp(endpoint.counters, others),
   };
+}
+
+/** Why an endpoint takes no new sessions, the first reason there is; `healthy`: it does. */
+function statusOf(endpoint: UpstreamEndpoint): string {
+  if (endpoint.usability === USABLE) return endpoint.status === 'degraded' ? 'degraded' : 'healthy';
+  if (endpoint.isUnreachable) return 'unreachable';
+  if (endpoint.isEjected) return 'ejected';
+  if (endpoint.health.failing) return 'failing-checks';
+  if (endpoint.isLeaving) return 'leaving';
+  return endpoint.status;
 }

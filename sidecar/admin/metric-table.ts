@@ -31,6 +31,11 @@ export const SIDECAR_METRICS = {
     labels: ['service', 'route', 'action'],
     help: 'What routes did to requests besides sending them somewhere.',
   },
+  roost_failovers_total: {
+    type: 'counter',
+    labels: ['service', 'release', 'to'],
+    help: 'Requests that another release took, since theirs had no usable endpoint.',
+  },
   roost_active_requests: { type: 'gauge', labels: ['direction'], help: 'Requests under way.' },
   roost_downstream_connections: { type: 'gauge', labels: ['direction'], help: 'Client connections open.' },
   roost_upstream_requests_total: { type: 'counter', labels: ENDPOINT, help: 'Attempts sent to an endpoint.' },

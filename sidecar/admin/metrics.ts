@@ -15,6 +15,7 @@ import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import type { LiveCluster } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 import type { ActionCounts } from './action-counts.js';
+import type { Failovers } from './failovers.js';
 import { SIDECAR_METRICS } from './metric-table.js';
 import type { RequestRecorder } from './request-recorder.js';
 import type { RequestSeries } from './request-statistics.js';
@@ -28,6 +29,7 @@ export interface WorkerSources {
   readonly number: number;
   readonly recorder: RequestRecorder;
   readonly actionCounts: ActionCounts;
+  readonly failovers: Failovers;
   readonly clusters: ClusterRegistry;
   readonly delay: EventLoopDelay;
   readonly inbound: RequestSource;
@@ -84,6 +86,10 @@ export function workerMetrics(sources: WorkerSources) {
     roost_route_actions_total: function* (name) {
       for (const { labels, count } of sources.actionCounts.all)
         yield sample(name, labelText({ ...labels }), count);
+    },
+    roost_failovers_total: function* (name) {
+      for (const { labels, total } of sources.failovers.all)
+        yield sample(name, labelText({ ...labels }), total);
     },
     roost_active_requests: perDirection((direction) => sources[direction].busyCount),
     roost_downstream_connections: perDirection((direction) => sources[direction].connectionCount),

@@ -8,6 +8,7 @@ import type { OutboundForwarder } from '../outbound/outbound-forwarder.js';
 import type { Exchange } from '../proxy/exchange.js';
 import type { Outcome } from '../proxy/outcome.js';
 import type { AccessLog, AccessLogLevel } from './access-log.js';
+import type { Failovers } from './failovers.js';
 import { describeRequest, type RequestRecord } from './request-record.js';
 import type { RequestSamples } from './request-samples.js';
 import { type RequestSeries, RequestStatistics } from './request-statistics.js';
@@ -21,6 +22,7 @@ export interface RecorderOptions {
   readonly level: AccessLogLevel;
   readonly accessLog: AccessLog;
   readonly samples: RequestSamples;
+  readonly failovers: Failovers;
 }
 
 /** Counts every request that ends, whoever answered it, and puts into words those that somebody may want to read. */
@@ -76,6 +78,7 @@ export class RequestRecorder {
     const now = performance.now();
     const durationMs = now - startedAt;
     forwarder?.settleLast(outcome, now);
+    if (forwarder?.placement?.failedOverFrom !== undefined) this.countFailover(forwarder);
     series.record(outcome.status, durationMs, attempts);
     if (outcome.error !== undefined) this.ownAnswers[direction][outcome.error.code]++;
     const failed = hasFailed(outcome);
@@ -83,6 +86,11 @@ export class RequestRecorder {
     const logged = failed ? this.logsErrors : this.logsAll;
     if (sampled || logged)
       this.note(describeRequest(direction, exchange, durationMs, forwarder), failed, sampled, logged);
+  }
+
+  private countFailover({ host, placement }: OutboundForwarder): void {
+    if (host === undefined || placement?.failedOverFrom === undefined) return;
+    this.options.failovers.count(host, placement.failedOverFrom, placement.release);
   }
 
   private note(record: RequestRecord, failed: boolean, sampled: boolean, logged: boolean): void {

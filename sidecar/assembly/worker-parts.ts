@@ -4,6 +4,7 @@ import type { LogOutput } from '../../src/telemetry/log-output.js';
 import type { Warn } from '../../src/telemetry/logger.js';
 import { AccessLog } from '../admin/access-log.js';
 import { ActionCounts } from '../admin/action-counts.js';
+import { Failovers, type NewFailovers } from '../admin/failovers.js';
 import { RequestRecorder } from '../admin/request-recorder.js';
 import { RequestSamples } from '../admin/request-samples.js';
 import { LoadLedger } from '../discovery/load-ledger.js';
@@ -33,6 +34,7 @@ export interface WorkerParts extends DataPath {
   readonly clusters: ClusterRegistry;
   readonly recorder: RequestRecorder;
   readonly actionCounts: ActionCounts;
+  readonly failovers: Failovers;
   readonly samples: RequestSamples;
   readonly ledger: LoadLedger;
   readonly delay: EventLoopDelay;
@@ -49,6 +51,8 @@ export interface WorkerNeeds {
   readonly clusters: ClusterRegistry;
   readonly output: LogOutput;
   readonly warn: Warn;
+  /** Requests have gone to another release, since theirs has no usable endpoint. */
+  onFailovers(news: readonly NewFailovers[]): void;
   /** The routing table of this instant; undefined until the first configuration is in force. */
   table(): RoutingTable | undefined;
   /** Undefined: hosts are not asked for when they are called. */
@@ -73,18 +77,20 @@ export function upstreamSettings(
 export function assembleWorkerParts(needs: WorkerNeeds): WorkerParts {
   const { options, clusters, output } = needs;
   const samples = new RequestSamples(options.debugSample);
-  const recorder = newRecorder(options, output, samples);
+  const failovers = new Failovers((news) => needs.onFailovers(news));
+  const recorder = newRecorder(options, output, samples, failovers);
   const actionCounts = new ActionCounts();
   const { sessions, seenInCookies, traces, places, ownPorts, loopSeed } = needs.state;
   const shared = { sessions, seenInCookies, traces, places, ownPorts, loopSeed };
   const dataPath = assembleDataPath({ ...needs, ...shared, recorder, actionCounts });
-  const ledger = new LoadLedger(clusters);
+  const ledger = new LoadLedger(clusters, () => failovers.byCluster);
   return {
     ...dataPath,
     number: needs.number,
     clusters,
     recorder,
     actionCounts,
+    failovers,
     samples,
     ledger,
     delay: new EventLoopDelay(),
@@ -100,6 +106,7 @@ export function tickWorkerParts(parts: WorkerParts, nowMs: number): void {
   parts.app.closeIdle(nowMs);
   parts.passthrough?.closeIdle(nowMs);
   parts.samples.onTick();
+  parts.failovers.onTick(nowMs);
 }
 
 /** Lets go of everything at once, started or not. */
@@ -117,6 +124,7 @@ function newRecorder(
   { service: { name, namespace }, release, accessLog: level }: RecorderSettings,
   output: LogOutput,
   samples: RequestSamples,
+  failovers: Failovers,
 ): RequestRecorder {
   const service = `${name}.${namespace}`;
   return new RequestRecorder({
@@ -125,5 +133,6 @@ function newRecorder(
     level,
     accessLog: new AccessLog(output.bulk, service),
     samples,
+    failovers,
   });
 }

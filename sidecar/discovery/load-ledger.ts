@@ -11,6 +11,12 @@ export interface CountedEndpoint {
   readonly isRetired: boolean;
 }
 
+/** How many endpoints a cluster has, and how many of them take new sessions. */
+export interface Condition {
+  readonly endpoints: number;
+  readonly usable: number;
+}
+
 /** Every cluster of the present configuration; the sidecar's registry. */
 export interface EndpointSource {
   readonly clusters: Iterable<{
@@ -18,6 +24,7 @@ export interface EndpointSource {
     readonly upstreams: Iterable<CountedEndpoint>;
     /** Something has been sent there. */
     readonly isUsed: boolean;
+    readonly condition?: Condition;
   }>;
 }
 
@@ -37,7 +44,13 @@ interface Reported {
 export class LoadLedger {
   private readonly reported = new Map<CountedEndpoint, Reported>();
 
-  constructor(private readonly source: EndpointSource) {}
+  private readonly failoversReported = new Map<string, number>();
+
+  /** @param failovers requests that another release took, by the cluster that should have; since the start */
+  constructor(
+    private readonly source: EndpointSource,
+    private readonly failovers: () => ReadonlyMap<string, number> = () => NO_FAILOVERS,
+  ) {}
 
   /** What is new since the last time; endpoints with nothing to tell of are left out. */
   take(pins: PinCounts): ClusterLoad[] {
@@ -57,7 +70,27 @@ export class LoadLedger {
       const homeless = addresses.get('');
       if (homeless !== undefined) add(cluster, { ...NOTHING, address: '', pins: homeless });
     }
-    return [...loads].map(([cluster, endpoints]) => ({ cluster, endpoints }));
+    const conditions = this.conditions();
+    const names = new Set([...loads.keys(), ...conditions.keys()]);
+    return [...names].map((cluster) => ({
+      cluster,
+      endpoints: loads.get(cluster) ?? [],
+      ...conditions.get(cluster),
+    }));
+  }
+
+  /** Of clusters that are called, or should have been: told every time, since it is true of the moment. */
+  private conditions(): Map<string, Pick<ClusterLoad, 'condition'>> {
+    const told = new Map<string, Pick<ClusterLoad, 'condition'>>();
+    const failovers = this.failovers();
+    for (const { name, isUsed, condition } of this.source.clusters) {
+      const total = failovers.get(name) ?? 0;
+      if (condition === undefined || !(isUsed || total > 0)) continue;
+      const since = total - (this.failoversReported.get(name) ?? 0);
+      if (since > 0) this.failoversReported.set(name, total);
+      told.set(name, { condition: { ...condition, failovers: since } });
+    }
+    return told;
   }
 
   /** Of a large mesh, a sidecar calls a few services: the others have nothing to tell of. */
@@ -72,6 +105,7 @@ export class LoadLedger {
   }
 }
 
+const NO_FAILOVERS: ReadonlyMap<string, number> = new Map();
 const NOTHING = { issued: 0, succeeded: 0, failed: 0, latencySumMs: 0, timed: 0, inFlight: 0 } as const;
 
 /** @returns undefined where there is nothing to tell of */

@@ -1,17 +1,27 @@
-import type { ClusterLoad, EndpointLoad } from '../../src/xds/load-report.js';
+import type { ClusterCondition, ClusterLoad, EndpointLoad } from '../../src/xds/load-report.js';
 
 /** What several workers have to report, as one. */
 export function mergedLoads(reports: readonly (readonly ClusterLoad[])[]): ClusterLoad[] {
-  const clusters = new Map<string, Map<string, EndpointLoad>>();
-  for (const { cluster, endpoints } of reports.flat()) {
-    const merged = clusters.get(cluster) ?? new Map<string, EndpointLoad>();
+  const clusters = new Map<string, { endpoints: Map<string, EndpointLoad>; condition?: ClusterCondition }>();
+  for (const { cluster, endpoints, condition } of reports.flat()) {
+    const merged = clusters.get(cluster) ?? { endpoints: new Map<string, EndpointLoad>() };
     clusters.set(cluster, merged);
+    if (condition !== undefined) merged.condition = inAddition(merged.condition, condition);
     for (const load of endpoints) {
-      const known = merged.get(load.address);
-      merged.set(load.address, known === undefined ? load : added(known, load));
+      const known = merged.endpoints.get(load.address);
+      merged.endpoints.set(load.address, known === undefined ? load : added(known, load));
     }
   }
-  return [...clusters].map(([cluster, endpoints]) => ({ cluster, endpoints: [...endpoints.values()] }));
+  return [...clusters].map(([cluster, { endpoints, ...condition }]) => ({
+    cluster,
+    endpoints: [...endpoints.values()],
+    ...condition,
+  }));
+}
+
+/** All workers know the same of the endpoints; each has counted its own failovers. */
+function inAddition(known: ClusterCondition | undefined, more: ClusterCondition): ClusterCondition {
+  return known === undefined ? more : { ...known, failovers: known.failovers + more.failovers };
 }
 
 /** What is in flight, and pinned, is counted by all workers together, and is not more for being reported twice. */

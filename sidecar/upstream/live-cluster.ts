@@ -102,6 +102,11 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     return this.load.isUsed;
   }
 
+  /** For reports of load. */
+  get condition(): { readonly endpoints: number; readonly usable: number } {
+    return { endpoints: this.endpoints.endpoints.length, usable: this.endpoints.usableCount };
+  }
+
   /** What is checked: endpoints of a service that nobody calls from here are left alone. */
   get isCalled(): boolean {
     return this.isUsed || this.settings.asksForCalled;

@@ -2,6 +2,7 @@ import type { PortSharing } from '../../src/lifecycle/listen.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { ClusterLoad } from '../../src/xds/load-report.js';
 import type { ClusterTallies } from '../admin/cluster-tallies.js';
+import type { NewFailovers } from '../admin/failovers.js';
 import type { Sample } from '../admin/request-samples.js';
 import type { MetricTexts } from '../admin/summed-metrics.js';
 import type { DataPathOptions } from '../assembly/data-path.js';
@@ -83,5 +84,7 @@ export type FromWorker =
   | { readonly kind: 'used'; readonly routes: readonly string[] }
   /** Something for the sidecar's own log. */
   | { readonly kind: 'warning'; readonly fields: Readonly<Record<string, string>>; readonly message: string }
+  /** Requests went to another release, since theirs has no usable endpoint. */
+  | { readonly kind: 'failovers'; readonly news: readonly NewFailovers[] }
   /** Whole lines of log, for the one who writes. */
   | { readonly kind: 'log'; readonly text: string };

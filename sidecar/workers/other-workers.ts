@@ -4,6 +4,7 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import type { BoundMetric } from '../../src/telemetry/metrics.js';
 import type { ClusterLoad } from '../../src/xds/load-report.js';
 import type { ClusterTallies } from '../admin/cluster-tallies.js';
+import type { NewFailovers } from '../admin/failovers.js';
 import { newestOf, type Sample } from '../admin/request-samples.js';
 import { withOthers } from '../admin/summed-metrics.js';
 import { sharedMemory, sharedState } from '../assembly/shared-state.js';
@@ -38,6 +39,7 @@ export interface Leader {
   readonly onDemand: HostDemand | undefined;
   readonly output: LogOutput;
   readonly log: Logger;
+  onFailovers(news: readonly NewFailovers[]): void;
 }
 
 /** How long whoever reads the log may take for the last of it. */
@@ -70,7 +72,7 @@ export class OtherWorkers {
   }
 
   /** Starts them. @throws OperatorError */
-  start({ clusters, configuration, onDemand, output, log }: Leader): Promise<void> {
+  start({ clusters, configuration, onDemand, output, log, onFailovers }: Leader): Promise<void> {
     const isThere = (authority: string) => configuration.table?.find(authority) !== undefined;
     const hosts = onDemand && new HostsForWorkers(onDemand, isThere);
     this.hosts = hosts;
@@ -83,6 +85,7 @@ export class OtherWorkers {
         for (const name of routes) configuration.noteUse(name);
       },
       onWarning: (fields, message) => log.child({ component: 'requests' }).warn(fields, message),
+      onFailovers,
       onLog: (lines, written) => output.relay(lines, written),
       onLost: (worker, error) => void endWith(worker, error, output, log),
     });

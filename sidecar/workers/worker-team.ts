@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { OperatorError } from '../../src/lifecycle/operator-error.js';
 import type { Warn } from '../../src/telemetry/logger.js';
+import type { NewFailovers } from '../admin/failovers.js';
 import type { HostVerdict } from './asked-hosts.js';
 import type { JournalEnd } from './journal.js';
 import type { FromWorker, Questions, RoomWanted, ToWorker, WorkerSetup } from './messages.js';
@@ -15,6 +16,7 @@ export interface TeamOwner {
   onHostGivenUp(call: string): void;
   onUsed(routes: readonly string[]): void;
   onWarning: Warn;
+  onFailovers(news: readonly NewFailovers[]): void;
   /** @param written to be called once they are */
   onLog(lines: string, written: () => void): void;
   /** A worker has ended, and with it what it held: the process cannot go on. */
@@ -174,6 +176,9 @@ export class WorkerTeam {
         return;
       case 'warning':
         owner.onWarning(message.fields, message.message);
+        return;
+      case 'failovers':
+        owner.onFailovers(message.news);
         return;
       case 'log':
         owner.onLog(message.text, () => tell(thread, { kind: 'logged' }));

@@ -59,6 +59,7 @@ function start(setup: WorkerSetup, main: MessagePort): void {
     clusters: replica.clusters,
     output: log.output,
     warn: (fields, message) => tell({ kind: 'warning', fields, message }),
+    onFailovers: (news) => tell({ kind: 'failovers', news }),
     table: () => {
       journal.catchUp();
       return replica.configuration.table;

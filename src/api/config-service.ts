@@ -171,6 +171,14 @@ export interface ReleaseLoad {
   readonly pins: number;
   /** Attempts since the control plane started. */
   readonly requests: number;
+  /** Endpoints, and those that take new sessions, as the sidecar knows them that sees the fewest usable ones. */
+  readonly endpoints: number;
+  readonly usableEndpoints: number;
+  /** Requests since the control plane started that another release took, since this one had no usable endpoint. */
+  readonly failovers: number;
+  /** Weight in the split of the service's main route, and the sum of that split's weights; 0 and 0: not part of it. */
+  readonly splitWeight: number;
+  readonly splitTotal: number;
 }
 
 export interface StatusResponse {

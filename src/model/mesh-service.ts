@@ -29,6 +29,12 @@ export function namespaceOfKey(key: ServiceKey): string {
   return key.slice(0, key.indexOf('/'));
 }
 
+/** `shop/checkout` as commands take it and people read it: `checkout.shop`. */
+export function commandName(key: ServiceKey): string {
+  const namespace = namespaceOfKey(key);
+  return `${key.slice(namespace.length + 1)}.${namespace}`;
+}
+
 /** `checkout.shop`, `shop/checkout` or `checkout` (in `default`) → key; the spellings that the CLI takes. */
 export function parseServiceName(text: string, defaultNamespace = 'default'): ServiceKey {
   const slash = text.indexOf('/');

@@ -123,8 +123,8 @@ function routesOf(document: MeshServiceInput): readonly RouteInput[] {
   return [{ name: DEFAULT_ROUTE, split: [{ version: stable, weight: 1 }] }];
 }
 
-/** The route called `default`, else the one that takes what no other does, else the only one. */
-function mainRoute(routes: readonly RouteInput[]): number {
+/** The route called `default`, else the one that takes what no other does, else the only one; -1: there is none. */
+export function mainRoute(routes: readonly Pick<RouteInput, 'name' | 'match'>[]): number {
   const byName = routes.findIndex(({ name }) => name === DEFAULT_ROUTE);
   if (byName !== -1) return byName;
   const unconditional = routes.findIndex(({ match }) => match === undefined);

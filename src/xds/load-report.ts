@@ -21,6 +21,17 @@ export interface EndpointLoad {
 export interface ClusterLoad {
   readonly cluster: string;
   readonly endpoints: readonly EndpointLoad[];
+  /** Undefined: the client does not say. */
+  readonly condition?: ClusterCondition;
+}
+
+/** What one client knows of a cluster at the moment of the report. */
+export interface ClusterCondition {
+  readonly endpoints: number;
+  /** Those that take new sessions. */
+  readonly usable: number;
+  /** Requests since the last report that another release took, since this one had no usable endpoint. */
+  readonly failovers: number;
 }
 
 export const LRS_SERVICE = 'envoy.service.load_stats.v3.LoadReportingService';
@@ -28,9 +39,16 @@ export const LRS_SERVICE = 'envoy.service.load_stats.v3.LoadReportingService';
 /** Names of our own metrics in `load_metric_stats`. */
 const LATENCY_METRIC = 'roost.latency_ms';
 const PINS_METRIC = 'roost.pins';
+/** Of a whole cluster. */
+const ENDPOINTS_METRIC = 'roost.endpoints';
+const USABLE_METRIC = 'roost.usable_endpoints';
+const FAILOVERS_METRIC = 'roost.failovers';
 
 /** A cluster's load as `envoy.config.endpoint.v3.ClusterStats`. */
-export function encodeClusterLoad({ cluster, endpoints }: ClusterLoad, intervalMs: number): object {
+export function encodeClusterLoad(
+  { cluster, endpoints, condition }: ClusterLoad,
+  intervalMs: number,
+): object {
   const sum = (read: (endpoint: EndpointLoad) => number) =>
     endpoints.reduce((total, endpoint) => total + read(endpoint), 0);
   const locality = {
@@ -39,6 +57,7 @@ export function encodeClusterLoad({ cluster, endpoints }: ClusterLoad, intervalM
     totalIssuedRequests: sum(({ issued }) => issued),
     totalRequestsInProgress: sum(({ inFlight }) => inFlight),
     upstreamEndpointStats: endpoints.map(encodeEndpoint),
+    ...(condition && { loadMetricStats: encodeCondition(condition) }),
   };
   return {
     clusterName: cluster,
@@ -46,6 +65,14 @@ export function encodeClusterLoad({ cluster, endpoints }: ClusterLoad, intervalM
     upstreamLocalityStats: [locality],
     loadReportInterval: toDuration(intervalMs),
   };
+}
+
+function encodeCondition({ endpoints, usable, failovers }: ClusterCondition): object[] {
+  return [
+    { metricName: ENDPOINTS_METRIC, totalMetricValue: endpoints },
+    { metricName: USABLE_METRIC, totalMetricValue: usable },
+    { metricName: FAILOVERS_METRIC, totalMetricValue: failovers },
+  ];
 }
 
 function encodeEndpoint(load: EndpointLoad): object {
@@ -115,11 +142,31 @@ export function decodeLoadReport(raw: Message): LoadReport {
 /** Reads a report of any client: those that do not tell endpoints apart are read as one without an address. */
 function decodeClusterLoad(raw: Message): ClusterLoad {
   const localities = messages(raw.upstreamLocalityStats);
+  const conditions = localities.flatMap((locality) => decodeCondition(locality) ?? []);
   const endpoints = localities.flatMap((locality) => {
     const told = messages(locality.upstreamEndpointStats);
-    return told.length > 0 ? told.map(decodeEndpoint) : [decodeStats(locality, '')];
+    if (told.length > 0) return told.map(decodeEndpoint);
+    return decodeCondition(locality) === undefined ? [decodeStats(locality, '')] : [];
   });
-  return { cluster: text(raw.clusterName), endpoints };
+  const [condition] = conditions;
+  return { cluster: text(raw.clusterName), endpoints, ...(condition && { condition }) };
+}
+
+/** Undefined: the client is none of ours. */
+function decodeCondition(locality: Message): ClusterCondition | undefined {
+  const total = totalsOf(locality);
+  const endpoints = total(ENDPOINTS_METRIC);
+  if (endpoints === undefined) return undefined;
+  return { endpoints, usable: total(USABLE_METRIC) ?? 0, failovers: total(FAILOVERS_METRIC) ?? 0 };
+}
+
+/** Of what a client says of itself, numbers that can be counted with. */
+function totalsOf({ loadMetricStats }: Message): (name: string) => number | undefined {
+  const metrics = new Map(messages(loadMetricStats).map((stat) => [text(stat.metricName), stat]));
+  return (name) => {
+    const value = metrics.get(name)?.totalMetricValue;
+    return value === undefined ? undefined : Math.max(0, Number(value) || 0);
+  };
 }
 
 function decodeEndpoint(raw: Message): EndpointLoad {

@@ -1,12 +1,14 @@
 import t, { type Test } from 'tap';
 import { stringify } from 'yaml';
+import { ReservedPort } from '../../examples/shop/ports.js';
 import type { ReleaseLoad, StatusResponse } from '../../src/api/config-service.js';
 import { ControlPlaneClient } from '../../src/cli/client.js';
-import { echo, type Handler, startReleases, versionsOf } from '../support/backend.js';
+import { Backend, echo, type Handler, startReleases, versionsOf } from '../support/backend.js';
 import { type Call, caller, inParallel } from '../support/calls.js';
+import { clusterStatus } from '../support/cluster-status.js';
 import { toAddress } from '../support/mesh.js';
 import { eventually, roost, startControlPlane, startSidecar } from '../support/processes.js';
-import { checkout, user } from '../support/shop.js';
+import { checkout, labelled, user } from '../support/shop.js';
 
 const SESSIONS = 60;
 const PERSISTENT = { version: 'persistent', endpoint: 'persistent' };
@@ -76,8 +78,15 @@ t.test('what sidecars count arrives: requests, failures, sessions, by release', 
     t.equal(loadOf(status, 'v1').successRate, 1);
     t.equal(loadOf(status, 'v2').successRate, 0);
     t.ok(loadOf(status, 'v1').latencyMs > 0);
-    t.match(shown, /^SERVICE +RELEASE +REQUESTS\/S +SUCCESS +LATENCY +IN FLIGHT +SESSIONS$/m);
-    t.match(shown, new RegExp(`^shop/checkout +v1 +[\\d.]+ +100.00 % +[\\d.]+ ms +\\d+ +${2 * v1}$`, 'm'));
+    t.match(
+      shown,
+      /^SERVICE +RELEASE +SPLIT +ENDPOINTS +REQUESTS\/S +SUCCESS +MEAN LATENCY +IN FLIGHT +SESSIONS +FAILOVERS$/m,
+    );
+    t.match(
+      shown,
+      new RegExp(`^checkout\\.shop +v1 +50 % +2/2 +[\\d.]+ +100.00 % +[\\d.]+ ms +\\d+ +${2 * v1} +0$`, 'm'),
+    );
+    t.match(shown, /^SESSIONS are those that sidecars keep; a session with a cookie of Roost is /m);
     await eventually('and over with it', async () => {
       const { load } = await readStatus();
       return load.every(({ requestsPerSecond }) => requestsPerSecond === 0);
@@ -86,9 +95,9 @@ t.test('what sidecars count arrives: requests, failures, sessions, by release', 
 
   await t.test('a plan counts the sessions that it would move', async (t) => {
     const evict = await run('plan', 'split', 'checkout.shop', 'v1=1');
-    t.match(evict.stdout, `of ${2 * SESSIONS} sessions pinned in sidecars now, ${2 * v2} would move`);
+    t.match(evict.stdout, `of ${SESSIONS} sessions pinned in sidecars now, ${v2} would move`);
     const drain = await run('plan', 'split', 'checkout.shop', 'v1=1', 'v2=0', '-o', 'json');
-    t.match(JSON.parse(drain.stdout).routes, [{ livePins: 2 * SESSIONS, movedPins: 0 }]);
+    t.match(JSON.parse(drain.stdout).routes, [{ livePins: SESSIONS, movedPins: 0 }]);
   });
 
   await t.test("a sidecar's sessions leave with it", async (t) => {
@@ -100,3 +109,45 @@ t.test('what sidecars count arrives: requests, failures, sessions, by release', 
     t.equal(loadOf(status, 'v2').requests >= 2 * v2, true, 'what it has done stays counted');
   });
 });
+
+t.test(
+  'a canary at which nobody listens is seen: status, metric, /clusters and one line of log',
+  async (t) => {
+    const [backends, dead] = await Promise.all([startReleases(t, { v1: 1 }), ReservedPort.take()]);
+    await dead.release();
+    const { grpc } = await startControlPlane(t, ['--load-report-interval', '200ms']);
+    const at = ['--control-plane', grpc];
+    const sidecar = await startSidecar(t, ['--service', 'frontend.shop', ...at]);
+    const versions = [...versionsOf(backends), { name: 'v3', endpoints: [{ address: dead.address }] }];
+    const document = checkout({ split: { v1: 1 }, routes: [labelled('v3')], spec: { versions } });
+    await roost(['apply', '-f', '-', ...at], { input: stringify(document) });
+    const call = caller(t, sidecar.outbound);
+    for (let i = 0; i < 20; i++)
+      t.equal((await call('checkout', { headers: { 'x-region': 'us-east' } })).status, 200);
+    const status = async () =>
+      JSON.parse((await roost(['status', '-o', 'json', ...at])).stdout) as StatusResponse;
+    await eventually('the control plane knows', async () => loadOf(await status(), 'v3')?.failovers === 20);
+    t.match(loadOf(await status(), 'v3'), { endpoints: 1, usableEndpoints: 0, splitTotal: 0 });
+    t.match(loadOf(await status(), 'v1'), { endpoints: 1, usableEndpoints: 1, splitWeight: 1, failovers: 0 });
+    const shown = (await roost(['status', ...at])).stdout;
+    t.match(shown, /^checkout\.shop +v3 +- +0\/1 .* 20$/m);
+    t.match(
+      shown,
+      /^releases without a usable endpoint:\n {2}checkout\.shop v3: none of 1 endpoint is usable; other releases took 20 requests of it so far$/m,
+    );
+    const metrics = await (await fetch(`http://${sidecar.admin}/metrics`)).text();
+    t.match(metrics, /^roost_failovers_total\{service="checkout\.shop",release="v3",to="v1"\} 20$/m);
+    const { endpoints } = await clusterStatus(sidecar.admin, 'shop/checkout/v3');
+    t.match(endpoints, [{ healthy: false, status: 'unreachable', announced: 'healthy' }]);
+    const begins = 'a release has no usable endpoint: another release takes its requests';
+    t.match(await sidecar.process.logged(begins), { service: 'checkout.shop', release: 'v3', to: 'v1' });
+    t.equal(sidecar.process.log.filter(({ msg }) => msg === begins).length, 1);
+
+    await Backend.start(t, 'v3-1', echo, Number(dead.address.split(':')[1]));
+    t.match(
+      await sidecar.process.logged('a release has a usable endpoint again, and takes its requests itself'),
+      { service: 'checkout.shop', release: 'v3', failovers: 20 },
+    );
+    t.match(await call('checkout', { headers: { 'x-region': 'us-east' } }), { backend: 'v3-1' });
+  },
+);

@@ -29,9 +29,10 @@ export class Backend {
     this.server = this.create();
   }
 
-  static async start(t: Test, name: string, handler: Handler = echo): Promise<Backend> {
+  /** @param port 0: a free one */
+  static async start(t: Test, name: string, handler: Handler = echo, port = 0): Promise<Backend> {
     const backend = new Backend(name, handler, 0);
-    await backend.listen(0);
+    await backend.listen(port);
     t.teardown(() => backend.stop());
     return backend;
   }

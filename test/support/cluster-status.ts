@@ -2,6 +2,10 @@
 export interface EndpointStatus {
   readonly address: string;
   readonly healthy: boolean;
+  /** Why it is not; `healthy` or `degraded`: it is. */
+  readonly status: string;
+  /** As the control plane says. */
+  readonly announced: string;
   readonly ejected: boolean;
   readonly ejections: number;
   readonly failingChecks: boolean;

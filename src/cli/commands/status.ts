@@ -6,6 +6,7 @@ import type {
   ReplicaStatus,
   StatusResponse,
 } from '../../api/config-service.js';
+import { commandName, type ServiceKey } from '../../model/mesh-service.js';
 import { printable } from '../../telemetry/printable.js';
 import { formatTable } from '../../telemetry/text-table.js';
 import { count } from '../await-clients.js';
@@ -31,6 +32,9 @@ export function addStatus(program: Command): void {
   });
 }
 
+const SESSIONS_NOTE =
+  'SESSIONS are those that sidecars keep; a session with a cookie of Roost is kept by its client, and not counted.';
+
 function describe(status: StatusResponse, nowMs: number): string {
   const { revision, services, clients, fileProblems, version, store, storeProblem, replica } = status;
   const inSync = clients.filter((client) => client.inSync).length;
@@ -52,7 +56,9 @@ function describe(status: StatusResponse, nowMs: number): string {
   if (clients.length > 0) lines.push('', clientTable(clients, nowMs));
   const drift = clients.flatMap(({ id, drift }) => drift.map((resource) => ({ id, ...resource })));
   if (drift.length > 0) lines.push('', 'not running what is served:', ...drift.map(describeDrift));
-  if (status.load.length > 0) lines.push('', loadTable(status.load));
+  if (status.load.length > 0) lines.push('', loadTable(status.load), SESSIONS_NOTE);
+  const down = status.load.filter((load) => isReported(load) && load.usableEndpoints === 0);
+  if (down.length > 0) lines.push('', 'releases without a usable endpoint:', ...down.map(describeDown));
   const rejections = clients.flatMap(({ id, types }) =>
     types.flatMap(({ rejection }) => (rejection ? [{ id, ...rejection }] : [])),
   );
@@ -113,19 +119,41 @@ function describeDrift({ id, type, name, state }: DriftMessage & { readonly id: 
 }
 
 function loadTable(loads: readonly ReleaseLoad[]): string {
-  const header = ['SERVICE', 'RELEASE', 'REQUESTS/S', 'SUCCESS', 'LATENCY', 'IN FLIGHT', 'SESSIONS'];
-  return formatTable(
-    header,
-    loads.map(({ service, release, requestsPerSecond, successRate, latencyMs, inFlight, pins }) => [
-      service,
-      release,
-      requestsPerSecond.toFixed(1),
-      requestsPerSecond === 0 ? '-' : `${(successRate * 100).toFixed(2)} %`,
-      latencyMs === 0 ? '-' : `${latencyMs.toFixed(1)} ms`,
-      String(inFlight),
-      String(pins),
-    ]),
-  );
+  const header = ['SERVICE', 'RELEASE', 'SPLIT', 'ENDPOINTS', 'REQUESTS/S', 'SUCCESS'];
+  const more = ['MEAN LATENCY', 'IN FLIGHT', 'SESSIONS', 'FAILOVERS'];
+  return formatTable([...header, ...more], loads.map(loadRow));
+}
+
+function loadRow(load: ReleaseLoad): string[] {
+  const { service, release, requestsPerSecond, successRate, latencyMs, inFlight, pins, failovers } = load;
+  return [
+    commandName(service as ServiceKey),
+    release,
+    load.splitTotal === 0 ? '-' : `${shareOf(load)} %`,
+    isReported(load) ? `${load.usableEndpoints}/${load.endpoints}` : '-',
+    requestsPerSecond.toFixed(1),
+    requestsPerSecond === 0 ? '-' : `${(successRate * 100).toFixed(2)} %`,
+    latencyMs === 0 ? '-' : `${latencyMs.toFixed(1)} ms`,
+    String(inFlight),
+    String(pins),
+    String(failovers),
+  ];
+}
+
+/** Percent, with as many digits as it takes. */
+function shareOf({ splitWeight, splitTotal }: ReleaseLoad): string {
+  return String(Math.round((splitWeight / splitTotal) * 10_000) / 100);
+}
+
+/** A sidecar calls the release, or would if it had a usable endpoint. */
+function isReported({ endpoints, failovers }: ReleaseLoad): boolean {
+  return endpoints > 0 || failovers > 0;
+}
+
+function describeDown({ service, release, endpoints, failovers }: ReleaseLoad): string {
+  const name = `${commandName(service as ServiceKey)} ${release}`;
+  const taken = failovers === 0 ? '' : `; other releases took ${count(failovers, 'request')} of it so far`;
+  return `  ${name}: none of ${count(endpoints, 'endpoint')} is usable${taken}`;
 }
 
 function stateOf({ inSync, types }: ClientStatus): string {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { commandName, elsewhereNotes, promotionNotes } from '../../../../control-plane/api/change-notes.js';
+import { elsewhereNotes, promotionNotes } from '../../../../control-plane/api/change-notes.js';
 import type { ServiceChange } from '../../../../control-plane/store/history.js';
 import type { MeshServiceInput } from '../../../../src/model/schema.js';
 import { checkout, labelled } from '../../../support/shop.js';
@@ -42,7 +42,3 @@ t.test(
     t.same(elsewhereNotes(withStable('v2', [labelled('v2')])), []);
   },
 );
-
-t.test('commands take a service by its name and namespace', async (t) => {
-  t.equal(commandName('shop/checkout'), 'checkout.shop');
-});

@@ -83,6 +83,28 @@ t.test(
   },
 );
 
+t.test('what sidecars know of a cluster: the fewest usable endpoints count, failovers add up', async (t) => {
+  const store = new LoadStore();
+  const [a, b] = [{}, {}];
+  const report = (client: object, usable: number, failovers: number) => {
+    const own = { cluster: 'c', endpoints: [], condition: { endpoints: 2, usable, failovers } };
+    const bytes = codec(LRS_REQUEST).encode({ clusterStats: [encodeClusterLoad(own, 1000)] });
+    const decoded = decodeLoadReport(codec(LRS_REQUEST).decode(bytes));
+    t.same(decoded.clusters, [own], 'as it was encoded');
+    store.report(client, decoded);
+  };
+  report(a, 2, 0);
+  report(b, 0, 7);
+  t.same(store.conditions.get('c'), { endpoints: 2, usable: 0, failovers: 7 });
+  report(b, 1, 3);
+  t.same(store.conditions.get('c'), { endpoints: 2, usable: 1, failovers: 10 });
+  store.forget(b);
+  t.same(store.conditions.get('c'), { endpoints: 2, usable: 2, failovers: 10 }, 'counts stay');
+  store.forget(a);
+  t.same(store.conditions.get('c'), { endpoints: 0, usable: 0, failovers: 10 });
+  t.same(store.totals(), [], 'no load is invented');
+});
+
 t.test(
   'a client that does not tell endpoints apart is read by locality; a first request tells nothing',
   async (t) => {

@@ -79,3 +79,30 @@ t.test('pins are told of every time: where they are now, not what is new', async
     ]);
   }
 });
+
+t.test('the condition of a cluster that is called, or should have been, is told every time', async (t) => {
+  const failovers = new Map<string, number>();
+  const condition = { endpoints: 1, usable: 0 };
+  const ledger = new LoadLedger(
+    {
+      clusters: [
+        { name: 'v1', upstreams: [], isUsed: true, condition: { endpoints: 2, usable: 2 } },
+        { name: 'v3', upstreams: [], isUsed: false, condition },
+        { name: 'other', upstreams: [], isUsed: false, condition },
+      ],
+    },
+    () => failovers,
+  );
+  const v1 = { cluster: 'v1', endpoints: [], condition: { endpoints: 2, usable: 2, failovers: 0 } };
+  const v3 = (count: number) => ({
+    cluster: 'v3',
+    endpoints: [],
+    condition: { ...condition, failovers: count },
+  });
+  t.same(ledger.take(NO_PINS), [v1]);
+  failovers.set('v3', 5);
+  t.same(ledger.take(NO_PINS), [v1, v3(5)]);
+  failovers.set('v3', 7);
+  t.same(ledger.take(NO_PINS), [v1, v3(2)], 'what is new');
+  t.same(ledger.take(NO_PINS), [v1, v3(0)]);
+});
