@@ -6,7 +6,6 @@ import { configServiceConstructor, loadApiDefinition } from '../src/api/config-s
 import { listen } from '../src/lifecycle/listen.js';
 import { Teardown } from '../src/lifecycle/teardown.js';
 import type { SocketAddress } from '../src/model/formats.js';
-import type { MeshService } from '../src/model/mesh-service.js';
 import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { ProcessFigures } from '../src/telemetry/process-metrics.js';
@@ -47,7 +46,7 @@ import { type Editor, OPERATOR } from './store/editor.js';
 import { EtcdBackend } from './store/etcd/etcd-backend.js';
 import type { EtcdOptions } from './store/etcd/etcd-options.js';
 import { FileBackend } from './store/file-backend.js';
-import { translateService } from './translate/service.js';
+import { refusalsOf } from './translate/refusals.js';
 
 export interface ControlPlaneOptions extends AccessOptions {
   /** Plain text; undefined: not at all. */
@@ -315,10 +314,7 @@ export class ControlPlane {
 
 async function openStore(options: ControlPlaneOptions, log: Logger): Promise<ConfigStore> {
   const storeLog = log.child({ component: 'store' });
-  // A service that passes every check and still cannot be served is refused before it is stored.
-  const rehearse = (service: MeshService) =>
-    void translateService(service, { pinSecret: Buffer.alloc(32), incarnation: () => '' });
-  return ConfigStore.open(await openBackend(options, storeLog), storeLog, rehearse);
+  return ConfigStore.open(await openBackend(options, storeLog), storeLog, refusalsOf);
 }
 
 async function openBackend({ dataDir, etcd }: ControlPlaneOptions, log: Logger): Promise<StoreBackend> {

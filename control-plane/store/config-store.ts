@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { sameGrant } from '../../src/model/grant.js';
 import { type MeshService, type ServiceKey, serviceKey } from '../../src/model/mesh-service.js';
+import type { Problem } from '../../src/model/problems.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { ALONE, type Presence } from '../replicas/replica-report.js';
@@ -18,7 +19,14 @@ import {
   meshAfter,
   newRecords,
 } from './edit.js';
-import { changesHosts, checkReach, checkTogether, type Draft, parseAll } from './edit-checks.js';
+import {
+  changesHosts,
+  checkAccepted,
+  checkReach,
+  checkTogether,
+  type Draft,
+  parseAll,
+} from './edit-checks.js';
 import type { Editor } from './editor.js';
 import {
   ChangedInFileError,
@@ -61,23 +69,23 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   private constructor(
     private readonly backend: StoreBackend,
     private state: ConfigState,
-    private readonly rehearse: (service: MeshService) => void,
+    private readonly refusalsOf: (service: MeshService) => readonly Problem[],
     private readonly log: Logger,
   ) {
     super();
-    this.reader = new ConfigurationReader(rehearse, log);
+    this.reader = new ConfigurationReader(refusalsOf, log);
     this.configuration = this.reader.read(state);
     backend.shared?.follow(() => this.followNews());
   }
 
-  /** @param rehearse does with a service what its users will do, and throws where that cannot be done */
+  /** @param refusalsOf what is wrong with a service for those who are to use it; what they refuse is not stored */
   static async open(
     backend: StoreBackend,
     log: Logger,
-    rehearse: (service: MeshService) => void = () => {},
+    refusalsOf: (service: MeshService) => readonly Problem[] = () => [],
   ): Promise<ConfigStore> {
     try {
-      return new ConfigStore(backend, await backend.load(), rehearse, log);
+      return new ConfigStore(backend, await backend.load(), refusalsOf, log);
     } catch (error) {
       await backend.close();
       throw error;
@@ -172,10 +180,10 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
         parsed,
         (key) => records.get(key)?.grant,
       );
-      for (const service of parsed) this.rehearse(service);
+      checkAccepted(parsed, this.refusalsOf);
       const plan = planRestore(this.state, backup);
       if (plan === undefined) return this.nothingToDo();
-      return this.store({ ...plan, at: new Date().toISOString(), ...cause }, dryRun);
+      return this.store({ ...plan, at: new Date().toISOString(), ...cause }, dryRun, parsed);
     }, cause);
   }
 
@@ -266,10 +274,12 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     if (newer !== undefined) this.adopt(newer);
   }
 
-  private adopt(state: ConfigState): void {
+  /** @param checked services of the state that have passed every check */
+  private adopt(state: ConfigState, checked: readonly MeshService[] = []): void {
     const before = this.configuration;
     this.state = state;
-    this.configuration = this.reader.read(state, before);
+    const known = new Map(checked.map((service) => [serviceKey(service), service]));
+    this.configuration = this.reader.read(state, before, known);
     this.emit('change', this.configuration, differingKeys(before, this.configuration));
   }
 
@@ -280,27 +290,27 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     for (const key of deleted) if (!this.state.services.has(key)) throw this.unknown(key);
     const drafts = parsed.map((service) => this.draftOf(service, edit));
     this.check(drafts, deleted, edit.as);
-    for (const service of parsed) this.rehearse(service);
+    checkAccepted(parsed, this.refusalsOf);
     const revision = this.state.revision + 1;
     const put = newRecords(this.state, edit, drafts, revision);
     const declared = edit.heedsFiles ? declaredInFiles(this.state, put) : [];
     if (declared.length > 0) throw new ChangedInFileError(declared);
     if (put.length === 0 && deleted.length === 0) return this.nothingToDo();
     const change: Change = { revision, at: new Date().toISOString(), put, deleted, ...edit.cause };
-    return this.store(change, edit.dryRun === true);
+    return this.store(change, edit.dryRun === true, parsed);
   }
 
   private async nothingToDo(): Promise<Commit> {
     return { revision: this.state.revision, changed: new Set(), differences: [] };
   }
 
-  private async store(change: Change, dryRun: boolean): Promise<Commit> {
+  private async store(change: Change, dryRun: boolean, checked: readonly MeshService[]): Promise<Commit> {
     const differences = differencesOf(this.state, change);
     const changed = new Set(differences.map(({ key }) => key));
     if (dryRun) return { revision: this.state.revision, changed, differences };
     const state = applyChange(this.state, change);
     await this.backend.append(change, state);
-    this.adopt(state);
+    this.adopt(state, checked);
     return { revision: change.revision, changed, differences };
   }
 

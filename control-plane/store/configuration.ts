@@ -1,4 +1,5 @@
 import { type MeshService, parseMeshService, type ServiceKey } from '../../src/model/mesh-service.js';
+import { InvalidResourceError, type Problem } from '../../src/model/problems.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ConfigState, ServiceRecord } from './config-state.js';
 
@@ -17,9 +18,9 @@ export interface Configuration {
 
 /** Makes configurations of states that were stored, by this control plane or another. */
 export class ConfigurationReader {
-  /** @param rehearse does with a service what its users will do, and throws where that cannot be done */
+  /** @param refusalsOf what is wrong with a service for those who are to use it */
   constructor(
-    private readonly rehearse: (service: MeshService) => void,
+    private readonly refusalsOf: (service: MeshService) => readonly Problem[],
     private readonly log: Logger,
   ) {}
 
@@ -27,12 +28,19 @@ export class ConfigurationReader {
    * What is in force at a state. A stored service that this version cannot serve is left out, and the log says so.
    *
    * @param before what of it has been read already: records that are the same ones are not read again
+   * @param checked services that have passed every check a moment ago, and are not checked again
    */
-  read(state: ConfigState, before?: Configuration): Configuration {
+  read(
+    state: ConfigState,
+    before?: Configuration,
+    checked: ReadonlyMap<ServiceKey, MeshService> = new Map(),
+  ): Configuration {
     const services = new Map<ServiceKey, ConfiguredService>();
     for (const [key, record] of state.services) {
       const known = before?.services.get(key);
-      const configured = known?.record === record ? known : this.configured(key, record);
+      const service = checked.get(key);
+      const configured =
+        known?.record === record ? known : service ? { service, record } : this.configured(key, record);
       if (configured !== undefined) services.set(key, configured);
     }
     return { revision: state.revision, services, pinSecret: state.pinSecret };
@@ -41,7 +49,8 @@ export class ConfigurationReader {
   private configured(key: ServiceKey, record: ServiceRecord): ConfiguredService | undefined {
     try {
       const service = parseMeshService(record.document);
-      this.rehearse(service);
+      const problems = this.refusalsOf(service);
+      if (problems.length > 0) throw new InvalidResourceError(problems);
       return { service, record };
     } catch (error) {
       this.log.error(

@@ -58,6 +58,19 @@ export function checkSense(documents: readonly unknown[]): void {
   if (found.size > 0) throw new RejectedError(found);
 }
 
+/** @throws RejectedError with what those who are to use the services would refuse */
+export function checkAccepted(
+  services: readonly MeshService[],
+  refusalsOf: (service: MeshService) => readonly Problem[],
+): void {
+  const problems = new Map<number, readonly Problem[]>();
+  services.forEach((service, i) => {
+    const found = refusalsOf(service);
+    if (found.length > 0) problems.set(i, found);
+  });
+  if (problems.size > 0) throw new RejectedError(problems);
+}
+
 /** Whether an edit gives a service hosts that {@link checkTogether} has not seen: a look at the whole mesh. */
 export function changesHosts(before: MeshService | undefined, { spec }: MeshService): boolean {
   const hosts = before?.spec.hosts;

@@ -87,16 +87,10 @@ function translateLimits(limits: Limits, mark: number): object {
         ...(limits.retries === undefined || retryBudget ? translateBudget(retryBudget) : {}),
       },
     ],
-    ...(perEndpoint
-      ? {
-          perHostThresholds: [
-            {
-              maxConnections: value(perEndpoint.connections ?? UNBOUNDED),
-              maxRequests: value(perEndpoint.requests ?? UNBOUNDED),
-            },
-          ],
-        }
-      : {}),
+    // The other bound of an endpoint is in our metadata: Envoy refuses a cluster that has it here.
+    ...(perEndpoint?.connections === undefined
+      ? {}
+      : { perHostThresholds: [{ maxConnections: value(perEndpoint.connections) }] }),
   };
 }
 

@@ -34,7 +34,10 @@ export function translateCluster(
     ...translateCalm(service, mark),
     ...translateTls(service.spec.tls),
     connectTimeout: toDuration(service.spec.timeouts?.connect ?? CONNECT_TIMEOUT_MS),
-    metadata: ourClusterMetadata(approved && { namespace: service.namespace, approved }),
+    metadata: ourClusterMetadata(
+      approved && { namespace: service.namespace, approved },
+      service.spec.limits?.perEndpoint?.requests,
+    ),
   };
 }
 

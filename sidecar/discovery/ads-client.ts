@@ -174,7 +174,17 @@ export abstract class AdsClient {
     const isKept = ({ name }: ReceivedResource) => !bad.has(name) && held.isWanted(name);
     held.accept(resources.filter(isKept), nowMs());
     this.status.received(kind, resources, removed, problems);
+    this.giveUp(kind, bad);
     return problems.length === 0 ? ACCEPTED : this.refuse(kind, problems, entries);
+  }
+
+  /**
+   * What was asked for by name, is refused and was never here counts as not there: whatever names it need not wait, and the rest of the
+   * configuration comes into force at once. What was here before stays as it was.
+   */
+  private giveUp(kind: ResourceKind, refused: ReadonlySet<string>): void {
+    const unusable = this.held[kind].stopAwaiting(refused);
+    if (unusable.length > 0) this.options.consumer.onResources(kind, [], unusable);
   }
 
   private keepsDeleted(kind: ResourceKind): boolean {

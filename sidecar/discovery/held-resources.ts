@@ -71,6 +71,13 @@ export class HeldResources {
     }
   }
 
+  /** Something has been said of these names, although nothing is here. @returns those that were waited for */
+  stopAwaiting(names: Iterable<string>): string[] {
+    const awaited = [...names].filter((name) => this.missing.has(name));
+    for (const name of awaited) this.missing.delete(name);
+    return awaited;
+  }
+
   /** The stream on which names were asked for is over: silence says nothing any more. */
   stopWaiting(): void {
     this.missing.clear();

@@ -12,15 +12,30 @@ export const changeableHeader = headerName.refine((name) => !isGuardedHeader(nam
       : 'frames a message or belongs to one hop; it cannot be changed',
 });
 
-export const headerValue = z.string().refine(isHeaderValue, {
-  error: 'has a character that no header value may have; write visible ASCII, without spaces at the ends',
-});
+/** As much as Envoy takes: of a value, and of headers in one list. */
+const MAX_HEADER_VALUE = 16_384;
+const MAX_HEADERS = 1000;
+
+export const headerValue = z
+  .string()
+  .max(MAX_HEADER_VALUE, { error: `is longer than ${MAX_HEADER_VALUE} characters` })
+  .refine(isHeaderValue, {
+    error: 'has a character that no header value may have; write visible ASCII, without spaces at the ends',
+  });
 
 const headerChanges = strict({
   set: z.record(changeableHeader, headerValue).optional(),
   add: z.record(changeableHeader, headerValue).optional(),
   remove: z.array(changeableHeader).optional(),
-}).refine(...atLeastOne('set', 'add', 'remove'));
+})
+  .refine(...atLeastOne('set', 'add', 'remove'))
+  .refine(
+    ({ set = {}, add = {}, remove = [] }) => {
+      const added = Object.keys(set).length + Object.keys(add).length;
+      return Math.max(added, remove.length) <= MAX_HEADERS;
+    },
+    { error: `changes more than ${MAX_HEADERS} headers` },
+  );
 
 export const headers = strict({
   request: headerChanges.optional(),

@@ -87,6 +87,16 @@ export const cookieName = z
   .string()
   .refine(isToken, { error: 'is no cookie name (RFC 6265 token); use letters, digits, "-" and "_"' });
 
+/** As much as Envoy takes. */
+const MAX_PARAMETER_NAME = 1024;
+
+export const parameterName = z
+  .string()
+  .min(1, { error: 'is empty; it must name a query parameter' })
+  .refine((name) => Buffer.byteLength(name) <= MAX_PARAMETER_NAME, {
+    error: `is longer than ${MAX_PARAMETER_NAME} bytes`,
+  });
+
 export const httpMethod = z.string().refine(isToken, { error: 'is no HTTP method; write one such as GET' });
 
 export const port = z

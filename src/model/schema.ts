@@ -25,6 +25,7 @@ import {
   httpMethod,
   ipPort,
   memoryAge,
+  parameterName,
   percent,
   port,
   positiveDuration,
@@ -42,16 +43,24 @@ import { tls } from './tls-schema.js';
 const MAX_WRITTEN_PATTERN = 4096;
 
 /** A regular expression in RE2 syntax: linear time, whatever the operator writes and the client sends. */
-const regex = z.string().superRefine((pattern, ctx) => {
-  const problem = regexProblem(pattern, MAX_WRITTEN_PATTERN);
-  if (problem !== undefined) {
-    ctx.addIssue({ code: 'custom', message: problem });
-    return;
-  }
-  // Cookies and query parameters are matched by a larger expression that has this one in it.
-  if (!canStandInside(pattern))
-    ctx.addIssue({ code: 'custom', message: 'has a \\Q without an \\E; close what is quoted' });
-});
+const regex = z
+  .string()
+  .min(1, { error: 'is empty; leave the condition out to match everything' })
+  .superRefine((pattern, ctx) => {
+    const problem = regexProblem(pattern, MAX_WRITTEN_PATTERN);
+    if (problem !== undefined) {
+      ctx.addIssue({ code: 'custom', message: problem });
+      return;
+    }
+    if (BEYOND_BYTES.test(pattern))
+      ctx.addIssue({ code: 'custom', message: 'has an escape beyond \\x{ff}; write the character itself' });
+    // Cookies and query parameters are matched by a larger expression that has this one in it.
+    if (!canStandInside(pattern))
+      ctx.addIssue({ code: 'custom', message: 'has a \\Q without an \\E; close what is quoted' });
+  });
+
+/** What is matched are bytes, of which no such escape is one; Envoy refuses it. */
+const BEYOND_BYTES = /(?<!\\)(?:\\\\)*\\x\{0*[1-9a-f][\da-f]{2,}\}/i;
 
 function canStandInside(pattern: string): boolean {
   try {
@@ -74,7 +83,7 @@ const valueMatch = {
 };
 
 const headerMatch = strict({ name: headerName, ...valueMatch }).refine(...exactlyOne(...MATCH_KINDS));
-const queryMatch = strict({ name: z.string().min(1), ...valueMatch }).refine(...exactlyOne(...MATCH_KINDS));
+const queryMatch = strict({ name: parameterName, ...valueMatch }).refine(...exactlyOne(...MATCH_KINDS));
 const cookieMatch = strict({ name: cookieName, ...valueMatch }).refine(...exactlyOne(...MATCH_KINDS));
 
 const absolutePath = z.string().startsWith('/', { error: 'must start with "/"' });
@@ -168,7 +177,7 @@ const cookieSource = strict({
 const keySource = strict({
   header: headerName.optional(),
   cookie: z.union([cookieName.transform((name) => cookieSource.parse({ name })), cookieSource]).optional(),
-  query: z.string().min(1).optional(),
+  query: parameterName.optional(),
   baggage: baggageKey.optional(),
   source: z.enum(['ip', 'identity']).optional(),
 }).refine(...exactlyOne('header', 'cookie', 'query', 'baggage', 'source'));

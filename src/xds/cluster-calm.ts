@@ -1,6 +1,6 @@
 import { normalAuthority } from '../http/authority.js';
 import { isTargetPath } from '../http/guarded-headers.js';
-import { hasPromise } from './cluster-metadata.js';
+import { hasPromise, readPerEndpointRequests } from './cluster-metadata.js';
 import type { Message } from './descriptors.js';
 import {
   message,
@@ -207,7 +207,7 @@ export function readLimits(raw: Message, problems: Problems): LimitsConfig {
     requests: bound(all, 'maxRequests', DEFAULT_LIMIT),
     ...readRetryLimits(all, hasPromise(raw, 'retryReserve'), problems),
     perEndpointConnections: bound(each, 'maxConnections', UNBOUNDED_FROM),
-    perEndpointRequests: bound(each, 'maxRequests', UNBOUNDED_FROM),
+    perEndpointRequests: readPerEndpointRequests(raw) ?? bound(each, 'maxRequests', UNBOUNDED_FROM),
   };
 }
 

@@ -9,6 +9,9 @@ const METADATA_KEY = 'roost';
  *
  * - `proportionalRing`: the ring's size is in proportion to the endpoints (`proportionalRingSize`);
  * - `retryReserve`: `min_retry_concurrency` is also a rate (`RetryReserve`).
+ *
+ * Besides these: where endpoints may be, and most requests in flight at one endpoint, for which Envoy has a field that
+ * it refuses.
  */
 const PROMISES = ['proportionalRing', 'retryReserve'] as const;
 
@@ -29,16 +32,31 @@ export interface Confinement {
   readonly approved: ReadonlySet<string>;
 }
 
-/** `envoy.config.core.v3.Metadata` that says all of them, and where endpoints may be. */
-export function ourClusterMetadata(confinement: Confinement | undefined): object {
-  if (confinement === undefined) return PROMISES_ALONE;
-  const { namespace, approved } = confinement;
-  const fields = {
-    ...PROMISED,
-    confinedTo: { stringValue: namespace },
-    approved: { listValue: { values: [...approved].map((stringValue) => ({ stringValue })) } },
-  };
+/**
+ * `envoy.config.core.v3.Metadata` that says all of it.
+ *
+ * @param perEndpointRequests undefined: any number
+ */
+export function ourClusterMetadata(
+  confinement: Confinement | undefined,
+  perEndpointRequests?: number,
+): object {
+  if (confinement === undefined && perEndpointRequests === undefined) return PROMISES_ALONE;
+  const limit =
+    perEndpointRequests === undefined ? {} : { perEndpointRequests: { numberValue: perEndpointRequests } };
+  const fields = { ...PROMISED, ...(confinement && confinementFields(confinement)), ...limit };
   return { filterMetadata: { [METADATA_KEY]: { fields } } };
+}
+
+function confinementFields({ namespace, approved }: Confinement): object {
+  const values = [...approved].map((stringValue) => ({ stringValue }));
+  return { confinedTo: { stringValue: namespace }, approved: { listValue: { values } } };
+}
+
+/** Undefined: what Envoy's field says. */
+export function readPerEndpointRequests(cluster: Message): number | undefined {
+  const value = message(ourFields(cluster)?.perEndpointRequests)?.numberValue;
+  return typeof value === 'number' && value >= 0 ? value : undefined;
 }
 
 const PROMISED = Object.fromEntries(PROMISES.map((name) => [name, { boolValue: true }]));

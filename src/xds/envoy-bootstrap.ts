@@ -24,6 +24,12 @@ const ADS = { ads: {}, resource_api_version: 'V3' };
 const EXTENSIONS = 'type.googleapis.com/envoy.extensions';
 
 /**
+ * Envoy refuses regular expressions of more than 100 instructions unless it is told otherwise; the control plane takes
+ * none of more than 10,000, and conditions on cookies and parameters are larger expressions around those.
+ */
+export const ENVOY_RUNTIME = { 're2.max_program_size.error_level': 100_000 };
+
+/**
  * An Envoy bootstrap: one listener for the app's calls, whose routes are those of every service; clusters and
  * endpoints follow. All of it by delta ADS.
  *
@@ -42,6 +48,7 @@ export function envoyBootstrap(options: EnvoyOptions): object {
       ads_config: { api_type: 'DELTA_GRPC', set_node_on_first_message_only: true, ...CONTROL_PLANE },
       cds_config: ADS,
     },
+    layered_runtime: { layers: [{ name: 'roost', static_layer: ENVOY_RUNTIME }] },
     // What it counts is in "roost status", as a sidecar's is.
     cluster_manager: { load_stats_config: { api_type: 'GRPC', ...CONTROL_PLANE } },
     static_resources: {

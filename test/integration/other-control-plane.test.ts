@@ -246,3 +246,41 @@ t.test('hosts asked for as they are called, of a control plane that names listen
   await eventually('so are the routes', () => server.rejections.length === 2);
   t.equal(await statusOf(HOST), 200, 'the version before stays');
 });
+
+t.test('one resource that is refused holds nothing else back, at the start or later', async (t) => {
+  const backends = await startBackends(t, { good: 1, bad: 1 });
+  const routes = (...names: string[]) => ({
+    name: 'routes',
+    virtualHosts: names.map((name) => ({
+      name,
+      domains: [`${name}.example`],
+      routes: [{ match: { prefix: '/' }, route: { cluster: name } }],
+    })),
+  });
+  const broken = (name: string) => ({ ...clusterOf(name), connectTimeout: toDuration(0) });
+  const server = await PlainAdsServer.start(t, {
+    listener: { outbound: listenerOf({ weights: [1, 1] }) },
+    route: { routes: routes('good', 'bad') },
+    cluster: { good: clusterOf('good'), bad: broken('bad') },
+    endpoint: {
+      good: assignmentOf('good', backends.get('good') as NamedBackend[]),
+      bad: assignmentOf('bad', backends.get('bad') as NamedBackend[]),
+    },
+  });
+  const began = performance.now();
+  const mesh = await TestMesh.start(t);
+  const { addresses } = await mesh.sidecar({ controlPlanes: [toAddress(server.address)] });
+  const caller = new FastCaller(t, addresses.outbound);
+  const call = async (name: string) => (await caller.all([{ host: `${name}.example` }]))[0] as FastAnswer;
+  t.equal((await call('good')).status, 200);
+  t.equal((await call('bad')).status, 503);
+  t.ok(performance.now() - began < 12_000, 'the sidecar has not waited for what it has refused');
+  t.match(server.rejections, [/^cluster bad: connect_timeout: /]);
+
+  server.replace('cluster', 'bad', clusterOf('bad'));
+  await eventually('the repaired cluster is in force', async () => (await call('bad')).status === 200);
+  server.replace('cluster', 'bad', broken('bad'));
+  await eventually('it is refused again', () => server.rejections.length > 1);
+  server.replace('route', 'routes', routes('good', 'bad', 'other'));
+  t.equal((await call('bad')).status, 200, 'what was here before stays in force');
+});

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { parse } from 'yaml';
+import { ENVOY_RUNTIME } from '../../src/xds/envoy-bootstrap.js';
 import { temporaryFolder } from './folder.js';
 import { findPeer, pathOf } from './peers.js';
 import { eventually, roost } from './processes.js';
@@ -121,6 +122,7 @@ export function adsBootstrap({ controlPlane, namespace, routes, filters = [] }: 
       },
       cds_config: ADS,
     },
+    layered_runtime: { layers: [{ name: 'roost', static_layer: ENVOY_RUNTIME }] },
     static_resources: {
       listeners: routes.map((route) => routeListener(route, filters)),
       clusters: [controlPlaneCluster(controlPlane)],

@@ -234,8 +234,13 @@ t.test('what cannot be served is refused before it is stored', async (t) => {
   const backend = new RecordingBackend(EMPTY);
   const store = await ConfigStore.open(backend, silent, ({ name }) => {
     if (name === 'poison') throw new TypeError('cannot be translated');
+    return name === 'refused' ? [{ path: ['spec', 'routes'], message: 'sidecars would refuse this' }] : [];
   });
   await t.rejects(apply(store, input('a.shop'), input('poison.shop')), { message: 'cannot be translated' });
+  await t.rejects(apply(store, input('a.shop'), input('refused.shop')), {
+    name: 'RejectedError',
+    problems: new Map([[1, [{ path: ['spec', 'routes'], message: 'sidecars would refuse this' }]]]),
+  });
   t.same([store.current.revision, backend.changes], [0, []]);
 });
 

@@ -293,7 +293,7 @@ inEachProtocol('an answer that waits is not held back from a change of names', a
   await server.next('route');
   await say('route', [route('r', 'bad')]);
   server.say('route', 'again', [route('r', 'bad')]);
-  await eventually('it is taken', () => taken.length === 2);
+  await eventually('it is taken', () => taken.length === 3);
   want('route', 'r');
   const request = await server.next('route');
   if (protocol === 'delta')
@@ -301,7 +301,7 @@ inEachProtocol('an answer that waits is not held back from a change of names', a
   else t.match(request, { resourceNames: ['r'], responseNonce: 'again', errorDetail: { code: 3 } });
 });
 
-inEachProtocol('of what was never good, nothing is waited for beyond 15 s', async (t, protocol) => {
+inEachProtocol('what was never good is told as refused, however long that is', async (t, protocol) => {
   const { server, want, say, taken, pass, statuses } = await start(t, protocol);
   await say('listener', [listener('l')]);
   want('route', 'r');
@@ -394,4 +394,29 @@ inEachProtocol('the node comes with a stream’s first request, and with no othe
   await eventually('it is back', () => server.streams === 2 && server.requests.length >= 2);
   t.match(server.requests[0], { node: { id: 'sidecar-1' } });
   t.notOk(server.requests.slice(1).some(({ node }) => node));
+});
+
+// ---- what is refused ----
+
+inEachProtocol('what is refused and was never here counts as not there, at once', async (t, protocol) => {
+  const { server, taken, want, say, pass } = await start(t, protocol);
+  want('route', 'new', 'good');
+  await server.next('route');
+  const answer = await say('route', [route('new', 'bad'), route('good', '1')]);
+  t.match((answer.errorDetail as Message).message, /^route new: is bad$/);
+  const version = protocol === 'delta' ? ['1', 'bad'] : ['1', '1'];
+  t.match(taken, [/^route new@/, `route good@${version[0]}`, 'route new gone']);
+  pass(MISSING_AFTER_MS);
+  t.equal(taken.length, 3, 'and is not waited for');
+  await say('route', [route('new', '2')]);
+  t.match(taken[3], /^route new@/, 'a version that is right is taken');
+});
+
+inEachProtocol('of what was here before, the version before stays', async (t, protocol) => {
+  const { server, taken, want, say } = await start(t, protocol);
+  want('route', 'r');
+  await server.next('route');
+  await say('route', [route('r', '1')]);
+  await say('route', [route('r', 'bad')]);
+  t.notOk(taken.includes('route r gone'));
 });

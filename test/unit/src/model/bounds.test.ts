@@ -161,3 +161,19 @@ t.test('flags have the same bounds', async (t) => {
   t.throws(() => durationBetween('1ms', '10m')('0s'), /is too short; the least is 1ms/);
   t.throws(() => durationBetween('1ms', '10m')('601s'), /is too long; the most is 10m/);
 });
+
+t.test('texts that an Envoy would refuse are refused', async (t) => {
+  const matching = (match: object) => problemsOf({ routes: [{ name: 'a', match: [match], split: SPLIT }] });
+  t.match(matching({ path: { regex: '' } }), [/path\.regex: .*is empty/]);
+  for (const regex of ['\\x{1F600}', 'a\\\\\\x{100}'])
+    t.match(matching({ path: { regex } }), [/has an escape beyond \\x\{ff\}/], regex);
+  for (const regex of ['\\x{ff}', '\\x{0041}', '\\\\x{100}'])
+    t.strictSame(matching({ path: { regex } }), [], regex);
+  t.match(matching({ query: [{ name: 'é'.repeat(513), present: true }] }), [
+    /name: .*longer than 1024 bytes/,
+  ]);
+  const set = (headers: object) => problemsOf(withRoute('headers.request.set', headers));
+  t.match(set({ 'x-a': 'a'.repeat(16_385) }), [/longer than 16384 characters/]);
+  const many = Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`x-${i}`, 'a']));
+  t.match(set(many), [/changes more than 1000 headers/]);
+});

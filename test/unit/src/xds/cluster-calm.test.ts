@@ -177,3 +177,19 @@ t.test('a check of a kind that we do not make is refused', async (t) => {
     t.throws(() => problems.throwIfAny('x'), problem);
   }
 });
+
+t.test('the bound on requests at one endpoint travels beside Envoy’s fields, which refuse it', async (t) => {
+  const raw = { metadata: ourClusterMetadata(undefined, 7), circuitBreakers: {} };
+  t.equal(read(raw).limits.perEndpointRequests, 7);
+  const thresholds = { perHostThresholds: [{ maxRequests: { value: 5 } }] };
+  t.equal(read({ circuitBreakers: thresholds }).limits.perEndpointRequests, 5, 'other control planes’ field');
+  const limits = { perEndpoint: { requests: 7 } };
+  const spec = { port: 80, versions: [{ name: 'v1', endpoints: [{ address: '10.0.0.1:80' }] }], limits };
+  const document = {
+    apiVersion: 'roost.dev/v1alpha1',
+    kind: 'MeshService',
+    metadata: { name: 'checkout' },
+    spec,
+  };
+  t.notMatch(JSON.stringify(translateCalm(parseMeshService(document), 0)), 'perHostThresholds');
+});

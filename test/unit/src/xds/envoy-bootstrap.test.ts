@@ -21,6 +21,7 @@ t.test("one listener with every service's routes, the rest by delta ADS", async 
       ads_config: { api_type: 'DELTA_GRPC', transport_api_version: 'V3' },
       cds_config: { ads: {} },
     },
+    layered_runtime: { layers: [{ static_layer: { 're2.max_program_size.error_level': 100_000 } }] },
     cluster_manager: { load_stats_config: { api_type: 'GRPC' } },
     static_resources: {
       listeners: [
