@@ -72,6 +72,8 @@ export interface RequestEdits {
   readonly baggage: string | undefined;
   /** What the route changes; undefined: nothing. */
   readonly changes?: RequestChanges | undefined;
+  /** The upstream is not offered another protocol. */
+  readonly offersNothing?: boolean;
 }
 
 /** The head to send upstream, without the empty line at its end left out: ready for the body. */
@@ -156,7 +158,7 @@ function addedToRequest(request: RequestHead, edits: RequestEdits): string {
   }
   if (edits.via !== undefined) added += `x-roost-via: ${edits.via}\r\n`;
   if (edits.baggage !== undefined) added += `baggage: ${edits.baggage}\r\n`;
-  const protocol = forwardedUpgrade(request);
+  const protocol = edits.offersNothing ? undefined : forwardedUpgrade(request);
   if (protocol !== undefined) added += `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`;
   return added;
 }

@@ -157,7 +157,7 @@ export class OutboundForwarder implements Forwarder {
       const edits = this.requestEdits(exchange);
       const baggage = this.baggageFor(acted.request, release);
       const changes = marksHost ? withShadowHost(edits.changes, acted.request.authority) : edits.changes;
-      return forwardedRequestHead(acted.request, { ...edits, baggage, changes });
+      return forwardedRequestHead(acted.request, { ...edits, baggage, changes, offersNothing: true });
     };
     mirrorWhenWhole(exchange, acted, this.services, headFor);
   }

@@ -1,9 +1,11 @@
 import type { Mirror, RequestChanges, RouteActions } from '../../src/routing/actions.js';
 import type { Route, VirtualHost } from '../../src/routing/table.js';
 import type { ActionCounts, CountedAction } from '../admin/action-counts.js';
+import { forwardedUpgrade } from '../http1/forwarded-head.js';
 import type { RequestHead } from '../http1/request-head.js';
 import type { Exchange } from '../proxy/exchange.js';
 import type { Step } from '../proxy/forwarder.js';
+import type { ReplayBuffer } from '../proxy/replay-buffer.js';
 import type { CopyResult, Mirrors } from './mirrors.js';
 
 /** What the actions of routes need from outside. */
@@ -46,7 +48,8 @@ export function actBeforePlacing(acted: ActedOn, services: ActionServices, place
 
 /**
  * Has copies sent once the whole request is here, to the mirrors that chance picks. A request whose body is not kept
- * is not copied: it is too long, or its response began before its end. Upgrades are not, either.
+ * is not copied: it is too long, or its response began before its end. Nor is one whose protocol is switched; clients
+ * offer that with ordinary requests, too, so that only the answer tells (RFC 9110 section 7.8).
  *
  * @param headFor makes the head for a mirror, whose lane differs
  */
@@ -57,11 +60,11 @@ export function mirrorWhenWhole(
   headFor: (mirror: Mirror) => string,
 ): void {
   const { actions, request, route } = acted;
-  if (actions.mirrors.length === 0 || request.upgrade !== undefined) return;
+  if (actions.mirrors.length === 0) return;
   const chosen = actions.mirrors.filter(({ fraction }) => services.context.random() < fraction);
   if (chosen.length === 0) return;
-  exchange.whenWhole((kept) => {
-    const onResult = (result: CopyResult) => countAction(acted, services, result);
+  const onResult = (result: CopyResult) => countAction(acted, services, result);
+  const copy = (kept: ReplayBuffer) => {
     for (const mirror of chosen) {
       if (!kept.intact) onResult('mirror-skipped');
       else
@@ -74,7 +77,13 @@ export function mirrorWhenWhole(
           onResult,
         });
     }
-  });
+  };
+  if (forwardedUpgrade(request) === undefined) exchange.whenWhole(copy);
+  else
+    exchange.whenDecided((switches) => {
+      if (!switches) exchange.whenWhole(copy);
+      else for (const _ of chosen) onResult('mirror-skipped');
+    });
 }
 
 /** A copy's host, as Envoy marks it: `shop.example:80` becomes `shop.example-shadow:80`. */

@@ -57,6 +57,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   /** All of the request has been read. */
   private whole = false;
   private onWhole: ((kept: ReplayBuffer) => void) | undefined;
+  private onDecided: ((switches: boolean) => void) | undefined;
   private done = false;
   private chunkedToClient = false;
   /** The upstream will not take the rest of the request. */
@@ -101,6 +102,17 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   whenWhole(then: (kept: ReplayBuffer) => void): void {
     if (this.whole) then(this.replay);
     else this.onWhole = then;
+  }
+
+  /** Has something done when it is known whether the protocol is switched, while the request is still kept. */
+  whenDecided(then: (switches: boolean) => void): void {
+    this.onDecided = then;
+  }
+
+  private decide(switches: boolean): void {
+    const { onDecided } = this;
+    this.onDecided = undefined;
+    onDecided?.(switches);
   }
 
   // ---- downstream ----
@@ -261,6 +273,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     }
     this.tryDeadlineMs = 0;
     this.responding = true;
+    this.decide(head.status === 101);
     this.replay.release();
     const toOldClient = downstream.request.minorVersion === 0;
     const close = this.mustClose(head, toOldClient);
@@ -412,6 +425,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   private finish(): void {
+    // However it ended, nothing was switched.
+    this.decide(false);
     this.done = true;
     this.releaseTarget();
     this.replay.release();

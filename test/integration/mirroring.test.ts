@@ -185,13 +185,49 @@ t.test('a delayed request is copied after its delay; one that is aborted is not'
   t.equal(aborted.shadow.accepted, 0);
 });
 
-t.test('an upgrade is not copied', async (t) => {
+t.test('an upgrade is not copied, and is counted', async (t) => {
   const { host, main, shadow, client, counts } = await world(t);
   client.sendMessage(['GET / HTTP/1.1', `Host: ${host}`, 'Connection: upgrade', 'Upgrade: websocket']);
   const upstream = await main.next();
   await upstream.request();
   upstream.sendMessage(['HTTP/1.1 101 Switching Protocols', 'Connection: upgrade', 'Upgrade: websocket']);
   await client.receive('\r\n\r\n');
-  t.same(await counts(), {});
+  t.same(await counts(), { 'mirror-skipped': 1 });
   t.equal(shadow.accepted, 0);
+});
+
+t.test('an upgrade that is only offered is copied like any other request, without the offer', async (t) => {
+  const { host, main, shadow, client, counts } = await world(t);
+  main.answerAll(() => reply('as ever'));
+  const copies: PlainMessage[] = [];
+  shadow.answerAll((request) => {
+    copies.push(request);
+    return reply('s');
+  });
+  const h2c = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAEAAEAA'];
+  const offers = [
+    ['GET /java HTTP/1.1', ...h2c],
+    ['POST /java HTTP/1.1', ...h2c, 'Content-Length: 2'],
+    ['GET /apache HTTP/1.1', 'Connection: Upgrade', 'Upgrade: TLS/1.2'],
+    ['GET /chat HTTP/1.1', 'Connection: Upgrade', 'Upgrade: websocket'],
+    ['GET /none HTTP/1.1'],
+  ] as const;
+  for (const [line, ...fields] of offers) {
+    client.sendMessage([line, `Host: ${host}`, ...fields], line.startsWith('POST') ? 'ab' : '');
+    t.equal((await client.message()).body, 'as ever', line);
+  }
+  await eventually('all are copied', () => copies.length === offers.length);
+  t.strictSame(copies.map(({ line }) => line).sort(), offers.map(([line]) => line).sort());
+  for (const { line, fields } of copies)
+    for (const name of ['connection', 'upgrade', 'http2-settings'])
+      t.equal(fieldOf(fields, name), undefined, `${line}: ${name}`);
+  await eventually('and counted', async () => (await counts()).mirrored === offers.length);
+});
+
+t.test('an upgrade that nobody answers is copied', async (t) => {
+  const { host, main, shadow, client } = await world(t, { timeout: '100ms' });
+  client.sendMessage(['GET / HTTP/1.1', `Host: ${host}`, 'Connection: upgrade', 'Upgrade: TLS/1.2']);
+  await (await main.next()).request();
+  t.match(await client.message(), { line: 'HTTP/1.1 504 Gateway Timeout' });
+  t.match(await (await shadow.next()).request(), { line: 'GET / HTTP/1.1' });
 });
