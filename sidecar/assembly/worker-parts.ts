@@ -20,8 +20,6 @@ import type { ThreadState } from './thread-state.js';
 
 /** Deadlines are kept to within this. */
 export const TICK_MS = 50;
-/** Idle upstream connections are closed before the 5 s after which Node servers close theirs. */
-const UPSTREAM_IDLE_MS = 4000;
 const CONNECT_FAILURES_TO_EJECT = 3;
 
 /** Of what a sidecar is told, what whoever records requests has to know. */
@@ -68,7 +66,6 @@ export function upstreamSettings(
   return {
     machine: { namespace: service.namespace, addresses: interfaceAddresses },
     limits,
-    idleTimeoutMs: UPSTREAM_IDLE_MS,
     connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
     nowMs,
   };

@@ -33,6 +33,8 @@ export interface Http1Limits {
   readonly maxReplayBytes: number;
   /** Of a request body, read and thrown away after an early response, so that the client gets to read it. */
   readonly maxDiscardBytes: number;
+  /** Between requests on a connection to an upstream; it may itself say less. 0: none serves a second one. */
+  readonly upstreamIdleTimeoutMs: number;
   /** A connection to an upstream serves no new request once it is this old, less up to a tenth. */
   readonly maxUpstreamAgeMs: number;
 }
@@ -52,6 +54,7 @@ export const DEFAULT_LIMITS: Http1Limits = {
   maxInterimResponses: 16,
   maxReplayBytes: 65_536,
   maxDiscardBytes: 262_144,
+  upstreamIdleTimeoutMs: 4000,
   maxUpstreamAgeMs: 3_600_000,
 };
 

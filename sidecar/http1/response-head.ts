@@ -6,6 +6,7 @@ import { HeaderBlock, ID } from './header-block.js';
 import { parseVersion } from './request-head.js';
 
 const VERSION_LENGTH = 8;
+const KEEP_ALIVE_TIMEOUT = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})\b/i;
 
 /** The head of a response, parsed strictly. One object is filled again for every response of a connection. */
 export class ResponseHead {
@@ -48,6 +49,17 @@ export class ResponseHead {
     this.connection = connectionOptions(this.headers);
     if (this.status === 101 && this.headers.countOf(ID.upgrade) === 0)
       throw new ProtocolError('a 101 response names no protocol');
+  }
+
+  /**
+   * How long the server says that it keeps the connection without a request, in milliseconds; undefined: it does not say.
+   * `Keep-Alive: timeout=5, max=100` was never standardised; Node, Apache and others send it.
+   */
+  get keepAliveTimeoutMs(): number | undefined {
+    const hint = this.headers.known(ID['keep-alive']);
+    if (hint === undefined) return undefined;
+    const seconds = KEEP_ALIVE_TIMEOUT.exec(hint)?.[1];
+    return seconds === undefined ? undefined : Number(seconds) * 1000;
   }
 
   /** Lets go of all text, for the same reason as `RequestHead` does. */

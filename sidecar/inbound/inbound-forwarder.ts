@@ -1,4 +1,5 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
+import { IDEMPOTENT_METHODS } from '../../src/http/methods.js';
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { RequestEdits } from '../http1/forwarded-head.js';
 import type { Exchange } from '../proxy/exchange.js';
@@ -39,8 +40,8 @@ export class InboundForwarder implements Forwarder {
 
   /** Only a pooled connection that turns out dead is tried again: retries are the caller's sidecar's to make. */
   afterFailure(exchange: Exchange, failure: UpstreamFailure): Step {
-    const safe = exchange.method === 'GET' || exchange.method === 'HEAD';
-    if (failure.kind === 'stale' && safe && exchange.canReplay && !this.triedFresh) {
+    const repeats = IDEMPOTENT_METHODS.has(exchange.method);
+    if (failure.kind === 'stale' && repeats && exchange.canReplay && !this.triedFresh) {
       this.triedFresh = true;
       return { target: { endpoint: this.services.app, delayMs: 0, fresh: true } };
     }

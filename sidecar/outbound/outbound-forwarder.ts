@@ -167,16 +167,15 @@ export class OutboundForwarder implements Forwarder {
   }
 
   afterFailure(exchange: Exchange, failure: UpstreamFailure): Step {
-    const { placement, route } = this;
+    const { placement, endpoint, route } = this;
     if (failure.kind === 'overloaded') return this.afterOverload(failure);
     if (
-      placement !== undefined &&
-      route !== undefined &&
+      endpoint !== undefined &&
       exchange.canReplay &&
-      retriesFailure(route.retry, failure.kind, exchange.method)
+      retriesFailure(route?.retry, failure.kind, exchange.method)
     ) {
-      if (failure.kind === 'stale') return { target: this.targetOn(this.endpoint as UpstreamEndpoint, true) };
-      const step = failure.kind === 'connect' ? this.afterRefusal(exchange, failure) : this.retry(placement);
+      if (failure.kind === 'stale') return { target: this.targetOn(endpoint, true) };
+      const step = placement && this.tryElsewhere(exchange, placement, failure);
       if (step !== undefined) return step;
     }
     return {
@@ -185,6 +184,10 @@ export class OutboundForwarder implements Forwarder {
         detail: `${this.describeEndpoint()}: ${failure.reason}`,
       },
     };
+  }
+
+  private tryElsewhere(exchange: Exchange, placement: Placement, failure: UpstreamFailure): Step | undefined {
+    return failure.kind === 'connect' ? this.afterRefusal(exchange, failure) : this.retry(placement);
   }
 
   afterResponse(exchange: Exchange, head: ResponseHead): Step | undefined {

@@ -14,6 +14,9 @@ import { forwardedTrailers } from '../http1/trailers.js';
 import type { Dialling } from './dial.js';
 import type { FailureKind, UpstreamFailure } from './failure.js';
 
+/** A request that is sent so shortly before the peer closes the connection may find it closed. */
+const KEEP_ALIVE_MARGIN_MS = 1000;
+
 /** Statuses from here on are the upstream's errors, as far as its health is concerned. */
 const ERROR_STATUS = 500;
 
@@ -80,8 +83,10 @@ export class UpstreamConnection {
   private interims = 0;
   /** Exchanges that this connection has completed. */
   served = 0;
-  /** When it became idle, on the sidecar's coarse clock. */
-  idleSinceMs = 0;
+  /** Until when it may serve another request, on the sidecar's coarse clock. Of one that is idle. */
+  idleUntilMs = 0;
+  /** How long the peer keeps it without a request, by its last response, as far as that may be used. */
+  keptForMs = Number.POSITIVE_INFINITY;
   /** When it has served long enough, on the sidecar's coarse clock. */
   expiresAtMs = Number.POSITIVE_INFINITY;
   readonly writer: SocketWriter;
@@ -263,6 +268,7 @@ export class UpstreamConnection {
       this.writer.isEmpty;
     if (this.state === 'open' && this.head.status < ERROR_STATUS) this.owner.onResult(true);
     this.user = undefined;
+    this.keptForMs = (this.head.keepAliveTimeoutMs ?? Number.POSITIVE_INFINITY) - KEEP_ALIVE_MARGIN_MS;
     this.head.forget();
     this.served++;
     this.inBody = false;

@@ -23,8 +23,6 @@ import type { UpstreamTls } from './upstream-tls.js';
 /** What all endpoints of a sidecar have in common. */
 export interface UpstreamSettings {
   readonly limits: Http1Limits;
-  /** Idle connections are closed after this; below the 5 s after which Node servers close theirs. */
-  readonly idleTimeoutMs: number;
   /** Connections refused in a row that make an endpoint unreachable. */
   readonly connectFailuresToEject: number;
   nowMs(): number;
@@ -273,11 +271,8 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
 
   /** Closes connections that nobody has used for a while. */
   closeIdle(nowMs: number): void {
-    // The longest idle are at the front.
-    while (
-      this.idle.length > 0 &&
-      nowMs - (this.idle[0] as UpstreamConnection).idleSinceMs >= this.settings.idleTimeoutMs
-    ) {
+    // The longest idle are at the front. One that its server keeps for less, behind others, is not used any more.
+    while (this.idle.length > 0 && nowMs >= (this.idle[0] as UpstreamConnection).idleUntilMs) {
       this.closeOneIdle();
     }
   }
@@ -331,11 +326,12 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
 
   onIdle(connection: UpstreamConnection): void {
     const nowMs = this.settings.nowMs();
-    if (this.retired || nowMs >= connection.expiresAtMs) {
+    const idleMs = Math.min(this.settings.limits.upstreamIdleTimeoutMs, connection.keptForMs);
+    if (this.retired || nowMs >= connection.expiresAtMs || idleMs <= 0) {
       connection.destroy();
       return;
     }
-    connection.idleSinceMs = nowMs;
+    connection.idleUntilMs = nowMs + idleMs;
     this.idle.push(connection);
   }
 
@@ -365,9 +361,12 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
   }
 
   private takeIdle(): UpstreamConnection | undefined {
+    const nowMs = this.settings.nowMs();
     for (;;) {
       const connection = this.idle.pop();
-      if (connection === undefined || connection.isUsable) return connection;
+      if (connection === undefined) return undefined;
+      if (nowMs >= connection.idleUntilMs) connection.destroy();
+      else if (connection.isUsable) return connection;
     }
   }
 

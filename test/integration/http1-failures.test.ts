@@ -363,10 +363,58 @@ t.test(
       await second.request();
       second.send(OK);
       t.equal((await client.message()).body, 'ok', direction);
-      client.sendMessage(['POST / HTTP/1.1', `Host: ${path.host}`, 'Content-Length: 0']);
+      client.sendMessage(['PUT / HTTP/1.1', `Host: ${path.host}`, 'Content-Length: 2'], 'ok');
       await second.request();
       second.reset();
+      const third = await path.backend.next();
+      t.equal((await third.request()).body, 'ok');
+      third.send(OK);
+      t.equal((await client.message()).body, 'ok', direction);
+      client.sendMessage(['POST / HTTP/1.1', `Host: ${path.host}`, 'Content-Length: 0']);
+      await third.request();
+      third.reset();
       checkError(t, await client.message(), 502, 'upstream-reset');
+    }
+  },
+);
+
+t.test('a pooled connection that turns out dead is replaced outside the mesh, too', async (t) => {
+  const path = await startPath(t, shared, 'outbound');
+  const outside = await RawBackend.start(t);
+  const client = await path.client();
+  const call = () =>
+    client.sendMessage([`GET http://${outside.address}/ HTTP/1.1`, `Host: ${outside.address}`]);
+  call();
+  const first = await outside.next();
+  await first.request();
+  first.send(OK);
+  await client.message();
+  call();
+  await first.request();
+  first.reset();
+  const second = await outside.next();
+  await second.request();
+  second.send(OK);
+  t.equal((await client.message()).body, 'ok');
+});
+
+inEachDirection(
+  t,
+  mesh,
+  'a connection is not used for longer than its upstream keeps it',
+  async (t, path) => {
+    const client = await path.client();
+    for (const hint of ['timeout=1', 'timeout=0, max=5', 'max=5, timeout=1']) {
+      for (let call = 0; call < 2; call++) {
+        client.sendMessage(['POST / HTTP/1.1', `Host: ${path.host}`, 'Content-Length: 0']);
+        const upstream = await path.backend.next();
+        await upstream.request();
+        upstream.sendMessage(['HTTP/1.1 200 OK', `Keep-Alive: ${hint}`, 'Content-Length: 2'], 'ok');
+        const answer = await client.message();
+        t.equal(answer.body, 'ok', `${hint}: a new connection, this one is closed`);
+        t.equal(fieldOf(answer.fields, 'keep-alive'), undefined, 'what is said of one hop');
+        await upstream.gone();
+      }
     }
   },
 );

@@ -13,7 +13,6 @@ export function quietRegistry(nowMs: () => number): ClusterRegistry {
   const log = createLogger('test', 'silent');
   const settings = {
     limits: DEFAULT_LIMITS,
-    idleTimeoutMs: 4000,
     connectFailuresToEject: 3,
     nowMs,
     counts: OWN_COUNTS,

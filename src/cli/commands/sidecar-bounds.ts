@@ -107,6 +107,13 @@ export const BOUND_FLAGS = {
     default: '262144',
     parse: wholeNumber(0, GIBIBYTE),
   },
+  upstreamIdleTimeoutMs: {
+    name: 'upstream-idle-timeout',
+    argument: 'DURATION',
+    help: 'between requests on a connection to another pod or to the app; keep it below the time after which those close theirs; 0: each request has a connection of its own',
+    default: '4s',
+    parse: durationMs,
+  },
   maxUpstreamAgeMs: {
     name: 'upstream-max-age',
     argument: 'DURATION',

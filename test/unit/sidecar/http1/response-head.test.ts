@@ -125,3 +125,23 @@ t.test('a 204 that declares a body is its connection’s last (RFC 9110 section 
   t.equal(keeps(204, 'Transfer-Encoding: chunked'), false);
   t.equal(keeps(304, 'Content-Length: 5'), true, 'on a 304 it is what a 200 would have had');
 });
+
+t.test('reads how long the server keeps the connection, where it says so', async (t) => {
+  const cases: readonly (readonly [hint: string, ms: number | undefined])[] = [
+    ['timeout=5', 5000],
+    ['timeout=5, max=100', 5000],
+    ['max=100,timeout=5', 5000],
+    ['Timeout = "15"', 15_000],
+    ['timeout=0', 0],
+    ['timeout=', undefined],
+    ['timeout=soon', undefined],
+    ['timeout=99999999999999', undefined],
+    ['max=5', undefined],
+    ['mytimeout=5', undefined],
+  ];
+  for (const [hint, ms] of cases) {
+    const response = parseResponse(headOf('HTTP/1.1 204 No Content', `Keep-Alive: ${hint}`));
+    t.equal(response.keepAliveTimeoutMs, ms, hint);
+  }
+  t.equal(parseResponse(headOf('HTTP/1.1 204 No Content')).keepAliveTimeoutMs, undefined);
+});

@@ -61,7 +61,6 @@ class Fixture {
   constructor(count: number, config: Partial<ClusterResource> = {}) {
     const settings = {
       limits: DEFAULT_LIMITS,
-      idleTimeoutMs: 4000,
       connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
       nowMs: () => this.nowMs,
       counts: OWN_COUNTS,

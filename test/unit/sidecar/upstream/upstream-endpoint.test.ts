@@ -9,12 +9,18 @@ import { eventually } from '../../../support/processes.js';
 
 const MAX_AGE_MS = 1_000_000;
 
+/** How long connections are kept: what the server says, and what the endpoint is told. */
+interface Kept {
+  readonly hint?: string;
+  readonly idleMs?: number;
+}
+
 /** A server that answers every piece of data with an empty response, and an endpoint for it. */
-async function fixture(t: Test, limits: Partial<LimitsConfig> = {}) {
+async function fixture(t: Test, limits: Partial<LimitsConfig> = {}, kept: Kept = {}) {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
-    socket.on('data', () => socket.write('HTTP/1.1 204 No Content\r\n\r\n'));
+    socket.on('data', () => socket.write(`HTTP/1.1 204 No Content\r\n${kept.hint ?? ''}\r\n`));
     socket.on('error', () => socket.destroy());
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
@@ -24,8 +30,7 @@ async function fixture(t: Test, limits: Partial<LimitsConfig> = {}) {
   owner.load.limits = { ...UNLIMITED, ...limits };
   const config = { host: '127.0.0.1', port, address: `127.0.0.1:${port}`, weight: 1, zone: '' } as const;
   const settings = {
-    limits: { ...DEFAULT_LIMITS, maxUpstreamAgeMs: MAX_AGE_MS },
-    idleTimeoutMs: 4000,
+    limits: { ...DEFAULT_LIMITS, maxUpstreamAgeMs: MAX_AGE_MS, upstreamIdleTimeoutMs: kept.idleMs ?? 4000 },
     connectFailuresToEject: 3,
     nowMs: () => clock.nowMs,
   };
@@ -137,7 +142,7 @@ t.test('a refusal that is heard of after somebody got through says nothing any m
 });
 
 t.test('a connection that is too old serves no further request', async (t) => {
-  const made = await fixture(t);
+  const made = await fixture(t, {}, { idleMs: MAX_AGE_MS });
   await new Request(made.endpoint).run();
   made.clock.nowMs += MAX_AGE_MS * 0.89;
   await new Request(made.endpoint).run();
@@ -148,3 +153,38 @@ t.test('a connection that is too old serves no further request', async (t) => {
   await new Request(made.endpoint).run();
   t.equal(made.endpoint.counters.connects, 2);
 });
+
+t.test(
+  'a connection serves again while its server keeps it, less a second, and no longer than it is told',
+  async (t) => {
+    const cases: readonly (readonly [Kept, servesForMs: number])[] = [
+      [{}, 4000],
+      [{ hint: 'Keep-Alive: timeout=3, max=100\r\n' }, 2000],
+      [{ hint: 'Keep-Alive: timeout=60\r\n' }, 4000],
+      [{ hint: 'Keep-Alive: timeout=60\r\n', idleMs: 100_000 }, 59_000],
+      [{ hint: 'Keep-Alive: max=5\r\n', idleMs: 2000 }, 2000],
+      [{ hint: 'Keep-Alive: timeout=1\r\n' }, 0],
+      [{ idleMs: 0 }, 0],
+    ];
+    for (const [kept, servesForMs] of cases) {
+      const what = JSON.stringify(kept);
+      const { endpoint, clock } = await fixture(t, {}, kept);
+      await new Request(endpoint).run();
+      t.equal(endpoint.idleCount, servesForMs === 0 ? 0 : 1, what);
+      clock.nowMs += Math.max(0, servesForMs - 50);
+      endpoint.closeIdle(clock.nowMs);
+      await new Request(endpoint).run();
+      t.equal(endpoint.counters.connects, servesForMs === 0 ? 2 : 1, what);
+      clock.nowMs += servesForMs;
+      await new Request(endpoint).run();
+      t.equal(
+        endpoint.counters.connects,
+        servesForMs === 0 ? 3 : 2,
+        `${what}, although nobody has closed it yet`,
+      );
+      clock.nowMs += servesForMs;
+      endpoint.closeIdle(clock.nowMs);
+      t.equal(endpoint.idleCount, 0, what);
+    }
+  },
+);

@@ -51,7 +51,6 @@ class Pair {
     );
     const settings = {
       limits: DEFAULT_LIMITS,
-      idleTimeoutMs: 4000,
       connectFailuresToEject: 3,
       nowMs: () => this.nowMs,
       machine: ELSEWHERE,
