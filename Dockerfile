@@ -1,20 +1,24 @@
 # Two images from one build: `roost` (control plane, sidecar and command in one) and `shop` (the demo's app, which
 # has nothing of Roost in it). Debian's libc, because that is what native modules are built for first.
 
-FROM node:24-slim AS build
+# By digest, so that every build has the same base; docs/operations.md says how to take a newer one. A machine that can
+# pull nothing builds from an image of its own: --build-arg NODE_IMAGE=node:24-slim.
+ARG NODE_IMAGE=node:24.19.0-bookworm-slim@sha256:a9f5f7c91a432850b2a8a7797adf5eadb6c733ceed61167806cee7ea7fbc29df
+
+FROM ${NODE_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci
 COPY . .
 RUN npm run build && chmod +x dist/src/cli/main.js
 
-FROM node:24-slim AS dependencies
+FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /build
 COPY package.json package-lock.json ./
 # Node 24 needs none of the optional ones.
 RUN npm ci --omit=dev --omit=optional && npm cache clean --force
 
-FROM node:24-slim AS shop
+FROM ${NODE_IMAGE} AS shop
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /build/node_modules/undici node_modules/undici
@@ -24,7 +28,7 @@ USER node
 ENTRYPOINT ["node", "dist/examples/shop/app.js"]
 
 # The last stage is what `docker build .` makes.
-FROM node:24-slim AS roost
+FROM ${NODE_IMAGE} AS roost
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /build/node_modules node_modules

@@ -8,8 +8,10 @@ import { type ClientCertificate, clientCertificateOf } from './access/client-cer
 import type { TlsMaterial } from './access/tls-files.js';
 import type { ConnectionLimit } from './connection-limit.js';
 
-/** A peer that has not finished its handshake by then is let go. */
+/** A peer that has not finished its handshake by then is let go: TLS's, and then HTTP/2's. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** What every client says first: RFC 9113 section 3.4, the preface and the frame header of its settings. */
+const GREETING_BYTES = 24 + 9;
 
 interface Connection {
   readonly socket: Socket;
@@ -34,6 +36,7 @@ export class GrpcPort {
   constructor(
     private readonly server: Server,
     private readonly limit: ConnectionLimit,
+    private readonly handshakeTimeoutMs = HANDSHAKE_TIMEOUT_MS,
   ) {
     // TLS ends here, too: for gRPC, every connection is a plain one.
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -55,7 +58,7 @@ export class GrpcPort {
       ...context,
       ALPNProtocols: ['h2'],
       noDelay: true,
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      handshakeTimeout: this.handshakeTimeoutMs,
       // Whether a certificate is needed, and is good, is for each call to say, in words.
       requestCert: context.ca !== undefined,
       rejectUnauthorized: false,
@@ -113,7 +116,14 @@ export class GrpcPort {
   private accept(socket: Socket, certificate: ClientCertificate | undefined): void {
     const key = keyOf(socket);
     this.connections.set(key, { socket, peer: `${socket.remoteAddress}:${socket.remotePort}`, certificate });
-    socket.on('close', () => this.connections.delete(key));
+    // A client that says nothing would stay for ever: gRPC pings only those that have greeted it.
+    const greeting = setTimeout(() => {
+      if (socket.bytesRead < GREETING_BYTES) socket.destroy();
+    }, this.handshakeTimeoutMs).unref();
+    socket.on('close', () => {
+      clearTimeout(greeting);
+      this.connections.delete(key);
+    });
     // Whoever uses the connection learns of its end by other events.
     socket.on('error', () => {});
     this.inject(socket);

@@ -26,13 +26,13 @@ export interface CallGuardOptions {
   readonly credentials: CredentialSet | undefined;
   /** The client certificate of the connection that a call came on. */
   certificateOf(connection: ConnectionInfo): ClientCertificate | undefined;
-  /** Calls of the API that a peer may make. */
+  /** Calls of the API that a credential may make from one address; without credentials, an address. */
   readonly callRate: Rate;
   readonly log: Logger;
   nowMs(): number;
 }
 
-/** Attempts without valid credentials that are listened to, by peer. */
+/** Attempts without valid credentials that are told why, by peer. Valid ones are never counted among them. */
 export const FAILURE_RATE: Rate = { perSecond: 1, burst: 20 };
 
 /** Of a method's name, which a peer makes up, in the log. */
@@ -152,28 +152,24 @@ export class CallGuard {
     rule: MethodRule,
   ): Credential | Refusal | undefined {
     const peer = peerGroup(connection.remoteAddress ?? '');
-    const refusal = this.limit(peer, rule);
-    if (refusal !== undefined) return this.note(refusal, connection, path);
     const found = this.credentials && this.authenticate(metadata, connection, this.credentials);
     // From here on nobody can write it to a log.
     metadata.remove('authorization');
+    if (found !== undefined && 'code' in found)
+      return this.note(this.failures.take(peer) ? found : TOO_MANY_FAILURES, connection, path);
+    const tooOften = this.limit(found === undefined ? peer : `${peer} ${found.name}`, rule);
+    if (tooOften !== undefined) return this.note(tooOften, connection, path);
     if (found === undefined) return undefined;
-    if ('code' in found) {
-      this.failures.take(peer);
-      return this.note(found, connection, path);
-    }
     const tooLow = rule.role !== 'any' && !includesRole(found.role, rule.role);
     return tooLow ? this.note(roleTooLow(found, rule.role, path), connection, path) : found;
   }
 
-  private limit(peer: string, { limited }: MethodRule): Refusal | undefined {
-    if (limited && !this.calls.take(peer))
-      return exhausted(
-        `too many calls from this address, more than ${this.options.callRate.perSecond} a second`,
-      );
-    if (this.credentials !== undefined && !this.failures.allows(peer))
-      return exhausted('too many attempts without valid credentials from this address; wait some seconds');
-    return undefined;
+  /** @param caller the address, and where credentials are asked for, whose: many may share an address */
+  private limit(caller: string, { limited }: MethodRule): Refusal | undefined {
+    if (!limited || this.calls.take(caller)) return undefined;
+    return exhausted(
+      `too many calls from this address, more than ${this.options.callRate.perSecond} a second`,
+    );
   }
 
   private authenticate(
@@ -260,6 +256,10 @@ function roleTooLow({ name, role }: Credential, needed: string, path: string): R
 function unauthenticated(details: string): Refusal {
   return { code: status.UNAUTHENTICATED, details };
 }
+
+const TOO_MANY_FAILURES = exhausted(
+  'too many attempts without valid credentials from this address; wait some seconds',
+);
 
 function exhausted(details: string): Refusal {
   return { code: status.RESOURCE_EXHAUSTED, details };

@@ -26,11 +26,6 @@ export class RateLimit {
     private readonly maxPeers = MAX_PEERS,
   ) {}
 
-  /** Whether the peer has something left; nothing is taken. */
-  allows(peer: string): boolean {
-    return this.refilled(peer).left >= 1;
-  }
-
   /** Takes one. @returns whether there was one */
   take(peer: string): boolean {
     const bucket = this.refilled(peer);

@@ -257,9 +257,9 @@ t.test('a credential that expires ends, for new calls and for those under way', 
 });
 
 t.test('calls and guesses are answered only so often, and large messages not at all', peer, async (t) => {
-  const admin = credential('admin', 'admin');
+  const [admin, second] = [credential('admin', 'admin'), credential('second', 'read')];
   const options = { callsPerSecond: 1, maxMessageBytes: 10_000 };
-  const secured = await SecuredControlPlane.start(t, [admin.entry], options);
+  const secured = await SecuredControlPlane.start(t, [admin.entry, second.entry], options);
   const client = secured.client({ token: admin.token });
   const big = { documents: [toStruct({ ...meshService('cart.shop'), padding: 'x'.repeat(20_000) })] };
   await t.rejects(client.call('Apply', big), /larger than max/i);
@@ -273,6 +273,11 @@ t.test('calls and guesses are answered only so often, and large messages not at 
   const guesses = await Promise.all(Array.from({ length: 60 }, (_, i) => guess(i)));
   const codes = new Set(guesses.map(({ code }) => code));
   t.same(codes, new Set([status.UNAUTHENTICATED, status.RESOURCE_EXHAUSTED]), 'then nobody listens any more');
+  t.match(
+    await secured.client({ token: second.token }).call('Status', {}),
+    { clients: [] },
+    'who has a token is let in from the same address, whatever others do there',
+  );
   t.notMatch(secured.log, /guess\d/);
   t.ok((secured.log.match(/a call was refused/g) ?? []).length < 60, 'nor is every attempt logged');
 });

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import t from 'tap';
 import { readSettings } from '../../../examples/shop/settings.js';
@@ -100,6 +100,12 @@ t.test('every image is a stage of the Dockerfile that runs the right program as 
     t.ok(existsSync(join(ROOT, script.replace(/^\/app\//, ''))), `${name} runs ${script}`);
   }
   t.equal(stages.at(-1)?.name, 'roost', 'what "docker build ." makes');
+});
+
+t.test('every stage is built on one base, which is named by digest', async (t) => {
+  t.same(new Set(stages.map(({ base }) => base)), new Set(['${NODE_IMAGE}']));
+  const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
+  t.match(dockerfile, /^ARG NODE_IMAGE=node:24[\w.-]*@sha256:[0-9a-f]{64}$/m);
 });
 
 t.test('every mounted path and every volume exists', async (t) => {

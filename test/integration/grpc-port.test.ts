@@ -1,0 +1,55 @@
+import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { Server } from '@grpc/grpc-js';
+import t, { type Test } from 'tap';
+import { readTlsFiles } from '../../control-plane/access/tls-files.js';
+import { ConnectionLimit } from '../../control-plane/connection-limit.js';
+import { GrpcPort } from '../../control-plane/grpc-port.js';
+import { createLogger } from '../../src/telemetry/logger.js';
+import { OPENSSL, TestAuthority } from '../support/certificates.js';
+import { temporaryFolder } from '../support/folder.js';
+import { toAddress } from '../support/mesh.js';
+
+const FREE = { host: '127.0.0.1', port: 0 };
+const TIMEOUT_MS = 1500;
+
+function newPort(t: Test): GrpcPort {
+  const limit = new ConnectionLimit(100, createLogger('test', 'silent'));
+  const port = new GrpcPort(new Server(), limit, TIMEOUT_MS);
+  t.teardown(() => port.close(100));
+  return port;
+}
+
+/** Resolves once the server has closed the connection. */
+async function closed(socket: Socket): Promise<void> {
+  socket.on('error', () => {}).resume();
+  await once(socket, 'close');
+}
+
+t.test('a connection that never greets is closed, one that does stays', async (t) => {
+  const { host, port } = toAddress(await newPort(t).listen(FREE));
+  const session = connectHttp2(`http://${host}:${port}`);
+  t.teardown(() => session.destroy());
+  await once(session, 'connect');
+  const silent = connect({ host, port });
+  const halting = connect({ host, port });
+  halting.write('PRI * HTTP/2.0\r\n');
+  await Promise.all([closed(silent), closed(halting)]);
+  t.notOk(session.destroyed);
+  t.notOk(session.closed);
+});
+
+t.test('with TLS likewise, after its handshake', { skip: OPENSSL.skip }, async (t) => {
+  const authority = await TestAuthority.create(await temporaryFolder(t));
+  const { cert, key } = await authority.issue('server');
+  const address = await newPort(t).listenTls(FREE, readTlsFiles({ cert, key, clientCa: '' }));
+  const { host, port } = toAddress(address);
+  const session = connectHttp2(`https://${host}:${port}`, { rejectUnauthorized: false });
+  t.teardown(() => session.destroy());
+  await once(session, 'connect');
+  const silent = connectTls({ host, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+  await closed(silent);
+  t.notOk(session.destroyed);
+});
