@@ -32,7 +32,6 @@ import { type CallWithMetadata, type Visibility, visibilityOf } from '../access/
 import type { AdsServer } from '../ads/ads-server.js';
 import type { SessionSurvey } from '../load/session-survey.js';
 import { translateContext } from '../snapshot/publisher.js';
-import { unpackBackup } from '../store/backup.js';
 import type { Cause } from '../store/config-state.js';
 import type { ConfigStore } from '../store/config-store.js';
 import type { ConfiguredService } from '../store/configuration.js';
@@ -40,6 +39,7 @@ import type { Commit } from '../store/edit.js';
 import { checkSense, parseAll } from '../store/edit-checks.js';
 import type { Editor, GrantMode } from '../store/editor.js';
 import { UnknownServiceError } from '../store/errors.js';
+import { unpackBackup } from '../store/unpack-backup.js';
 import { authorOf, requestIdOf } from './author.js';
 import { type AwaitCall, RevisionFollowers } from './await-revision.js';
 import { elsewhereNotes, fileNotes, promotionNotes } from './change-notes.js';

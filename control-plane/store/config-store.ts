@@ -22,10 +22,12 @@ import {
 import {
   changesHosts,
   checkAccepted,
+  checkAcceptedInTurns,
   checkReach,
   checkTogether,
   type Draft,
   parseAll,
+  parseInTurns,
 } from './edit-checks.js';
 import type { Editor } from './editor.js';
 import {
@@ -37,7 +39,7 @@ import {
   UnknownServiceError,
 } from './errors.js';
 import { changesOf, revisionOfRequest, type ServiceChange } from './history.js';
-import { planRestore } from './restore.js';
+import { checkKeys, planRestore } from './restore.js';
 import { pastToUndoTo } from './undo.js';
 
 const SHUTTING_DOWN = 'the control plane is shutting down';
@@ -172,15 +174,16 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
 
   /** Puts everything back to what a backup has, in one change. @throws RejectedError, DeclaredInFileError */
   restore(backup: BackupContent, dryRun: boolean, cause: Cause): Promise<Commit> {
-    return this.exclusively(() => {
-      const parsed = parseAll(backup.services.map(([, { document }]) => document));
+    return this.exclusively(async () => {
+      const parsed = await parseInTurns(backup.services.map(([, { document }]) => document));
+      checkKeys(backup, parsed);
       const records = new Map(backup.services);
       checkTogether(
         new Map(parsed.map((service) => [serviceKey(service), service])),
         parsed,
         (key) => records.get(key)?.grant,
       );
-      checkAccepted(parsed, this.refusalsOf);
+      await checkAcceptedInTurns(parsed, this.refusalsOf);
       const plan = planRestore(this.state, backup);
       if (plan === undefined) return this.nothingToDo();
       return this.store({ ...plan, at: new Date().toISOString(), ...cause }, dryRun, parsed);

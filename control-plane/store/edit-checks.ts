@@ -1,3 +1,4 @@
+import { inTurns } from '../../src/lifecycle/in-turns.js';
 import { applyProblems } from '../../src/model/apply-rules.js';
 import { addressesOf, type Grant, isReservedEndpoint } from '../../src/model/grant.js';
 import { type HostConflict, hostConflicts } from '../../src/model/mesh.js';
@@ -25,26 +26,46 @@ export interface Draft {
 
 /** @throws RejectedError with the problems of every document */
 export function parseAll(documents: readonly unknown[]): MeshService[] {
-  const problems = new Map<number, readonly Problem[]>();
-  const services: MeshService[] = [];
-  const seen = new Set<ServiceKey>();
+  const parsing = new Parsing();
   documents.forEach((document, i) => {
+    parsing.add(document, i);
+  });
+  return parsing.end();
+}
+
+/** The same for many documents: others get their turn meanwhile. @throws RejectedError */
+export async function parseInTurns(documents: readonly unknown[]): Promise<MeshService[]> {
+  const parsing = new Parsing();
+  await inTurns(documents, (document, i) => parsing.add(document, i));
+  return parsing.end();
+}
+
+class Parsing {
+  private readonly problems = new Map<number, readonly Problem[]>();
+  private readonly services: MeshService[] = [];
+  private readonly seen = new Set<ServiceKey>();
+
+  add(document: unknown, index: number): void {
     try {
       const service = parseMeshService(document);
       const key = serviceKey(service);
-      if (seen.has(key)) {
+      if (this.seen.has(key)) {
         const message = `${key} is there twice; a service is one document`;
-        problems.set(i, [{ path: ['metadata', 'name'], message }]);
+        this.problems.set(index, [{ path: ['metadata', 'name'], message }]);
       }
-      seen.add(key);
-      services.push(service);
+      this.seen.add(key);
+      this.services.push(service);
     } catch (error) {
       if (!(error instanceof InvalidResourceError)) throw error;
-      problems.set(i, error.problems);
+      this.problems.set(index, error.problems);
     }
-  });
-  if (problems.size > 0) throw new RejectedError(problems);
-  return services;
+  }
+
+  /** @throws RejectedError */
+  end(): MeshService[] {
+    if (this.problems.size > 0) throw new RejectedError(this.problems);
+    return this.services;
+  }
 }
 
 /**
@@ -65,6 +86,19 @@ export function checkAccepted(
 ): void {
   const problems = new Map<number, readonly Problem[]>();
   services.forEach((service, i) => {
+    const found = refusalsOf(service);
+    if (found.length > 0) problems.set(i, found);
+  });
+  if (problems.size > 0) throw new RejectedError(problems);
+}
+
+/** The same for many services: others get their turn meanwhile. @throws RejectedError */
+export async function checkAcceptedInTurns(
+  services: readonly MeshService[],
+  refusalsOf: (service: MeshService) => readonly Problem[],
+): Promise<void> {
+  const problems = new Map<number, readonly Problem[]>();
+  await inTurns(services, (service, i) => {
     const found = refusalsOf(service);
     if (found.length > 0) problems.set(i, found);
   });

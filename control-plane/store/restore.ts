@@ -1,9 +1,9 @@
 import { sameGrant } from '../../src/model/grant.js';
-import type { ServiceKey } from '../../src/model/mesh-service.js';
+import { type MeshService, type ServiceKey, serviceKey } from '../../src/model/mesh-service.js';
 import type { BackupContent } from './backup.js';
 import type { Change, ConfigState, ServiceRecord } from './config-state.js';
 import { digestOf } from './digest.js';
-import { DeclaredInFileError } from './errors.js';
+import { DeclaredInFileError, InvalidBackupError } from './errors.js';
 
 /**
  * The one change that puts everything back to what a backup has. Services that are that way already stay as they
@@ -42,6 +42,15 @@ function restored(
   if (same && bornText(now.born) === bornText(born)) return [];
   const record = { document, born, revision: same ? now.revision : revision, ...(grant && { grant }) };
   return [[key, now?.source === undefined ? record : { ...record, source: now.source }]];
+}
+
+/** Records are found by their keys: each has to be its document's. @throws InvalidBackupError */
+export function checkKeys({ services }: BackupContent, parsed: readonly MeshService[]): void {
+  services.forEach(([key], i) => {
+    const service = parsed[i] as MeshService;
+    if (key !== serviceKey(service))
+      throw new InvalidBackupError(`is damaged: what it has as ${key} is ${serviceKey(service)}`);
+  });
 }
 
 function bornText(born: ServiceRecord['born']): string {

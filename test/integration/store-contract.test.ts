@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { MemoryBackend, type StoreBackend } from '../../control-plane/store/backend.js';
-import { unpackBackup } from '../../control-plane/store/backup.js';
 import { type Cause, emptyState } from '../../control-plane/store/config-state.js';
 import { ConfigStore } from '../../control-plane/store/config-store.js';
 import { EtcdBackend } from '../../control-plane/store/etcd/etcd-backend.js';
 import { FileBackend } from '../../control-plane/store/file-backend.js';
+import { unpackBackup } from '../../control-plane/store/unpack-backup.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
 import { withSplit } from '../../src/model/operations.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';

@@ -103,7 +103,10 @@ t.test('every image is a stage of the Dockerfile that runs the right program as 
 });
 
 t.test('every stage is built on one base, which is named by digest', async (t) => {
-  t.same(new Set(stages.map(({ base }) => base)), new Set(['${NODE_IMAGE}']));
+  t.same(
+    stages.filter(({ base }) => !/^\$\{NODE_IMAGE\}$/.test(base)),
+    [],
+  );
   const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
   t.match(dockerfile, /^ARG NODE_IMAGE=node:24[\w.-]*@sha256:[0-9a-f]{64}$/m);
 });
