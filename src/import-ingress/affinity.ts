@@ -3,7 +3,7 @@ import type { AffinityInput, SpecInput } from './document.js';
 import type { Group } from './groups.js';
 import { readHashKey } from './hash-key.js';
 import type { Ingress } from './ingress.js';
-import { readCookie } from './session-cookie.js';
+import { noteOnPath, readCookie } from './session-cookie.js';
 
 /** How a service keeps sessions and spreads the rest. */
 export type Balancing = Pick<SpecInput, 'affinity' | 'loadBalancer'>;
@@ -112,15 +112,20 @@ function readCookieAffinity(
     );
     return undefined;
   }
-  if (ingresses.some((other) => other.text('affinity') === undefined)) {
-    const note =
-      "the session is the whole service's, the paths of Ingresses without affinity included; a new cookie format places every session anew once";
-    ingress.remark('affinity', { note });
-  }
   const isLegacy = readCanaryBehavior(group.canary?.ingress) === 'legacy';
   const endpoint = readMode(ingress);
-  const key = [{ cookie: readCookie(ingress, group) }];
+  const cookie = readCookie(ingress, group);
+  const key = [{ cookie }];
+  const notes = [sharedNote(ingresses), noteOnPath(ingress, group, cookie.path)].filter(
+    (note) => note !== undefined,
+  );
+  if (notes.length > 0) ingress.remark('affinity', { note: notes.join('; ') });
   return { key, version: isLegacy ? 'none' : 'persistent', endpoint, precedence: 'session' };
+}
+
+function sharedNote(ingresses: readonly Ingress[]): string | undefined {
+  if (ingresses.every((other) => other.text('affinity') !== undefined)) return undefined;
+  return "the session is the whole service's, the paths of Ingresses without affinity included; a new cookie format places every session anew once";
 }
 
 const MODES = {

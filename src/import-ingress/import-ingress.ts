@@ -7,6 +7,7 @@ import { assignHosts, type NamedGroup } from './hosts.js';
 import { Ingress, NO_CLASS } from './ingress.js';
 import { readManifests } from './read-manifests.js';
 import { type ImportReport, ReportBuilder } from './report.js';
+import { notesOn } from './service-notes.js';
 import { translateGroup } from './translate.js';
 
 export interface ImportOptions {
@@ -81,20 +82,6 @@ function nameGroups(groups: ReturnType<typeof groupRules>): NamedGroup[] {
 function sourcesOf({ group }: NamedGroup): Ingress[] {
   const canary = group.canary ? [group.canary.ingress] : [];
   return [...new Set([...group.rules.map(({ ingress }) => ingress), ...canary])];
-}
-
-function notesOn({ spec }: MeshServiceInput): string[] {
-  const notes: string[] = [];
-  const splits = (spec.routes ?? []).filter(({ split }) => (split?.length ?? 0) > 1).map(({ name }) => name);
-  if (splits.length > 1)
-    notes.push(
-      `its paths have settings of their own, so the weights are on ${splits.join(', ')}: roost split takes --route`,
-    );
-  if (spec.affinity?.key.some(({ cookie }) => cookie !== undefined))
-    notes.push(
-      'a caller that keeps no cookies gets a new session with every call: put a header that tells users apart before the cookie in affinity.key, such as - header: x-user-id',
-    );
-  return notes;
 }
 
 const FIELD_NOTES: Readonly<Record<string, string>> = {

@@ -1,3 +1,5 @@
+import { urlText } from '../http/byte-text.js';
+import { isCookiePath } from '../http/field-line.js';
 import type { Outcome } from './annotation-row.js';
 import type { PathInput } from './document.js';
 import type { PathType } from './manifests.js';
@@ -43,8 +45,14 @@ export function translatePath(path: string, pathType: PathType, asRegex: boolean
 /** A path whose rest is kept by `rewrite-target`. */
 export function prefixCondition(text: string, match: PathInput | undefined): PathCondition {
   if (match === undefined) return { text, match, outcome: 'exact', note: 'every path' };
-  const note = 'a prefix by segments, with regard to case, so that its rest can be put after another one';
+  const note = `a prefix by segments, with regard to case, so that its rest can be put after another one${differenceOf(text, match)}`;
   return { text, match, outcome: 'changes', note };
+}
+
+/** What an expression takes that its prefix does not, or the other way round. */
+function differenceOf(text: string, { prefix = '' }: PathInput): string {
+  if (text.endsWith('/?(.*)')) return `; ${prefix}x, which it matches there, gets 404 here`;
+  return text.endsWith('/(.*)') ? `; ${prefix} itself, which it does not match there, is matched here` : '';
 }
 
 const EVERY_PATH = new Set(['/', '/.*', '/(.*)', '/?(.*)', '/()(.*)']);
@@ -70,16 +78,28 @@ export function bySpecificity(a: PathCondition, b: PathCondition): number {
   return rank(a) - rank(b) || b.text.length - a.text.length;
 }
 
-/** The longest path, by segments, that all of these lie under; undefined where one of them is an expression. */
-export function commonPath(conditions: readonly PathCondition[]): string | undefined {
-  if (conditions.some(isExpression)) return undefined;
-  const [first = [], ...others] = conditions.map(({ text }) =>
-    text.split('/').filter((segment) => segment !== ''),
+/**
+ * The longest path, by segments, that all of these lie under. What a cookie's path may be: clients compare it character
+ * by character, and know no expressions.
+ */
+export function commonPath(conditions: readonly PathCondition[]): string {
+  const [first = [], ...others] = conditions.map((condition) =>
+    literalPath(condition)
+      .split('/')
+      .filter((segment) => segment !== ''),
   );
   const differs = first.findIndex((segment, i) => others.some((other) => other[i] !== segment));
-  return `/${first.slice(0, differs === -1 ? undefined : differs).join('/')}`;
+  const path = urlText(`/${first.slice(0, differs === -1 ? undefined : differs).join('/')}`);
+  return isCookiePath(path) ? path : '/';
 }
 
-function isExpression({ text, match }: PathCondition): boolean {
-  return match?.regex !== undefined && /[\\^$*+?()[\]{}|]/.test(text);
+/** Whether a path is written as an expression. */
+export function isExpression(text: string): boolean {
+  return /[\\^$*+?()[\]{}|]/.test(text);
+}
+
+/** An expression takes paths in any case, which a cookie for the beginning of one would not be sent to. */
+function literalPath({ text, match }: PathCondition): string {
+  if (match === undefined) return '/';
+  return match.prefix ?? match.exact ?? (isExpression(text) ? '/' : text);
 }

@@ -12,8 +12,8 @@ export interface Rewritten {
   readonly rewrite: RouteInput['rewrite'];
 }
 
-/** `/shop(/|$)(.*)`, `/shop/(.*)`, `/shop/?(.*)`: a prefix, and the rest in the last group. */
-const PREFIX_AND_REST = /^((?:\/[\w.~-]+)*)(\(\/\|\$\)|\/\??)\(\.\*\)$/;
+/** `/shop(/|$)(.*)`, `/shop(?:/|$)(.*)`, `/shop/(.*)`, `/shop/?(.*)`: a prefix, and the rest in the last group. */
+const PREFIX_AND_REST = /^((?:\/[\w.~-]+)*)(\((?:\?:)?\/\|\$\)|\/\??)\(\.\*\)\$?$/;
 /** `/base/$2`: a prefix, and the rest. */
 const NEW_PREFIX = /^((?:\/[\w.~-]+)*)\/\$([1-9])$/;
 
@@ -26,7 +26,7 @@ export function rewritePath(path: string, target: string): Rewritten | string {
   if (!target.includes('$')) return { byPrefix: false, match: undefined, rewrite: { path: target } };
   const [, from = '', separator] = PREFIX_AND_REST.exec(path) ?? [];
   const [, to = '', group] = NEW_PREFIX.exec(target) ?? [];
-  if (separator === undefined || group !== (separator.startsWith('(') ? '2' : '1')) return CAPTURES;
+  if (separator === undefined || group !== (separator.startsWith('(/') ? '2' : '1')) return CAPTURES;
   const match = from === '' ? undefined : { prefix: from };
   return { byPrefix: true, match, rewrite: from === to ? undefined : { prefix: to === '' ? '/' : to } };
 }

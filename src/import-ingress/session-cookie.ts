@@ -1,10 +1,11 @@
+import { isCookiePath } from '../http/field-line.js';
 import { domainProblem } from '../model/cookie-rules.js';
 import { parseDuration } from '../model/formats.js';
 import { cookieName, hostname, OLDEST_COOKIE } from '../model/scalars.js';
 import type { AffinityInput } from './document.js';
 import type { Group } from './groups.js';
 import type { Ingress } from './ingress.js';
-import { commonPath } from './paths.js';
+import { commonPath, isExpression } from './paths.js';
 import { formatSeconds } from './route-settings.js';
 
 type Cookie = Exclude<NonNullable<AffinityInput['key'][number]['cookie']>, string>;
@@ -59,21 +60,30 @@ function readName(ingress: Ingress): string {
 function readPath(ingress: Ingress, group: Group): string {
   const shared = commonPath(group.rules.map(({ condition }) => condition));
   const path = ingress.text('session-cookie-path');
-  if (path === undefined) return shared ?? '/';
-  if (!/^\/[^;\s]*$/.test(path)) {
-    ingress.refuseAnnotation(
-      'session-cookie-path',
-      `"${path}" is no path of a cookie; ${shared ?? '/'} is taken`,
-    );
-    return shared ?? '/';
+  if (path === undefined) return shared;
+  if (!isCookiePath(path)) {
+    ingress.refuseAnnotation('session-cookie-path', `"${path}" is no path of a cookie; ${shared} is taken`);
+    return shared;
+  }
+  if (isExpression(path)) {
+    const note = `${shared} is taken: clients compare a cookie's path character by character, and know no expressions`;
+    ingress.remark('session-cookie-path', { outcome: 'changes', note });
+    return shared;
   }
   const prefix = path.endsWith('/') ? path : `${path}/`;
-  const covers = path === '/' || shared === undefined || `${shared}/`.startsWith(prefix);
+  const covers = path === '/' || `${shared}/`.startsWith(prefix);
   const note = covers
     ? 'the same'
     : `the same; clients do not send it on every path of the service (${shared}), and get a new session where they do not`;
   ingress.remark('session-cookie-path', { outcome: covers ? 'exact' : 'changes', note });
   return path;
+}
+
+/** What is to be said of a path that the cookie has not been given. */
+export function noteOnPath(ingress: Ingress, group: Group, path = '/'): string | undefined {
+  const expression = group.rules.map(({ condition }) => condition.text).find(isExpression);
+  if (ingress.text('session-cookie-path') !== undefined || expression === undefined) return undefined;
+  return `the cookie's path is ${path}; there it is ${expression}, which clients take for a path and never send the cookie to`;
 }
 
 function readDomain(ingress: Ingress, ofHost: boolean): string | undefined {
