@@ -39,7 +39,7 @@ export function assembleUpstreams({ options, settings, counts, others, log }: Up
   };
   const resolve = resolveWithOverrides(options.resolve, resolveBySystem);
   const follow: FollowNames = (cluster, config, onEndpoints) =>
-    new DnsRefresher(cluster, config, resolve, onEndpoints, log);
+    new DnsRefresher({ cluster, config, resolve, onEndpoints, log, nowMs: settings.nowMs });
   const clusters = new ClusterRegistry(
     (name, onAwake) => new LiveCluster(name, ofClusters, log, onAwake),
     others?.follow(follow) ?? follow,

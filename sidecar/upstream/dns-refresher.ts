@@ -46,22 +46,47 @@ function ofFamily(found: readonly ResolvedAddress[], family: AddressFamily): rea
 }
 
 /**
- * Keeps one cluster's endpoints at what its DNS names resolve to. A name that stops resolving keeps its last
- * addresses: a name server's bad minute takes no endpoint away.
+ * How long a name's last addresses are used after name servers began to say that it does not exist: a service that is
+ * being replaced has no name for a moment.
+ */
+export const ABSENT_MS = 30_000;
+/**
+ * The same while no name server answers, which says nothing of the name: an outage takes no endpoint away. Not for ever,
+ * since addresses are given to others in time.
+ */
+export const UNANSWERED_MS = 3_600_000;
+
+/** What `getaddrinfo` says of a name that does not exist, or that has no address. */
+const ABSENT_CODES: ReadonlySet<string | undefined> = new Set(['ENOTFOUND', 'ENODATA']);
+
+interface Known {
+  readonly endpoints: readonly EndpointConfig[];
+  /** When a name server last said so. */
+  readonly atMs: number;
+}
+
+export interface DnsRefresherOptions {
+  readonly cluster: string;
+  readonly config: DnsConfig;
+  readonly resolve: Resolve;
+  readonly log: Logger;
+  nowMs(): number;
+  onEndpoints(endpoints: readonly EndpointConfig[]): void;
+}
+
+/**
+ * Keeps one cluster's endpoints at what its DNS names resolve to. A name that stops resolving keeps its last addresses
+ * for a bounded time.
  */
 export class DnsRefresher {
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
-  private readonly lastGood = new Map<string, readonly EndpointConfig[]>();
+  private readonly lastGood = new Map<string, Known>();
+  /** Names that do not resolve at present: each is logged once. */
+  private readonly failing = new Set<string>();
   private published = '';
 
-  constructor(
-    private readonly cluster: string,
-    private readonly config: DnsConfig,
-    private readonly resolve: Resolve,
-    private readonly onEndpoints: (endpoints: readonly EndpointConfig[]) => void,
-    private readonly log: Logger,
-  ) {
+  constructor(private readonly options: DnsRefresherOptions) {
     void this.refresh();
   }
 
@@ -71,21 +96,21 @@ export class DnsRefresher {
   }
 
   private async refresh(): Promise<void> {
-    const found = (await Promise.all(this.config.endpoints.map((name) => this.lookUp(name)))).flat();
+    const found = (await Promise.all(this.options.config.endpoints.map((name) => this.lookUp(name)))).flat();
     if (this.closed) return;
     const unique = new Map(found.map((endpoint) => [endpoint.address, endpoint]));
     const endpoints = [...unique.values()].sort(inCanonicalOrder);
     const signature = endpoints.map(({ address }) => address).join();
     if (signature !== this.published || this.published === '') {
       this.published = signature;
-      this.onEndpoints(endpoints);
+      this.options.onEndpoints(endpoints);
     }
-    this.timer = setTimeout(() => void this.refresh(), this.config.refreshMs).unref();
+    this.timer = setTimeout(() => void this.refresh(), this.options.config.refreshMs).unref();
   }
 
   /** Of a name's addresses those of the family that is wanted, and of a logical name's one, the same while it is there. */
   private choose(found: readonly ResolvedAddress[]): readonly ResolvedAddress[] {
-    const { family, logical } = this.config;
+    const { family, logical } = this.options.config;
     const wanted = ofFamily(found, family);
     if (!logical) return wanted;
     const used = wanted.find(({ host, port }) => formatAddress(host, port) === this.published);
@@ -94,22 +119,40 @@ export class DnsRefresher {
 
   private async lookUp(name: EndpointConfig): Promise<readonly EndpointConfig[]> {
     try {
-      const addresses = this.choose(await this.resolve(name.host, name.port));
+      const addresses = this.choose(await this.options.resolve(name.host, name.port));
       const endpoints = addresses.map(({ host, port }) => ({
         ...name,
         host,
         port,
         address: formatAddress(host, port),
       }));
-      this.lastGood.set(name.address, endpoints);
+      this.lastGood.set(name.address, { endpoints, atMs: this.options.nowMs() });
+      if (this.failing.delete(name.address)) this.note('info', name, 'a DNS name resolves again');
       return endpoints;
     } catch (error) {
-      const kept = this.lastGood.get(name.address) ?? [];
-      this.log.warn(
-        { cluster: this.cluster, name: name.host, err: error, kept: kept.length },
-        'a DNS name does not resolve',
-      );
-      return kept;
+      return this.keep(name, error as NodeJS.ErrnoException);
     }
+  }
+
+  private keep(name: EndpointConfig, err: NodeJS.ErrnoException): readonly EndpointConfig[] {
+    const { lastGood, failing } = this;
+    const known = lastGood.get(name.address);
+    const isNew = !failing.has(name.address);
+    failing.add(name.address);
+    const boundMs = ABSENT_CODES.has(err.code) ? ABSENT_MS : UNANSWERED_MS;
+    if (known !== undefined && this.options.nowMs() - known.atMs < boundMs) {
+      const keptForSeconds = boundMs / 1000;
+      if (isNew) this.note('warn', name, 'a DNS name does not resolve', { err, keptForSeconds });
+      return known.endpoints;
+    }
+    if (lastGood.delete(name.address))
+      this.note('warn', name, 'a DNS name has not resolved for long; its addresses are given up', { err });
+    else if (isNew) this.note('warn', name, 'a DNS name does not resolve', { err });
+    return [];
+  }
+
+  private note(level: 'info' | 'warn', { host }: EndpointConfig, message: string, fields: object = {}): void {
+    const { log, cluster } = this.options;
+    log[level]({ cluster, name: host, ...fields }, message);
   }
 }
