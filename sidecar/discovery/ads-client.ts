@@ -1,5 +1,5 @@
 import { type ClientDuplexStream, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { explainTlsFailure } from '../../src/access/connection-failure.js';
+import { connectionCause, explainTlsFailure } from '../../src/access/connection-failure.js';
 import { SIDECAR_KEY_METADATA } from '../../src/api/store-identity.js';
 import { BackOff } from '../../src/lifecycle/back-off.js';
 import type { Logger } from '../../src/telemetry/logger.js';
@@ -238,7 +238,7 @@ export abstract class AdsClient {
     const { address, security } = this.options.controlPlanes.current;
     const explained =
       error.code === status.UNAVAILABLE && explainTlsFailure(error, address, security, '--control-plane-ca');
-    return explained || error.details || error.message;
+    return explained || connectionCause(error) || error.message;
   }
 
   private onBroken(stream: AdsStream, reason: string): void {

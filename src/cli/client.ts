@@ -246,7 +246,7 @@ export class ControlPlaneClient {
     const { address: at, security, hasAnswered } = this.connection;
     const address = formatAddress(at.host, at.port);
     if (outcomeOf(error) === 'unavailable')
-      return new CommandError(`nothing was changed: ${error.details} (control plane ${address})`);
+      return new CommandError(`nothing was changed: ${connectionCause(error)} (control plane ${address})`);
     switch (error.code) {
       case status.UNAVAILABLE:
       case status.DEADLINE_EXCEEDED:
@@ -258,20 +258,20 @@ export class ControlPlaneClient {
         );
       case status.UNAUTHENTICATED:
         return new CommandError(
-          `the control plane does not let you in: ${error.details}; ` +
+          `the control plane does not let you in: ${connectionCause(error)}; ` +
             `${security.hasToken ? 'look at' : 'give a token with'} --token-file or ROOST_TOKEN`,
         );
       case status.INVALID_ARGUMENT:
         return this.problemsOf(error) ?? new CommandError(error.details, EXIT.usage);
       case status.UNIMPLEMENTED:
         return new CommandError(
-          `what answers at ${address} is no Roost control plane, or an older one (${error.details})`,
+          `what answers at ${address} is no Roost control plane, or an older one (${connectionCause(error)})`,
         );
       case status.INTERNAL:
       case status.UNKNOWN:
-        return new ConnectionError(`the control plane at ${address} failed: ${error.details}`);
+        return new ConnectionError(`the control plane at ${address} failed: ${connectionCause(error)}`);
       default:
-        return new CommandError(error.details);
+        return new CommandError(connectionCause(error));
     }
   }
 
@@ -290,9 +290,9 @@ export class ControlPlaneClient {
   }
 }
 
-function unknownOutcome({ details }: ServiceError): CommandError {
+function unknownOutcome(failure: ServiceError): CommandError {
   return new CommandError(
-    `it is not known whether the change was made, or will be: it was sent, and the answer was lost (${details}). ` +
+    `it is not known whether the change was made, or will be: it was sent, and the answer was lost (${connectionCause(failure)}). ` +
       'See "roost history" before you do it again',
     EXIT.unknown,
   );

@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
 import { checkTogether } from '../../access/channel-security.js';
 import type { BootstrapOptions } from '../../xds/bootstrap-node.js';
 import { CommandError, EXIT } from '../exit.js';
@@ -14,6 +13,7 @@ import {
   text,
   type Values,
 } from '../flags.js';
+import { formatYaml } from '../format-yaml.js';
 import { print, printJson } from '../terminal.js';
 import { CLIENT_FLAGS } from './shared.js';
 
@@ -148,5 +148,5 @@ async function printable(
 
 function show(bootstrap: object, format: 'json' | 'yaml'): void {
   if (format === 'json') printJson(bootstrap);
-  else print(stringify(bootstrap, { aliasDuplicateObjects: false }).trimEnd());
+  else print(formatYaml(bootstrap).trimEnd());
 }

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
 import { formatReport } from '../../import-ingress/format-report.js';
 import { type Imported, importIngress } from '../../import-ingress/import-ingress.js';
 import { readFiles } from '../../model/read-files.js';
 import { parseYaml } from '../../model/yaml-source.js';
 import { CommandError, EXIT } from '../exit.js';
 import { addFlags, type Flags, isSwitch, oneOf, readFlags, text, type Values } from '../flags.js';
+import { formatYaml } from '../format-yaml.js';
 import { readStandardInput } from '../standard-input.js';
 import { print, printError, printJson } from '../terminal.js';
 
@@ -118,7 +118,7 @@ function showYaml({ services, report }: Imported): void {
   const documents = services.map((service) => {
     const { name, namespace } = service.metadata;
     const from = sources.get(`${namespace}/${name}`) ?? [];
-    return `# From Ingress ${from.join(', ')}\n${stringify(service, { aliasDuplicateObjects: false })}`;
+    return `# From Ingress ${from.join(', ')}\n${formatYaml(service)}`;
   });
   print(documents.join('---\n').trimEnd());
 }

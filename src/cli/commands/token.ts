@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
 import { credentialName, credentialNamespace } from '../../access/credential-schema.js';
 import { ALL_NAMESPACES, ROLES } from '../../access/role.js';
 import { digestOfToken, newToken } from '../../access/token.js';
 import { addFlags, FlagError, type Flags, oneOf, readFlags, text } from '../flags.js';
+import { formatYaml } from '../format-yaml.js';
 import { print } from '../terminal.js';
 
 const FLAGS = {
@@ -61,7 +61,7 @@ export function addToken(program: Command): void {
     const sha256 = digestOfToken(token).toString('hex');
     if (out === '') process.stderr.write(`${token}\n`);
     else writeFileSync(out, `${token}\n`, { mode: 0o600, flag: 'wx' });
-    print(stringify([{ name, sha256, role, namespaces }]).trimEnd());
+    print(formatYaml([{ name, sha256, role, namespaces }]).trimEnd());
   });
 }
 
