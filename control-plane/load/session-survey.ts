@@ -3,6 +3,7 @@ import {
   ALL_RANKS,
   encodeQuestion,
   type HeldSession,
+  MAX_ANSWERED,
   MAX_TAGS,
   type SessionAnswer,
   type SessionQuestion,
@@ -28,15 +29,23 @@ export type SessionsWanted = Pick<SessionQuestion, 'tags' | 'ttlMs'>;
 /** One question to some clients, and what has been answered so far. */
 interface Round {
   readonly question: { readonly id: number; readonly response: object };
-  readonly answers: Map<SurveyedClient, SessionAnswer>;
+  readonly answers: Map<SurveyedClient, Answered>;
   readonly owing: Set<SurveyedClient>;
   /** Called when no client owes an answer any more. */
   done(): void;
 }
 
+/** A client's whole answer. */
+interface Answered {
+  readonly total: number;
+  readonly sessions: readonly HeldSession[];
+}
+
 interface Answerer {
   /** By question. */
   readonly rounds: Map<number, Round>;
+  /** Parts of the answer to each. */
+  readonly parts: Map<number, HeldSession[]>;
   /** It has not answered in time and is not asked again until it has. */
   late: boolean;
 }
@@ -68,7 +77,7 @@ export class SessionSurvey {
 
   /** A client that answers is there. */
   join(client: SurveyedClient): void {
-    this.clients.set(client, { rounds: new Map(), late: false });
+    this.clients.set(client, { rounds: new Map(), parts: new Map(), late: false });
   }
 
   leave(client: SurveyedClient): void {
@@ -77,15 +86,19 @@ export class SessionSurvey {
     for (const round of rounds.values()) owesNothing(client, round);
   }
 
-  /** A client has answered. What was not asked for is dropped. */
-  hear(client: SurveyedClient, answer: SessionAnswer): void {
+  /** A client has answered, or given a part of its answer. What was not asked for is dropped. */
+  hear(client: SurveyedClient, { id, total, sessions, isLast }: SessionAnswer): void {
     const answerer = this.clients.get(client);
     if (answerer === undefined) return;
     answerer.late = false;
-    const round = answerer.rounds.get(answer.id);
+    const round = answerer.rounds.get(id);
     if (round === undefined) return;
-    answerer.rounds.delete(answer.id);
-    round.answers.set(client, answer);
+    const told = answerer.parts.get(id) ?? [];
+    if (told.length < MAX_ANSWERED) for (const session of sessions) told.push(session);
+    answerer.parts.set(id, told);
+    if (!isLast) return;
+    forgetQuestion(answerer, id);
+    round.answers.set(client, { total, sessions: told });
     owesNothing(client, round);
   }
 
@@ -155,8 +168,13 @@ export class SessionSurvey {
     const answerer = this.clients.get(client);
     if (answerer === undefined) return;
     answerer.late = true;
-    answerer.rounds.delete(id);
+    forgetQuestion(answerer, id);
   }
+}
+
+function forgetQuestion({ rounds, parts }: Answerer, id: number): void {
+  rounds.delete(id);
+  parts.delete(id);
 }
 
 function owesNothing(client: SurveyedClient, { owing, done }: Round): void {

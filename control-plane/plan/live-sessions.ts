@@ -23,26 +23,46 @@ export function sessionsWanted({ routes }: VirtualHost): SessionsWanted {
   };
 }
 
-/**
- * The sessions that requests of this route find. Clients that keep no cookies begin a session with every call: sessions
- * that have called once count only where there are no others.
- */
-export function sessionsOf({ affinity }: Route, { sessions }: LiveSessions): LiveSession[] {
-  if (affinity === undefined) return [];
-  const sources = sourcesByTag(affinity);
-  const known = keyedBy(sessions, affinity, (tag) => sources.get(tag));
-  return known.length > 0 ? known : keyedBy(sessions, affinity, (tag) => sources.get(newcomerTag(tag)));
-}
+/** The sessions that sidecars hold, by what they are known by. */
+export class SessionIndex {
+  private readonly byTag = new Map<number, HeldSession[]>();
+  /** Routes that keep sessions in the same way share one affinity. */
+  private readonly found = new Map<Affinity, readonly LiveSession[]>();
 
-function keyedBy(
-  sessions: readonly HeldSession[],
-  { scope }: Affinity,
-  sourceOf: (tag: number) => KeySourceConfig | undefined,
-): LiveSession[] {
-  return sessions.flatMap(({ key, tag, pin, idleMs }) => {
-    const source = sourceOf(tag);
-    return source === undefined ? [] : [{ hash: key ^ scope, pin, idleMs, source }];
-  });
+  constructor(readonly live: LiveSessions) {
+    for (const session of live.sessions) {
+      const others = this.byTag.get(session.tag);
+      if (others === undefined) this.byTag.set(session.tag, [session]);
+      else others.push(session);
+    }
+  }
+
+  /**
+   * The sessions that requests of this route find. Clients that keep no cookies begin a session with every call:
+   * sessions that have called once count only where there are no others.
+   */
+  of({ affinity }: Route): readonly LiveSession[] {
+    if (affinity === undefined) return [];
+    const found = this.found.get(affinity) ?? this.find(affinity);
+    this.found.set(affinity, found);
+    return found;
+  }
+
+  private find(affinity: Affinity): LiveSession[] {
+    const known = this.tagged(affinity, (tag) => tag);
+    return known.length > 0 ? known : this.tagged(affinity, newcomerTag);
+  }
+
+  private tagged(affinity: Affinity, variant: (tag: number) => number): LiveSession[] {
+    return [...sourcesByTag(affinity)].flatMap(([tag, source]) =>
+      (this.byTag.get(variant(tag)) ?? []).map(({ key, pin, idleMs }) => ({
+        hash: key ^ affinity.scope,
+        pin,
+        idleMs,
+        source,
+      })),
+    );
+  }
 }
 
 function sourcesByTag({ scope, keys }: Affinity): Map<number, KeySourceConfig> {

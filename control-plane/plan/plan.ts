@@ -4,7 +4,7 @@ import type { LiveSessions, SessionsWanted } from '../load/session-survey.js';
 import type { TranslateContext } from '../translate/policy.js';
 import { type Carried, carriedOver } from './carry-over.js';
 import { decisionTable } from './decision-table.js';
-import { describeSources, sessionsOf, sessionsWanted } from './live-sessions.js';
+import { describeSources, SessionIndex, sessionsWanted } from './live-sessions.js';
 import { pairRoutes, type RoutePair } from './route-pairs.js';
 import type { CompiledService } from './sample-requests.js';
 import {
@@ -16,6 +16,7 @@ import {
   type SourceOutcome,
   stickinessOf,
 } from './session-plan.js';
+import { identityOf, situationOf } from './situation.js';
 import type { Outcome } from './tally.js';
 import { TimeSlices } from './time-slices.js';
 
@@ -56,10 +57,12 @@ export async function planChange({ before, after, context, survey }: PlannedChan
   }
   const now = { service: before, host: decisionTable(before, context) };
   const live = (await survey?.(sessionsWanted(now.host))) ?? NO_SESSIONS;
-  const slices = new TimeSlices();
+  const planning = new Planning(now, then, new SessionIndex(live));
   const plans: RoutePlan[] = [];
-  for (const pair of pairRoutes(now, then))
-    plans.push(await planPair({ now, later: then, live, slices }, pair));
+  for (const pair of pairRoutes(now, then)) {
+    if (planning.slices.isOver) await planning.slices.next();
+    plans.push(await planPair(planning, pair));
+  }
   return plans;
 }
 
@@ -69,11 +72,23 @@ const ALL_LOST: Outcome = { ...NOTHING_MOVES, lost: 1 };
 const ALL_MOVE: Outcome = { ...NOTHING_MOVES, movedRelease: 1, movedEndpoint: 1 };
 
 /** What all routes of a change are planned with. */
-interface Planning {
-  readonly now: CompiledService;
-  readonly later: CompiledService;
-  readonly live: LiveSessions;
-  readonly slices: TimeSlices;
+class Planning {
+  readonly slices = new TimeSlices();
+  private readonly outcomes = new Map<string, Promise<unknown>>();
+
+  constructor(
+    readonly now: CompiledService,
+    readonly later: CompiledService,
+    readonly index: SessionIndex,
+  ) {}
+
+  /** Many routes of a service place sessions alike: what was decided for one of them is not decided again. */
+  once<T>(situation: string, decide: () => Promise<T>): Promise<T> {
+    const known = this.outcomes.get(situation) as Promise<T> | undefined;
+    const outcome = known ?? decide();
+    this.outcomes.set(situation, outcome);
+    return outcome;
+  }
 }
 
 async function planPair(planning: Planning, pair: RoutePair): Promise<RoutePlan> {
@@ -84,16 +99,17 @@ async function planPair(planning: Planning, pair: RoutePair): Promise<RoutePlan>
       : 'sessions do not stick here: every request is placed by weight';
     return describe(pair, NOTHING_MOVES, note);
   }
-  const all = countsOf(old === undefined ? [] : sessionsOf(old, planning.live), planning.live.weight);
+  const { index } = planning;
+  const all = () => countsOf(old === undefined ? [] : index.of(old), index.live.weight);
   if (isUnknown) {
     const side = old === undefined ? 'takes these requests now' : 'would take these requests';
     const note = `its conditions do not tell which route ${side}: all sessions are counted`;
-    return describe(pair, ALL_MOVE, note, all);
+    return describe(pair, ALL_MOVE, note, all());
   }
   if (old === undefined) return describe(pair, NOTHING_MOVES, 'no route takes these requests now (404)');
-  if (next === undefined) return describe(pair, ALL_LOST, 'no route would take these requests (404)', all);
+  if (next === undefined) return describe(pair, ALL_LOST, 'no route would take these requests (404)', all());
   if (next.actions?.redirect !== undefined)
-    return describe(pair, ALL_LOST, 'these requests would be answered by a redirect', all);
+    return describe(pair, ALL_LOST, 'these requests would be answered by a redirect', all());
   return planSessions(planning, { now: planning.now, later: planning.later, old, next, request });
 }
 
@@ -123,16 +139,23 @@ function isSticky(route: Route | undefined): boolean {
  * Where every session has a pin, those that sidecars hold are the sessions that there are. Else the hash space is
  * decided as today's configuration places it, and where that depends on a session's source, the worst counts.
  */
-async function planSessions(
-  { live: { silent }, live, slices }: Planning,
-  change: SessionChange,
-): Promise<RoutePlan> {
-  const held = await planLiveSessions(change, live, slices);
-  const carried = carriedOver(change.old.affinity, change.next.affinity);
-  if (held !== undefined && pinsAll(change.old))
+async function planSessions(planning: Planning, change: SessionChange): Promise<RoutePlan> {
+  const { index, slices } = planning;
+  const { old, next } = change;
+  const { silent } = index.live;
+  const situation = situationOf(change);
+  const whose = identityOf(old.affinity, next.affinity);
+  const held = await planning.once(`${situation} ${whose}`, () => planLiveSessions(change, index, slices));
+  const carried = carriedOver(old.affinity, next.affinity);
+  if (held !== undefined && pinsAll(old))
     return describe(change, held.outcome, noteOn({ change, carried, counted: held, silent }), held.counts);
   const bySource: SourceOutcome[] = [];
-  for (const each of carried) bySource.push(await planHashSpace(change, each, slices));
+  for (const each of carried)
+    bySource.push(
+      await planning.once(`${situation} ${JSON.stringify(each.kept)}`, () =>
+        planHashSpace(change, each, slices),
+      ),
+    );
   const worst = bySource.reduce((a, b) => (harmOf(b.outcome) > harmOf(a.outcome) ? b : a));
   const note = noteOn({ change, carried, counted: worst, silent });
   return describe(change, worst.outcome, note, held?.counts);

@@ -1,8 +1,7 @@
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { Affinity, Route } from '../../src/routing/table.js';
-import type { LiveSessions } from '../load/session-survey.js';
 import { type Carried, type CarryOver, carryOver, isInCookie } from './carry-over.js';
-import { type LiveSession, sessionsOf } from './live-sessions.js';
+import type { LiveSession, SessionIndex } from './live-sessions.js';
 import type { CompiledService } from './sample-requests.js';
 import { pinAfter, SessionProbe } from './session-probe.js';
 import { cutSessionSpace, sampleSessionSpace, strangerHash } from './session-space.js';
@@ -72,11 +71,11 @@ export async function planHashSpace(
 /** Decides each session that sidecars hold, by its own hash and pin. Undefined: they hold none. */
 export async function planLiveSessions(
   change: SessionChange,
-  live: LiveSessions,
+  index: SessionIndex,
   slices: TimeSlices,
 ): Promise<LiveOutcome | undefined> {
   const { old, next } = change;
-  const sessions = sessionsOf(old, live);
+  const sessions = index.of(old);
   if (sessions.length === 0) return undefined;
   const decide = new Decider(change);
   const strangers = Math.ceil(STRANGERS / sessions.length);
@@ -92,7 +91,7 @@ export async function planLiveSessions(
     if (isInCookie(session.source)) ofCookies += decide.tally.moved - before;
   }
   const moved = { cookies: ofCookies, all: decide.tally.moved };
-  return { outcome: decide.tally.result(), counts: countsOf(sessions, live.weight, moved) };
+  return { outcome: decide.tally.result(), counts: countsOf(sessions, index.live.weight, moved) };
 }
 
 /** Sessions whose hash changes are decided with others in its place, so many in all that chance adds little. */

@@ -1,4 +1,5 @@
 import type { Placement } from '../../src/routing/decide.js';
+import type { EndpointSet } from '../../src/routing/endpoint-set.js';
 
 /** Sessions that a change would move, from one release to another. */
 export interface Move {
@@ -75,7 +76,17 @@ export class Tally {
 /** Where a load balancer decides, each pod in proportion to its weight, whoever it was before. */
 function chanceOfSamePod(was: Placement, { release, endpoint, endpointReason }: Placement): number {
   if (endpointReason !== 'load-balancer') return was.endpoint.address === endpoint.address ? 1 : 0;
-  const { endpoints } = release.cluster.endpoints;
-  const same = endpoints.find(({ address }) => address === was.endpoint.address);
-  return (same?.weight ?? 0) / endpoints.reduce((sum, { weight }) => sum + weight, 0);
+  const { endpoints } = release.cluster;
+  const same = endpoints.findByAddress(was.endpoint.address);
+  return same === -1 ? 0 : endpoints.at(same).weight / totalWeight(endpoints);
+}
+
+const totals = new WeakMap<EndpointSet, number>();
+
+function totalWeight(set: EndpointSet): number {
+  const known = totals.get(set);
+  if (known !== undefined) return known;
+  const total = set.endpoints.reduce((sum, { weight }) => sum + weight, 0);
+  totals.set(set, total);
+  return total;
 }

@@ -45,7 +45,7 @@ export interface DiscoveryNeeds {
   /** What there is to report of the load since the last time. */
   collectLoad(): Promise<readonly ClusterLoad[]>;
   /** Which sessions are held here. */
-  surveySessions(question: SessionQuestion): Promise<SessionAnswer>;
+  surveySessions(question: SessionQuestion): AsyncIterable<SessionAnswer>;
   readonly log: Logger;
 }
 

@@ -30,7 +30,7 @@ export interface LoadReporterOptions {
   /** What is new since the last call. */
   collect(): Promise<readonly ClusterLoad[]>;
   /** What our control plane asks about sessions. */
-  survey(question: SessionQuestion): Promise<SessionAnswer>;
+  survey(question: SessionQuestion): AsyncIterable<SessionAnswer>;
   readonly log: Logger;
 }
 
@@ -83,13 +83,16 @@ export class LoadReporter {
     this.reporting = setTimeout(() => this.report(stream, intervalMs), intervalMs);
   }
 
-  private answer(stream: LoadStream, question: SessionQuestion): void {
-    const { node, survey } = this.options;
-    survey(question).then(
-      (answer) => this.stream === stream && stream.write({ node: withAnswer(node, answer) }),
-      (error: Error) =>
-        this.options.log.error({ err: error }, 'no sessions could be told to the control plane'),
-    );
+  private async answer(stream: LoadStream, question: SessionQuestion): Promise<void> {
+    const { node, survey, log } = this.options;
+    try {
+      for await (const part of survey(question)) {
+        if (this.stream !== stream) return;
+        stream.write({ node: withAnswer(node, part) });
+      }
+    } catch (error) {
+      log.error({ err: error }, 'no sessions could be told to the control plane');
+    }
   }
 
   private report(stream: LoadStream, intervalMs: number): void {

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import {
   type HeldSession,
   MAX_ANSWERED,
+  PART,
   type SessionAnswer,
   type SessionQuestion,
   sampleRank,
@@ -11,31 +12,50 @@ import type { SessionEntry, SessionTable } from './session-table.js';
 /** Slots looked at without letting anything else run: well under a millisecond. */
 const SLICE = 16_384;
 
-/** Answers which sessions the tables hold, without holding up the data path. */
-export async function surveySessions(
+/** Answers which sessions the tables hold, in parts, without holding up the data path. */
+export async function* surveySessions(
   tables: readonly SessionTable[],
-  { id, tags, ttlMs, below }: SessionQuestion,
+  question: SessionQuestion,
   nowMs: number,
-): Promise<SessionAnswer> {
-  const wanted = new Set(tags);
-  const sessions: HeldSession[] = [];
-  let total = 0;
-  const show = ({ high, low, tag, idleMs, release, endpoint, label }: SessionEntry) => {
-    if (idleMs > ttlMs || !wanted.has(tag)) return;
-    total++;
-    if (sampleRank(high, low) >= below || sessions.length === MAX_ANSWERED) return;
-    sessions.push({
-      key: (BigInt(high) << 32n) | BigInt(low),
-      tag,
-      idleMs,
-      pin: { release, endpoint, label },
-    });
-  };
+): AsyncGenerator<SessionAnswer> {
+  const gathered = new Gathered(question);
   for (const table of tables.filter(({ size }) => size > 0)) {
     for (let from = 0; from < table.slots; from += SLICE) {
-      table.visit(from, from + SLICE, nowMs, show);
+      table.visit(from, from + SLICE, nowMs, (entry) => gathered.add(entry));
+      if (gathered.isPart) yield gathered.take(false);
       await setImmediate();
     }
   }
-  return { id, total, sessions };
+  yield gathered.take(true);
+}
+
+class Gathered {
+  private sessions: HeldSession[] = [];
+  private total = 0;
+  private told = 0;
+  private readonly tags: ReadonlySet<number>;
+
+  constructor(private readonly question: SessionQuestion) {
+    this.tags = new Set(question.tags);
+  }
+
+  get isPart(): boolean {
+    return this.sessions.length >= PART;
+  }
+
+  add({ high, low, tag, idleMs, release, endpoint, label }: SessionEntry): void {
+    const { ttlMs, below } = this.question;
+    if (idleMs > ttlMs || !this.tags.has(tag)) return;
+    this.total++;
+    if (sampleRank(high, low) >= below || this.told === MAX_ANSWERED) return;
+    this.told++;
+    const key = (BigInt(high) << 32n) | BigInt(low);
+    this.sessions.push({ key, tag, idleMs, pin: { release, endpoint, label } });
+  }
+
+  take(isLast: boolean): SessionAnswer {
+    const { sessions, total, question } = this;
+    this.sessions = [];
+    return { id: question.id, total, sessions, isLast };
+  }
 }

@@ -83,7 +83,12 @@ function releaseBesideLabel(pin: Pin, affinity: Affinity, question: Question): R
  * The split of the first route from this one on that takes the request and is no label; if all are labels, of
  * the last of them. Routes before this one have been passed over already.
  */
-function splitWithoutLabels({ host, route, request, context }: Question): Split {
+export function splitWithoutLabels({
+  host,
+  route,
+  request,
+  context,
+}: Pick<Question, 'host' | 'route' | 'request' | 'context'>): Split {
   let last = route.split;
   for (let i = host.routes.indexOf(route) + 1; i < host.routes.length; i++) {
     const { condition, split } = host.routes[i] as Route;

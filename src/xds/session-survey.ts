@@ -26,18 +26,23 @@ export interface HeldSession {
   readonly pin: { readonly release: number; readonly endpoint: number; readonly label: boolean };
 }
 
+/** An answer, or a part of it: so many sessions at once would hold up whoever writes or reads them. */
 export interface SessionAnswer {
   readonly id: number;
-  /** Sessions that the question is about, told or not. */
+  /** Sessions that the question is about, told or not; right in the last part. */
   readonly total: number;
   readonly sessions: readonly HeldSession[];
+  readonly isLast: boolean;
 }
 
 export const ALL_RANKS = 2 ** 32;
 /** Most tags of one question: one for each route and source of a service. */
 export const MAX_TAGS = 10_000;
-/** Most sessions of one answer. */
+/** Most sessions of all parts of one answer, and about as many as one part has. */
 export const MAX_ANSWERED = 100_000;
+export const PART = 4000;
+/** Most that is read of one part. */
+const MAX_PART = 50_000;
 
 /**
  * A number below {@link ALL_RANKS} that has nothing to do with slots and rings. It is the same in every sidecar, so that
@@ -105,19 +110,20 @@ function fieldOf(request: Message, name: string): Message | undefined {
 
 /**
  * ```
- * id u32 | total u32 | sessions u32 | pins u32
+ * id u32 | total u32 | sessions u32 | pins u32 | is last u32
  * sessions × (key u64 | tag u32 | idle seconds u32 | index of its pin u32)
  * pins × (release f64 | endpoint f64 | label u8)
  * ```
  */
-const HEAD_BYTES = 16;
+const HEAD_BYTES = 20;
 const SESSION_BYTES = 20;
 const PIN_BYTES = 17;
 
-function encodeAnswer({ id, total, sessions }: SessionAnswer): Buffer {
+function encodeAnswer({ id, total, sessions, isLast }: SessionAnswer): Buffer {
   const { pins, indexes } = distinctPins(sessions);
   const bytes = Buffer.alloc(HEAD_BYTES + sessions.length * SESSION_BYTES + pins.length * PIN_BYTES);
-  [id, total, sessions.length, pins.length].forEach((n, i) => void bytes.writeUInt32LE(n >>> 0, i * 4));
+  const head = [id, total, sessions.length, pins.length, isLast ? 1 : 0];
+  head.forEach((n, i) => void bytes.writeUInt32LE(n >>> 0, i * 4));
   let at = HEAD_BYTES;
   sessions.forEach(({ key, tag, idleMs }, i) => {
     bytes.writeBigUInt64LE(key, at);
@@ -149,13 +155,14 @@ function distinctPins(sessions: readonly HeldSession[]) {
 
 function readAnswer(bytes: Buffer): SessionAnswer | undefined {
   if (bytes.length < HEAD_BYTES) return undefined;
-  const [id, total, told, kinds] = [0, 4, 8, 12].map((at) => bytes.readUInt32LE(at)) as [
+  const [id, total, told, kinds, last] = [0, 4, 8, 12, 16].map((at) => bytes.readUInt32LE(at)) as [
+    number,
     number,
     number,
     number,
     number,
   ];
-  if (told > MAX_ANSWERED || bytes.length !== HEAD_BYTES + told * SESSION_BYTES + kinds * PIN_BYTES)
+  if (told > MAX_PART || bytes.length !== HEAD_BYTES + told * SESSION_BYTES + kinds * PIN_BYTES)
     return undefined;
   const firstPin = HEAD_BYTES + told * SESSION_BYTES;
   const pins = Array.from({ length: kinds }, (_, i) => {
@@ -173,5 +180,5 @@ function readAnswer(bytes: Buffer): SessionAnswer | undefined {
     const idleMs = bytes.readUInt32LE(at + 12) * 1000;
     sessions.push({ key: bytes.readBigUInt64LE(at), tag: bytes.readUInt32LE(at + 8), idleMs, pin });
   }
-  return { id, total, sessions };
+  return { id, total, sessions, isLast: last === 1 };
 }

@@ -4,7 +4,7 @@ import { surveySessions } from '../../sidecar/session/session-survey.js';
 import { SessionTable } from '../../sidecar/session/session-table.js';
 import { findRoute, place } from '../../src/routing/decide.js';
 import { plainRequest } from '../../src/routing/request-view.js';
-import { ALL_RANKS } from '../../src/xds/session-survey.js';
+import { ALL_RANKS, type HeldSession } from '../../src/xds/session-survey.js';
 import { MeshTable } from './mesh-table.js';
 import { NO_COOKIES } from './session-pins.js';
 
@@ -58,11 +58,10 @@ export class SessionTraffic {
 
   /** What a control plane hears of this sidecar. */
   async survey(wanted: SessionsWanted): Promise<LiveSessions> {
-    const { sessions } = await surveySessions(
-      [this.table, this.seen],
-      { ...wanted, id: 1, below: ALL_RANKS },
-      this.nowMs,
-    );
+    const question = { ...wanted, id: 1, below: ALL_RANKS };
+    const sessions: HeldSession[] = [];
+    for await (const part of surveySessions([this.table, this.seen], question, this.nowMs))
+      sessions.push(...part.sessions);
     return { sessions, weight: 1, silent: 0 };
   }
 }

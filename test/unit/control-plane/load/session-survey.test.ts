@@ -37,7 +37,9 @@ class Sidecar {
     const told = this.sessions.filter(
       ({ key }) => sampleRank(Number(key >> 32n), Number(key & 0xffffffffn)) < below,
     );
-    this.survey.hear(this, { id, total: this.sessions.length, sessions: told });
+    const [first, rest] = [told.slice(0, 2), told.slice(2)];
+    this.survey.hear(this, { id, total: 2, sessions: first, isLast: false });
+    this.survey.hear(this, { id, total: this.sessions.length, sessions: rest, isLast: true });
   }
 }
 

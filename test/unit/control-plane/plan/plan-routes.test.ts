@@ -264,3 +264,22 @@ t.test('a release of many pods is planned by sample', async (t) => {
   t.match(more, { note: /sample/ });
   t.ok(near(more?.movedEndpoint ?? 0, 0.4 / 250, 0.001), `${more?.movedEndpoint}`);
 });
+
+t.test('many routes that place sessions alike are decided once, and others run meanwhile', async (t) => {
+  const many = Array.from({ length: 150 }, (_, i) => ({
+    name: `route-${i}`,
+    match: [{ path: { prefix: `/${i}` } }],
+    split: even,
+  }));
+  let ran = 0;
+  const others = setInterval(() => ran++, 0);
+  const plans = await plan(
+    { affinity: balanced, routes: many },
+    { affinity: { ...balanced, salt: 'x' }, routes: many },
+  );
+  clearInterval(others);
+  t.ok(ran > 0);
+  const figures = new Set(plans.map(({ route, movedEndpoint }) => (route === 'default' ? 0 : movedEndpoint)));
+  t.equal(plans.length, 151);
+  t.equal(figures.size, 2, 'the default route, and all the others');
+});

@@ -54,7 +54,9 @@ async function start(t: Test, onCall: (call: LoadCall) => void, withService = tr
       collected++;
       return [LOAD];
     },
-    survey: async ({ id }) => ({ id, total: 0, sessions: [] }),
+    async *survey({ id }) {
+      yield { id, total: 0, sessions: [], isLast: true };
+    },
     log: Object.assign(Object.create(log), { debug: (_: object, message: string) => logged.push(message) }),
   });
   t.teardown(() => {

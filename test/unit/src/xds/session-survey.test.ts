@@ -30,16 +30,16 @@ t.test('a question and its answer arrive as they were sent', async (t) => {
     decodeQuestion(RESPONSE.decode(RESPONSE.encode({ clusters: [encodeQuestion(question)] }))),
     question,
   );
-  const answer = { id: 7, total: 3, sessions: [session(0, 5), session(0, 2 ** 49 + 5), session(2, 5)] };
+  const sessions = [session(0, 5), session(0, 2 ** 49 + 5), session(2, 5)];
+  const answer = { id: 7, total: 3, sessions, isLast: true };
   const request = REQUEST.decode(REQUEST.encode({ node: withAnswer(node, answer) }));
   t.same(decodeAnswer(request), answer);
   t.match(request.node, { metadata: { fields: { service: { stringValue: 'web' } } } });
   t.same(
-    decodeAnswer(REQUEST.decode(REQUEST.encode({ node: withAnswer(node, { ...answer, sessions: [] }) }))),
-    {
-      ...answer,
-      sessions: [],
-    },
+    decodeAnswer(
+      REQUEST.decode(REQUEST.encode({ node: withAnswer(node, { ...answer, sessions: [], isLast: false }) })),
+    ),
+    { ...answer, sessions: [], isLast: false },
   );
 });
 
@@ -55,7 +55,7 @@ t.test('only a node that says so answers, and nothing else is a question or an a
 });
 
 t.test('an answer that is cut, too long or refers to nothing is none', async (t) => {
-  const told = withAnswer(node, { id: 1, total: 1, sessions: [session(1, 5)] });
+  const told = withAnswer(node, { id: 1, total: 1, sessions: [session(1, 5)], isLast: true });
   const { fields } = (told as { metadata: { fields: Record<string, { stringValue: string }> } }).metadata;
   const bytes = Buffer.from(fields['roost.sessions']?.stringValue ?? '', 'base64');
   const decode = (changed: Buffer) =>
@@ -64,9 +64,9 @@ t.test('an answer that is cut, too long or refers to nothing is none', async (t)
     });
   t.equal(decode(bytes)?.total, 1);
   t.equal(decode(bytes.subarray(0, -1)), undefined);
-  t.equal(decode(bytes.subarray(0, 15)), undefined);
+  t.equal(decode(bytes.subarray(0, 19)), undefined);
   t.equal(decode(Buffer.concat([bytes, Buffer.alloc(1)])), undefined);
-  for (const at of [8, 12, 16 + 16]) {
+  for (const at of [8, 12, 20 + 16]) {
     const changed = Buffer.from(bytes);
     changed.writeUInt32LE(4_000_000_000, at);
     t.equal(decode(changed), undefined, `at ${at}`);
