@@ -5,6 +5,7 @@ import type { SocketAddress } from '../src/model/formats.js';
 import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { formatAddress } from '../src/xds/fields.js';
+import { adminWarning } from './admin/admin-guard.js';
 import { createAdminServer, createProbeServer } from './admin/admin-server.js';
 import { ClientStatusServer, type ClientStatusSource } from './admin/client-status-server.js';
 import { FailoverEpisodes } from './admin/failover-episodes.js';
@@ -72,6 +73,8 @@ export class Sidecar {
       { ...addresses, app: formatAddress(options.app.host, options.app.port) },
       'sidecar is listening',
     );
+    const warning = adminWarning(addresses.admin);
+    if (warning !== undefined) log.warn({ admin: addresses.admin }, warning);
     return sidecar;
   }
 

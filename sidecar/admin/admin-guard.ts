@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { isLoopback } from '../../src/access/loopback.js';
 import { parseAuthority } from '../../src/http/authority.js';
+import { splitHostPort } from '../../src/model/formats.js';
 import { isFromThisMachine } from '../../src/net/ip-address.js';
 
 /**
@@ -28,6 +30,13 @@ export function adminRefusal(request: GuardedRequest, ownName: string): string |
   if (!SAFE.has(request.method ?? '') && !isFromThisMachine(request.socket))
     return `${request.method} is for callers on the sidecar's own machine: send it to a loopback address`;
   return undefined;
+}
+
+/** @param address where the admin port listens. @returns what the operator has to know of it; undefined: all is well */
+export function adminWarning(address: string): string | undefined {
+  return isLoopback(splitHostPort(address)?.host ?? '')
+    ? undefined
+    : 'other machines can read the configuration and the requests of this sidecar; put --admin on loopback, and use --metrics for scrapers and probes';
 }
 
 /**

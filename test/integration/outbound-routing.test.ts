@@ -1,5 +1,5 @@
 import t from 'tap';
-import { type Echo, startReleases, versionsOf } from '../support/backend.js';
+import { Backend, type Echo, startReleases, versionsOf } from '../support/backend.js';
 import { caller } from '../support/calls.js';
 import { RawPeer } from '../support/http1/raw-peer.js';
 import { TestMesh, toAddress } from '../support/mesh.js';
@@ -83,6 +83,10 @@ t.test('a caller over IPv4 is named as one by a listener that has both families'
   t.equal((JSON.parse(mapped.body) as Echo).headers['x-forwarded-for'], '127.0.0.1');
   const v6 = await caller(t, `[::1]:${port(both.addresses.outbound)}`)('checkout');
   t.equal((JSON.parse(v6.body) as Echo).headers['x-forwarded-for'], '::1');
+  const app = await Backend.start(t, 'app');
+  const called = await mesh.sidecar({ inbound: { host: '::', port: 0 }, app: toAddress(app.address) });
+  const inbound = await caller(t, `127.0.0.1:${port(called.addresses.inbound)}`)('app');
+  t.equal((JSON.parse(inbound.body) as Echo).headers['x-forwarded-for'], '127.0.0.1', 'inbound, too');
   const samples = await (await fetch(`http://${both.addresses.admin}/debug/requests`)).json();
   t.same(
     (samples as { requests: { client: string }[] }).requests.map(({ client }) => client),

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { adminRefusal } from '../../../../sidecar/admin/admin-guard.js';
+import { adminRefusal, adminWarning } from '../../../../sidecar/admin/admin-guard.js';
 
 interface Call {
   readonly method?: string;
@@ -77,4 +77,11 @@ t.test('other machines may look, and change nothing', async (t) => {
     ['10.0.0.7', '::ffff:10.0.0.7'],
   ] as const;
   for (const [from, to] of own) t.equal(refusal({ method: 'POST', headers, from, to }), undefined, from);
+});
+
+t.test('an operator is warned of an admin port that other machines reach', async (t) => {
+  for (const address of ['127.0.0.1:15000', '127.0.0.2:1', '[::1]:15000'])
+    t.equal(adminWarning(address), undefined, address);
+  for (const address of ['0.0.0.0:15000', '[::]:15000', '10.0.0.7:15000'])
+    t.match(adminWarning(address), /put --admin on loopback/, address);
 });
