@@ -22,6 +22,8 @@ const CONGESTED_BYTES = 65_536;
  */
 export class SocketWriter {
   private text = '';
+  /** Bytes that went on to the handle or the stream. */
+  private handedOn = 0;
   /** Written to the handle, and not taken by the kernel yet. */
   private pendingBytes = 0;
   private needsDrain = false;
@@ -49,6 +51,18 @@ export class SocketWriter {
     return this.pendingBytes === 0 && this.socket.writableLength === 0;
   }
 
+  /** Bytes written so far, those that were only collected included. */
+  get position(): number {
+    return this.handedOn + this.text.length;
+  }
+
+  /** Takes back what was written from this {@link position} on. @returns false: some of it has gone on */
+  withdraw(position: number): boolean {
+    if (position < this.handedOn) return false;
+    this.text = this.text.slice(0, position - this.handedOn);
+    return true;
+  }
+
   /** @param text latin-1: one character, one byte */
   writeText(text: string): void {
     this.text = this.text === '' ? text : this.text + text;
@@ -69,6 +83,7 @@ export class SocketWriter {
     if (this.text === '') return;
     const { text } = this;
     this.text = '';
+    this.handedOn += text.length;
     const handle = this.freeHandle();
     if (handle === undefined) {
       this.socket.write(text, 'latin1');
@@ -83,6 +98,7 @@ export class SocketWriter {
     const { socket } = this;
     socket.cork();
     this.flush();
+    this.handedOn += bytes.length;
     socket.write(bytes);
     socket.uncork();
   }
@@ -91,6 +107,7 @@ export class SocketWriter {
   private writeBytes(handle: StreamHandle, bytes: Buffer): void {
     const { text } = this;
     this.text = '';
+    this.handedOn += text.length + bytes.length;
     const request = this.spare ?? newWriteRequest();
     const status =
       text === ''

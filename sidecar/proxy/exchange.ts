@@ -51,6 +51,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   /** The baggage that it was made with. */
   private baggage: string | undefined;
   private responding = false;
+  /** Where the response starts in what is written to the client. */
+  private responseStart = 0;
   private tunnel = false;
   /** One side of the tunnel has sent its end. */
   private tunnelHalfEnded = false;
@@ -283,6 +285,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     const added = this.forwarder.responseLines(this, head);
     const { responseChanges: changes } = this.forwarder;
     const edits = { added, changes, close, leaving: downstream.leaving, toOldClient };
+    this.responseStart = downstream.writer.position;
     downstream.writer.writeText(forwardedResponseHead(head, edits));
     this.chunkedToClient = head.framing.kind === 'chunked' && !toOldClient;
     // RFC 9112 section 9.5: to go on sending would only have the rest of the response lost to a reset.
@@ -318,6 +321,10 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     if (isReset(failure) && this.target !== undefined) this.target.endpoint.counters.resets++;
     this.releaseTarget();
     if (this.done) return;
+    if (this.withdrawResponse()) {
+      this.take(this.forwarder.afterFailure(this, { ...failure, kind: 'bad-response' }));
+      return;
+    }
     if (this.responding) {
       this.outcome.cutOff = 'upstream';
       this.finish();
@@ -325,6 +332,16 @@ export class Exchange implements DownstreamUser, UpstreamUser {
       return;
     }
     this.take(this.forwarder.afterFailure(this, failure));
+  }
+
+  /** What is malformed may have come with the head, of which nothing has gone on yet. @returns whether that is so */
+  private withdrawResponse(): boolean {
+    const { downstream } = this;
+    if (!this.responding || this.tunnel || !downstream.writer.withdraw(this.responseStart)) return false;
+    this.responding = false;
+    downstream.responseStarted = false;
+    Object.assign(this.outcome, { status: 0, responseBytes: 0 });
+    return true;
   }
 
   onUpstreamTurnEnd(): void {

@@ -97,6 +97,21 @@ inEachDirection(t, mesh, 'a response that turns malformed has the client cut off
   }
 });
 
+inEachDirection(t, mesh, 'a response that is malformed in the packet of its head is 502', async (t, path) => {
+  for (const body of ['zz\r\n', '2\r\nab\r\nzz\r\n', '2\r\nabc\r\n', '0\r\nT : 1\r\n\r\n', '2\nab\n']) {
+    const client = await path.client();
+    client.sendMessage(get(path.host));
+    const upstream = await path.backend.next();
+    await upstream.request();
+    upstream.sendMessage(['HTTP/1.1 200 OK', 'Set-Cookie: a=b', 'Transfer-Encoding: chunked'], body);
+    const answer = await client.message();
+    checkError(t, answer, 502, 'bad-response');
+    t.equal(fieldOf(answer.fields, 'set-cookie'), undefined, JSON.stringify(body));
+    await upstream.gone();
+    client.destroy();
+  }
+});
+
 inEachDirection(t, mesh, 'an upstream that dies before its response is 502', async (t, path) => {
   for (const die of ['end', 'destroy', 'reset'] as const) {
     const client = await path.client();

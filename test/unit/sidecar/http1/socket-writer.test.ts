@@ -131,3 +131,20 @@ t.test(
       t.ok(Buffer.concat(parts).equals(Buffer.concat(expected[i] as Buffer[])), `${i}`);
   },
 );
+
+t.test('takes back what has not gone on yet, and nothing else', async (t) => {
+  const { writer, calls } = recording();
+  writer.writeText('before ');
+  const start = writer.position;
+  writer.writeText('head ');
+  writer.writeRange(Buffer.from('body'), 0, 4);
+  t.ok(writer.withdraw(start));
+  writer.writeText('instead');
+  writer.flush();
+  t.strictSame(calls, ['before instead']);
+  t.notOk(writer.withdraw(start));
+  const next = writer.position;
+  writer.writeText('head ');
+  writer.writeRange(big, 0, big.length);
+  t.notOk(writer.withdraw(next));
+});
