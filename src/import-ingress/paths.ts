@@ -3,7 +3,7 @@ import { isCookiePath } from '../http/field-line.js';
 import type { Outcome } from './annotation-row.js';
 import type { PathInput } from './document.js';
 import type { PathType } from './manifests.js';
-import { escapeRegex, whyRefused } from './regex.js';
+import { asInUrl, escapeRegex, whyRefused } from './regex.js';
 
 /** A rule's path as a condition of a route. */
 export interface PathCondition {
@@ -33,7 +33,7 @@ export function translatePath(path: string, pathType: PathType, asRegex: boolean
   if (path === '/') return condition(undefined, 'exact', 'every path');
   if (pathType === 'ImplementationSpecific')
     return condition(
-      { regex: `${escapeRegex(path)}.*` },
+      { regex: `${escapeRegex(urlText(path))}.*` },
       'exact',
       'a prefix by characters, as nginx takes it',
     );
@@ -63,7 +63,8 @@ function translateRegex(path: string): PathCondition | string {
   const broken = whyRefused(path);
   if (broken !== undefined)
     return `the path "${path}" is no RE2 regular expression (${broken}), which PCRE may have taken`;
-  const start = path.includes('|') ? `(?:${path})` : path;
+  const pattern = asInUrl(path);
+  const start = pattern.includes('|') ? `(?:${pattern})` : pattern;
   return {
     text: path,
     match: { regex: `(?i)${start}.*` },

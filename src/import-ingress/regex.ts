@@ -1,4 +1,5 @@
 import { RE2JS } from 're2js';
+import { urlText } from '../http/byte-text.js';
 
 /** ingress-nginx's regular expressions are PCRE, and look anywhere; ours are RE2, and take the whole value. */
 
@@ -17,6 +18,16 @@ export function whyRefused(pattern: string): string | undefined {
 export function searching(pattern: string): string {
   const whole = pattern.startsWith('^') && /[^\\]\$$/.test(pattern) && !/[|\\]/.test(pattern);
   return whole ? pattern : `(?s:.*)(?:${pattern})(?s:.*)`;
+}
+
+/**
+ * nginx matches paths without percent-encoding; ours are compared as they stand in the URL. Letters beyond ASCII are
+ * encoded, those in a class excepted: there is no such class.
+ */
+export function asInUrl(pattern: string): string {
+  return pattern.replace(/\\.|\[\^?\]?[^\]]*\]|[\u0080-\u{10ffff}]/gsu, (piece) =>
+    piece.startsWith('\\') || piece.startsWith('[') ? piece : `(?:${urlText(piece)})`,
+  );
 }
 
 /** A text as a regular expression that matches it. */

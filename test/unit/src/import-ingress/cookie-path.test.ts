@@ -85,3 +85,16 @@ t.test(
     t.same(notes(['/(.*)'], { 'rewrite-target': '/$1' }), []);
   },
 );
+
+t.test('an expression beyond ASCII is of the path as it stands in the URL', async (t) => {
+  const regexOf = (path: string, annotations = {}) => {
+    const rules = [{ path, pathType: 'ImplementationSpecific' }];
+    const objects = [ingress('checkout', { annotations, rules }), slice('checkout', '10.0.1.1:80')];
+    const { services, report } = importObjects(objects);
+    const [match] = services[0]?.spec.routes?.[0]?.match ?? [];
+    return match?.path?.regex ?? report.refused.map(({ message }) => message).join();
+  };
+  t.equal(regexOf('/größe'), '/gr%C3%B6%C3%9Fe.*');
+  t.equal(regexOf('/ö+x/\\d', REGEX), '(?i)/(?:%C3%B6)+x/\\d.*');
+  t.match(regexOf('/[äö]', REGEX), /has "äö", and a URL has ASCII alone; write %C3%A4%C3%B6/);
+});

@@ -4,7 +4,8 @@ import { compileVirtualHost } from '../../../../src/routing/compile.js';
 import { findRoute } from '../../../../src/routing/decide.js';
 import { EndpointSet, USABLE } from '../../../../src/routing/endpoint-set.js';
 import { plainRequest } from '../../../../src/routing/request-view.js';
-import { codec } from '../../../../src/xds/descriptors.js';
+import { codec, packAny } from '../../../../src/xds/descriptors.js';
+import { FILTER_CONFIG_TYPE, ROUTE_POLICY_KEY, ROUTE_POLICY_TYPE } from '../../../../src/xds/policy.js';
 import { messageNameOf } from '../../../../src/xds/resource-types.js';
 import { decodeRouteConfiguration } from '../../../../src/xds/route.js';
 
@@ -15,9 +16,23 @@ const LOAD_BALANCER = {
   slowStartMs: 0,
 } as const;
 
+interface Match {
+  readonly [field: string]: unknown;
+  readonly headers?: readonly object[];
+  /** Conditions on cookies, as our payload has them. */
+  readonly pairs?: readonly object[];
+}
+
 /** A virtual host as it comes over the wire, with these matches in this order. */
-function hostOf(matches: readonly object[]) {
-  const routes = matches.map((match, i) => ({ name: `route-${i}`, match, route: { cluster: 'c' } }));
+function hostOf(matches: readonly Match[]) {
+  const routes = matches.map(({ pairs = [], headers = [], ...match }, i) => ({
+    name: `route-${i}`,
+    match: { ...match, headers: [...headers, ...pairs.map(() => ({ name: 'cookie', presentMatch: true }))] },
+    route: { cluster: 'c' },
+    typedPerFilterConfig: {
+      [ROUTE_POLICY_KEY]: packAny(FILTER_CONFIG_TYPE, { config: packAny(ROUTE_POLICY_TYPE, { pairs }) }),
+    },
+  }));
   const bytes = codec(messageNameOf('route')).encode({
     name: 'r',
     virtualHosts: [{ name: 'h', domains: ['h'], routes }],
@@ -31,8 +46,19 @@ function hostOf(matches: readonly object[]) {
   });
 }
 
-const paths = ['/', '/a', '/a/b', '/a/b/c', '/ab', '/A/b', '', `/${'long'.repeat(80)}`];
-const values = ['1', '2', '', 'x', 'X', 'y'.repeat(300)];
+const paths = [
+  '/',
+  '/a',
+  '/a/b',
+  '/a/b/c',
+  '/ab',
+  '/A/b',
+  '',
+  '/%C3%BC',
+  '/%c3%bc/a',
+  `/${'long'.repeat(80)}`,
+];
+const values = ['1', '2', '', 'x', 'X', 'ö', 'y'.repeat(300)];
 const path = fc.oneof(
   fc.constant({ prefix: '/' }),
   fc.constantFrom(...paths).map((value) => ({ path: value })),
@@ -60,15 +86,17 @@ const match = fc
     subject: path,
     headers: fc.array(header, { maxLength: 2 }),
     queryParameters: seldom<object[]>([query], []),
+    pairs: seldom<object[]>([{ cookie: 'c', exact: 'ö', invert: true }], []),
     share: seldom<object>(share, {}),
   })
   .map(({ subject, share, ...rest }) => ({ ...subject, ...share, ...rest }));
 const request = fc
   .record({
     path: fc.constantFrom(...paths, '/a/b?c=d', '/a/bc', '/zzz', '*'),
-    headers: fc.array(fc.tuple(fc.constantFrom('x-one', 'X-Two'), fc.constantFrom(...values)), {
-      maxLength: 3,
-    }),
+    headers: fc.array(
+      fc.tuple(fc.constantFrom('x-one', 'X-Two', 'cookie'), fc.constantFrom(...values, 'c=ö')),
+      { maxLength: 3 },
+    ),
   })
   .map(plainRequest);
 
