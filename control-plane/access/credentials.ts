@@ -1,11 +1,16 @@
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { credentialName, credentialNamespace } from '../../src/access/credential-schema.js';
 import { ALL_NAMESPACES, ROLES } from '../../src/access/role.js';
+import { readBoundedFile } from '../../src/lifecycle/bounded-file.js';
 import { locateProblem } from '../../src/model/check-documents.js';
 import { type Problem, toProblems } from '../../src/model/problems.js';
 import { exactlyOne, strict } from '../../src/model/strict-object.js';
-import { formatLocated, parseYaml, type SourceDocument } from '../../src/model/yaml-source.js';
+import {
+  formatLocated,
+  MAX_FILE_BYTES,
+  parseYaml,
+  type SourceDocument,
+} from '../../src/model/yaml-source.js';
 
 const NO_DIGEST = 'is no SHA-256 in hexadecimal (64 digits), as "roost token new" prints it';
 
@@ -56,13 +61,13 @@ export class InvalidCredentialsError extends Error {
 
 /** @throws InvalidCredentialsError */
 export function readCredentials(file: string): readonly Credential[] {
-  let text: string;
+  let content: Buffer;
   try {
-    text = readFileSync(file, 'utf8');
+    content = readBoundedFile(file, { maxBytes: MAX_FILE_BYTES });
   } catch (error) {
     throw new InvalidCredentialsError([`${file}: cannot be read: ${(error as Error).message}`]);
   }
-  return parseCredentials(file, text);
+  return parseCredentials(file, content);
 }
 
 /**
@@ -70,8 +75,8 @@ export function readCredentials(file: string): readonly Credential[] {
  *
  * @throws InvalidCredentialsError with every problem found, by line
  */
-export function parseCredentials(file: string, text: string): readonly Credential[] {
-  const { documents, problems } = parseYaml(file, text);
+export function parseCredentials(file: string, content: string | Uint8Array): readonly Credential[] {
+  const { documents, problems } = parseYaml(file, content);
   const [document] = documents;
   if (problems.length > 0) throw new InvalidCredentialsError(problems.map(formatLocated));
   if (document === undefined || documents.length > 1)

@@ -2,6 +2,7 @@ import { applyProblems } from '../../src/model/apply-rules.js';
 import { FILES } from '../../src/model/author.js';
 import { checkDocuments, claimedKey, locateProblem } from '../../src/model/check-documents.js';
 import { cookieNotes } from '../../src/model/cookie-rules.js';
+import { unfoldLists } from '../../src/model/lists.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
 import { listFiles, readFiles } from '../../src/model/read-files.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
@@ -164,7 +165,7 @@ export class FileSource {
   private read(): ReturnType<typeof readFiles> {
     for (let attempt = 1; ; attempt++) {
       const before = this.look(fileState);
-      const found = readFiles(this.options.paths);
+      const found = unfoldLists(readFiles(this.options.paths));
       if (attempt === MAX_READS || this.look(fileState) === before) return found;
     }
   }

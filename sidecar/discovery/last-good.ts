@@ -1,5 +1,6 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readBoundedFile } from '../../src/lifecycle/bounded-file.js';
 import { writeDurably } from '../../src/lifecycle/durable-file.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
@@ -196,7 +197,7 @@ export class LastGood implements ResourceConsumer {
 
   private async read(): Promise<StoredConfiguration | undefined> {
     try {
-      const stored = decodeConfiguration(await readFile(this.path));
+      const stored = decodeConfiguration(readBoundedFile(this.path, { maxBytes: MAX_FILE_BYTES }));
       if (stored.service === this.options.service) return stored;
       throw new Error(`is of a sidecar of ${stored.service}; give each sidecar its own --state-dir`);
     } catch (error) {

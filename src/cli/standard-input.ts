@@ -1,6 +1,6 @@
-/** Everything on standard input, as text. */
-export async function readStandardInput(): Promise<string> {
+/** Everything on standard input. */
+export async function readStandardInput(): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }

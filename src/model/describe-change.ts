@@ -32,6 +32,7 @@ export function describeChange(
     ...byName(routesOf(was), routesOf(is), 'route', (a, b) => routeChange(a, b, lone)),
     ...byName(was.versions, is.versions, 'version', versionChange),
     ...fieldChanges(was, is, ['stable', 'routes', 'versions'], ''),
+    ...fieldChanges(before.metadata, after.metadata, ['name', 'namespace'], ''),
   ]);
 }
 

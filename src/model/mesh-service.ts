@@ -66,7 +66,8 @@ function withDefaults(parsed: ParsedMeshService): MeshService {
   const { spec } = parsed;
   const stable = spec.stable ?? (spec.versions[0] as ParsedSpec['versions'][number]).name;
   const routes = spec.routes.length > 0 ? spec.routes : [defaultRoute(stable)];
-  return { ...parsed.metadata, spec: { ...spec, stable, routes } };
+  const { name, namespace } = parsed.metadata;
+  return { name, namespace, spec: { ...spec, stable, routes } };
 }
 
 function defaultRoute(stable: string): RouteSpec {

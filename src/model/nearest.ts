@@ -1,6 +1,7 @@
 /** The candidate that a mistyped text most likely means; undefined where none is near. */
 export function nearestOf(text: string, candidates: readonly string[], maxDistance = 2): string | undefined {
   const [nearest] = candidates
+    .filter((candidate) => Math.abs(candidate.length - text.length) <= maxDistance)
     .map((candidate) => ({ candidate, distance: editDistance(text.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   return nearest && nearest.distance <= maxDistance ? nearest.candidate : undefined;

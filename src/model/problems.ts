@@ -39,6 +39,13 @@ export function toProblems(issues: readonly z.core.$ZodIssue[], input: unknown):
   return issues.flatMap((issue) => issueToProblems(issue, input));
 }
 
+/** How a problem ends where quotes make a text of a number, such as a version 1.10. */
+export const NEEDS_QUOTES = '; put it in quotes';
+
+function isPlain(value: unknown): boolean {
+  return typeof value === 'number' || typeof value === 'boolean';
+}
+
 function issueToProblems(issue: z.core.$ZodIssue, input: unknown): Problem[] {
   const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
   switch (issue.code) {
@@ -47,11 +54,12 @@ function issueToProblems(issue: z.core.$ZodIssue, input: unknown): Problem[] {
       return issue.keys.map((key) => ({ path: [...path, key], message: unknownField(key, issue.message) }));
     case 'invalid_type': {
       const found = describe(valueAt(input, path));
+      const quotes = issue.expected === 'string' && isPlain(valueAt(input, path)) ? NEEDS_QUOTES : '';
       const custom = issue.message.startsWith('Invalid input') ? '' : `${issue.message}; `;
       const message =
         found === 'nothing'
           ? `${custom}is required: ${article(issue.expected)}`
-          : `${custom}must be ${article(issue.expected)}; found ${found}`;
+          : `${custom}must be ${article(issue.expected)}; found ${found}${quotes}`;
       return [
         {
           path,

@@ -1,6 +1,7 @@
-import { type Dirent, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { type Dirent, readdirSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type LocatedProblem, parseYaml, type SourceDocument } from './yaml-source.js';
+import { readBoundedFile, UnreadableFileError } from '../lifecycle/bounded-file.js';
+import { type LocatedProblem, MAX_FILE_BYTES, parseYaml, type SourceDocument } from './yaml-source.js';
 
 const EXTENSIONS = ['.yaml', '.yml', '.json'];
 
@@ -32,15 +33,25 @@ function isFolder(entry: Dirent, path: string): boolean {
   return target?.isDirectory() === true;
 }
 
-/** Reads and parses every file; a file that cannot be read is a problem like any other. */
-export function readFiles(paths: readonly string[]): {
+/**
+ * Reads and parses every file; a file that cannot be read is a problem like any other.
+ *
+ * @param options whether pipes are read, too, where somebody has named them on purpose
+ */
+export function readFiles(
+  paths: readonly string[],
+  options: { readonly pipes?: boolean } = {},
+): {
   documents: SourceDocument[];
   problems: LocatedProblem[];
 } {
   const documents: SourceDocument[] = [];
   const problems: LocatedProblem[] = [];
   for (const file of new Set(expand(paths, problems))) {
-    const read = attempt(file, problems, () => parseYaml(file, readFileSync(file, 'utf8')));
+    const pipes = options.pipes === true && paths.includes(file);
+    const read = attempt(file, problems, () =>
+      parseYaml(file, readBoundedFile(file, { maxBytes: MAX_FILE_BYTES, pipes })),
+    );
     if (read === undefined) continue;
     documents.push(...read.documents);
     problems.push(...read.problems);
@@ -61,7 +72,9 @@ function attempt<T>(file: string, problems: LocatedProblem[], work: () => T): T 
   }
 }
 
-function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+function reasonOf(error: NodeJS.ErrnoException): string {
+  if (error instanceof UnreadableFileError) return error.message;
+  const { code, message } = error;
   switch (code) {
     case 'ENOENT':
       return 'there is no such file or folder';

@@ -11,6 +11,7 @@ import {
   redirect,
   rewrite,
 } from './actions-schema.js';
+import { annotations, labels } from './metadata-schema.js';
 import { regexProblem } from './regular-expression.js';
 import {
   authority,
@@ -307,7 +308,12 @@ const spec = strict({
 export const meshServiceSchema = strict({
   apiVersion: z.literal('roost.dev/v1alpha1', { error: 'must be roost.dev/v1alpha1' }),
   kind: z.literal('MeshService', { error: 'must be MeshService' }),
-  metadata: strict({ name: dnsLabel, namespace: dnsLabel.default('default') }),
+  metadata: strict({
+    name: dnsLabel,
+    namespace: dnsLabel.default('default'),
+    labels: labels.optional(),
+    annotations: annotations.optional(),
+  }),
   spec,
 });
 

@@ -3,6 +3,7 @@ import type { ChangeResponse } from '../../api/config-service.js';
 import { toStruct } from '../../api/struct.js';
 import { checkDocuments, locateProblem } from '../../model/check-documents.js';
 import { cookieNotes } from '../../model/cookie-rules.js';
+import { unfoldLists } from '../../model/lists.js';
 import { readFiles } from '../../model/read-files.js';
 import { formatLocated, parseYaml, type SourceDocument } from '../../model/yaml-source.js';
 import type { ControlPlaneClient } from '../client.js';
@@ -72,12 +73,18 @@ export function addApply(program: Command): void {
 
 /** The documents of these files and of standard input (`-`), checked. @throws CommandError naming every problem */
 export async function readDocuments(paths: readonly string[]): Promise<SourceDocument[]> {
-  const files = readFiles(paths.filter((path) => path !== '-'));
+  const files = readFiles(
+    paths.filter((path) => path !== '-'),
+    { pipes: true },
+  );
   const input = paths.includes('-')
     ? parseYaml('-', await readStandardInput())
     : { documents: [], problems: [] };
-  const documents = [...files.documents, ...input.documents];
-  const problems = [...files.problems, ...input.problems, ...checkDocuments(documents)];
+  const { documents, problems: unread } = unfoldLists({
+    documents: [...files.documents, ...input.documents],
+    problems: [...files.problems, ...input.problems],
+  });
+  const problems = [...unread, ...checkDocuments(documents)];
   if (problems.length > 0) throw refusal(problems.map(formatLocated));
   if (documents.length === 0)
     throw new CommandError(`${paths.join(', ')}: no MeshService in there`, EXIT.usage);

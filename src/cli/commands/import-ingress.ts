@@ -89,7 +89,10 @@ export function addImport(program: Command): void {
 }
 
 async function run(flags: Values<typeof FLAGS>): Promise<void> {
-  const files = readFiles(flags.file.filter((path) => path !== '-'));
+  const files = readFiles(
+    flags.file.filter((path) => path !== '-'),
+    { pipes: true },
+  );
   const input = flags.file.includes('-') ? parseYaml('-', await readStandardInput()) : undefined;
   const imported = importIngress(
     [...files.documents, ...(input?.documents ?? [])],
