@@ -74,7 +74,7 @@ export const CONTROL_PLANE_METRICS = {
     labels: ['reason'],
     help: 'Calls refused before they reached a method.',
   },
-  roost_control_plane_certificate_not_after_seconds: {
+  roost_control_plane_certificate_not_after_timestamp_seconds: {
     type: 'gauge',
     labels: [],
     help: 'When the certificate of the TLS port ends, in seconds since 1970; absent without one.',

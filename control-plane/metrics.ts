@@ -51,7 +51,7 @@ export function controlPlaneMetrics({ store, files, ads, access, process }: Metr
       Object.entries(access.guard.refusals).map(([reason, count]) =>
         sample(name, labelText({ reason }), count),
       ),
-    roost_control_plane_certificate_not_after_seconds: (name) =>
+    roost_control_plane_certificate_not_after_timestamp_seconds: (name) =>
       access.certificateNotAfterMs === undefined
         ? []
         : [sample(name, '', access.certificateNotAfterMs / 1000)],

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectoryOf } from '../../src/lifecycle/durable-file.js';
+import { keepOutOfGit } from '../../src/lifecycle/keep-out-of-git.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { StoreBackend } from './backend.js';
 import { type Change, type ConfigState, emptyState } from './config-state.js';
@@ -46,6 +47,7 @@ export class FileBackend implements StoreBackend {
     // A directory that was made now must be there after a power failure too.
     const made = await mkdir(directory, { recursive: true, mode: 0o700 });
     if (made !== undefined) await syncDirectoryOf(made);
+    await keepOutOfGit(directory);
     const unlock = await lockDirectory(directory);
     let journal: Journal | undefined;
     try {

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readBoundedFile } from '../../src/lifecycle/bounded-file.js';
 import { writeDurably } from '../../src/lifecycle/durable-file.js';
+import { keepOutOfGit } from '../../src/lifecycle/keep-out-of-git.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import type { NameChanges } from '../../src/xds/wanted-names.js';
@@ -182,6 +183,7 @@ export class LastGood implements ResourceConsumer {
   private async store(file: Buffer): Promise<void> {
     if (file.length > MAX_FILE_BYTES) throw new Error(`${file.length} bytes are more than ${MAX_FILE_BYTES}`);
     await mkdir(this.options.directory, { recursive: true, mode: 0o700 });
+    await keepOutOfGit(this.options.directory);
     await writeDurably(this.path, file, 0o600);
   }
 

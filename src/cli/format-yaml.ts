@@ -10,7 +10,7 @@ const FOR_EVERY_READER = { aliasDuplicateObjects: false, compat: 'yaml-1.1' } as
 /** Any document, in a form that reads back as the same one, for readers of YAML 1.1 too. */
 export function formatYaml(document: unknown): string {
   const plain = stringify(document, FOR_EVERY_READER);
-  if (isPrintable(plain)) return plain;
+  if (isPrintable(plain) && !hasEqualsSign(document)) return plain;
   return printableYaml(
     stringify(document, {
       ...FOR_EVERY_READER,
@@ -19,4 +19,9 @@ export function formatYaml(document: unknown): string {
       defaultKeyType: 'QUOTE_DOUBLE',
     }),
   );
+}
+
+/** A lone "=" has a meaning in YAML 1.1, and no form of its own in the library's. */
+function hasEqualsSign(document: unknown): boolean {
+  return JSON.stringify(document).includes('"="');
 }
