@@ -29,6 +29,7 @@ import { ConnectionLimit, MAX_CONNECTIONS_PER_ADDRESS } from './connection-limit
 import { GrpcPort } from './grpc-port.js';
 import { newGrpcServer } from './grpc-server.js';
 import { createHttpServer, type Readiness } from './http-server.js';
+import { scopeOf } from './load/load-scope.js';
 import { loadReportingService } from './load/load-service.js';
 import { LoadStore } from './load/load-store.js';
 import { SessionSurvey } from './load/session-survey.js';
@@ -277,7 +278,7 @@ export class ControlPlane {
       },
     });
     this.regreet(store, ads);
-    const [load, survey] = [new LoadStore(), new SessionSurvey()];
+    const [load, survey] = [new LoadStore(undefined, scopeOf(store)), new SessionSurvey()];
     const open = new OpenCalls();
     const { loadReportInterval = LOAD_REPORT_INTERVAL_MS } = this.options;
     const definition = loadApiDefinition();

@@ -6,6 +6,7 @@ import type { Visibility } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { AdsSource, AdsStream } from '../ads/ads-stream.js';
 import { resourceStatuses } from '../ads/resource-status.js';
+import { nodeKey } from '../load/load-service.js';
 import type { LoadStore } from '../load/load-store.js';
 import type { FileSource } from '../source/file-source.js';
 import type { ConfigStore } from '../store/config-store.js';
@@ -91,5 +92,5 @@ function driftOf(stream: AdsStream, source: AdsSource): DriftMessage[] {
 
 /** What it has accepted and does not run yet, as it says itself. */
 function waitingOf({ node }: AdsStream, load: LoadStore): DriftMessage[] {
-  return load.waitingAt(node.id).map((name) => ({ type: 'route', name, state: 'waiting' }));
+  return load.waitingAt(nodeKey(node)).map((name) => ({ type: 'route', name, state: 'waiting' }));
 }

@@ -3,11 +3,21 @@ import type { Message } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
 import { decodeLoadReport } from '../../src/xds/load-report.js';
 import { decodeAnswer, isAnswering } from '../../src/xds/session-survey.js';
+import { type ClientNode, readNode } from '../ads/client-node.js';
 import type { OpenCalls } from '../open-calls.js';
 import type { LoadStore } from './load-store.js';
 import type { SessionSurvey } from './session-survey.js';
 
 type LoadCall = ServerDuplexStream<Message, object>;
+
+/** A client by the namespace that it may say it is of, and the name that it gives itself there. */
+export function nodeKey({ namespace, id }: Pick<ClientNode, 'namespace' | 'id'>): string {
+  return `${namespace}/${id}`;
+}
+
+function reporterOf({ node }: Message): string {
+  return nodeKey(readNode(node ?? undefined));
+}
 
 /**
  * The load reporting service (LRS): asks every client for the load of all its clusters.
@@ -36,7 +46,8 @@ export function loadReportingService(
           });
         }
         const answer = decodeAnswer(request);
-        if (answer === undefined) store.report(call, decodeLoadReport(request));
+        if (answer === undefined)
+          store.report(call, { ...decodeLoadReport(request), node: reporterOf(request) });
         else survey.hear(call, answer);
       });
       open.add(call, () => {

@@ -1,4 +1,5 @@
 import type { ClusterCondition, ClusterLoad, EndpointLoad, LoadReport } from '../../src/xds/load-report.js';
+import { ANYTHING, type LoadScope } from './load-scope.js';
 
 /** Load of one endpoint, from all clients together. */
 export interface LoadTotals {
@@ -33,8 +34,8 @@ interface Counters {
   latencySumMs: number;
 }
 
-/** Most endpoints remembered, of all clients and of one; a client that invents names must not fill memory. */
-const BOUNDS = { all: 200_000, ofClient: 50_000 };
+/** Most endpoints remembered: of all clients, of one, and of one cluster. */
+const BOUNDS = { all: 200_000, ofClient: 50_000, ofCluster: 1000 };
 
 export const NO_LOAD: PresentLoad = {
   inFlight: 0,
@@ -48,6 +49,9 @@ export const NO_LOAD: PresentLoad = {
 /**
  * What clients report, added up. Counts stay when a client leaves; what is true of a moment is the client's own:
  * each of its reports replaces all of the one before, and the last leaves with it.
+ *
+ * Of clusters that there are not, nothing is kept; what is reported of an address that a cluster has not counts for no
+ * endpoint in particular.
  */
 export class LoadStore {
   /** By cluster and address; the oldest are forgotten. */
@@ -60,20 +64,27 @@ export class LoadStore {
   /** By cluster; the oldest are forgotten. */
   private readonly failovers = new Map<string, number>();
 
-  constructor(private readonly bounds = BOUNDS) {}
+  /** Addresses remembered of each cluster. */
+  private readonly addresses = new Map<string, number>();
+
+  constructor(
+    private readonly bounds = BOUNDS,
+    private readonly scope: LoadScope = ANYTHING,
+  ) {}
 
   /** @param client stands for one connection */
   report(client: object, { node, waiting, clusters, intervalMs }: LoadReport): void {
     if (waiting.length === 0) this.waiting.delete(client);
     else this.waiting.set(client, { node, names: waiting });
     const now = new Map<string, PresentLoad>();
-    for (const [key, endpoint] of entriesOf(clusters)) {
+    const known = clusters.filter(({ cluster }) => this.scope.hasCluster(cluster));
+    for (const [cluster, endpoint] of entriesOf(known)) {
       if (now.size >= this.bounds.ofClient) break;
-      this.count(key, endpoint);
-      now.set(key, presentOf(endpoint, intervalMs / 1000));
+      const key = this.count(cluster, endpoint);
+      now.set(key, addLoad(now.get(key) ?? NO_LOAD, presentOf(endpoint, intervalMs / 1000)));
     }
     this.present.set(client, now);
-    this.reported.set(client, this.takeConditions(clusters));
+    this.reported.set(client, this.takeConditions(known));
   }
 
   /**
@@ -118,7 +129,7 @@ export class LoadStore {
     this.waiting.delete(client);
   }
 
-  /** Route configurations that a client has accepted and does not run yet. @param node its id */
+  /** Route configurations that a client has accepted and does not run yet. @param node as {@link nodeKey} names it */
   waitingAt(node: string): readonly string[] {
     for (const entry of this.waiting.values()) if (entry.node === node) return entry.names;
     return [];
@@ -136,18 +147,40 @@ export class LoadStore {
     });
   }
 
-  private count(key: string, load: EndpointLoad): void {
-    let counters = this.counters.get(key);
-    if (counters === undefined) {
-      counters = { issued: 0, succeeded: 0, failed: 0, latencySumMs: 0 };
-      this.counters.set(key, counters);
-      const [oldest] = this.counters.keys();
-      if (this.counters.size > this.bounds.all) this.counters.delete(oldest as string);
-    }
+  /** @returns under which key */
+  private count(cluster: string, load: EndpointLoad): string {
+    const key = this.keyOf(cluster, load.address);
+    const counters = this.counters.get(key) ?? this.newCounters(key, cluster);
     counters.issued += load.issued;
     counters.succeeded += load.succeeded;
     counters.failed += load.failed;
     counters.latencySumMs += load.latencySumMs;
+    return key;
+  }
+
+  private keyOf(cluster: string, address: string): string {
+    const key = `${cluster}\n${address}`;
+    if (this.counters.has(key)) return key;
+    const isKept =
+      this.scope.hasEndpoint(cluster, address) && (this.addresses.get(cluster) ?? 0) < this.bounds.ofCluster;
+    return isKept ? key : `${cluster}\n`;
+  }
+
+  private newCounters(key: string, cluster: string): Counters {
+    const counters = { issued: 0, succeeded: 0, failed: 0, latencySumMs: 0 };
+    this.counters.set(key, counters);
+    this.addresses.set(cluster, (this.addresses.get(cluster) ?? 0) + 1);
+    if (this.counters.size > this.bounds.all) this.forgetOldest();
+    return counters;
+  }
+
+  private forgetOldest(): void {
+    const [oldest = ''] = this.counters.keys();
+    this.counters.delete(oldest);
+    const cluster = oldest.slice(0, oldest.indexOf('\n'));
+    const left = (this.addresses.get(cluster) ?? 1) - 1;
+    if (left === 0) this.addresses.delete(cluster);
+    else this.addresses.set(cluster, left);
   }
 }
 
@@ -175,6 +208,5 @@ function presentOf(load: EndpointLoad, seconds: number): PresentLoad {
 }
 
 function* entriesOf(clusters: readonly ClusterLoad[]): Iterable<readonly [string, EndpointLoad]> {
-  for (const { cluster, endpoints } of clusters)
-    for (const endpoint of endpoints) yield [`${cluster}\n${endpoint.address}`, endpoint];
+  for (const { cluster, endpoints } of clusters) for (const endpoint of endpoints) yield [cluster, endpoint];
 }

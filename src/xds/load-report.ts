@@ -97,8 +97,9 @@ function encodeEndpoint(load: EndpointLoad): object {
 
 /** In a reporting node's metadata: route configurations that it has accepted and that are not in force yet. */
 const WAITING_FIELD = 'roost.waiting';
-/** Most names told. */
+/** Most names told, and their length. */
 const MAX_WAITING = 20;
+const MAX_NAME = 512;
 
 /** A node that tells what it waits for, so that a server knows what it runs and not only what it has accepted. */
 export function withWaiting(node: object, waiting: readonly string[]): object {
@@ -115,7 +116,7 @@ function decodeWaiting(raw: unknown): string[] {
   const list = message(message(fields?.[WAITING_FIELD])?.listValue);
   return messages(list?.values)
     .slice(0, MAX_WAITING)
-    .map(({ stringValue }) => text(stringValue));
+    .map(({ stringValue }) => text(stringValue).slice(0, MAX_NAME));
 }
 
 /** What one client tells at one moment (`LoadStatsRequest`). */
@@ -135,8 +136,29 @@ export function decodeLoadReport(raw: Message): LoadReport {
     node: text(message(raw.node)?.id),
     waiting: decodeWaiting(raw.node),
     clusters: stats.map(decodeClusterLoad),
-    intervalMs: Math.max(0, ...stats.map((cluster) => durationMs(cluster.loadReportInterval) ?? 0)),
+    intervalMs: intervalOf(stats),
   };
+}
+
+/** A report over an instant would make a huge rate of any count. */
+const MIN_INTERVAL_MS = 100;
+const MAX_INTERVAL_MS = 3_600_000;
+
+function intervalOf(stats: readonly Message[]): number {
+  const longest = stats.reduce(
+    (most, { loadReportInterval }) => Math.max(most, amount(durationMs(loadReportInterval))),
+    0,
+  );
+  return longest === 0 ? 0 : Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, longest));
+}
+
+/** More of anything than there is: sums of it stay exact. */
+const MAX_AMOUNT = 1e12;
+
+/** What a client says that it has counted: no less than nothing, and a number. */
+function amount(value: unknown): number {
+  const number = Number(value ?? 0);
+  return number > 0 ? Math.min(number, MAX_AMOUNT) : 0;
 }
 
 /** Reads a report of any client: those that do not tell endpoints apart are read as one without an address. */
@@ -165,7 +187,7 @@ function totalsOf({ loadMetricStats }: Message): (name: string) => number | unde
   const metrics = new Map(messages(loadMetricStats).map((stat) => [text(stat.metricName), stat]));
   return (name) => {
     const value = metrics.get(name)?.totalMetricValue;
-    return value === undefined ? undefined : Math.max(0, Number(value) || 0);
+    return value === undefined ? undefined : amount(value);
   };
 }
 
@@ -177,16 +199,16 @@ function decodeEndpoint(raw: Message): EndpointLoad {
 
 function decodeStats(raw: Message, address: string): EndpointLoad {
   const metrics = new Map(messages(raw.loadMetricStats).map((stat) => [text(stat.metricName), stat]));
-  const totalOf = (name: string) => Number(metrics.get(name)?.totalMetricValue ?? 0);
+  const totalOf = (name: string) => amount(metrics.get(name)?.totalMetricValue);
   return {
     address,
-    issued: Number(raw.totalIssuedRequests ?? 0),
-    succeeded: Number(raw.totalSuccessfulRequests ?? 0),
-    failed: Number(raw.totalErrorRequests ?? 0),
-    inFlight: Number(raw.totalRequestsInProgress ?? 0),
+    issued: amount(raw.totalIssuedRequests),
+    succeeded: amount(raw.totalSuccessfulRequests),
+    failed: amount(raw.totalErrorRequests),
+    inFlight: amount(raw.totalRequestsInProgress),
     latencySumMs: totalOf(LATENCY_METRIC),
     // Envoy and gRPC time nothing.
-    timed: Number(metrics.get(LATENCY_METRIC)?.numRequestsFinishedWithMetric ?? 0),
+    timed: amount(metrics.get(LATENCY_METRIC)?.numRequestsFinishedWithMetric),
     pins: totalOf(PINS_METRIC),
   };
 }

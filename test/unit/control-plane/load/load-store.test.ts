@@ -1,5 +1,9 @@
 import t from 'tap';
+import { readNode } from '../../../../control-plane/ads/client-node.js';
+import { scopeOf } from '../../../../control-plane/load/load-scope.js';
+import { nodeKey } from '../../../../control-plane/load/load-service.js';
 import { LoadStore } from '../../../../control-plane/load/load-store.js';
+import { parseMeshService } from '../../../../src/model/mesh-service.js';
 import { codec } from '../../../../src/xds/descriptors.js';
 import {
   decodeLoadReport,
@@ -8,6 +12,7 @@ import {
   withWaiting,
 } from '../../../../src/xds/load-report.js';
 import { endpointLoad as load } from '../../../support/endpoint-load.js';
+import { meshService } from '../../../support/shop.js';
 
 const report = (intervalMs: number, ...endpoints: EndpointLoad[]) => ({
   node: 'a',
@@ -49,7 +54,7 @@ t.test('counts add up over reports and clients, what is of the moment is replace
 });
 
 t.test('a client that invents names does not fill memory', async (t) => {
-  const store = new LoadStore({ all: 200, ofClient: 50 });
+  const store = new LoadStore({ all: 200, ofClient: 50, ofCluster: 1000 });
   const invented = Array.from({ length: 60 }, (_, i) => load(`10.0.0.1:${i}`, { pins: 1 }));
   store.report({}, report(1000, ...invented));
   t.equal(store.totals().length, 50);
@@ -151,3 +156,87 @@ t.test(
     t.same(store.waitingAt('web-1'), []);
   },
 );
+
+t.test('a client reports of what there is, whatever it invents', async (t) => {
+  const document = meshService(
+    'cart.shop',
+    { v1: 1, v2: 1 },
+    {
+      versions: [
+        { name: 'v1', endpoints: [{ address: '10.0.0.1:80' }, { address: '[FD00:0::1]:80' }] },
+        { name: 'v2', dns: 'cart-v2:80' },
+      ],
+    },
+  );
+  const service = parseMeshService(document);
+  const services = new Map([['shop/cart', { service, record: { document } }]]) as never;
+  const store = new LoadStore(
+    { all: 200, ofClient: 50, ofCluster: 3 },
+    scopeOf({ current: { services } as never }),
+  );
+  const of = (cluster: string, ...addresses: string[]) => ({
+    cluster,
+    endpoints: addresses.map((address) => load(address, { issued: 1, pins: 1 })),
+    condition: { endpoints: 1, usable: 0, failovers: 1 },
+  });
+  const tell = (...clusters: ReturnType<typeof of>[]) =>
+    store.report({}, { node: '', waiting: [], intervalMs: 1000, clusters });
+  for (const cluster of ['shop/cart/v9', 'bank/account/v1', 'shop/cart/v1/x', '', 'outbound'])
+    tell(of(cluster, '10.0.0.1:80'));
+  t.same(store.totals(), [], 'nothing is kept of clusters that there are not');
+  t.equal(store.conditions.size, 0);
+  tell(of('shop/cart/v1', '10.0.0.1:80', '[fd00::1]:80', '10.6.6.6:80', '10.6.6.7:80'));
+  t.match(store.totals(new Set(['shop/cart/v1'])), [
+    { address: '10.0.0.1:80', issued: 1, now: { pins: 1 } },
+    { address: '[fd00::1]:80', issued: 1 },
+    { address: '', issued: 2, now: { pins: 2 } },
+  ]);
+  tell(of('shop/cart/v2', ...Array.from({ length: 40 }, (_, n) => `10.0.1.${n}:80`)));
+  t.match(
+    store.totals(new Set(['shop/cart/v2'])).map(({ address, issued }) => [address, issued]),
+    [
+      ['10.0.1.0:80', 1],
+      ['10.0.1.1:80', 1],
+      ['10.0.1.2:80', 1],
+      ['', 37],
+    ],
+  );
+});
+
+t.test('numbers that are none, or more than there can be, do not count', async (t) => {
+  const metric = (metricName: string, totalMetricValue: number) => ({ metricName, totalMetricValue });
+  const odd = [Number.NaN, Number.POSITIVE_INFINITY, -5, 1e300].map((value, n) => ({
+    address: { socketAddress: { address: `10.0.0.${n}`, portValue: 80 } },
+    totalIssuedRequests: 1,
+    loadMetricStats: [metric('roost.pins', value), metric('roost.latency_ms', value)],
+  }));
+  const bytes = codec(LRS_REQUEST).encode({
+    clusterStats: [
+      {
+        clusterName: 'c',
+        upstreamLocalityStats: [{ upstreamEndpointStats: odd }],
+        loadReportInterval: { nanos: 1 },
+      },
+    ],
+  });
+  const { clusters, intervalMs } = decodeLoadReport(codec(LRS_REQUEST).decode(bytes));
+  t.same(
+    clusters[0]?.endpoints.map(({ pins, latencySumMs }) => [pins, latencySumMs]),
+    [
+      [0, 0],
+      [1e12, 1e12],
+      [0, 0],
+      [1e12, 1e12],
+    ],
+  );
+  t.equal(intervalMs, 100, 'one request in a nanosecond is no billion a second');
+});
+
+t.test('who says what it waits for says it of its own namespace', async (t) => {
+  const store = new LoadStore();
+  const node = { id: 'web-1', metadata: { fields: { namespace: { stringValue: 'shop' } } } };
+  const of = (namespace: string) => nodeKey({ id: 'web-1', namespace });
+  store.report({}, { node: nodeKey(readNode(node)), waiting: ['bank/account'], clusters: [], intervalMs: 0 });
+  t.same(store.waitingAt(of('shop')), ['bank/account']);
+  t.same(store.waitingAt(of('bank')), []);
+});
