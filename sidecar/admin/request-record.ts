@@ -1,3 +1,4 @@
+import { utf8Text } from '../../src/http/byte-text.js';
 import { headerName } from '../../src/http/header-name.js';
 import { traceIdOf } from '../../src/http/trace-context.js';
 import type { Placement } from '../../src/routing/decide.js';
@@ -122,7 +123,7 @@ function nameOf(source: KeySourceConfig): string {
     case 'header':
     case 'query':
     case 'baggage':
-      return `${source.kind}:${source.name}`;
+      return `${source.kind}:${utf8Text(source.name)}`;
     default:
       return source.kind;
   }
@@ -136,7 +137,7 @@ function hexadecimal(hash: bigint): string {
 function requestIdOf({ downstream }: Exchange): string | undefined {
   const { request } = downstream;
   const id = request.header(REQUEST_ID) ?? request.givenId;
-  return id === '' ? undefined : shortened(id);
+  return id === '' ? undefined : shortened(utf8Text(id));
 }
 
 /**

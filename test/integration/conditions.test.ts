@@ -214,6 +214,13 @@ for (const { what, match, holds, fails } of CASES)
       }
   });
 
+/** As the sidecar tells it of the last request that it has routed. */
+async function hashOfLast(): Promise<string | undefined> {
+  const answer = await fetch(`http://${sidecar.addresses.admin}/debug/requests?n=1`);
+  const { requests } = (await answer.json()) as { readonly requests: { readonly session?: string }[] };
+  return requests[0]?.session;
+}
+
 async function serveSessions(t: Test, key: object) {
   const pods = await Promise.all(Array.from({ length: 8 }, (_, i) => Backend.start(t, `pod-${i}`)));
   const service = newService(
@@ -256,6 +263,7 @@ t.test('explain hashes a key beyond ASCII as the sidecar does', async (t) => {
     for (const name of NAMES) {
       const explained = await byExplain(request(name));
       t.equal(await bySidecar(request(name)), explained.address, `${JSON.stringify(key)} ${name}`);
+      t.equal(await hashOfLast(), explained.hash);
       hashes.add(explained.hash);
     }
     t.equal(hashes.size, NAMES.length, 'each is a session of its own');

@@ -127,3 +127,12 @@ t.test('a redirect says where to, with as much of the request as it leaves', asy
     t.match(answer, { status: 301, location: expected }, JSON.stringify(redirect));
   }
 });
+
+t.test('a line that would be more than one is left out, whatever came past the border', async (t) => {
+  const config = readRoute({ route: TO_A });
+  const change = (name: string, value: string) => ({ name, value, kind: 'add' as const });
+  const changes = [change('x-a', '1\r\nx-evil: 1'), change('x-b\r\n', '1'), change('x-c', '1')];
+  const headers = { request: [{ changes, removed: [] }], response: [] };
+  const actions = compileActions({ ...config, headers }, releaseOf, undefined);
+  t.equal(actions?.request?.fields?.lines, 'x-c: 1\r\n');
+});

@@ -56,3 +56,10 @@ t.test("leaves requests alone that are not under the cookie's path", async (t) =
     t.equal(session({ path }).lineFor(request, '1.2.3.5:80') !== '', covered);
   }
 });
+
+t.test('writes no line that would be more than one, whatever came past the border', async (t) => {
+  const request = plainRequest({});
+  t.equal(session({ path: '/', name: 'a\r\nb' }).lineFor(request, '1.2.3.4:80'), '');
+  const header = new StatefulSession({ carrier: { kind: 'header', name: 'x\r\ny' }, strict: false });
+  t.equal(header.lineFor(request, '1.2.3.4:80'), '');
+});
