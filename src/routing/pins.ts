@@ -125,10 +125,23 @@ function parsePinnedKey(value: string): CookieSession | undefined {
   if (mark === -1) return { key, pin: undefined };
   const digests = value.slice(mark + 1);
   if (!PINNED.test(digests)) return undefined;
-  const bytes = Buffer.from(digests, 'base64url');
-  const to = { release: bytes.readUIntBE(0, DIGEST_BYTES), label: value[mark] === LABEL_MARK };
-  const endpoint = kindOf(to) * KIND_STEP + bytes.readUIntBE(DIGEST_BYTES, DIGEST_BYTES);
-  return { key, pin: { ...to, endpoint } };
+  return { key, pin: readPin(Buffer.from(digests, 'base64url'), 0, value[mark] === LABEL_MARK) };
+}
+
+/** Bytes that {@link writePin} takes. */
+export const PIN_BYTES = 2 * DIGEST_BYTES;
+
+/** Reads what {@link writePin} has written. @param label which the bytes do not say */
+export function readPin(bytes: Buffer, at: number, label: boolean): Pin {
+  const release = bytes.readUIntBE(at, DIGEST_BYTES);
+  const endpoint = kindOf({ release, label }) * KIND_STEP + bytes.readUIntBE(at + DIGEST_BYTES, DIGEST_BYTES);
+  return { release, endpoint, label };
+}
+
+/** Writes a pin's digests, of the release and then of the endpoint. */
+export function writePin(pin: Pin, bytes: Buffer, at: number): void {
+  bytes.writeUIntBE(pin.release, at, DIGEST_BYTES);
+  bytes.writeUIntBE(pin.endpoint % KIND_STEP, at + DIGEST_BYTES, DIGEST_BYTES);
 }
 
 export function formatSessionCookie({ key, pin, issuedS }: CookieSession): string {
@@ -140,8 +153,7 @@ export function formatSessionCookie({ key, pin, issuedS }: CookieSession): strin
 }
 
 function formatPin(pin: Pin): string {
-  const bytes = Buffer.allocUnsafe(2 * DIGEST_BYTES);
-  bytes.writeUIntBE(pin.release, 0, DIGEST_BYTES);
-  bytes.writeUIntBE(pin.endpoint % KIND_STEP, DIGEST_BYTES, DIGEST_BYTES);
+  const bytes = Buffer.allocUnsafe(PIN_BYTES);
+  writePin(pin, bytes, 0);
   return (pin.label ? LABEL_MARK : PERSISTENT_MARK) + bytes.toString('base64url');
 }
