@@ -36,6 +36,9 @@ import { SessionSurvey } from './load/session-survey.js';
 import { controlPlaneMetrics } from './metrics.js';
 import { OpenCalls } from './open-calls.js';
 import { ReplicaReporter } from './replicas/replica-reporter.js';
+import type { SessionHub } from './sessions/session-hub.js';
+import { sessionService, sessionServiceDefinition } from './sessions/session-service.js';
+import { advertised, replicaOf, sessionHubOf, shareWithReplicas } from './sessions/session-sharing.js';
 import { ChangeLog } from './snapshot/change-log.js';
 import { SnapshotPublisher } from './snapshot/publisher.js';
 import { Snapshot } from './snapshot/snapshot.js';
@@ -71,6 +74,10 @@ export interface ControlPlaneOptions extends AccessOptions {
   readonly replaceUnknown?: boolean;
   /** What status calls this control plane; absent or empty: by its host's name. */
   readonly replica?: string;
+  /** Where the other control planes over the store reach this one; absent or empty: as it is bound. */
+  readonly advertise?: string;
+  /** CA of the other control planes' certificates; absent or empty: they are reached in plain text. */
+  readonly replicaCa?: string;
   /** How often sidecars report load; without it, every 5 s. */
   readonly loadReportInterval?: number;
 }
@@ -148,17 +155,18 @@ export class ControlPlane {
     const files = await loadFiles(options, store, log, this.asksForCredentials ? OPERATOR : undefined);
     teardown.add(() => files?.close());
     this.warnOfClaims(store);
-    const { snapshot, grpc } = this.serveGrpc(store, files, access);
+    const { snapshot, sessions, grpc } = this.serveGrpc(store, files, access);
     const readiness = () => this.readiness(store, snapshot, files);
     const delay = new EventLoopDelay();
     teardown.add(() => delay.stop());
     const figures = new ProcessFigures(delay);
-    const metrics = controlPlaneMetrics({ store, files, ads: grpc.ads, access, process: figures });
+    const metrics = controlPlaneMetrics({ store, files, ads: grpc.ads, sessions, access, process: figures });
     const http = createHttpServer(readiness, new Scraper(metrics, () => figures.prepare()));
     teardown.add(() => http.close() && http.closeAllConnections());
     this.httpAddress = await listen(http, 'HTTP (--http)', options.http.host, options.http.port);
     teardown.add(() => grpc.close());
     await this.listenGrpc(grpc.port, access);
+    this.shareSessions(store, sessions, grpc.reporter);
     files?.watch();
     access.start();
     const { revision, services } = store.current;
@@ -194,6 +202,21 @@ export class ControlPlane {
       if (!isLoopback(grpc.host)) this.warnOfPlainText();
     }
     if (tls !== undefined && grpcTls !== undefined) this.grpcTlsAddress = await port.listenTls(grpcTls, tls);
+  }
+
+  /** Pins of sessions go to the other control planes over the store, and come from them. */
+  private shareSessions(store: ConfigStore, hub: SessionHub, reporter: ReplicaReporter): void {
+    const { advertise, replicaCa: ca = '' } = this.options;
+    const bound = ca === '' ? this.grpcAddress : this.grpcTlsAddress;
+    reporter.share(advertise || (bound === '' ? '' : advertised(bound)));
+    const { asksForCredentials } = this;
+    const log = this.log.child({ component: 'sessions' });
+    const links = shareWithReplicas({ hub, store, name: this.replicaName, ca, asksForCredentials, log });
+    this.teardown.add(() => links.close());
+  }
+
+  private get replicaName(): string {
+    return this.options.replica || hostname();
   }
 
   /** Files are all there is where nothing else is kept: what they do not have is to go. */
@@ -258,7 +281,7 @@ export class ControlPlane {
       disconnect: (peer) => port.disconnect(peer),
       stalledAfterMs: timing.stalledAfterMs,
     });
-    const replica = this.options.replica || hostname();
+    const replica = this.replicaName;
     const reporter = new ReplicaReporter({
       name: replica,
       ads,
@@ -279,6 +302,8 @@ export class ControlPlane {
     });
     this.regreet(store, ads);
     const [load, survey] = [new LoadStore(undefined, scopeOf(store)), new SessionSurvey()];
+    const sessions = sessionHubOf(store);
+    access.guard.knowReplicas((token) => replicaOf(token, store));
     const open = new OpenCalls();
     const { loadReportInterval = LOAD_REPORT_INTERVAL_MS } = this.options;
     const definition = loadApiDefinition();
@@ -299,17 +324,19 @@ export class ControlPlane {
     server.addService(serviceDefinition(CSDS_SERVICE), clientStatusService(ads, source, open));
     const loads = loadReportingService(load, loadReportInterval, survey, open);
     server.addService(serviceDefinition(LRS_SERVICE), loads);
+    server.addService(sessionServiceDefinition(), sessionService(sessions, open));
     server.addService(configServiceConstructor(definition).service, api.implementation);
     new ReflectionService(definition).addToServer(server);
     const close = async () => {
       reporter.close();
+      sessions.close();
       ads.closeAll();
       api.closeStreams();
       open.endAll();
       await port.close(SHUTDOWN_MS);
       publisher.close();
     };
-    return { snapshot, grpc: { ads, port, close } };
+    return { snapshot, sessions, grpc: { ads, port, reporter, close } };
   }
 }
 

@@ -79,5 +79,35 @@ export const CONTROL_PLANE_METRICS = {
     labels: [],
     help: 'When the certificate of the TLS port ends, in seconds since 1970; absent without one.',
   },
+  roost_control_plane_session_sharing_sidecars: {
+    type: 'gauge',
+    labels: [],
+    help: 'Sidecars that share the pins of sessions through this control plane.',
+  },
+  roost_control_plane_shared_pins: {
+    type: 'gauge',
+    labels: [],
+    help: 'Pins kept for sidecars that start.',
+  },
+  roost_control_plane_shared_pins_received_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Pins that were new, had changed or were in use, from sidecars.',
+  },
+  roost_control_plane_session_sharing_conflicts_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Pins from sidecars that lost to another pin of the same session.',
+  },
+  roost_control_plane_session_sharing_damaged_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Records from sidecars that could not be read.',
+  },
+  roost_control_plane_session_sharing_delayed_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Times a sidecar was made to wait because it sent more pins than its rate allows.',
+  },
   ...PROCESS_METRICS,
 } as const satisfies MetricTable;

@@ -11,6 +11,7 @@ import { PUSH_ORDER, type ResourceKind } from '../src/xds/resource-types.js';
 import type { Access } from './access/access.js';
 import type { AdsServer } from './ads/ads-server.js';
 import { CONTROL_PLANE_METRICS } from './metric-table.js';
+import type { SessionHub } from './sessions/session-hub.js';
 import type { FileSource } from './source/file-source.js';
 import type { ConfigStore } from './store/config-store.js';
 
@@ -18,12 +19,14 @@ export interface MetricSources {
   readonly store: ConfigStore;
   readonly files: FileSource | undefined;
   readonly ads: AdsServer;
+  readonly sessions: SessionHub;
   readonly access: Access;
   readonly process: ProcessFigures;
 }
 
 /** The control plane's metrics. */
-export function controlPlaneMetrics({ store, files, ads, access, process }: MetricSources): BoundMetric[] {
+export function controlPlaneMetrics(sources: MetricSources): BoundMetric[] {
+  const { store, files, ads, sessions, access, process } = sources;
   const { figures } = ads;
   return bindMetrics(CONTROL_PLANE_METRICS, {
     roost_control_plane_revision: single(() => store.current.revision),
@@ -55,6 +58,12 @@ export function controlPlaneMetrics({ store, files, ads, access, process }: Metr
       access.certificateNotAfterMs === undefined
         ? []
         : [sample(name, '', access.certificateNotAfterMs / 1000)],
+    roost_control_plane_session_sharing_sidecars: single(() => sessions.memberCount),
+    roost_control_plane_shared_pins: single(() => sessions.size),
+    roost_control_plane_shared_pins_received_total: single(() => sessions.counts.received),
+    roost_control_plane_session_sharing_conflicts_total: single(() => sessions.counts.conflicts),
+    roost_control_plane_session_sharing_damaged_total: single(() => sessions.counts.damaged),
+    roost_control_plane_session_sharing_delayed_total: single(() => sessions.counts.delayed),
     ...process.collectors,
   });
 }

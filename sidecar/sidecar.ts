@@ -12,6 +12,7 @@ import { FailoverEpisodes } from './admin/failover-episodes.js';
 import type { NewFailovers } from './admin/failovers.js';
 import { type AdminActions, adminSources } from './assembly/administration.js';
 import { assembleDiscovery, type Discovery } from './assembly/discovery.js';
+import { assembleSharing } from './assembly/sharing.js';
 import { ownState } from './assembly/thread-state.js';
 import { assembleUpstreams, type Upstreams } from './assembly/upstreams.js';
 import {
@@ -27,6 +28,7 @@ import type { SidecarOptions } from './options.js';
 import type { OwnListener, OwnPorts } from './outbound/own-ports.js';
 import { countPins } from './session/pin-census.js';
 import { surveySessions } from './session/session-survey.js';
+import type { PinSharing } from './session/sharing/pin-sharing.js';
 import { AppRefusals } from './upstream/app-refusal.js';
 import type { OtherWorkers } from './workers/other-workers.js';
 
@@ -68,6 +70,7 @@ export class Sidecar {
     });
     parts.client.start();
     parts.reporter.start();
+    parts.sharing.start();
     sidecar = new Sidecar(parts, addresses, log);
     log.info(
       { ...addresses, app: formatAddress(options.app.host, options.app.port) },
@@ -127,13 +130,14 @@ interface Parts extends Discovery, WorkerParts, Upstreams {
   readonly clientStatus: ClientStatusServer | undefined;
   /** Undefined: this thread is the only one. */
   readonly others: OtherWorkers | undefined;
+  readonly sharing: PinSharing;
 }
 
 /** Starts the other workers, takes what is on disk before the first request can arrive, and listens. */
 async function prepare(parts: Parts, options: SidecarOptions, log: Logger): Promise<SidecarAddresses> {
-  const { others, clusters, configuration, onDemand, output, episodes, clock } = parts;
+  const { others, clusters, configuration, onDemand, sharing, output, episodes, clock } = parts;
   const onFailovers = (news: readonly NewFailovers[]) => episodes.note(news, clock.nowMs);
-  await others?.start({ clusters, configuration, onDemand, output, log, onFailovers });
+  await others?.start({ clusters, configuration, onDemand, sharing, output, log, onFailovers });
   await restore(parts);
   return bind(parts, options);
 }
@@ -179,6 +183,7 @@ async function release(parts: Parts): Promise<void> {
   const { clock, client, reporter, prober, checker } = parts;
   clock.stop();
   client.close();
+  parts.sharing.close();
   reporter.close();
   prober.close();
   checker.close();
@@ -223,10 +228,14 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
     surveySessions: (question) => surveySessions([sessions, seenInCookies], question, clock.nowMs),
   });
   const { configuration, onDemand } = discovery;
+  const sharing = assembleSharing({
+    ...{ ...discovery, options, sessions, nowMs },
+    log: log.child({ component: 'sessions' }),
+  });
   const ofRequests = log.child({ component: 'requests' });
   const episodes = new FailoverEpisodes({ log: ofRequests, isUsable: (name) => isUsable(clusters, name) });
   const worker = assembleWorkerParts({
-    ...{ number: 1, options, settings, state, clusters, output, onDemand, refusals },
+    ...{ number: 1, options, settings, state, clusters, output, onDemand, refusals, fleetPins: sharing },
     warn: (fields, message) => ofRequests.warn(fields, message),
     onFailovers: (news) => episodes.note(news, clock.nowMs),
     table: () => configuration.table,
@@ -241,7 +250,7 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
     others?.listener(outbound, 'outbound') ?? outbound,
     { graceMs: options.drainGraceMs, timeoutMs: options.drainTimeoutMs },
   );
-  const shown = { ...discovery, ...worker, sessions, drain, others, nowMs };
+  const shown = { ...discovery, ...worker, sessions, sharing, drain, others, nowMs };
   const sources = adminSources(shown, actions);
 
   clock.onTick = (now) => {
@@ -251,6 +260,7 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
     discovery.client.checkDeadlines(now);
     const overdue = configuration.checkDeadlines(now);
     if (overdue.length > 0) others?.onOverdue(overdue);
+    sharing.tick();
   };
 
   async function collectLoad() {
@@ -261,7 +271,8 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
   const [admin, probes] = [createAdminServer(sources, options.admin.host), createProbeServer(sources)];
   const clientStatus = options.csds && new ClientStatusServer(statusOf(discovery));
   const servers = { admin, probes, clientStatus };
-  return { ...discovery, ...worker, ...upstreams, ...servers, drain, episodes, clock, ownPorts, others };
+  const own = { drain, episodes, clock, ownPorts, others, sharing };
+  return { ...discovery, ...worker, ...upstreams, ...servers, ...own };
 }
 
 /** Undefined: nothing names such a cluster any more. */

@@ -69,6 +69,7 @@ export class CallGuard {
   private readonly notes: RateLimit;
   /** Calls under way, with whose they are. As many as there are HTTP/2 streams. */
   private readonly open = new Map<ServerInterceptingCallInterface, Credential>();
+  private replicaOf: (token: string) => Credential | undefined = () => undefined;
 
   constructor(private readonly options: CallGuardOptions) {
     this.credentials = options.credentials;
@@ -112,6 +113,11 @@ export class CallGuard {
       },
     });
   };
+
+  /** Lets other control planes over the store in, which no file of credentials names. @param ofToken whose it is */
+  knowReplicas(ofToken: (token: string) => Credential | undefined): void {
+    this.replicaOf = ofToken;
+  }
 
   /** As whom whoever makes a call edits; undefined: nobody is asked who they are. */
   editorOf(call: CallWithMetadata): Editor | undefined {
@@ -184,7 +190,10 @@ export class CallGuard {
     const found =
       authorization === undefined
         ? ofCertificate(certificate as ClientCertificate, credentials)
-        : ofAuthorization(String(authorization), credentials);
+        : ofAuthorization(
+            String(authorization),
+            (token) => this.replicaOf(token) ?? credentials.ofToken(token),
+          );
     if (typeof found === 'string') return unauthenticated(found);
     return hasExpired(found, this.options.nowMs()) ? unauthenticated(expiryOf(found)) : found;
   }
@@ -230,10 +239,13 @@ function checkScope(caller: Credential, namespaces: readonly string[]): Refusal 
 }
 
 /** @returns the reason where there is none */
-function ofAuthorization(value: string, credentials: CredentialSet): Credential | string {
+function ofAuthorization(
+  value: string,
+  ofToken: (token: string) => Credential | undefined,
+): Credential | string {
   const [, token] = /^bearer +(\S+)$/i.exec(value) ?? [];
   if (token === undefined) return 'the authorization is no "Bearer TOKEN"';
-  return credentials.ofToken(token) ?? 'the token is not known here';
+  return ofToken(token) ?? 'the token is not known here';
 }
 
 function ofCertificate(certificate: ClientCertificate, credentials: CredentialSet): Credential | string {

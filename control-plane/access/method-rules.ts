@@ -68,6 +68,7 @@ const RULES: ReadonlyMap<string, MethodRule> = new Map([
     { role: 'sidecar', limited: false, namespacesOf: nodeNamespace },
   ]),
   [`/${LRS_SERVICE}/StreamLoadStats`, { role: 'sidecar', limited: false, namespacesOf: nodeNamespace }],
+  ['/roost.v1.SessionService/Share', { role: 'sidecar', limited: false, namespacesOf: sharingNamespace }],
   ...['FetchClientStatus', 'StreamClientStatus'].map((name): [string, MethodRule] => [
     `/${CSDS_SERVICE}/${name}`,
     api('read', everything),
@@ -121,4 +122,10 @@ function plannedNamespaces(message: unknown): readonly string[] {
 function nodeNamespace(request: unknown, first: boolean): readonly string[] {
   const { node } = request as Message;
   return first || node ? [readNode(node ?? undefined).namespace] : [];
+}
+
+/** As {@link nodeNamespace}: a sidecar shares the pins of callers of its own namespace. */
+function sharingNamespace(request: unknown, first: boolean): readonly string[] {
+  const { caller } = request as { readonly caller: { readonly namespace: string } | null };
+  return first || caller ? [caller?.namespace || 'default'] : [];
 }

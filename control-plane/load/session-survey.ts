@@ -182,9 +182,10 @@ function owesNothing(client: SurveyedClient, { owing, done }: Round): void {
   if (owing.size === 0) done();
 }
 
-/** A session that several sidecars hold in the same way is one. */
-function distinct(sessions: readonly HeldSession[]): HeldSession[] {
+/** A session that several sidecars hold in the same way is one. Those that know most of it go first. */
+function distinct(told: readonly HeldSession[]): HeldSession[] {
   const known = new Map<bigint, HeldSession[]>();
+  const sessions = [...told].sort((a, b) => Number(b.saltedHash > 0n) - Number(a.saltedHash > 0n));
   return sessions.filter((session) => {
     const others = known.get(session.key);
     if (others?.some((other) => isSame(other, session))) return false;

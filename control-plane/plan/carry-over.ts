@@ -18,14 +18,13 @@ export interface Carried {
 
 /**
  * A session keeps what its own source keeps: where its source stays, it is the same session, whatever becomes of the
- * others. A cookie of ours brings its pin along whatever it is hashed with. The session table finds a pin by the key's
- * hash and the scope.
+ * others. Pins are found whatever the salt (S4 rule 4); the session table finds them by the scope, too.
  */
 export function carryOver(old: Affinity, next: Affinity, source: KeySourceConfig): CarryOver {
   const identity = identityOf(source);
   const isKnown = next.keys.sources.some((other) => identityOf(other) === identity);
   const hash = isKnown && old.keys.seed === next.keys.seed;
-  return { hash, pin: isInCookie(source) ? isKnown : hash && old.scope === next.scope };
+  return { hash, pin: isKnown && (isInCookie(source) || old.scope === next.scope) };
 }
 
 /** The client has the session's pin, and sidecars do not. */

@@ -6,7 +6,8 @@ import type { LiveSessions, SessionsWanted } from '../load/session-survey.js';
 
 /** A session that some sidecar holds. */
 export interface LiveSession {
-  readonly hash: bigint;
+  /** Undefined: the service has a salt, and no sidecar that knows the key has said what that makes of it. */
+  readonly hash: bigint | undefined;
   readonly pin: HeldSession['pin'];
   readonly idleMs: number;
   /** Where its key came from. */
@@ -55,8 +56,8 @@ export class SessionIndex {
 
   private tagged(affinity: Affinity, variant: (tag: number) => number): LiveSession[] {
     return [...sourcesByTag(affinity)].flatMap(([tag, source]) =>
-      (this.byTag.get(variant(tag)) ?? []).map(({ key, pin, idleMs }) => ({
-        hash: key ^ affinity.scope,
+      (this.byTag.get(variant(tag)) ?? []).map(({ key, saltedHash, pin, idleMs }) => ({
+        hash: affinity.keys.seed === 0n ? key ^ affinity.scope : saltedHash || undefined,
         pin,
         idleMs,
         source,
@@ -66,7 +67,7 @@ export class SessionIndex {
 }
 
 function sourcesByTag({ scope, keys }: Affinity): Map<number, KeySourceConfig> {
-  return new Map(keys.sources.map((source) => [sessionTag(scope, keys.seed, source), source]));
+  return new Map(keys.sources.map((source) => [sessionTag(scope, source), source]));
 }
 
 /** `header x-user-id`, for people. */

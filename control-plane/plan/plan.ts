@@ -203,8 +203,8 @@ function noteOnKept({ kept, sources }: Carried, several: boolean): string[] {
   if (kept.hash) return [`what ${whose} are pinned to is forgotten: their scope is another`];
   return [
     kept.pin
-      ? `${whose} are hashed anew, with another salt, and keep what their cookies pin`
-      : `${whose} begin anew: their key, salt or cookie is another`,
+      ? `${whose} are hashed anew, with another salt, and keep their pins`
+      : `${whose} begin anew: their key or cookie is another`,
   ];
 }
 

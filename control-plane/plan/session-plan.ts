@@ -84,10 +84,13 @@ export async function planLiveSessions(
     if (i % CHECK_EVERY === 0 && slices.isOver) await slices.next();
     const before = decide.tally.moved;
     const kept = keptBy(session, old.affinity, next.affinity);
-    if (kept.hash) decide.held(session, session.hash, kept.pin, 1);
+    const { hash, pin } = session;
+    if (kept.hash && hash !== undefined) decide.held({ hash, pin }, hash, kept.pin, 1);
     else
-      for (let n = i * strangers; n < (i + 1) * strangers; n++)
-        decide.held(session, strangerHash('other', n), kept.pin, 1 / strangers);
+      for (let n = i * strangers; n < (i + 1) * strangers; n++) {
+        const stranger = strangerHash('other', n);
+        decide.held({ hash: hash ?? stranger, pin }, stranger, kept.pin, 1 / strangers);
+      }
     if (isInCookie(session.source)) ofCookies += decide.tally.moved - before;
   }
   const moved = { cookies: ofCookies, all: decide.tally.moved };
@@ -126,6 +129,8 @@ function keptBy(
 /** Sessions decided between two looks at the clock. */
 const CHECK_EVERY = 64;
 
+type HashedSession = Pick<LiveSession, 'pin'> & { readonly hash: bigint };
+
 /** Decides sessions before and after a change, and adds up what becomes of them. */
 class Decider {
   readonly tally: Tally;
@@ -152,7 +157,7 @@ class Decider {
   }
 
   /** @param later its hash after the change */
-  held({ hash, pin }: LiveSession, later: bigint, keepsPin: boolean, weight: number): void {
+  held({ hash, pin }: HashedSession, later: bigint, keepsPin: boolean, weight: number): void {
     for (const { chance, probability } of this.chances) {
       const was = this.before.place({ hash, pin, chance });
       const is = this.after.place({ hash: later, pin: keepsPin ? pin : undefined, chance });

@@ -40,6 +40,7 @@ export class SessionProbe {
     if (route.affinity === undefined) return route;
     const find = (): SessionKey => ({
       hash: this.session.hash,
+      pinHash: this.session.hash,
       source: { kind: 'header', name: '' },
       cookie: undefined,
     });

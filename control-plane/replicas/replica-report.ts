@@ -17,6 +17,8 @@ export interface ReplicaReport {
   readonly late?: number;
   /** Clients that owe an answer; some, where there are many. */
   readonly unanswered?: readonly ReportedSilence[];
+  /** Where it shares pins with the others, `HOST:PORT`; absent: it does not. */
+  readonly sharing?: string;
 }
 
 export interface ReportedSilence {

@@ -24,11 +24,18 @@ export class ReplicaReporter {
   private timer: NodeJS.Timeout | undefined;
   private lookingAgain: NodeJS.Timeout | undefined;
   private stopListening: () => void = () => {};
+  private sharing = '';
 
   constructor(private readonly options: ReporterOptions) {
     if (options.presence === ALONE) return;
     this.stopListening = options.ads.onProgress(() => this.changed());
     this.publish();
+  }
+
+  /** Tells the others where pins are shared. @param address `HOST:PORT`; empty: nowhere */
+  share(address: string): void {
+    this.sharing = address;
+    this.changed();
   }
 
   /** Something that the others may want to know is different. */
@@ -64,6 +71,7 @@ export class ReplicaReporter {
       revision,
       clients: streams.length,
       settled,
+      ...(this.sharing !== '' && { sharing: this.sharing }),
       late: streams.filter((stream) => !stream.settled(revision) && isLate(stream, nowMs)).length,
       unanswered: streams
         .filter((stream) => !stream.settled(revision))

@@ -37,13 +37,13 @@ export function servicePolicy(service: MeshService, context: TranslateContext): 
       lane: version.lane ?? '',
     })),
     ...(spec.affinity
-      ? { affinity: translateAffinity(spec.affinity), pinSecret: serviceSecret(service, context) }
+      ? { affinity: translateAffinity(spec.affinity), pinSecret: serviceSecret(service, context.pinSecret) }
       : {}),
   });
 }
 
 /** A secret of the service's own: who is sent this service's configuration can make no pins of another's. */
-function serviceSecret(service: MeshService, { pinSecret }: TranslateContext): Buffer {
+export function serviceSecret(service: MeshService, pinSecret: Buffer): Buffer {
   return createHmac('sha256', pinSecret)
     .update(`pins\0${serviceKey(service)}`)
     .digest();

@@ -164,6 +164,41 @@ export const SIDECAR_METRICS = {
     help: 'Calls refused because too many hosts were being asked for.',
   },
   roost_sessions: { type: 'gauge', labels: [], help: 'Sessions in the session table.' },
+  roost_session_sharing_connected: {
+    type: 'gauge',
+    labels: [],
+    help: '1 while pins are shared with other sidecars through the control plane.',
+  },
+  roost_session_sharing_lag_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'How long the oldest pin that the control plane has not acknowledged has been on its way.',
+  },
+  roost_session_sharing_sent_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Pins sent to the control plane.',
+  },
+  roost_session_sharing_received_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Pins received from other sidecars.',
+  },
+  roost_session_sharing_conflicts_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Pins received that lost to the pin that was here.',
+  },
+  roost_session_sharing_damaged_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Records received that could not be read.',
+  },
+  roost_session_sharing_waits_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Calls that waited for the pins of a service that this sidecar had not called before.',
+  },
   roost_log_lines_dropped_total: {
     type: 'counter',
     labels: [],

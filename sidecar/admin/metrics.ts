@@ -11,6 +11,7 @@ import {
 import type { ProcessFigures } from '../../src/telemetry/process-metrics.js';
 import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
 import type { OnDemand } from '../discovery/on-demand.js';
+import type { SharingCounts } from '../session/sharing/pin-sharing.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import type { LiveCluster } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
@@ -58,6 +59,12 @@ export interface MetricSources extends WorkerSources {
   /** Undefined: hosts are not asked for when they are called. */
   readonly onDemand: OnDemand | undefined;
   sessions(): number;
+  readonly sharing: {
+    readonly isConnected: boolean;
+    /** How long the oldest change has been on its way. */
+    readonly lagMs: number;
+    readonly counts: SharingCounts;
+  };
 }
 
 /** Metrics whose value is the sum of what all workers have. */
@@ -167,6 +174,13 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
     roost_on_demand_asked_total: ifThere(sources.onDemand, ({ asked }) => asked),
     roost_on_demand_refused_total: ifThere(sources.onDemand, ({ refused }) => refused),
     roost_sessions: single(() => sources.sessions()),
+    roost_session_sharing_connected: single(() => Number(sources.sharing.isConnected)),
+    roost_session_sharing_lag_seconds: single(() => sources.sharing.lagMs / 1000),
+    roost_session_sharing_sent_total: single(() => sources.sharing.counts.sent),
+    roost_session_sharing_received_total: single(() => sources.sharing.counts.received),
+    roost_session_sharing_conflicts_total: single(() => sources.sharing.counts.conflicts),
+    roost_session_sharing_damaged_total: single(() => sources.sharing.counts.damaged),
+    roost_session_sharing_waits_total: single(() => sources.sharing.counts.waits),
   });
 }
 

@@ -10,10 +10,12 @@ interface ReadinessSources {
   /** Where the configuration is kept on disk. */
   readonly lastGood: { readonly restoredMs: number | undefined } | undefined;
   readonly controlPlanes: { readonly name: string };
+  readonly sharing: { readonly isSettled: boolean };
 }
 
 /** What `/ready` answers. A configuration from disk is as good as any: the answer only tells how old it is. */
-export function readiness({ draining, configuration, lastGood, controlPlanes }: ReadinessSources): Readiness {
+export function readiness(sources: ReadinessSources): Readiness {
+  const { draining, configuration, lastGood, controlPlanes, sharing } = sources;
   if (draining) return { ready: false, text: 'draining' };
   const address = controlPlanes.name;
   if (configuration.table === undefined)
@@ -22,6 +24,11 @@ export function readiness({ draining, configuration, lastGood, controlPlanes }: 
       text: configuration.connected
         ? `waiting for the first configuration from ${address}`
         : `waiting for the control plane at ${address}`,
+    };
+  if (!sharing.isSettled)
+    return {
+      ready: false,
+      text: `waiting for the pins that other pods of the service know, from ${address}`,
     };
   const restoredMs = lastGood?.restoredMs;
   if (restoredMs === undefined) return { ready: true, text: 'ready' };

@@ -6,6 +6,7 @@ import { sidecarMetrics } from '../admin/metrics.js';
 import { readiness } from '../admin/readiness.js';
 import type { Drain } from '../drain.js';
 import type { SessionTable } from '../session/session-table.js';
+import type { PinSharing } from '../session/sharing/pin-sharing.js';
 import type { OtherWorkers } from '../workers/other-workers.js';
 import type { Discovery } from './discovery.js';
 import type { WorkerParts } from './worker-parts.js';
@@ -13,6 +14,7 @@ import type { WorkerParts } from './worker-parts.js';
 /** What the administration shows. */
 export interface Shown extends Discovery, WorkerParts {
   readonly sessions: SessionTable;
+  readonly sharing: PinSharing;
   readonly drain: Drain;
   readonly others: OtherWorkers | undefined;
   nowMs(): number;
@@ -22,9 +24,9 @@ export interface Shown extends Discovery, WorkerParts {
 export type AdminActions = Pick<AdminSources, 'drain' | 'serveAgain'>;
 
 export function adminSources(shown: Shown, actions: AdminActions): AdminSources {
-  const { configuration, client, lastGood, controlPlanes, clusters, drain, samples, others, node } = shown;
+  const { configuration, client, clusters, drain, samples, others, node } = shown;
   return {
-    readiness: () => readiness({ draining: drain.begun, configuration, lastGood, controlPlanes }),
+    readiness: () => readiness({ ...shown, draining: drain.begun }),
     scraper: newScraper(shown),
     samples: (count) => others?.samples(count, samples.latest(count)) ?? samples.latest(count),
     configDump: () => configuration.dump(),

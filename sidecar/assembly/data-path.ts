@@ -17,6 +17,7 @@ import { LoopMarks } from '../proxy/loop-marks.js';
 import { requestIds } from '../proxy/request-ids.js';
 import { SessionPins } from '../session/session-pins.js';
 import type { SessionTable } from '../session/session-table.js';
+import type { FleetPins } from '../session/sharing/fleet-pins.js';
 import { TraceMemory } from '../session/trace-memory.js';
 import type { TraceStore } from '../session/trace-store.js';
 import type { AppRefusals } from '../upstream/app-refusal.js';
@@ -52,6 +53,7 @@ export interface DataPathNeeds {
   noteUse(host: VirtualHost): void;
   /** Undefined: hosts are not asked for when they are called. */
   readonly onDemand: HostDemand | undefined;
+  readonly fleetPins: FleetPins;
   readonly refusals: AppRefusals;
   readonly sessions: SessionTable;
   readonly seenInCookies: SessionTable;
@@ -99,6 +101,7 @@ function outboundListener(
     seen: seenInCookies,
     nowMs,
     wallMs: Date.now,
+    onShared: (service, key) => needs.fleetPins.note(service, key),
     onCookieOfApp: (service, cookie) => needs.warn({ service, cookie }, COOKIE_OF_APP),
   });
   const context = {
@@ -119,6 +122,7 @@ function outboundListener(
       actionCounts,
       mirrors,
       onDemand: needs.onDemand,
+      fleetPins: needs.fleetPins,
       noteUse: needs.noteUse,
       loops: new LoopMarks(needs.loopSeed),
       newRequestId: requestIds(),

@@ -10,6 +10,7 @@ import { RequestSamples } from '../admin/request-samples.js';
 import { LoadLedger } from '../discovery/load-ledger.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import type { SidecarOptions } from '../options.js';
+import type { FleetPins } from '../session/sharing/fleet-pins.js';
 import type { AppRefusals } from '../upstream/app-refusal.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import { interfaceAddresses } from '../upstream/endpoint-reach.js';
@@ -55,6 +56,7 @@ export interface WorkerNeeds {
   table(): RoutingTable | undefined;
   /** Undefined: hosts are not asked for when they are called. */
   readonly onDemand: HostDemand | undefined;
+  readonly fleetPins: FleetPins;
   /** Something is sent by way of a virtual host; only told where there is {@link onDemand}. */
   noteUse(host: VirtualHost): void;
 }

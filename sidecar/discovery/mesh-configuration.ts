@@ -50,6 +50,8 @@ export class MeshConfiguration implements ResourceConsumer {
   private current: RoutingTable | undefined;
   private connectedNow = false;
   private changedAtMs: number;
+  /** Told when another table is in force. */
+  onPublished: () => void = () => {};
 
   constructor(private readonly options: MeshConfigurationOptions) {
     this.changedAtMs = options.nowMs();
@@ -303,6 +305,7 @@ export class MeshConfiguration implements ResourceConsumer {
       this.options.log.info({ services: this.routes.size }, 'the first configuration is in force');
     this.current = this.routes.table;
     this.changedAtMs = this.options.nowMs();
+    this.onPublished();
   }
 }
 

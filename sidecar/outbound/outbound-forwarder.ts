@@ -31,6 +31,7 @@ import { type Forwarder, NO_TIMEOUTS, type Step, type Target } from '../proxy/fo
 import type { LoopMarks } from '../proxy/loop-marks.js';
 import type { Outcome } from '../proxy/outcome.js';
 import type { SessionPins } from '../session/session-pins.js';
+import type { FleetPins, PinWait } from '../session/sharing/fleet-pins.js';
 import { KEYS_MEMBER } from '../session/trace-keys.js';
 import { missingKeys, TracedRequest, type TraceMemory } from '../session/trace-memory.js';
 import type { TraceEntry } from '../session/trace-store.js';
@@ -60,6 +61,8 @@ export interface OutboundServices {
   readonly refusals: AppRefusals;
   /** Where hosts are looked up that are not in the table; undefined: nowhere, the table has all there are. */
   readonly onDemand: HostDemand | undefined;
+  /** Where sessions may have pins that are not here. */
+  readonly fleetPins: FleetPins;
   /** Something is sent by way of a virtual host; only told where there is {@link onDemand}. */
   noteUse(host: VirtualHost): void;
   /** Where requests for hosts that nobody declared go, where their destination is known; undefined: nowhere. */
@@ -88,6 +91,8 @@ export class OutboundForwarder implements Forwarder {
   private via = '';
   private trace: TraceEntry | undefined;
   private lookup: HostLookup | undefined;
+  /** The wait for pins that others may have; one for each request. */
+  private pinWait: PinWait | undefined;
   /** Whose budget the present retry is taken from. */
   private retrying: ClusterLoad | undefined;
   private readonly tried: Endpoint[] = [];
@@ -122,11 +127,9 @@ export class OutboundForwarder implements Forwarder {
     this.timeouts = withCallersTimeout(route.timeouts, request);
     if (route.actions === undefined) return this.place(exchange);
     const acted = { host, route, actions: route.actions, request };
-    return actBeforePlacing(acted, this.services, () => {
-      const step = this.place(exchange);
-      if ('target' in step) this.copyTo(exchange, acted);
-      return step;
-    });
+    return actBeforePlacing(acted, this.services, () =>
+      this.place(exchange, () => this.copyTo(exchange, acted)),
+    );
   }
 
   /** A host that is not in the table may only not have been asked for. */
@@ -261,6 +264,7 @@ export class OutboundForwarder implements Forwarder {
 
   finished(exchange: Exchange): void {
     this.lookup?.end();
+    this.pinWait?.cancel();
     this.endRetry();
     this.services.onFinished(exchange, this);
   }
@@ -272,12 +276,24 @@ export class OutboundForwarder implements Forwarder {
     return this.trace === undefined ? request : new TracedRequest(request, this.trace);
   }
 
-  private place(exchange: Exchange): Step {
+  /** @param onPlaced called once it is known where the request goes */
+  private place(exchange: Exchange, onPlaced?: () => void): Step {
     const { host, route } = this as { host: VirtualHost; route: Route };
     const placed = place(host, route, this.sessionView(exchange), this.services.context, this.refused);
     if (placed.endpoint === undefined) return { reply: noEndpoint(host, placed) };
+    if (this.awaitPin(exchange, placed))
+      return { waitMs: this.pinWait?.waitMs ?? 0, afterwards: () => this.place(exchange, onPlaced) };
     this.placement = placed;
+    onPlaced?.();
     return { target: this.targetOn(upstreamOf(placed.endpoint), false) };
+  }
+
+  /** S6: a sidecar that has not been told of the service's pins waits for them, once and not for long. */
+  private awaitPin(exchange: Exchange, { session, pin, route: { affinity } }: Placement): boolean {
+    if (pin !== undefined || session === undefined || session.cookie !== undefined) return false;
+    if (!affinity?.sharesPins || this.pinWait !== undefined) return false;
+    this.pinWait = this.services.fleetPins.await(affinity.service, () => exchange.wake());
+    return this.pinWait !== undefined;
   }
 
   /**

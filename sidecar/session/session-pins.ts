@@ -9,9 +9,10 @@ import {
   sessionTag,
 } from '../../src/routing/session-key.js';
 import type { Affinity } from '../../src/routing/table.js';
+import { nextGeneration, type SharedPin } from '../../src/sessions/shared-pin.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import { type ResponseFields, setsCookie, valueSet } from './response-cookies.js';
-import { lowHalf, type PinOwner, type SessionTable } from './session-table.js';
+import { type EntryFacts, lowHalf, type PinOwner, type SessionTable } from './session-table.js';
 
 export interface SessionPinsOptions {
   readonly table: SessionTable;
@@ -23,12 +24,16 @@ export interface SessionPinsOptions {
   wallMs(): number;
   /** Told once for each service and cookie: its pods set the cookie that its sessions are to travel in. */
   onCookieOfApp?(service: string, cookie: string): void;
+  /** Told of sessions whose pins others have to learn of, new or in use. @param key what the table finds it by */
+  onShared?(service: string, key: bigint): void;
 }
 
 /** Cookies remembered as set by apps; beyond that, they are only left alone in the responses that set them. */
 const MOST_APP_COOKIES = 10_000;
 
 const NOTED_LATELY = 16_384;
+/** Of sessions in cookies, nobody but plans wants to know. */
+const FIRST = { generation: 0, revision: 0 };
 
 /** Where pins are read and kept: in the client's cookie, or in this sidecar's table. */
 export class SessionPins {
@@ -43,13 +48,15 @@ export class SessionPins {
     this.table = options.table;
   }
 
-  /** The pin of a session that has no cookie. */
-  find(affinity: Affinity, hash: bigint): Pin | undefined {
+  /** The pin of a session that has no cookie. @param pinHash see {@link SessionKey.pinHash} */
+  find(affinity: Affinity, pinHash: bigint): SharedPin | undefined {
     const { table } = this;
-    const key = keyOf(affinity, hash);
+    const key = keyOf(affinity, pinHash);
     table.lock(key);
     try {
-      return table.find(key, affinity.ttlMs, this.options.nowMs());
+      const found = table.find(key, affinity.ttlMs, this.options.nowMs());
+      if (found?.inNextQuarter && affinity.sharesPins) this.options.onShared?.(affinity.service, key);
+      return found;
     } finally {
       table.unlock(key);
     }
@@ -94,14 +101,15 @@ export class SessionPins {
     const { seen } = this.options;
     const held = pin ?? came;
     if (seen === undefined || session === undefined || held === undefined) return;
-    const key = keyOf(affinity, session.hash);
+    const key = keyOf(affinity, session.pinHash);
     const isNewcomer = session.cookie?.minted === true;
     if (!isNewcomer && pin === undefined && this.isNotedLately(lowHalf(key))) return;
-    const tag = this.tagOf(affinity, session.source);
+    const facts = this.factsOf(affinity, session, owner);
+    const newcomer = { ...facts, owner: { ...owner, caller: '' }, tag: newcomerTag(facts.tag) };
+    const entry = { ...held, ...FIRST };
     seen.lock(key);
     try {
-      if (isNewcomer) seen.set(key, held, this.options.nowMs(), { ...owner, caller: '' }, newcomerTag(tag));
-      else seen.set(key, held, this.options.nowMs(), owner, tag);
+      seen.set(key, entry, this.options.nowMs(), isNewcomer ? newcomer : facts);
     } finally {
       seen.unlock(key);
     }
@@ -116,11 +124,16 @@ export class SessionPins {
     return false;
   }
 
+  private factsOf(affinity: Affinity, session: KeyedSession, owner: PinOwner): EntryFacts {
+    const { hash, pinHash, source } = session;
+    return { owner, tag: this.tagOf(affinity, source), saltedHash: hash === pinHash ? 0n : hash };
+  }
+
   private tagOf(affinity: Affinity, source: KeySourceConfig): number {
     const tags = this.tags.get(affinity) ?? new Map<KeySourceConfig, number>();
     const known = tags.get(source);
     if (known !== undefined) return known;
-    const tag = sessionTag(affinity.scope, affinity.keys.seed, source);
+    const tag = sessionTag(affinity.scope, source);
     this.tags.set(affinity, tags.set(source, tag));
     return tag;
   }
@@ -169,24 +182,18 @@ export class SessionPins {
       if (place > last) return;
       const value = valueSet(response, name, this.options.wallMs());
       if (value === undefined) continue;
-      const hash = xxh64(value, keys.seed);
+      const pinHash = xxh64(value);
       const source = keys.sources[place] as KeySourceConfig;
-      if (hash !== session?.hash) this.keepIfNew(affinity, { hash, source }, to, owner);
+      if (pinHash === session?.pinHash) return;
+      const hash = keys.seed === 0n ? pinHash : xxh64(value, keys.seed);
+      this.keepIfNew(affinity, { hash, pinHash, source }, to, owner);
       return;
     }
   }
 
   /** Nothing moves a session that has its place already. */
-  private keepIfNew(affinity: Affinity, { hash, source }: KeyedSession, pin: Pin, owner: PinOwner): void {
-    const { table } = this;
-    const [key, nowMs] = [keyOf(affinity, hash), this.options.nowMs()];
-    table.lock(key);
-    try {
-      if (table.find(key, affinity.ttlMs, nowMs) === undefined)
-        table.set(key, pin, nowMs, owner, this.tagOf(affinity, source));
-    } finally {
-      table.unlock(key);
-    }
+  private keepIfNew(affinity: Affinity, session: KeyedSession, pin: Pin, owner: PinOwner): void {
+    this.change(affinity, session, owner, (present) => (present === undefined ? pin : undefined));
   }
 
   /**
@@ -197,26 +204,43 @@ export class SessionPins {
    */
   private keepInTable(
     affinity: Affinity,
-    { hash, source }: KeyedSession,
+    session: KeyedSession,
     pin: Pin,
     came: Pin | undefined,
     owner: PinOwner,
   ): void {
+    this.change(affinity, session, owner, (present) => {
+      const pinnedSince = present !== undefined && present.endpoint !== came?.endpoint;
+      const isSame = pinnedSince && present.release === pin.release && present.label === pin.label;
+      return isSame ? undefined : pin;
+    });
+  }
+
+  /** @param choose what the session is to be pinned to, given its present pin; undefined: that stays */
+  private change(
+    affinity: Affinity,
+    session: KeyedSession,
+    owner: PinOwner,
+    choose: (present: SharedPin | undefined) => Pin | undefined,
+  ): void {
     const { table } = this;
-    const [key, nowMs] = [keyOf(affinity, hash), this.options.nowMs()];
+    const [key, nowMs] = [keyOf(affinity, session.pinHash), this.options.nowMs()];
     table.lock(key);
     try {
       const present = table.find(key, affinity.ttlMs, nowMs);
-      const pinnedSince = present !== undefined && present.endpoint !== came?.endpoint;
-      if (pinnedSince && present.release === pin.release && present.label === pin.label) return;
-      table.set(key, pin, nowMs, owner, this.tagOf(affinity, source));
+      const chosen = choose(present);
+      if (chosen === undefined) return;
+      const { release, endpoint, label } = chosen;
+      const pin = { release, endpoint, label, generation: nextGeneration(present), revision: table.revision };
+      table.set(key, pin, nowMs, this.factsOf(affinity, session, owner));
+      if (affinity.sharesPins) this.options.onShared?.(affinity.service, key);
     } finally {
       table.unlock(key);
     }
   }
 }
 
-type KeyedSession = Pick<SessionKey, 'hash' | 'source'>;
+type KeyedSession = Pick<SessionKey, 'hash' | 'pinHash' | 'source'>;
 
 function keyOf({ scope }: Affinity, hash: bigint): bigint {
   return hash ^ scope;

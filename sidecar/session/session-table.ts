@@ -1,9 +1,14 @@
 import { type HashKey, halfSipHash, newHashKey } from '../../src/hashing/half-siphash.js';
 import { xxh64 } from '../../src/hashing/xxh64.js';
-import type { Pin } from '../../src/routing/pins.js';
+import {
+  comparePins,
+  OWN_SOURCE,
+  type SharedPin,
+  type SharedSession,
+} from '../../src/sessions/shared-pin.js';
 
 /**
- * Pins of sessions whose key travels in no cookie: a bounded hash table in typed arrays, 37 bytes a slot and
+ * Pins of sessions whose key travels in no cookie: a bounded hash table in typed arrays, 51 bytes a slot and
  * nothing for the garbage collector to look at. Sessions are told apart by a 64-bit hash alone; of 100,000, two
  * share one with a chance of 1 in 4 billion, and would then share a pin.
  *
@@ -15,8 +20,10 @@ import type { Pin } from '../../src/routing/pins.js';
 export const WAYS = 16;
 const LABEL = 1;
 const USED = 2;
-/** Slots for each session of the capacity: at 3, one bucket in 30,000 is full before the table is. */
-const HEADROOM = 3;
+/** The pin was made here. */
+const OWN = 4;
+/** Slots for each session of the capacity: at 2.25, one bucket in 2,000 is full before the table is. */
+const HEADROOM = 2.25;
 
 /** What a session table keeps its entries in, one place of each array for each slot. */
 export interface SessionSlots {
@@ -29,21 +36,15 @@ export interface SessionSlots {
   readonly flags: Uint8Array;
   /** Whose they are: 16 bits for the caller, 16 for its service. */
   readonly owners: Uint32Array;
-  /** Decides where entries go. */
-  readonly key: HashKey;
+  /** See {@link SharedPin}. */
+  readonly generations: Uint16Array;
+  readonly revisions: Uint32Array;
   /** What the session's key depends on, see `sessionTag`. */
   readonly tags: Uint32Array;
-}
-
-/** One entry, as {@link SessionTable.visit} shows it. */
-export interface SessionEntry {
-  readonly high: number;
-  readonly low: number;
-  readonly release: number;
-  readonly endpoint: number;
-  readonly label: boolean;
-  readonly tag: number;
-  readonly idleMs: number;
+  /** See {@link EntryFacts}. */
+  readonly saltedHashes: BigUint64Array;
+  /** Decides where entries go. */
+  readonly key: HashKey;
 }
 
 /** Whose pin it is. */
@@ -55,6 +56,39 @@ export interface PinOwner {
 }
 
 const NOBODY: PinOwner = { caller: '', scope: 0n };
+
+/** What is to be known of an entry beside its pin. */
+export interface EntryFacts {
+  /** Who takes the place, where the session has none yet, or one with another tag. */
+  readonly owner: PinOwner;
+  /** What the key depends on, see `sessionTag`. */
+  readonly tag: number;
+  /** The key's hash with the service's salt, where that is not what the entry is found by; else 0. */
+  readonly saltedHash: bigint;
+}
+
+const NO_FACTS: EntryFacts = { owner: NOBODY, tag: 0, saltedHash: 0n };
+
+/** A session's pin, and how long it had not been used when it was found. */
+export interface FoundPin extends SharedPin {
+  readonly idleMs: number;
+  /** In the time since it was last used, another quarter of its ttl has begun. */
+  readonly inNextQuarter: boolean;
+}
+
+/** One entry, as {@link SessionTable.visit} shows it. */
+export interface SessionEntry {
+  readonly high: number;
+  readonly low: number;
+  readonly release: number;
+  readonly endpoint: number;
+  readonly label: boolean;
+  readonly tag: number;
+  /** See {@link EntryFacts}. */
+  readonly saltedHash: bigint;
+  readonly isOwn: boolean;
+  readonly idleMs: number;
+}
 
 /**
  * Empty slots.
@@ -75,8 +109,11 @@ export function sessionSlots(
     lastUsed: new Uint32Array(new Memory(slots * 4)),
     flags: new Uint8Array(new Memory(slots)),
     owners: new Uint32Array(new Memory(slots * 4)),
-    key: newHashKey(),
+    generations: new Uint16Array(new Memory(slots * 2)),
+    revisions: new Uint32Array(new Memory(slots * 4)),
     tags: new Uint32Array(new Memory(slots * 4)),
+    saltedHashes: new BigUint64Array(new Memory(slots * 8)),
+    key: newHashKey(),
   };
 }
 
@@ -89,10 +126,14 @@ export class SessionTable {
   private readonly lastUsed: Uint32Array;
   private readonly flags: Uint8Array;
   private readonly owners: Uint32Array;
+  private readonly generations: Uint16Array;
+  private readonly revisions: Uint32Array;
+  private readonly tags: Uint32Array;
+  private readonly saltedHashes: BigUint64Array;
   private readonly key: HashKey;
   private readonly callerSeed: bigint;
-  private readonly tags: Uint32Array;
   private entries = 0;
+  private currentRevision = 0;
 
   /** @param capacity sessions that fit at least */
   constructor(
@@ -107,9 +148,12 @@ export class SessionTable {
     this.lastUsed = slots.lastUsed;
     this.flags = slots.flags;
     this.owners = slots.owners;
+    this.generations = slots.generations;
+    this.revisions = slots.revisions;
+    this.tags = slots.tags;
+    this.saltedHashes = slots.saltedHashes;
     this.key = slots.key;
     this.callerSeed = BigInt(slots.key[0]);
-    this.tags = slots.tags;
     this.buckets = slots.flags.length / WAYS;
   }
 
@@ -127,22 +171,65 @@ export class SessionTable {
     this.entries += more;
   }
 
+  /** Low 32 bits of the configuration revision in force. */
+  get revision(): number {
+    return this.currentRevision;
+  }
+
+  set revision(revision: number) {
+    this.currentRevision = revision >>> 0;
+  }
+
   /** The pin of a session that has been used within `ttlMs`; counts as a use. */
-  find(hash: bigint, ttlMs: number, nowMs: number): Pin | undefined {
+  find(hash: bigint, ttlMs: number, nowMs: number): FoundPin | undefined {
     const slot = this.slotOf(highHalf(hash), lowHalf(hash));
     if (slot === -1) return undefined;
     const now = this.seconds(nowMs);
-    if ((now - (this.lastUsed[slot] as number)) * 1000 > ttlMs) {
+    const before = this.lastUsed[slot] as number;
+    const idleMs = (now - before) * 1000;
+    if (idleMs > ttlMs) {
       this.flags[slot] = 0;
       this.countEntries(-1);
       return undefined;
     }
     this.lastUsed[slot] = now;
+    const quarterS = ttlMs / 4000;
+    const inNextQuarter = before !== now && Math.floor(before / quarterS) !== Math.floor(now / quarterS);
+    return { ...this.pinIn(slot), idleMs, inNextQuarter };
+  }
+
+  /** A session as it is now; does not count as a use. */
+  peek(hash: bigint, nowMs: number): SharedSession | undefined {
+    const slot = this.slotOf(highHalf(hash), lowHalf(hash));
+    if (slot === -1) return undefined;
     return {
-      release: this.releases[slot] as number,
-      endpoint: this.endpoints[slot] as number,
-      label: ((this.flags[slot] as number) & LABEL) !== 0,
+      hash,
+      pin: this.pinIn(slot),
+      idleS: Math.max(0, this.seconds(nowMs) - (this.lastUsed[slot] as number)),
+      source: OWN_SOURCE,
+      tag: this.tags[slot] as number,
     };
+  }
+
+  /**
+   * Takes a session from elsewhere if its pin wins (S6).
+   *
+   * @returns whether there was another pin here, which was kept
+   */
+  merge({ hash, pin, idleS, source, tag }: SharedSession, ttlMs: number, nowMs: number): boolean {
+    const usedS = Math.max(0, this.seconds(nowMs) - idleS);
+    if (idleS * 1000 > ttlMs) return false;
+    const slot = this.slotOf(highHalf(hash), lowHalf(hash));
+    const isHere = slot !== -1 && (this.seconds(nowMs) - (this.lastUsed[slot] as number)) * 1000 <= ttlMs;
+    const order = isHere ? comparePins(pin, this.pinIn(slot)) : 1;
+    if (order < 0) return true;
+    const lastUsedS = isHere ? Math.max(usedS, this.lastUsed[slot] as number) : usedS;
+    if (order === 0) this.lastUsed[slot] = lastUsedS;
+    else {
+      const owner = { caller: `source ${source}`, scope: 0n };
+      this.put(hash, pin, { owner, tag, saltedHash: 0n }, lastUsedS, USED);
+    }
+    return false;
   }
 
   /** Slots there are, in use or not. */
@@ -154,24 +241,38 @@ export class SessionTable {
   visit(from: number, to: number, nowMs: number, show: (entry: SessionEntry) => void): void {
     const now = this.seconds(nowMs);
     for (let slot = from; slot < Math.min(to, this.flags.length); slot++) {
-      if (this.flags[slot] === 0) continue;
+      const flags = this.flags[slot] as number;
+      if (flags === 0) continue;
       show({
         high: this.highs[slot] as number,
         low: this.lows[slot] as number,
         release: this.releases[slot] as number,
         endpoint: this.endpoints[slot] as number,
-        label: ((this.flags[slot] as number) & LABEL) !== 0,
+        label: (flags & LABEL) !== 0,
         tag: this.tags[slot] as number,
+        saltedHash: this.saltedHashes[slot] as bigint,
+        isOwn: (flags & OWN) !== 0,
         idleMs: (now - (this.lastUsed[slot] as number)) * 1000,
       });
     }
   }
 
   /**
-   * @param owner who takes the place, where the session has none yet, or one with another tag
-   * @param tag what the key depends on, see `sessionTag`
+   * Pins a session here.
+   *
+   * @param hash what it is found by
    */
-  set(hash: bigint, pin: Pin, nowMs: number, owner: PinOwner = NOBODY, tag = 0): void {
+  set(hash: bigint, pin: SharedPin, nowMs: number, facts = NO_FACTS): void {
+    this.put(hash, pin, facts, this.seconds(nowMs), USED | OWN);
+  }
+
+  private put(
+    hash: bigint,
+    pin: SharedPin,
+    { owner, tag, saltedHash }: EntryFacts,
+    lastUsedS: number,
+    flags: number,
+  ): void {
     const [high, low] = [highHalf(hash), lowHalf(hash)];
     let slot = this.slotOf(high, low);
     if (slot === -1) {
@@ -184,9 +285,22 @@ export class SessionTable {
     } else if (this.tags[slot] !== tag) this.owners[slot] = this.tagOf(owner);
     this.releases[slot] = pin.release;
     this.endpoints[slot] = pin.endpoint;
-    this.lastUsed[slot] = this.seconds(nowMs);
+    this.generations[slot] = pin.generation;
+    this.revisions[slot] = pin.revision;
     this.tags[slot] = tag;
-    this.flags[slot] = USED | (pin.label ? LABEL : 0);
+    this.saltedHashes[slot] = saltedHash;
+    this.lastUsed[slot] = lastUsedS;
+    this.flags[slot] = flags | (pin.label ? LABEL : 0);
+  }
+
+  private pinIn(slot: number): SharedPin {
+    return {
+      release: this.releases[slot] as number,
+      endpoint: this.endpoints[slot] as number,
+      label: ((this.flags[slot] as number) & LABEL) !== 0,
+      generation: this.generations[slot] as number,
+      revision: this.revisions[slot] as number,
+    };
   }
 
   private slotOf(high: number, low: number): number {

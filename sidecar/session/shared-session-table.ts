@@ -4,7 +4,7 @@ import { highHalf, lowHalf, type SessionSlots, SessionTable, sessionSlots, WAYS 
 /** A session table's memory, to be handed to every thread that uses it. */
 export interface SharedSessions {
   readonly slots: SessionSlots;
-  /** A lock for each bucket of slots, and the number of entries after them. */
+  /** A lock for each bucket of slots; after them the number of entries, and the revision in force. */
   readonly cells: Int32Array;
   /** On the clock that all threads share. */
   readonly epochMs: number;
@@ -12,7 +12,7 @@ export interface SharedSessions {
 
 export function sharedSessions(capacity: number, epochMs: number): SharedSessions {
   const slots = sessionSlots(capacity, SharedArrayBuffer);
-  const cells = new Int32Array(new SharedArrayBuffer((slots.flags.length / WAYS + 1) * 4));
+  const cells = new Int32Array(new SharedArrayBuffer((slots.flags.length / WAYS + 2) * 4));
   return { slots, cells, epochMs };
 }
 
@@ -27,6 +27,32 @@ export class SharedSessionTable extends SessionTable {
 
   override get size(): number {
     return Atomics.load(this.cells, this.buckets);
+  }
+
+  override get revision(): number {
+    return Atomics.load(this.cells, this.buckets + 1) >>> 0;
+  }
+
+  override set revision(revision: number) {
+    Atomics.store(this.cells, this.buckets + 1, revision | 0);
+  }
+
+  override peek(...[hash, nowMs]: Parameters<SessionTable['peek']>): ReturnType<SessionTable['peek']> {
+    this.lock(hash);
+    try {
+      return super.peek(hash, nowMs);
+    } finally {
+      this.unlock(hash);
+    }
+  }
+
+  override merge(...[session, ttlMs, nowMs]: Parameters<SessionTable['merge']>): boolean {
+    this.lock(session.hash);
+    try {
+      return super.merge(session, ttlMs, nowMs);
+    } finally {
+      this.unlock(session.hash);
+    }
   }
 
   override lock(hash: bigint): void {

@@ -57,6 +57,9 @@ export interface RoomWanted {
   readonly address: string | undefined;
 }
 
+/** Sessions of one service, as the session table finds them. */
+export type NotedPins = readonly [service: string, keys: BigUint64Array];
+
 export type ToWorker =
   | {
       readonly kind: 'question';
@@ -67,6 +70,8 @@ export type ToWorker =
   | { readonly kind: 'room'; readonly wanted: RoomWanted }
   /** What became of a call to a host that was asked about; undefined: it is in the table. */
   | { readonly kind: 'host'; readonly id: number; readonly verdict: HostVerdict | undefined }
+  /** The pins of a service are here, or are waited for no longer. */
+  | { readonly kind: 'pins-known'; readonly service: string }
   /** Lines that the worker sent have been written. */
   | { readonly kind: 'logged' };
 
@@ -80,6 +85,10 @@ export type FromWorker =
   /** A call to a host that is not in the table waits for what the main thread knows of it, or does not any more. */
   | { readonly kind: 'host'; readonly id: number; readonly authority: string }
   | { readonly kind: 'host-given-up'; readonly id: number }
+  /** Sessions that have a new pin, or have been used for some time. */
+  | { readonly kind: 'pins'; readonly pins: readonly NotedPins[] }
+  /** A call to the service waits for what others know of its sessions. */
+  | { readonly kind: 'pins-wanted'; readonly service: string }
   /** Something was sent by way of these route configurations. */
   | { readonly kind: 'used'; readonly routes: readonly string[] }
   /** Something for the sidecar's own log. */

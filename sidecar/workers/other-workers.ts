@@ -17,6 +17,7 @@ import type { HostDemand } from '../discovery/on-demand.js';
 import type { DrainedListener } from '../drain.js';
 import type { SidecarOptions } from '../options.js';
 import type { Listener } from '../proxy/listener.js';
+import type { FleetPins } from '../session/sharing/fleet-pins.js';
 import type { ClusterRegistry, FollowNames } from '../upstream/cluster-registry.js';
 import type { LiveCluster } from '../upstream/live-cluster.js';
 import { MadeCounts } from '../upstream/shared-counts.js';
@@ -37,6 +38,7 @@ export interface Leader {
   readonly configuration: MeshConfiguration;
   /** Undefined: hosts are not asked for when they are called. */
   readonly onDemand: HostDemand | undefined;
+  readonly sharing: FleetPins;
   readonly output: LogOutput;
   readonly log: Logger;
   onFailovers(news: readonly NewFailovers[]): void;
@@ -72,7 +74,8 @@ export class OtherWorkers {
   }
 
   /** Starts them. @throws OperatorError */
-  start({ clusters, configuration, onDemand, output, log, onFailovers }: Leader): Promise<void> {
+  start(leader: Leader): Promise<void> {
+    const { clusters, configuration, onDemand, sharing, output, log, onFailovers } = leader;
     const isThere = (authority: string) => configuration.table?.find(authority) !== undefined;
     const hosts = onDemand && new HostsForWorkers(onDemand, isThere);
     this.hosts = hosts;
@@ -84,6 +87,10 @@ export class OtherWorkers {
       onUsed: (routes) => {
         for (const name of routes) configuration.noteUse(name);
       },
+      onPins: (pins) => {
+        for (const [service, keys] of pins) for (const key of keys) sharing.note(service, key);
+      },
+      onPinsWanted: (service, known) => awaitPins(sharing, service, known),
       onWarning: (fields, message) => log.child({ component: 'requests' }).warn(fields, message),
       onFailovers,
       onLog: (lines, written) => output.relay(lines, written),
@@ -190,6 +197,17 @@ export class OtherWorkers {
     this.hosts?.close();
     return this.team.close();
   }
+}
+
+/** @param known called once the pins of a service are here, or have been waited for long enough */
+function awaitPins(sharing: FleetPins, service: string, known: () => void): void {
+  const over = () => {
+    clearTimeout(timer);
+    wait?.cancel();
+    known();
+  };
+  const wait = sharing.await(service, over);
+  const timer = setTimeout(over, wait?.waitMs ?? 0);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Warn } from '../../src/telemetry/logger.js';
 import type { NewFailovers } from '../admin/failovers.js';
 import type { HostVerdict } from './asked-hosts.js';
 import type { JournalEnd } from './journal.js';
-import type { FromWorker, Questions, RoomWanted, ToWorker, WorkerSetup } from './messages.js';
+import type { FromWorker, NotedPins, Questions, RoomWanted, ToWorker, WorkerSetup } from './messages.js';
 
 /** What the main thread does about what the other workers tell it. */
 export interface TeamOwner {
@@ -15,6 +15,9 @@ export interface TeamOwner {
   onHost(call: string, authority: string, answer: (verdict: HostVerdict | undefined) => void): void;
   onHostGivenUp(call: string): void;
   onUsed(routes: readonly string[]): void;
+  onPins(pins: readonly NotedPins[]): void;
+  /** @param known to be called once */
+  onPinsWanted(service: string, known: () => void): void;
   onWarning: Warn;
   onFailovers(news: readonly NewFailovers[]): void;
   /** @param written to be called once they are */
@@ -174,6 +177,14 @@ export class WorkerTeam {
       case 'used':
         owner.onUsed(message.routes);
         return;
+      case 'pins':
+        owner.onPins(message.pins);
+        return;
+      case 'pins-wanted': {
+        const { service } = message;
+        owner.onPinsWanted(service, () => tell(thread, { kind: 'pins-known', service }));
+        return;
+      }
       case 'warning':
         owner.onWarning(message.fields, message.message);
         return;

@@ -13,6 +13,7 @@ import {
   upstreamSettings,
   type WorkerParts,
 } from '../assembly/worker-parts.js';
+import { WorkerFleetPins } from '../session/sharing/worker-fleet-pins.js';
 import { AppRefusals } from '../upstream/app-refusal.js';
 import { FoundCounts } from '../upstream/shared-counts.js';
 import { AskedHosts } from './asked-hosts.js';
@@ -50,6 +51,7 @@ function start(setup: WorkerSetup, main: MessagePort): void {
   const { hostWaitMs } = setup;
   const hosts = hostWaitMs === undefined ? undefined : new AskedHosts(hostWaitMs, tell);
   const used = new Set<string>();
+  const fleetPins = new WorkerFleetPins(tell);
   const parts = assembleWorkerParts({
     number: setup.number,
     options: setup.options,
@@ -65,6 +67,7 @@ function start(setup: WorkerSetup, main: MessagePort): void {
       return replica.configuration.table;
     },
     onDemand: hosts,
+    fleetPins,
     noteUse: (host) => {
       const routes = replica.configuration.routesOf(host);
       if (routes !== undefined) used.add(routes);
@@ -75,6 +78,7 @@ function start(setup: WorkerSetup, main: MessagePort): void {
     journal.catchUp();
     replica.clusters.tick(nowMs);
     tickWorkerParts(parts, nowMs);
+    fleetPins.tick();
     if (used.size === 0) return;
     tell({ kind: 'used', routes: [...used] });
     used.clear();
@@ -97,6 +101,9 @@ function start(setup: WorkerSetup, main: MessagePort): void {
         return;
       case 'host':
         hosts?.onAnswer(message.id, message.verdict);
+        return;
+      case 'pins-known':
+        fleetPins.onKnown(message.service);
         return;
       case 'room':
         replica.clusters.find(message.wanted.cluster)?.giveRoom(message.wanted.address);

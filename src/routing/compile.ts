@@ -157,8 +157,16 @@ function compileAffinity(
     ...pick(affinity),
     followLanes: !affinity.ignoreLanes,
     digests: new PinDigests(policy.pinSecret, service.label),
+    pinSecret: policy.pinSecret,
+    sharesPins: sharesPins(affinity),
     scope: xxh64(perRoute ? `${service.label}/${route.name}` : service.label),
   };
+}
+
+/** Under `balanced`, labels make pins. */
+function sharesPins({ key, version, endpoint }: AffinityConfig): boolean {
+  const hasPins = version !== 'none' || endpoint === 'persistent';
+  return hasPins && key.some((source) => source.kind !== 'cookie' || !source.cookie.mint);
 }
 
 function pick({ version, endpoint, sessionFirst, failoverAny, failoverRepinMs, ttlMs }: AffinityConfig) {
@@ -193,6 +201,8 @@ function standardAffinity(
     failoverRepinMs: 0,
     ttlMs: 0,
     digests: new PinDigests(Buffer.alloc(0), service.label),
+    pinSecret: Buffer.alloc(0),
+    sharesPins: false,
     scope: xxh64(service.label),
   };
 }

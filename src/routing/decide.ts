@@ -116,12 +116,12 @@ export function placeAgain(
 }
 
 function findPin(
-  { cookie, hash }: SessionKey,
+  { cookie, pinHash }: SessionKey,
   affinity: Affinity,
   host: VirtualHost,
   context: DecisionContext,
 ): Pin | undefined {
-  if (cookie === undefined) return context.findPin(affinity, hash);
+  if (cookie === undefined) return context.findPin(affinity, pinHash);
   return cookie.pin && provenPin(cookie.pin, host, affinity);
 }
 

@@ -8,8 +8,8 @@ export interface DecisionContext {
   readonly nowMs: number;
   /** A number in [0, 1). */
   random(): number;
-  /** The pin of a session whose key travels in no cookie. */
-  findPin(affinity: Affinity, hash: bigint): Pin | undefined;
+  /** The pin of a session whose key travels in no cookie. @param pinHash see {@link SessionKey.pinHash} */
+  findPin(affinity: Affinity, pinHash: bigint): Pin | undefined;
 }
 
 /** One request that is to be placed: all that its fate depends on. */

@@ -12,8 +12,10 @@ import type { RequestView } from './request-view.js';
 
 /** The session of one request. */
 export interface SessionKey {
-  /** XXH64 of the key. */
+  /** XXH64 of the key, with the service's salt: what picks are made by. */
   readonly hash: bigint;
+  /** The same without the salt: what pins are found by. A change of salt moves no pinned session (S4 rule 4). */
+  readonly pinHash: bigint;
   readonly source: KeySourceConfig;
   /** Set where the session travels in a cookie. */
   readonly cookie: SessionCookie | undefined;
@@ -60,15 +62,20 @@ export class SessionKeys {
 
   /** @returns undefined where there is neither a key nor a cookie to make one for. */
   find(request: RequestView): SessionKey | undefined {
+    const found = this.read(request, this.seed);
+    if (found === undefined) return this.minting === undefined ? undefined : this.mint(this.minting, request);
+    if (this.seed === 0n) return found;
+    return { ...found, pinHash: (this.read(request, 0n) as SessionKey).pinHash };
+  }
+
+  private read(request: RequestView, seed: bigint): SessionKey | undefined {
     let found: SessionKey | undefined;
     for (const { read, terminal } of this.readers) {
-      const next = read(request, this.seed);
-      if (next !== undefined) {
-        found = found === undefined ? next : { ...found, hash: combineHashes(found.hash, next.hash) };
-      }
+      const next = read(request, seed);
+      if (next !== undefined) found = found === undefined ? next : combined(found, next);
       if (terminal && found !== undefined) break;
     }
-    return found ?? (this.minting === undefined ? undefined : this.mint(this.minting, request));
+    return found;
   }
 
   /** Where a source that a key came from stands in the list. */
@@ -81,7 +88,7 @@ export class SessionKeys {
     const key = this.mintKey();
     const replaces = readCookie(request.header(COOKIE) ?? '', config.name) !== undefined;
     return {
-      hash: xxh64(key, this.seed),
+      ...hashesOf(xxh64(key, this.seed)),
       source: { kind: 'cookie', cookie: config },
       cookie: { config, key, pin: undefined, minted: true, replaces },
     };
@@ -102,11 +109,11 @@ export function identityOf(source: KeySourceConfig): string {
 }
 
 /**
- * Marks table entries by what a session's key depends on: the scope, the source and the salt's seed. Where one of them
- * changes, no request finds the entry again. 32 bits.
+ * Marks pins by what their session's key depends on: the scope and the source. Where one of them changes, no request
+ * finds the pin again. 32 bits.
  */
-export function sessionTag(scope: bigint, seed: bigint, source: KeySourceConfig): number {
-  return Number(xxh64(`${scope} ${seed} ${identityOf(source)}`) & 0xffffffffn);
+export function sessionTag(scope: bigint, source: KeySourceConfig): number {
+  return Number(xxh64(`${scope} ${identityOf(source)}`) & 0xffffffffn);
 }
 
 /** The tag of a session in a cookie that has not come back yet, and may never: not every client keeps cookies. */
@@ -152,7 +159,7 @@ function makeReader({ source, terminal }: HashPolicyConfig): Reader {
       const key = value(request);
       return key === undefined || key === ''
         ? undefined
-        : { hash: xxh64(key, seed), source, cookie: undefined };
+        : { ...hashesOf(xxh64(key, seed)), source, cookie: undefined };
     },
   };
 }
@@ -188,7 +195,7 @@ function readHeader(
 ): SessionKey | undefined {
   // An empty value is a key that every such request would share; it counts as absent.
   if (values.length === 0 || (values.length === 1 && values[0] === '')) return undefined;
-  return { hash: xxh64OfHeader(values, seed), source, cookie: undefined };
+  return { ...hashesOf(xxh64OfHeader(values, seed)), source, cookie: undefined };
 }
 
 function readSessionCookie(
@@ -201,11 +208,20 @@ function readSessionCookie(
   if (header === undefined) return undefined;
   if (config.opaque) {
     const value = readCookie(header, config.name);
-    return value ? { hash: xxh64(value, seed), source, cookie: undefined } : undefined;
+    return value ? { ...hashesOf(xxh64(value, seed)), source, cookie: undefined } : undefined;
   }
   // A client may have another of the name, for another path or domain, that no answer of ours can replace.
   const session = findCookie(header, config.name, parseSessionCookie);
   if (session === undefined) return undefined;
   const cookie = { config, ...session, minted: false, replaces: false };
-  return { hash: xxh64(session.key, seed), source, cookie };
+  return { ...hashesOf(xxh64(session.key, seed)), source, cookie };
+}
+
+/** Both hashes of a key, for a reader that reads with one seed. */
+function hashesOf(hash: bigint): Pick<SessionKey, 'hash' | 'pinHash'> {
+  return { hash, pinHash: hash };
+}
+
+function combined(found: SessionKey, next: SessionKey): SessionKey {
+  return { ...found, ...hashesOf(combineHashes(found.hash, next.hash)) };
 }

@@ -112,6 +112,10 @@ export interface Affinity {
   readonly failoverRepinMs: number;
   readonly ttlMs: number;
   readonly digests: PinDigests;
+  /** What shared pins are encrypted with. */
+  readonly pinSecret: Buffer;
+  /** Some of its sessions have pins that no cookie carries: those who call the service share them. */
+  readonly sharesPins: boolean;
   /** XXH64 of what has sessions of its own in the session table: the service, or the route with `scope: route`. */
   readonly scope: bigint;
 }

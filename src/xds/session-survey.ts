@@ -21,6 +21,8 @@ export interface SessionQuestion {
 export interface HeldSession {
   /** Its place in the session table: the key's hash, mixed with the scope. */
   readonly key: bigint;
+  /** The key's hash with the service's salt; 0: there is no salt, or the sidecar does not know. */
+  readonly saltedHash: bigint;
   readonly tag: number;
   readonly idleMs: number;
   readonly pin: { readonly release: number; readonly endpoint: number; readonly label: boolean };
@@ -111,12 +113,12 @@ function fieldOf(request: Message, name: string): Message | undefined {
 /**
  * ```
  * id u32 | total u32 | sessions u32 | pins u32 | is last u32
- * sessions × (key u64 | tag u32 | idle seconds u32 | index of its pin u32)
+ * sessions × (key u64 | salted hash u64 | tag u32 | idle seconds u32 | index of its pin u32)
  * pins × (release f64 | endpoint f64 | label u8)
  * ```
  */
 const HEAD_BYTES = 20;
-const SESSION_BYTES = 20;
+const SESSION_BYTES = 28;
 const PIN_BYTES = 17;
 
 function encodeAnswer({ id, total, sessions, isLast }: SessionAnswer): Buffer {
@@ -125,11 +127,12 @@ function encodeAnswer({ id, total, sessions, isLast }: SessionAnswer): Buffer {
   const head = [id, total, sessions.length, pins.length, isLast ? 1 : 0];
   head.forEach((n, i) => void bytes.writeUInt32LE(n >>> 0, i * 4));
   let at = HEAD_BYTES;
-  sessions.forEach(({ key, tag, idleMs }, i) => {
+  sessions.forEach(({ key, saltedHash, tag, idleMs }, i) => {
     bytes.writeBigUInt64LE(key, at);
-    bytes.writeUInt32LE(tag, at + 8);
-    bytes.writeUInt32LE(Math.floor(idleMs / 1000) >>> 0, at + 12);
-    at = bytes.writeUInt32LE(indexes[i] as number, at + 16);
+    bytes.writeBigUInt64LE(saltedHash, at + 8);
+    bytes.writeUInt32LE(tag, at + 16);
+    bytes.writeUInt32LE(Math.floor(idleMs / 1000) >>> 0, at + 20);
+    at = bytes.writeUInt32LE(indexes[i] as number, at + 24);
   });
   for (const pin of pins) {
     bytes.writeDoubleLE(pin.release, at);
@@ -175,10 +178,15 @@ function readAnswer(bytes: Buffer): SessionAnswer | undefined {
   });
   const sessions: HeldSession[] = [];
   for (let at = HEAD_BYTES; at < firstPin; at += SESSION_BYTES) {
-    const pin = pins[bytes.readUInt32LE(at + 16)];
+    const pin = pins[bytes.readUInt32LE(at + 24)];
     if (pin === undefined) return undefined;
-    const idleMs = bytes.readUInt32LE(at + 12) * 1000;
-    sessions.push({ key: bytes.readBigUInt64LE(at), tag: bytes.readUInt32LE(at + 8), idleMs, pin });
+    sessions.push({
+      key: bytes.readBigUInt64LE(at),
+      saltedHash: bytes.readBigUInt64LE(at + 8),
+      tag: bytes.readUInt32LE(at + 16),
+      idleMs: bytes.readUInt32LE(at + 20) * 1000,
+      pin,
+    });
   }
   return { id, total, sessions, isLast: last === 1 };
 }

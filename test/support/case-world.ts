@@ -24,9 +24,9 @@ export class CaseWorld {
     private readonly client: ControlPlaneClient,
     readonly controlPlane: string,
     /** Where each sidecar takes calls. */
-    readonly outbound: readonly string[],
-    private readonly callers: readonly FastCaller[],
-    readonly sidecars: readonly StartedSidecar[],
+    readonly outbound: string[],
+    private readonly callers: FastCaller[],
+    readonly sidecars: StartedSidecar[],
   ) {}
 
   /** @param flags for every sidecar */
@@ -45,6 +45,15 @@ export class CaseWorld {
     const outbound = started.map((sidecar) => sidecar.outbound);
     const callers = outbound.map((address) => new FastCaller(t, address));
     return new CaseWorld(client, controlPlane.grpc, outbound, callers, started);
+  }
+
+  /** Another pod of a caller. @returns its number */
+  async addSidecar(t: Test, flags: readonly string[]): Promise<number> {
+    const sidecar = await startSidecar(t, ['--control-plane', this.controlPlane, ...flags]);
+    await isReady(sidecar.admin);
+    this.sidecars.push(sidecar);
+    this.outbound.push(sidecar.outbound);
+    return this.callers.push(new FastCaller(t, sidecar.outbound)) - 1;
   }
 
   /** Who calls through the sidecar of this number, from 0. */

@@ -54,6 +54,20 @@ const FLAGS = {
     default: '',
     parse: text,
   },
+  advertise: {
+    name: 'advertise',
+    argument: 'HOST:PORT',
+    help: 'where other control planes over the store reach this one; without it, as --grpc (with --replica-ca: --grpc-tls) is bound',
+    default: '',
+    parse: text,
+  },
+  replicaCa: {
+    name: 'replica-ca',
+    argument: 'FILE',
+    help: 'PEM file with the CA of the other control planes\' certificates, or "system"; with it, they are reached over TLS',
+    default: '',
+    parse: text,
+  },
   grpc: {
     name: 'grpc',
     argument: 'HOST:PORT',

@@ -77,7 +77,13 @@ interface SessionsJob {
 }
 
 /** Every pin that is set has its release, its endpoint and its label from one number: a pin of two shows. */
-export const pinOf = (n: number) => ({ release: 1 + n, endpoint: 2 ** 40 + n, label: n % 2 === 1 });
+export const pinOf = (n: number) => ({
+  release: 1 + n,
+  endpoint: 2 ** 40 + n,
+  label: n % 2 === 1,
+  generation: n % 7,
+  revision: n,
+});
 
 function sessions({ memory, sessions, turns }: SessionsJob): { found: number; mixed: number } {
   const table = new SharedSessionTable(memory);

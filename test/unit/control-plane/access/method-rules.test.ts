@@ -23,6 +23,7 @@ t.test('looking, moving traffic, and changing what there is, need more and more'
     for (const method of methods) t.equal(api(method).role, role, method);
   t.equal(ruleOf(`${ADS}/DeltaAggregatedResources`).role, 'sidecar');
   t.equal(ruleOf(`${ADS}/StreamAggregatedResources`).role, 'sidecar');
+  t.equal(ruleOf('/roost.v1.SessionService/Share').role, 'sidecar');
   t.equal(ruleOf(UNKNOWN_METHOD).role, 'any');
 });
 
@@ -65,4 +66,12 @@ t.test('a client of discovery is of the namespace of its node, which it may say 
   t.same(namespacesOf({}, true), ['default'], 'silence is an answer, too');
   t.same(namespacesOf({}, false), []);
   t.same(namespacesOf({ node }, false), ['shop'], 'and it may not change its mind');
+});
+
+t.test('a sidecar shares the pins of its own namespace', async (t) => {
+  const { namespacesOf } = ruleOf('/roost.v1.SessionService/Share');
+  t.same(namespacesOf({ caller: { namespace: 'shop' } }, true), ['shop']);
+  t.same(namespacesOf({ caller: null }, true), ['default']);
+  t.same(namespacesOf({ caller: { namespace: 'bank' } }, false), ['bank'], 'said again: checked again');
+  t.same(namespacesOf({}, false), []);
 });

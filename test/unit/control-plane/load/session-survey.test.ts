@@ -11,7 +11,13 @@ const WANTED = { tags: [1], ttlMs: 60_000 };
 const NEVER = 3_600_000;
 
 function session(n: number): HeldSession {
-  return { key: BigInt(n) << 20n, tag: 1, idleMs: 0, pin: { release: 1, endpoint: 2, label: false } };
+  return {
+    key: BigInt(n) << 20n,
+    saltedHash: 0n,
+    tag: 1,
+    idleMs: 0,
+    pin: { release: 1, endpoint: 2, label: false },
+  };
 }
 
 /** Answers at once, unless it is told not to. */

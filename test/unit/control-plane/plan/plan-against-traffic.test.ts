@@ -66,7 +66,11 @@ const TRANSITIONS: readonly Transition[] = [
     name: 'version persistent → balanced',
     after: { affinity: { ...persistent, version: 'balanced' }, split: even },
   },
-  { name: 'version persistent → none', after: { affinity: { ...persistent, version: 'none' }, split: even } },
+  {
+    name: 'version persistent → none',
+    after: { affinity: { ...persistent, version: 'none' }, split: even },
+    near: NEAR_BY_CHANCE,
+  },
   {
     name: 'endpoint persistent → balanced',
     after: { affinity: { ...persistent, endpoint: 'balanced' }, split: even },
@@ -168,9 +172,15 @@ const TRANSITIONS: readonly Transition[] = [
     calls: (i) => ({ headers: [...user(i), ['x-account', `account-${i}`]] }),
     near: NEAR_BY_CHANCE,
   },
-  { name: 'salt', after: { ...pinned, affinity: { ...persistent, salt: 'pepper' } }, near: NEAR_BY_CHANCE },
+  { name: 'salt', after: { ...pinned, affinity: { ...persistent, salt: 'pepper' } } },
   {
-    name: 'a second salt: sessions of the first one are not counted',
+    name: 'salted: persistent → balanced',
+    history: [{ affinity: { ...persistent, salt: 'sage' }, split: { v1: 80, v2: 20 } }],
+    before: { affinity: { ...persistent, salt: 'sage' }, split: even },
+    after: { affinity: { ...persistent, salt: 'sage', version: 'balanced' }, split: even },
+  },
+  {
+    name: 'a second salt: sessions of the first one are counted, too',
     history: [history, { ...pinned, affinity: { ...persistent, salt: 'pepper' } }],
     before: { affinity: { ...persistent, salt: 'sage' }, split: { v1: 30, v2: 70 } },
     after: { affinity: { ...persistent, salt: 'sage' }, split: { v1: 1 } },

@@ -19,7 +19,7 @@ function start(capacity: number) {
     const hash = xxh64(`session-${next++}`);
     const label = next % 2 === 0;
     const release = releaseDigest(digests.ofRelease(name, name), label);
-    sessions.set(hash, digests.pin({ release, label }, address), atMs);
+    sessions.set(hash, { ...digests.pin({ release, label }, address), generation: 0, revision: 0 }, atMs);
   };
   const count = async (nowMs = 0) =>
     Object.fromEntries(

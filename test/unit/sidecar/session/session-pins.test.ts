@@ -2,6 +2,7 @@ import t from 'tap';
 import { SessionPins } from '../../../../sidecar/session/session-pins.js';
 import { type SessionEntry, SessionTable } from '../../../../sidecar/session/session-table.js';
 import type { Placement } from '../../../../src/routing/decide.js';
+import type { Pin } from '../../../../src/routing/pins.js';
 import { newcomerTag, sessionTag } from '../../../../src/routing/session-key.js';
 import type { Affinity } from '../../../../src/routing/table.js';
 import type { KeySourceConfig } from '../../../../src/xds/hash-policy.js';
@@ -55,8 +56,10 @@ function world() {
     if (placement.endpoint === undefined) throw new Error('no endpoint');
     return placement;
   };
-  const found = (placement: Placement) =>
-    pins.find(placement.route.affinity as Affinity, placement.session?.hash as bigint);
+  const found = (placement: Placement): Pin | undefined => {
+    const pin = pins.find(placement.route.affinity as Affinity, placement.session?.pinHash as bigint);
+    return pin && { release: pin.release, label: pin.label, endpoint: pin.endpoint };
+  };
   const digestOf = (placement: Placement, { address }: { address: string }) =>
     placement.route.affinity?.digests.pin(placement.pinTo as NonNullable<Placement['pinTo']>, address);
   return { pins, placed, found, digestOf };
@@ -282,7 +285,7 @@ t.test('sessions in cookies are noted for plans with the pin that they have, and
     placement.pinTo as NonNullable<Placement['pinTo']>,
     placement.endpoint.address,
   );
-  const tag = sessionTag(affinity.scope, affinity.keys.seed, affinity.keys.sources[1] as KeySourceConfig);
+  const tag = sessionTag(affinity.scope, affinity.keys.sources[1] as KeySourceConfig);
   t.match(
     noted(),
     [{ release: pin.release, endpoint: pin.endpoint, label: false, tag: newcomerTag(tag) }],

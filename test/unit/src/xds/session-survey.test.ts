@@ -18,6 +18,7 @@ const RESPONSE = codec('envoy.service.load_stats.v3.LoadStatsResponse');
 const node = { id: 'sidecar-1', metadata: { fields: { service: { stringValue: 'web' } } } };
 
 const session = (n: number, endpoint: number): HeldSession => ({
+  saltedHash: BigInt(n) << 40n,
   key: 0xfedcba9876543210n + BigInt(n),
   tag: 4_000_000_000 + n,
   idleMs: n * 1000,
@@ -66,7 +67,7 @@ t.test('an answer that is cut, too long or refers to nothing is none', async (t)
   t.equal(decode(bytes.subarray(0, -1)), undefined);
   t.equal(decode(bytes.subarray(0, 19)), undefined);
   t.equal(decode(Buffer.concat([bytes, Buffer.alloc(1)])), undefined);
-  for (const at of [8, 12, 20 + 16]) {
+  for (const at of [8, 12, 20 + 24]) {
     const changed = Buffer.from(bytes);
     changed.writeUInt32LE(4_000_000_000, at);
     t.equal(decode(changed), undefined, `at ${at}`);

@@ -1,0 +1,75 @@
+import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
+import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
+import { message, messages, text } from '../../src/xds/fields.js';
+import type { OpenCalls } from '../open-calls.js';
+import type { HubMember, SharingCaller } from './hub-member.js';
+import type { SessionHub } from './session-hub.js';
+
+export const SESSION_SERVICE = 'roost.v1.SessionService';
+
+type ShareCall = ServerDuplexStream<Message, Buffer>;
+
+/** The gRPC service. Responses are bytes already: what goes to many sidecars is encoded once. */
+export function sessionServiceDefinition(): ServiceDefinition {
+  const { Share: share, ...others } = serviceDefinition(SESSION_SERVICE);
+  if (share === undefined) throw new Error('the descriptor bundle lacks SessionService; build again');
+  return { ...others, Share: { ...share, responseSerialize: (bytes: Buffer) => bytes } };
+}
+
+/** Its methods. */
+export function sessionService(hub: SessionHub, open: OpenCalls): UntypedServiceImplementation {
+  return {
+    Share(call: ShareCall) {
+      let member: HubMember | undefined;
+      call.on('data', (request: Message) => {
+        member ??= join(hub, call, request);
+        if (member !== undefined) take(member, request);
+      });
+      call.on('drain', () => member?.onDrain());
+      open.add(call, () => member && hub.leave(member));
+    },
+  };
+}
+
+function join(hub: SessionHub, call: ShareCall, request: Message): HubMember | undefined {
+  const caller = readCaller(request);
+  if (caller === undefined) {
+    call.emit('error', { code: status.INVALID_ARGUMENT, details: 'the first request must name the caller' });
+    return undefined;
+  }
+  return hub.join(caller, {
+    write: (bytes) => call.write(bytes),
+    pause: () => void call.pause(),
+    resume: () => {
+      if (call.isPaused()) call.resume();
+    },
+    end: () => call.end(),
+  });
+}
+
+function readCaller(request: Message): SharingCaller | undefined {
+  const raw = message(request.caller);
+  if (raw === undefined || text(raw.id) === '') return undefined;
+  return {
+    id: text(raw.id),
+    service: text(raw.service),
+    namespace: text(raw.namespace),
+    isReplica: raw.replica === true,
+  };
+}
+
+function take(member: HubMember, request: Message): void {
+  for (const raw of messages(request.follow))
+    member.follow({
+      service: text(raw.service),
+      ttlMs: Number(raw.ttlMs ?? 0),
+      epoch: Number(raw.epoch ?? 0),
+      sequence: Number(raw.sequence ?? 0),
+    });
+  const batches = messages(request.pins).map((raw) => ({
+    service: text(raw.service),
+    records: Buffer.from((raw.records as Uint8Array | undefined) ?? []),
+  }));
+  if (batches.length > 0) member.publish(batches, Number(request.number ?? 0));
+}

@@ -1,0 +1,123 @@
+import { PinRecords } from '../../src/sessions/pin-records.js';
+import type { SharedSession } from '../../src/sessions/shared-pin.js';
+import { type BookEntry, PinBook } from './pin-book.js';
+
+/** Whoever is told of a service's pins. */
+export interface Follower {
+  /** Its name: a follower is not told of what came from its like. */
+  readonly peer: string;
+  onChanges(service: SharedService, message: ChangeMessage): void;
+}
+
+/** What changed within one tick, the same for every follower. */
+export interface ChangeMessage {
+  readonly records: Buffer;
+  /** The position that a follower has reached with it. */
+  readonly sequence: number;
+  /** The {@link Follower.peer} that all of it came from; undefined: it came from several. */
+  readonly from: string | undefined;
+}
+
+/** One service of which pins are shared: its book, those who follow it, and what is still to be passed on. */
+export class SharedService {
+  readonly book: PinBook;
+  readonly followers = new Set<Follower>();
+  /** A follower has been asked for everything that it has, because nothing was known here. */
+  refilling = false;
+  /** Position of the newest change. */
+  lastChange = 0;
+  private readonly records: PinRecords;
+  private readonly changed = new Map<bigint, string>();
+  /** Other control planes that have not told all that they know of it, and how long they are waited for. */
+  private readonly expected = new Set<Follower>();
+  private expectedUntilMs = 0;
+
+  /** @param name `checkout.shop` */
+  constructor(
+    readonly name: string,
+    readonly secret: Buffer,
+    capacity: number,
+    nextSequence: () => number,
+    private readonly nowMs: () => number,
+  ) {
+    this.book = new PinBook(capacity, nextSequence);
+    this.records = new PinRecords(secret);
+  }
+
+  /** All that other control planes know of it is here, or has been waited for long enough. */
+  get isWarm(): boolean {
+    return this.expected.size === 0 || this.nowMs() >= this.expectedUntilMs;
+  }
+
+  expect(other: Follower): void {
+    if (this.expected.size === 0) this.expectedUntilMs = this.nowMs() + WARM_UP_MS;
+    this.expected.add(other);
+  }
+
+  warmed(other: Follower): void {
+    this.expected.delete(other);
+  }
+
+  /**
+   * Takes what a follower has sent.
+   *
+   * @param source undefined: as the records say
+   * @returns sessions for which there was a better pin here, which the follower has to be told of, and how many of its
+   *   records could not be read
+   */
+  publish({ peer: from }: Follower, records: Buffer, source?: number): Published {
+    const nowMs = this.nowMs();
+    const { sessions, damaged } = this.records.read(records);
+    const lost: BookEntry[] = [];
+    let taken = 0;
+    for (const session of sessions) {
+      const result = this.book.merge(source === undefined ? session : { ...session, source }, nowMs);
+      if (result === 'lost') lost.push(this.book.find(session.hash) as BookEntry);
+      if (result !== 'taken' && result !== 'used') continue;
+      taken++;
+      this.lastChange = this.book.find(session.hash)?.sequence ?? this.lastChange;
+      const other = this.changed.get(session.hash);
+      this.changed.set(session.hash, other === undefined || other === from ? from : SEVERAL);
+    }
+    return { lost, damaged, taken };
+  }
+
+  /** Passes on what has changed since the last call. */
+  relay(sequence: number): void {
+    if (this.changed.size === 0) return;
+    const entries = [...this.changed.keys()].flatMap((hash) => this.book.find(hash) ?? []);
+    const senders = new Set(this.changed.values());
+    this.changed.clear();
+    const [first] = senders;
+    const from = senders.size === 1 && first !== SEVERAL ? first : undefined;
+    const isWanted = [...this.followers].some(({ peer }) => peer !== from);
+    const records = isWanted ? this.encode(entries) : NOTHING;
+    for (const follower of this.followers) follower.onChanges(this, { records, sequence, from });
+  }
+
+  encode(entries: readonly BookEntry[]): Buffer {
+    const nowMs = this.nowMs();
+    const sessions = entries.map(
+      ({ hash, pin, usedAtMs, source, tag }): SharedSession => ({
+        hash,
+        pin,
+        idleS: Math.max(0, Math.round((nowMs - usedAtMs) / 1000)),
+        source,
+        tag,
+      }),
+    );
+    return this.records.write(sessions);
+  }
+}
+
+export interface Published {
+  readonly lost: readonly BookEntry[];
+  readonly damaged: number;
+  readonly taken: number;
+}
+
+/** No follower's name. */
+const SEVERAL = '';
+/** How long a sidecar is made to wait for what other control planes know. */
+const WARM_UP_MS = 150;
+const NOTHING = Buffer.alloc(0);

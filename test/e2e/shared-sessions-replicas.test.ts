@@ -1,0 +1,106 @@
+import t, { type Test } from 'tap';
+import type { ChangeResponse } from '../../src/api/config-service.js';
+import { toStruct } from '../../src/api/struct.js';
+import { ControlPlaneClient } from '../../src/cli/client.js';
+import { bodyOf, isReady, moved, persistent } from '../support/case-world.js';
+import { ETCD, EtcdCluster } from '../support/etcd.js';
+import { FastCaller, startBackends } from '../support/fast-traffic.js';
+import { toAddress } from '../support/mesh.js';
+import { eventually, type RoostProcess, startControlPlane, startSidecar } from '../support/processes.js';
+import { checkout } from '../support/shop.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+
+/** SEMANTICS S6 with sidecars at two control planes over one etcd, and case 33: what is between them breaks. */
+
+t.setTimeout(180_000);
+
+const SESSIONS = 2000;
+const ids = Array.from({ length: SESSIONS }, (_, i) => i);
+
+interface Replica {
+  readonly process: RoostProcess;
+  readonly grpc: string;
+  readonly http: string;
+  /** What the other control plane reaches it by. */
+  readonly network: TcpProxy;
+}
+
+async function startReplica(t: Test, name: string, store: string): Promise<Replica> {
+  const network = await TcpProxy.start(t, '127.0.0.1:1');
+  const args = ['--store', store, '--replica', name, '--advertise', network.text];
+  const started = await startControlPlane(t, args);
+  network.turnTo(started.grpc);
+  return { ...started, network };
+}
+
+async function metric(address: string, name: string): Promise<number> {
+  const text = await (await fetch(`http://${address}/metrics`)).text();
+  return Number(
+    text
+      .split('\n')
+      .find((line) => line.startsWith(`${name} `))
+      ?.split(' ')[1],
+  );
+}
+
+t.test(
+  '29, 33: pins reach sidecars of another control plane, and agree after a break',
+  { skip: ETCD.skip },
+  async (t) => {
+    const etcd = await EtcdCluster.start(t);
+    const replicas = await Promise.all(['a', 'b'].map((name) => startReplica(t, name, etcd.store())));
+    const sidecars = await Promise.all(
+      replicas.map(({ grpc }) => startSidecar(t, ['--service', 'frontend.shop', '--control-plane', grpc])),
+    );
+    await Promise.all(sidecars.map(({ admin }) => isReady(admin)));
+    const callers = sidecars.map(({ outbound }) => new FastCaller(t, outbound));
+    const backends = await startBackends(t, { v1: 3, v2: 3 });
+    const client = new ControlPlaneClient(toAddress(replicas[0]?.grpc as string));
+    t.teardown(() => client.close());
+    const versions = [...backends].map(([name, list]) => ({
+      name,
+      endpoints: list.map(({ address }) => ({ address })),
+    }));
+    const apply = async (split: Record<string, number>) => {
+      const document = checkout({ affinity: persistent, split, spec: { versions } });
+      const { revision } = await client.call<ChangeResponse>('Apply', { documents: [toStruct(document)] });
+      for await (const progress of client.stream<{ done: boolean }>('Await', { revision, timeoutMs: 20_000 }))
+        if (progress.done) break;
+    };
+    const callAll = async (pod: number, users: readonly (string | number)[]) => {
+      const requests = users.map((user) => ({
+        host: 'checkout.shop',
+        headers: [['x-user-id', `user-${user}`]] as [string, string][],
+      }));
+      return (await (callers[pod] as FastCaller).all(requests)).map(bodyOf);
+    };
+    const knows = (pod: number, sessions: number) =>
+      eventually(
+        `pod ${pod} knows ${sessions} sessions`,
+        async () => (await metric(sidecars[pod]?.admin as string, 'roost_sessions')) >= sessions,
+      );
+
+    await apply({ v1: 90, v2: 10 });
+    const first = await callAll(0, ids);
+    await knows(1, SESSIONS);
+    await apply({ v1: 50, v2: 50 });
+    t.same(moved(first, await callAll(1, ids)), [], '29, through another control plane');
+
+    // 33: control planes do not reach each other; configuration still comes, by way of etcd.
+    for (const { network } of replicas) network.cut();
+    const fresh = ids.map((i) => `fresh-${i}`);
+    const throughA = await callAll(0, fresh);
+    await apply({ v1: 20, v2: 80 });
+    const throughB = await callAll(1, fresh);
+    t.ok(moved(throughA, throughB).length > 0, 'the two do not know of each other');
+    t.same([moved(first, await callAll(0, ids)), moved(first, await callAll(1, ids))], [[], []]);
+    for (const { network } of replicas) network.restore();
+    await eventually('both agree', async () => {
+      const [a, b] = [await callAll(0, fresh), await callAll(1, fresh)];
+      return moved(a, b).length === 0;
+    });
+    const agreed = await callAll(0, fresh);
+    t.same(moved(throughA, agreed), [], 'the pin of the older revision wins: whoever moved, moved once');
+    t.same(moved(agreed, await callAll(1, fresh)), [], 'and back never');
+  },
+);

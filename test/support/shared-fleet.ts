@@ -1,0 +1,215 @@
+import type { HubMember } from '../../control-plane/sessions/hub-member.js';
+import { SessionHub } from '../../control-plane/sessions/session-hub.js';
+import { SessionPins } from '../../sidecar/session/session-pins.js';
+import { SessionTable } from '../../sidecar/session/session-table.js';
+import { PinSharing } from '../../sidecar/session/sharing/pin-sharing.js';
+import { SharedAffinities } from '../../sidecar/session/sharing/shared-affinities.js';
+import type { SharingHandlers, SharingTransport } from '../../sidecar/session/sharing/sharing-stream.js';
+import { findRoute, place } from '../../src/routing/decide.js';
+import { plainRequest } from '../../src/routing/request-view.js';
+import { codec } from '../../src/xds/descriptors.js';
+import { messages, text } from '../../src/xds/fields.js';
+import { MeshTable } from './mesh-table.js';
+import { NO_COOKIES } from './session-pins.js';
+
+const REQUEST = codec('roost.v1.ShareRequest');
+const RESPONSE = codec('roost.v1.ShareResponse');
+
+/** A clock that a test moves. */
+export interface Clock {
+  nowMs: number;
+}
+
+/** A stream between a sidecar and a hub, in memory, by way of the bytes that gRPC would carry. Can be cut. */
+class MemoryTransport implements SharingTransport {
+  isOpen = false;
+  private member: HubMember | undefined;
+  private isCut = false;
+
+  constructor(
+    private readonly hub: SessionHub,
+    private readonly handlers: SharingHandlers,
+  ) {}
+
+  start(): void {
+    if (this.isCut) return;
+    const { caller, follow } = REQUEST.decode(REQUEST.encode(this.handlers.hello())) as {
+      caller: { id: string; service: string; namespace: string };
+      follow: never[];
+    };
+    const early: Buffer[] = [];
+    this.member = this.hub.join(caller, {
+      write: (bytes) => {
+        if (this.member === undefined) early.push(bytes);
+        else this.onResponse(bytes);
+        return true;
+      },
+      pause: () => {},
+      resume: () => {},
+      end: () => {},
+    });
+    for (const bytes of early) this.onResponse(bytes);
+    this.take({ follow });
+  }
+
+  private onResponse(bytes: Buffer): void {
+    if (!this.isOpen) this.handlers.onOpen();
+    this.isOpen = true;
+    this.handlers.onResponse(RESPONSE.decode(bytes));
+  }
+
+  write(request: object): void {
+    if (this.isOpen) this.take(REQUEST.decode(REQUEST.encode(request)));
+  }
+
+  close(): void {
+    if (this.member !== undefined) this.hub.leave(this.member);
+    this.member = undefined;
+    this.isOpen = false;
+  }
+
+  /** As a network that breaks. */
+  cut(): void {
+    this.isCut = true;
+    this.close();
+    this.handlers.onLost(false);
+  }
+
+  restore(): void {
+    this.isCut = false;
+    this.start();
+  }
+
+  private take(request: { readonly [field: string]: unknown }): void {
+    for (const raw of messages(request.follow))
+      this.member?.follow({
+        service: text(raw.service),
+        ttlMs: Number(raw.ttlMs),
+        epoch: Number(raw.epoch ?? 0),
+        sequence: Number(raw.sequence ?? 0),
+      });
+    const pins = messages(request.pins).map((raw) => ({
+      service: text(raw.service),
+      records: Buffer.from(raw.records as Uint8Array),
+    }));
+    if (pins.length > 0) this.member?.publish(pins, Number(request.number));
+  }
+}
+
+/** One pod of a caller: its own view of the configuration, its table, and its share in what the fleet knows. */
+export class FleetPod {
+  readonly mesh: MeshTable;
+  readonly table: SessionTable;
+  readonly sharing: PinSharing;
+  transport: MemoryTransport | undefined;
+  private readonly pins: SessionPins;
+
+  constructor(
+    id: string,
+    hub: SessionHub,
+    secret: Buffer,
+    private readonly clock: Clock,
+    capacity: number,
+  ) {
+    this.mesh = new MeshTable(secret);
+    this.mesh.incarnations = new Proxy({}, { get: (_, name) => String(name) });
+    this.table = new SessionTable(capacity, 0);
+    const affinities = new SharedAffinities(() => this.mesh.table);
+    this.sharing = new PinSharing({
+      connect: (handlers) => {
+        this.transport = new MemoryTransport(hub, handlers);
+        return this.transport;
+      },
+      caller: { id, service: 'frontend', namespace: 'shop' },
+      table: this.table,
+      affinityOf: (name) => affinities.find(name),
+      nowMs: () => clock.nowMs,
+    });
+    this.pins = new SessionPins({
+      table: this.table,
+      nowMs: () => clock.nowMs,
+      wallMs: () => clock.nowMs,
+      onShared: (service, key) => this.sharing.note(service, key),
+    });
+  }
+
+  /** Puts a service in force here. */
+  apply(document: Parameters<MeshTable['apply']>[0], revision: number): void {
+    this.mesh.apply(document);
+    this.table.revision = revision;
+    this.sharing.onTable();
+  }
+
+  /** @returns release and address */
+  call(user: string, headers: readonly (readonly [string, string])[] = []): string {
+    const request = plainRequest({ headers: [['x-user-id', user], ...headers] });
+    const host = this.mesh.table.find('checkout.shop');
+    const route = host && findRoute(host, request, Math.random);
+    if (host === undefined || route === undefined) throw new Error('no route');
+    const placed = place(host, route, request, {
+      nowMs: this.clock.nowMs,
+      random: Math.random,
+      findPin: (affinity, hash) => this.pins.find(affinity, hash),
+    });
+    if (placed.endpoint === undefined) throw new Error('no endpoint');
+    this.pins.keep(placed, placed.endpoint, NO_COOKIES);
+    return `${placed.release.name} ${placed.endpoint.address}`;
+  }
+}
+
+/** Pods of one caller, and the control plane that they share pins through. */
+export class SharedFleet {
+  readonly clock: Clock = { nowMs: 1_000_000 };
+  readonly pods: FleetPod[] = [];
+  hub: SessionHub;
+  private documents: Parameters<MeshTable['apply']>[0][] = [];
+  private revision = 0;
+  private readonly secret = Buffer.alloc(32, 5);
+
+  constructor(
+    pods: number,
+    private readonly capacity = 20_000,
+  ) {
+    this.hub = this.newHub();
+    for (let i = 0; i < pods; i++) this.join();
+  }
+
+  close(): void {
+    this.hub.close();
+  }
+
+  /** Another pod of the caller. */
+  join(): FleetPod {
+    const { hub, secret, clock, capacity } = this;
+    const pod = new FleetPod(`pod-${this.pods.length}`, hub, secret, clock, capacity);
+    this.pods.push(pod);
+    for (const document of this.documents) pod.apply(document, this.revision);
+    pod.sharing.start();
+    return pod;
+  }
+
+  /** Puts a service in force, everywhere unless pods are named. */
+  apply(document: Parameters<MeshTable['apply']>[0], pods: readonly FleetPod[] = this.pods): void {
+    this.documents = [document];
+    this.revision++;
+    for (const pod of pods) pod.apply(document, this.revision);
+  }
+
+  /** Lets everything arrive that is on its way. */
+  settle(): void {
+    for (let round = 0; round < 4; round++) {
+      this.clock.nowMs += 50;
+      for (const { sharing } of this.pods) sharing.tick();
+      this.hub.tick();
+    }
+  }
+
+  private newHub(): SessionHub {
+    return new SessionHub({
+      secretOf: () =>
+        this.pods[0]?.mesh.table.virtualHosts[0]?.routes.find(({ affinity }) => affinity)?.affinity
+          ?.pinSecret,
+      nowMs: () => this.clock.nowMs,
+    });
+  }
+}
