@@ -34,6 +34,7 @@ function replicasAreDone(
 
 /** One wait for one revision: who has answered it, and who is late. */
 export class RevisionWait {
+  private readonly startedAtMs = Date.now();
   private readonly unsettled: UnsettledClients;
   private readonly lateElsewhere: LateElsewhere;
 
@@ -43,7 +44,7 @@ export class RevisionWait {
     private readonly revision: number,
     private readonly visible: Visibility,
   ) {
-    this.unsettled = new UnsettledClients(ads, revision, Date.now());
+    this.unsettled = new UnsettledClients(ads, revision, this.startedAtMs);
     this.lateElsewhere = lateElsewhere(store);
   }
 
@@ -95,7 +96,10 @@ export class RevisionWait {
           late.push({
             client: `${client} (at ${name})`,
             silentMs: silentMs(sinceMs),
-            lateBefore: (this.lateElsewhere.get(name) ?? 0) > 0 && nowMs - sinceMs >= LATE_AFTER_MS,
+            lateBefore:
+              (this.lateElsewhere.get(name) ?? 0) > 0 &&
+              sinceMs > 0 &&
+              this.startedAtMs - sinceMs >= LATE_AFTER_MS,
           });
     return late.slice(0, MAX_NAMED);
   }

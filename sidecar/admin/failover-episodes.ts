@@ -41,7 +41,7 @@ export class FailoverEpisodes {
       } else if (this.episodes.size < MAX_EPISODES) {
         this.episodes.set(cluster, { service, release, sinceMs: nowMs, lastMs: nowMs, failovers: count });
         this.needs.log.warn(
-          { service, release, to },
+          { upstream: service, release, to },
           'a release has no usable endpoint: another release takes its requests',
         );
       }
@@ -58,7 +58,7 @@ export class FailoverEpisodes {
       this.episodes.delete(cluster);
       const { service, release, failovers, sinceMs } = episode;
       this.needs.log.info(
-        { service, release, failovers, lastedSeconds: Math.round((nowMs - sinceMs) / 1000) },
+        { upstream: service, release, failovers, lastedSeconds: Math.round((nowMs - sinceMs) / 1000) },
         isUsable === undefined
           ? 'a release without a usable endpoint has left the configuration'
           : 'a release has a usable endpoint again, and takes its requests itself',

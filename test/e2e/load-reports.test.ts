@@ -140,13 +140,13 @@ t.test(
     const { endpoints } = await clusterStatus(sidecar.admin, 'shop/checkout/v3');
     t.match(endpoints, [{ healthy: false, status: 'unreachable', announced: 'healthy' }]);
     const begins = 'a release has no usable endpoint: another release takes its requests';
-    t.match(await sidecar.process.logged(begins), { service: 'checkout.shop', release: 'v3', to: 'v1' });
+    t.match(await sidecar.process.logged(begins), { upstream: 'checkout.shop', release: 'v3', to: 'v1' });
     t.equal(sidecar.process.log.filter(({ msg }) => msg === begins).length, 1);
 
     await Backend.start(t, 'v3-1', echo, Number(dead.address.split(':')[1]));
     t.match(
       await sidecar.process.logged('a release has a usable endpoint again, and takes its requests itself'),
-      { service: 'checkout.shop', release: 'v3', failovers: 20 },
+      { upstream: 'checkout.shop', release: 'v3', failovers: 20 },
     );
     t.match(await call('checkout', { headers: { 'x-region': 'us-east' } }), { backend: 'v3-1' });
   },

@@ -153,7 +153,8 @@ function isReported({ endpoints, failovers }: ReleaseLoad): boolean {
 function describeDown({ service, release, endpoints, failovers }: ReleaseLoad): string {
   const name = `${commandName(service as ServiceKey)} ${release}`;
   const taken = failovers === 0 ? '' : `; other releases took ${count(failovers, 'request')} of it so far`;
-  return `  ${name}: none of ${count(endpoints, 'endpoint')} is usable${taken}`;
+  const which = endpoints === 0 ? 'it has no endpoint' : `none of ${count(endpoints, 'endpoint')} is usable`;
+  return `  ${name}: ${which}${taken}`;
 }
 
 function stateOf({ inSync, types }: ClientStatus): string {

@@ -61,11 +61,11 @@ t.test('an episode is one line when it begins and one when it is over', async (t
   t.same(lines, [
     [
       'a release has no usable endpoint: another release takes its requests',
-      { service: 'checkout.shop', release: 'v3', to: 'v1' },
+      { upstream: 'checkout.shop', release: 'v3', to: 'v1' },
     ],
     [
       'a release has a usable endpoint again, and takes its requests itself',
-      { service: 'checkout.shop', release: 'v3', failovers: 120, lastedSeconds: 65 },
+      { upstream: 'checkout.shop', release: 'v3', failovers: 120, lastedSeconds: 65 },
     ],
   ]);
   episodes.note([NEWS], 70_000);
