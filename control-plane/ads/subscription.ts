@@ -11,10 +11,15 @@ const EVERYTHING: readonly string[] = [WILDCARD];
 /** Most names that one client may ask for of one type; a client that wants more is refused. */
 export const MAX_SUBSCRIBED_NAMES = 100_000;
 
-/** A client asked for more names than it may. */
+/** Longest name; those of resources that there are have about a hundred characters. */
+const MAX_NAME_LENGTH = 1024;
+
+/** A client asked for more names than it may, or for one that no resource has. */
 export class TooManyNamesError extends Error {
   constructor() {
-    super(`a client may subscribe to at most ${MAX_SUBSCRIBED_NAMES} names of one type`);
+    super(
+      `a client may subscribe to at most ${MAX_SUBSCRIBED_NAMES} names of one type, of ${MAX_NAME_LENGTH} characters each`,
+    );
     this.name = 'TooManyNamesError';
   }
 }
@@ -58,6 +63,7 @@ export class Subscription {
    * @throws TooManyNamesError
    */
   change(subscribe: readonly string[], unsubscribe: readonly string[]): void {
+    if (subscribe.some(({ length }) => length > MAX_NAME_LENGTH)) throw new TooManyNamesError();
     if (subscribe.includes(WILDCARD)) this.everything = true;
     if (unsubscribe.includes(WILDCARD)) this.everything = false;
     this.held = this.sets.change(this.held, namesIn(subscribe), namesIn(unsubscribe));

@@ -6,8 +6,15 @@ import type {
 } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import { describeChange } from '../../src/model/describe-change.js';
-import { describeGrantChange, hostsForAll } from '../../src/model/grant.js';
-import type { ServiceKey } from '../../src/model/mesh-service.js';
+import {
+  describeGrantChange,
+  type Grant,
+  hostsForAll,
+  isNotableEndpoint,
+  isReservedEndpoint,
+  reachOf,
+} from '../../src/model/grant.js';
+import type { MeshService, ServiceKey } from '../../src/model/mesh-service.js';
 import { serviceOfHost } from '../../src/model/service-hosts.js';
 import type { Visibility } from '../access/caller.js';
 import type { Configuration, ConfiguredService } from '../store/configuration.js';
@@ -33,6 +40,25 @@ export function serviceMessage(
     file: record.source?.file ?? '',
     localHosts: spec.hosts.filter((host) => !forAll.includes(host) && !isTaken(host)),
     takenHosts: spec.hosts.filter(isTaken),
+    ...reachMessage(spec, record.grant),
+  };
+}
+
+/** Of what a service has beyond its namespace besides hosts, what is granted, and what is kept from clients. */
+function reachMessage(
+  spec: MeshService['spec'],
+  grant: Grant | undefined,
+): Pick<ServiceMessage, 'granted' | 'withheld'> {
+  if (grant === undefined) return { granted: [], withheld: [] };
+  const { endpoints, files } = reachOf(spec);
+  const approved = new Set(grant.endpoints);
+  const granted = [
+    ...endpoints.filter((address) => approved.has(address) && isNotableEndpoint(address)),
+    ...files.filter((file) => grant.files.includes(file)),
+  ];
+  return {
+    granted,
+    withheld: endpoints.filter((address) => !approved.has(address) && isReservedEndpoint(address)),
   };
 }
 

@@ -17,6 +17,10 @@ export interface ServiceMessage {
   readonly localHosts: readonly string[];
   /** Hosts that lead nobody to it: they are another service's own name. */
   readonly takenHosts: readonly string[];
+  /** What is granted beyond hosts: endpoints on the caller's machine, DNS names, files. */
+  readonly granted: readonly string[];
+  /** Endpoints on the caller's machine that nobody has granted: no client is sent them. */
+  readonly withheld: readonly string[];
 }
 
 export interface ChangeResponse {

@@ -221,8 +221,15 @@ t.test("a tenant's service leads no sidecar of others into its own machine", pee
   };
   t.match(await call(), /^503 /);
   t.equal(asked, 0);
-  await apply(ops, named);
+  t.match((await apply(ops, named)).services, [{ granted: [`evil.example:${port}`], withheld: [] }]);
   await eventually('the granted name is used', async () => /^200 local/.test(await call()));
   await apply(ops, named, 'none');
+  const local1 = meshService(
+    'local.shop',
+    { v1: 1 },
+    { versions: [{ name: 'v1', endpoints: [{ address: `127.0.0.1:${port}` }] }] },
+  );
+  await apply(ops, local1);
+  t.match((await apply(ops, local1, 'none')).services, [{ granted: [], withheld: [`127.0.0.1:${port}`] }]);
   await eventually('the grant has ended', async () => /^503 /.test(await call()));
 });

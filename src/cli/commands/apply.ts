@@ -152,12 +152,13 @@ function documentNotes(documents: readonly SourceDocument[]): string[] {
 
 /** Hosts that do not lead everybody to a service, although it lists them. */
 function hostNotes({ services }: Pick<ChangeResponse, 'services'>): string[] {
-  return services.flatMap(({ key, localHosts, takenHosts }) => [
+  return services.flatMap(({ key, localHosts, takenHosts, withheld }) => [
     ...(localHosts.length === 0
       ? []
       : [
           `${key}: ${localHosts.join(', ')} for callers in "${key.split('/')[0]}" only; an admin of all namespaces may grant it to all`,
         ]),
+    ...withheld.map((address) => `${key}: ${address} is not granted, and sent to no client`),
     ...takenHosts.map((host) => `${key}: ${host} leads to the service of that name instead`),
   ]);
 }

@@ -67,6 +67,8 @@ function show(
 }
 
 function table(services: readonly ServiceMessage[], wide: boolean): string {
+  // Where nobody is asked for credentials, nothing has to be granted.
+  const reaches = wide && services.some(({ granted, withheld }) => granted.length + withheld.length > 0);
   const header = [
     'NAMESPACE',
     'NAME',
@@ -76,13 +78,19 @@ function table(services: readonly ServiceMessage[], wide: boolean): string {
     'SPLIT',
     'AFFINITY',
     'REVISION',
-    ...(wide ? ['HOSTS', 'FILE'] : []),
+    ...(wide ? ['HOSTS', ...(reaches ? ['GRANTED'] : []), 'FILE'] : []),
   ];
   const rows = services.flatMap((message) => {
     const service = parseMeshService(fromStruct(message.document));
-    return service.spec.routes.map((route, i) => row(service, route, message, i === 0, wide));
+    return service.spec.routes.map((route, i) => row(service, route, message, i === 0, { wide, reaches }));
   });
   return formatTable(header, rows);
+}
+
+/** Columns that not every table has. */
+interface Columns {
+  readonly wide: boolean;
+  readonly reaches: boolean;
 }
 
 function row(
@@ -90,7 +98,7 @@ function row(
   route: RouteSpec,
   message: ServiceMessage,
   first: boolean,
-  wide: boolean,
+  { wide, reaches }: Columns,
 ): string[] {
   const split = (route.split ?? []).map(({ version, weight }) => `${version}=${weight}`).join(' ');
   const { affinity, hosts } = service.spec;
@@ -104,8 +112,15 @@ function row(
     split,
     own(affinity ? `${affinity.version}/${affinity.endpoint}` : 'none'),
     own(String(message.revision)),
-    ...(wide ? [own(describeHosts(hosts, message)), own(message.file || '-')] : []),
+    ...(wide ? [own(describeHosts(hosts, message))] : []),
+    ...(reaches ? [own(describeReach(message))] : []),
+    ...(wide ? [own(message.file || '-')] : []),
   ];
+}
+
+/** What is granted besides hosts, and endpoints that no client is sent. */
+function describeReach({ granted, withheld }: ServiceMessage): string {
+  return [...granted, ...withheld.map((address) => `${address} (not granted)`)].join(',') || '-';
 }
 
 /** Hosts that lead every caller to a service, and those that do not. */

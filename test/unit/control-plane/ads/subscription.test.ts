@@ -187,3 +187,11 @@ t.test('whatever delta requests say, what is held is what they add up to', async
     }),
   );
 });
+
+t.test('a name that no resource can have is refused, and not kept', async (t) => {
+  const subscription = new Subscription();
+  t.throws(() => subscription.change(['x'.repeat(1025)], []), TooManyNamesError);
+  t.ok(subscription.isEmpty);
+  subscription.change(['x'.repeat(1024)], []);
+  t.equal(subscription.explicitNames.size, 1);
+});
