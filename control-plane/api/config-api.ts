@@ -168,6 +168,7 @@ export class ConfigApi {
     const document = request.document
       ? (fromStruct(request.document) as unknown as MeshServiceInput)
       : this.operated(request);
+    if (request.document) checkSense([document]);
     const [after] = parseAll([document]) as [MeshService];
     const key = serviceKey(after);
     const before = store.current.services.get(key)?.service;
