@@ -29,7 +29,7 @@ export class HostIndex {
     this.drop(key);
     const claimant = { key, service, forAll: new Set(hostsForAll(service.spec, grant)) };
     this.claimants.set(key, claimant);
-    for (const host of service.spec.hosts)
+    for (const host of new Set(service.spec.hosts))
       this.listings.set(host, [...(this.listings.get(host) ?? []), claimant].sort(byKey));
   }
 

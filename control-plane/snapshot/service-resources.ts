@@ -26,8 +26,11 @@ export interface ServiceResources {
 export function makeResources(service: MeshService, context: TranslateContext): ServiceResources {
   const { shared, listenerMark, routesFor } = translateService(service, context);
   const byKind = new Map<ResourceKind, SnapshotResource[]>();
-  for (const resource of shared)
-    byKind.set(resource.kind, [...(byKind.get(resource.kind) ?? []), snapshotResource(resource)]);
+  for (const resource of shared) {
+    const known = byKind.get(resource.kind) ?? [];
+    known.push(snapshotResource(resource));
+    byKind.set(resource.kind, known);
+  }
   const { name, bytes } = routesFor([]);
   return {
     service,

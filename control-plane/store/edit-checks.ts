@@ -139,8 +139,9 @@ function hostProblems(
   grant: Grant,
   isNamespace: (name: string) => boolean,
 ): Problem[] {
+  const known = new Set([...grant.hosts, ...(before?.spec.hosts ?? [])]);
   return service.spec.hosts.flatMap((host, i) => {
-    if (grant.hosts.includes(host) || before?.spec.hosts.includes(host)) return [];
+    if (known.has(host)) return [];
     const path = ['spec', 'hosts', i];
     if (isMachineName(host))
       return [{ path, message: `"${host}" names a machine and no service; ${ONLY_ADMINS}` }];

@@ -8,8 +8,11 @@ type EndpointSpec = NonNullable<VersionSpec['endpoints']>[number];
 export function translateAssignment(clusterName: string, endpoints: readonly EndpointSpec[]): object {
   const zones = new Map<string, EndpointSpec[]>();
   const zoned = endpoints.map((endpoint) => ({ ...endpoint, zone: endpoint.zone ?? '' }));
-  for (const endpoint of zoned.sort(inCanonicalOrder))
-    zones.set(endpoint.zone, [...(zones.get(endpoint.zone) ?? []), endpoint]);
+  for (const endpoint of zoned.sort(inCanonicalOrder)) {
+    const members = zones.get(endpoint.zone);
+    if (members === undefined) zones.set(endpoint.zone, [endpoint]);
+    else members.push(endpoint);
+  }
   return {
     clusterName,
     endpoints: [...zones].map(([zone, members]) => ({

@@ -1,6 +1,6 @@
 import { normalAuthority } from '../http/authority.js';
 import { field, list } from './document-fields.js';
-import type { Problem } from './problems.js';
+import type { Path, Problem } from './problems.js';
 
 /**
  * What one field demands of another. These run on the document as the user wrote it, valid or not, so that
@@ -10,8 +10,9 @@ export function crossCheck(input: unknown): Problem[] {
   const spec = field(input, 'spec');
   const versions = list(field(spec, 'versions'));
   const routes = list(field(spec, 'routes'));
-  const names = versions.map((version) => field(version, 'name')).filter((name) => typeof name === 'string');
+  const names = namesOf(versions);
   return [
+    ...halfCharacters(input, []),
     ...duplicates(versions, ['spec', 'versions'], 'version'),
     ...duplicates(routes, ['spec', 'routes'], 'route'),
     ...duplicateEndpoints(versions),
@@ -22,7 +23,40 @@ export function crossCheck(input: unknown): Problem[] {
   ];
 }
 
-function checkRoute(route: unknown, index: number, versions: readonly string[]): Problem[] {
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Half of a character, such as "\ud83d", which UTF-8 has no bytes for: clients would refuse the whole message. */
+function halfCharacters(value: unknown, path: Path): Problem[] {
+  if (typeof value === 'string')
+    return LONE_SURROGATE.test(value)
+      ? [{ path, message: 'has half of a character (a lone surrogate)' }]
+      : [];
+  if (Array.isArray(value)) return value.flatMap((item, i) => halfCharacters(item, [...path, i]));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => [
+    ...halfCharacters(key, path),
+    ...halfCharacters(inner, [...path, key]),
+  ]);
+}
+
+/** The names of a service's versions, for looking up and for telling. */
+interface VersionNames {
+  readonly known: ReadonlySet<string>;
+  readonly first: string;
+  readonly list: string;
+}
+
+/** A message names so many. */
+const MAX_NAMED = 20;
+
+function namesOf(versions: readonly unknown[]): VersionNames {
+  const names = versions.map((version) => field(version, 'name')).filter((name) => typeof name === 'string');
+  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : '';
+  const list = `${names.slice(0, MAX_NAMED).join(', ')}${more}` || 'none';
+  return { known: new Set(names), first: names[0] ?? 'v1', list };
+}
+
+function checkRoute(route: unknown, index: number, versions: VersionNames): Problem[] {
   const path = ['spec', 'routes', index];
   const split = field(route, 'split');
   const answersItself = field(route, 'redirect') !== undefined;
@@ -30,7 +64,7 @@ function checkRoute(route: unknown, index: number, versions: readonly string[]):
     return [
       {
         path: [...path, 'split'],
-        message: `is required: a list such as - { version: ${versions[0] ?? 'v1'}, weight: 1 }`,
+        message: `is required: a list such as - { version: ${versions.first}, weight: 1 }`,
       },
     ];
   }
@@ -38,15 +72,16 @@ function checkRoute(route: unknown, index: number, versions: readonly string[]):
   const problems: Problem[] = entries.flatMap((entry, at) =>
     unknownVersion(field(entry, 'version'), [...path, 'split', at, 'version'], versions),
   );
+  const seen = new Set<unknown>();
   entries.forEach((entry, at) => {
     const name = field(entry, 'version');
-    const first = entries.findIndex((other) => field(other, 'version') === name);
-    if (typeof name === 'string' && first < at) {
+    if (typeof name === 'string' && seen.has(name)) {
       problems.push({
         path: [...path, 'split', at, 'version'],
         message: `lists ${JSON.stringify(name)} again; give each version one weight`,
       });
     }
+    seen.add(name);
   });
   const weights = entries.map((entry) => field(entry, 'weight'));
   if (weights.length > 0 && weights.every((weight) => weight === 0)) {
@@ -100,17 +135,17 @@ function besideForeignCookie(source: unknown, index: number): Problem[] {
   }));
 }
 
-function unknownVersion(name: unknown, path: (string | number)[], versions: readonly string[]): Problem[] {
-  if (typeof name !== 'string' || versions.includes(name)) return [];
+function unknownVersion(name: unknown, path: (string | number)[], versions: VersionNames): Problem[] {
+  if (typeof name !== 'string' || versions.known.has(name)) return [];
   return [
     {
       path,
-      message: `${JSON.stringify(name)} is no version of this service; it has ${versions.join(', ') || 'none'}`,
+      message: `${JSON.stringify(name)} is no version of this service; it has ${versions.list}`,
     },
   ];
 }
 
-function stableIsKnown(spec: unknown, versions: readonly string[]): Problem[] {
+function stableIsKnown(spec: unknown, versions: VersionNames): Problem[] {
   return unknownVersion(field(spec, 'stable'), ['spec', 'stable'], versions);
 }
 

@@ -36,7 +36,13 @@ export function hostConflicts(
   grantOf: (key: ServiceKey) => Grant | undefined = () => undefined,
 ): HostConflict[] {
   const owners = new Map<string, Owner[]>();
-  const own = (host: string, owner: Owner) => owners.set(host, [...(owners.get(host) ?? []), owner]);
+  const own = (host: string, owner: Owner) => {
+    const all = owners.get(host);
+    const last = all?.at(-1);
+    if (all === undefined) owners.set(host, [owner]);
+    // A host that a service lists many times is its once.
+    else if (last?.key !== owner.key || last.title !== owner.title) all.push(owner);
+  };
   for (const [key, { name, namespace }] of mesh) {
     own(name, { key, namespace, title: 'bare-name' });
     for (const host of generatedHosts({ name, namespace })) own(host, { key, namespace, title: 'full-name' });

@@ -26,10 +26,13 @@ export function formatProblem(problem: Problem): string {
   return where === '' ? problem.message : `${where}: ${problem.message}`;
 }
 
+/** Problems in the message of an error; `problems` has all of them. */
+const MAX_TOLD = 100;
+
 /** A refused resource or set of resources, with every problem found. */
 export class InvalidResourceError extends Error {
   constructor(readonly problems: readonly Problem[]) {
-    super(problems.map(formatProblem).join('\n'));
+    super(problems.slice(0, MAX_TOLD).map(formatProblem).join('\n'));
     this.name = 'InvalidResourceError';
   }
 }

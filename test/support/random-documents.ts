@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { applyProblems } from '../../src/model/apply-rules.js';
 import { type MeshService, parseMeshService } from '../../src/model/mesh-service.js';
 import { InvalidResourceError, type Path } from '../../src/model/problems.js';
 
@@ -20,6 +21,7 @@ const text = fc.oneof(
     '😀',
     '\t',
     'a,b;c=d',
+    '\ud83d',
   ),
   fc.string({ maxLength: 12 }),
   fc.string({ unit: 'binary', maxLength: 6 }),
@@ -314,6 +316,8 @@ const spec = fc
         path,
         interval: duration,
         timeout: duration,
+        host,
+        headers: fc.dictionary(changeable, value, { maxKeys: 2 }),
         healthyThreshold: bound,
         unhealthyThreshold: bound,
         panicThreshold: percent,
@@ -363,7 +367,10 @@ export function acceptedPart(document: object): { document: object; service: Mes
   const rest = structuredClone(document);
   for (let attempt = 0; attempt < 40; attempt++) {
     try {
-      return { document: rest, service: parseMeshService(rest) };
+      const service = parseMeshService(rest);
+      const problems = applyProblems(rest);
+      if (problems.length === 0) return { document: rest, service };
+      throw new InvalidResourceError(problems);
     } catch (error) {
       if (!(error instanceof InvalidResourceError)) throw error;
       // From the last to the first, so that places in lists stay what they are.

@@ -176,4 +176,6 @@ t.test('texts that an Envoy would refuse are refused', async (t) => {
   t.match(set({ 'x-a': 'a'.repeat(16_385) }), [/longer than 16384 characters/]);
   const many = Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`x-${i}`, 'a']));
   t.match(set(many), [/changes more than 1000 headers/]);
+  t.match(matching({ path: { prefix: '/\ud83d' } }), [/prefix: has half of a character/]);
+  t.strictSame(matching({ path: { prefix: '/\ud83d\ude00' } }), []);
 });

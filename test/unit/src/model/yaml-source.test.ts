@@ -5,10 +5,14 @@ import t from 'tap';
 import { readBoundedFile } from '../../../../src/lifecycle/bounded-file.js';
 import { checkDocuments } from '../../../../src/model/check-documents.js';
 import { unfoldLists } from '../../../../src/model/lists.js';
+import { hostConflicts } from '../../../../src/model/mesh.js';
 import { parseMeshService } from '../../../../src/model/mesh-service.js';
 import { readFiles } from '../../../../src/model/read-files.js';
 import { formatLocated, parseYaml } from '../../../../src/model/yaml-source.js';
 import { temporaryFolder } from '../../../support/folder.js';
+
+/** A document that no file holds. */
+const NOWHERE = { file: '-', locate: () => ({ line: 1, column: 1 }), plainNumbers: () => [] };
 
 const SERVICE = `apiVersion: roost.dev/v1alpha1
 kind: MeshService
@@ -162,4 +166,31 @@ t.test('what is no file is not read, nor one past the bound', async (t) => {
   ]);
   t.throws(() => readBoundedFile(folder, { maxBytes: 1 }), /is a folder, not a file/);
   t.throws(() => readBoundedFile('/dev/zero', { maxBytes: 1_048_576, pipes: true }), /is larger than 1 MiB/);
+});
+
+t.test('what a document costs grows with its size and no faster', async (t) => {
+  const many = <T>(make: (i: number) => T) => Array.from({ length: 20_000 }, (_, i) => make(i));
+  const document = (spec: object) => ({
+    apiVersion: 'roost.dev/v1alpha1',
+    kind: 'MeshService',
+    metadata: { name: 'cart', namespace: 'shop' },
+    spec: { port: 80, versions: [{ name: 'v1', endpoints: [{ address: '10.0.0.1:80' }] }], ...spec },
+  });
+  const route = (split: object[]) => ({ routes: [{ name: 'all', split }] });
+  const address = (i: number) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}:80`;
+  const versions = many((i) => ({ name: `v${i}`, endpoints: [{ address: address(i) }] }));
+  const hostile = [
+    route(many((i) => ({ version: `w${i}`, weight: 1 }))),
+    { versions, ...route(many((i) => ({ version: `w${i}`, weight: 1 }))) },
+    { versions, ...route(many((i) => ({ version: `v${i}`, weight: 1 }))) },
+  ];
+  for (const spec of hostile) {
+    const began = performance.now();
+    const found = checkDocuments([{ ...NOWHERE, value: document(spec) }]);
+    t.ok(found.length <= 101);
+    t.ok(performance.now() - began < 5000, 'comparing each with every other takes minutes');
+  }
+  const hosts = many(() => 'same.test');
+  const service = parseMeshService(document({ hosts }));
+  t.strictSame(hostConflicts(new Map([['shop/cart', service]])), []);
 });
