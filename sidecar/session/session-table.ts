@@ -8,7 +8,8 @@ import {
 } from '../../src/sessions/shared-pin.js';
 
 /**
- * Pins of sessions whose key travels in no cookie: a bounded hash table in typed arrays, 51 bytes a slot and
+ * Pins of sessions whose key travels in no cookie: a bounded hash table in typed arrays, 43 bytes a slot, 51 once
+ * a session of a service with a salt is in it, and
  * nothing for the garbage collector to look at. Sessions are told apart by a 64-bit hash alone; of 100,000, two
  * share one with a chance of 1 in 4 billion, and would then share a pin.
  *
@@ -22,8 +23,8 @@ const LABEL = 1;
 const USED = 2;
 /** The pin was made here. */
 const OWN = 4;
-/** Slots for each session of the capacity: at 2.25, one bucket in 2,000 is full before the table is. */
-const HEADROOM = 2.25;
+/** Slots for each session of the capacity: at 2.75, one bucket in 10,000 is full before the table is. */
+const HEADROOM = 2.75;
 
 /** What a session table keeps its entries in, one place of each array for each slot. */
 export interface SessionSlots {
@@ -41,8 +42,8 @@ export interface SessionSlots {
   readonly revisions: Uint32Array;
   /** What the session's key depends on, see `sessionTag`. */
   readonly tags: Uint32Array;
-  /** See {@link EntryFacts}. */
-  readonly saltedHashes: BigUint64Array;
+  /** See {@link EntryFacts}. Undefined: made once one is not 0. */
+  readonly saltedHashes: BigUint64Array | undefined;
   /** Decides where entries go. */
   readonly key: HashKey;
 }
@@ -112,7 +113,8 @@ export function sessionSlots(
     generations: new Uint16Array(new Memory(slots * 2)),
     revisions: new Uint32Array(new Memory(slots * 4)),
     tags: new Uint32Array(new Memory(slots * 4)),
-    saltedHashes: new BigUint64Array(new Memory(slots * 8)),
+    // Memory that is shared has to be there from the start; what is never written of it is never real.
+    saltedHashes: Memory === ArrayBuffer ? undefined : new BigUint64Array(new Memory(slots * 8)),
     key: newHashKey(),
   };
 }
@@ -129,13 +131,13 @@ export class SessionTable {
   private readonly generations: Uint16Array;
   private readonly revisions: Uint32Array;
   private readonly tags: Uint32Array;
-  private readonly saltedHashes: BigUint64Array;
+  private saltedHashes: BigUint64Array | undefined;
   private readonly key: HashKey;
   private readonly callerSeed: bigint;
   private entries = 0;
   private currentRevision = 0;
 
-  /** @param capacity sessions that fit at least */
+  /** @param capacity sessions that fit, but for some of buckets that are full before the table is */
   constructor(
     capacity: number,
     private readonly epochMs: number,
@@ -250,7 +252,7 @@ export class SessionTable {
         endpoint: this.endpoints[slot] as number,
         label: (flags & LABEL) !== 0,
         tag: this.tags[slot] as number,
-        saltedHash: this.saltedHashes[slot] as bigint,
+        saltedHash: this.saltedHashes?.[slot] ?? 0n,
         isOwn: (flags & OWN) !== 0,
         idleMs: (now - (this.lastUsed[slot] as number)) * 1000,
       });
@@ -288,7 +290,8 @@ export class SessionTable {
     this.generations[slot] = pin.generation;
     this.revisions[slot] = pin.revision;
     this.tags[slot] = tag;
-    this.saltedHashes[slot] = saltedHash;
+    if (saltedHash !== 0n) this.saltedHashes ??= new BigUint64Array(this.slots);
+    if (this.saltedHashes !== undefined) this.saltedHashes[slot] = saltedHash;
     this.lastUsed[slot] = lastUsedS;
     this.flags[slot] = flags | (pin.label ? LABEL : 0);
   }

@@ -32,7 +32,7 @@ t.test('of threads that pin the same session at once, all find the pin of the fi
 });
 
 t.test('what one has pinned the other finds, counts, and shows', async (t) => {
-  const memory = sharedSessions(1000, 0);
+  const memory = sharedSessions(4000, 0);
   const [one, other] = [new SharedSessionTable(memory), new SharedSessionTable(memory)];
   for (let n = 0; n < 1000; n++) one.set(xxh64(`user-${n}`), pinOf(n), 0);
   t.equal(other.size, 1000);
