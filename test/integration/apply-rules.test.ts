@@ -38,7 +38,7 @@ t.test('a cookie that browsers drop is refused, with file and line, and the righ
   t.match(headers['set-cookie'], /; Domain=shop\.example; SameSite=None; Secure; HttpOnly$/);
 });
 
-t.test('a service that a file has in force already can be split and undone', async (t) => {
+t.test('a service that a file has in force already can be split and promoted', async (t) => {
   const { address } = await Backend.start(t, 'v1-1');
   const service = withCookie(address, NONE);
   const file = join(t.testdir(), 'service.yaml');
@@ -47,6 +47,7 @@ t.test('a service that a file has in force already can be split and undone', asy
   const sidecar = await mesh.sidecar();
   const { name } = service.metadata;
   t.equal((await caller(t, sidecar.addresses.outbound)(name)).status, 200);
-  await mesh.split(`${name}.shop`, { v1: 1 });
-  await t.resolves(mesh.change('Promote', { name: `${name}.shop`, release: 'v1' }));
+  const split = [{ version: 'v1', weight: 1 }];
+  await t.resolves(mesh.change('Split', { name: `${name}.shop`, split, force: true }));
+  await t.resolves(mesh.change('Promote', { name: `${name}.shop`, release: 'v1', force: true }));
 });
