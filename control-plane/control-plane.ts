@@ -330,8 +330,9 @@ export class ControlPlane {
     const close = async () => {
       reporter.close();
       sessions.close();
-      ads.closeAll();
+      // First those who wait for clients: clients that leave now have not answered.
       api.closeStreams();
+      ads.closeAll();
       open.endAll();
       await port.close(SHUTDOWN_MS);
       publisher.close();

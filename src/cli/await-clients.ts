@@ -11,6 +11,8 @@ const GRACE_MS = 5000;
 const PAUSE_MS = 250;
 /** Sidecars that have lost their control plane are back after so long: their longest wait between two attempts. */
 const COME_BACK_MS = 10_000;
+/** A control plane that was not there when the command began may be new, and have no sidecars: they have so long. */
+const FIRST_CLIENT_MS = 3000;
 
 /** The control plane's timer and the command's may differ by so much. */
 const CLOCK_SLACK_MS = 20;
@@ -38,13 +40,13 @@ const REAL_TIME: FollowTiming = { now: () => performance.now(), pause: (ms) => w
  * again, at every address, as long as there is time: it may come back, or another may answer at its address.
  */
 export async function followClients(
-  client: Pick<ControlPlaneClient, 'stream'>,
+  client: Pick<ControlPlaneClient, 'stream' | 'wasAway'>,
   revision: number,
   timeoutMs: number,
   timing: FollowTiming = REAL_TIME,
 ): Promise<Reach> {
   const progress = new Progress();
-  const wait = new Wait(timeoutMs, timing);
+  const wait = new Wait(timeoutMs, timing, client.wasAway);
   try {
     for (;;) {
       const { leftMs } = wait;
@@ -72,6 +74,7 @@ export async function followClients(
 
 /** What has been heard of one revision. */
 class Wait {
+  private readonly startedAt: number;
   private readonly deadline: number;
   private last: AwaitProgress | undefined;
   /** Since when the control plane has been gone, or was; undefined: it never was. */
@@ -83,8 +86,10 @@ class Wait {
   constructor(
     timeoutMs: number,
     private readonly timing: FollowTiming,
+    private readonly isNew: boolean,
   ) {
-    this.deadline = timing.now() + timeoutMs;
+    this.startedAt = timing.now();
+    this.deadline = this.startedAt + timeoutMs;
   }
 
   /** For the next call: at least 1, since 0 means the default. */
@@ -127,12 +132,15 @@ class Wait {
 
   /** A control plane that has just started has no clients yet, and thinks that all have everything. */
   private get areBack(): boolean {
-    if (this.lostAt === undefined) return true;
+    if (this.lostAt === undefined) return !this.isNew || (this.last?.connected ?? 0) > 0;
     return this.connectedBefore !== undefined && this.missing === 0;
   }
 
   private get isPatienceOver(): boolean {
-    return this.lostAt !== undefined && this.timing.now() - this.lostAt >= COME_BACK_MS;
+    const now = this.timing.now();
+    return this.lostAt === undefined
+      ? now - this.startedAt >= FIRST_CLIENT_MS
+      : now - this.lostAt >= COME_BACK_MS;
   }
 }
 

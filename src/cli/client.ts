@@ -82,7 +82,9 @@ export class ControlPlaneClient {
   private readonly resolveMs: number;
   private readonly connectMs: number;
   private readonly onWaiting: (address: string) => void;
-  private isWaiting = false;
+  /** For a time, none of the control planes was there, or one went away during a change. */
+  wasAway = false;
+  private hasToldWaiting = false;
   private current = 0;
 
   /** @param actor who makes the changes, for the audit trail; empty: not said */
@@ -138,7 +140,10 @@ export class ControlPlaneClient {
         const explained = this.explain(failure);
         if (outcome === 'refused')
           throw doubt !== undefined && !saysOutcome(failure) ? unknownOutcome(doubt) : explained;
-        if (outcome === 'unknown' && isChange) doubt = failure;
+        if (outcome === 'unknown' && isChange) {
+          doubt = failure;
+          this.wasAway = true;
+        }
         const patienceMs = doubt === undefined ? this.patienceMs(failure, isChange) : this.resolveMs;
         const allFailed = failures >= this.connections.length;
         if ((allFailed || doubt !== undefined) && performance.now() >= startedAt + patienceMs)
@@ -210,8 +215,9 @@ export class ControlPlaneClient {
   }
 
   private noteWaiting(): void {
-    if (this.isWaiting) return;
-    this.isWaiting = true;
+    if (this.hasToldWaiting) return;
+    this.hasToldWaiting = true;
+    this.wasAway = true;
     this.onWaiting(
       this.connections.map(({ address: { host, port } }) => formatAddress(host, port)).join(', '),
     );

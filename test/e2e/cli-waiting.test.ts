@@ -60,22 +60,24 @@ t.test('a client that never answers is named, and stops nobody once it is late',
   t.match(await run(grpc, 'split checkout.shop v1=1 v2=1'), { code: 0, stdout: /in force on 1 client/ });
 });
 
-t.test('a control plane that is killed during the wait, and comes back, is asked again', async (t) => {
-  const dataDir = await temporaryFolder(t);
-  const first = await startControlPlane(t, ['--data-dir', dataDir]);
-  const { grpc } = first;
-  t.equal((await run(grpc, 'apply -f -', SERVICE)).code, 0);
-  await connect(t, grpc, 'slow');
-  const splitting = run(grpc, 'split checkout.shop v1=9 v2=1');
-  await eventually('the change is stored', () => isStored(grpc, 2));
-  await first.process.kill('SIGKILL');
-  await startControlPlane(t, ['--data-dir', dataDir, '--grpc', grpc]);
-  await connect(t, grpc, 'slow');
-  t.same(await splitting, {
-    code: 0,
-    stdout: 'checkout.shop split v1=9 v2=1: revision 2, in force on 1 client\n',
-    stderr: '',
-  });
+t.test('a control plane that ends during the wait, and comes back, is asked again', async (t) => {
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    const dataDir = await temporaryFolder(t);
+    const first = await startControlPlane(t, ['--data-dir', dataDir]);
+    const { grpc } = first;
+    t.equal((await run(grpc, 'apply -f -', SERVICE)).code, 0);
+    await connect(t, grpc, 'slow');
+    const splitting = run(grpc, 'split checkout.shop v1=9 v2=1');
+    await eventually('the change is stored', () => isStored(grpc, 2));
+    await first.process.kill(signal);
+    await startControlPlane(t, ['--data-dir', dataDir, '--grpc', grpc]);
+    await connect(t, grpc, 'slow');
+    t.same(
+      await splitting,
+      { code: 0, stdout: 'checkout.shop split v1=9 v2=1: revision 2, in force on 1 client\n', stderr: '' },
+      signal,
+    );
+  }
 });
 
 t.test('a control plane that is killed during the wait for good: stored, and not known where', async (t) => {

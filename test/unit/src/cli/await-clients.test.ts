@@ -9,11 +9,12 @@ const NONE: AwaitProgress = { connected: 0, settled: 0, rejections: [], done: fa
 const LOST = new ConnectionError('the control plane at cp:1 does not answer (ECONNREFUSED)');
 
 /** Calls of a control plane, one after the other; the last goes on for ever. Time passes where it says so. */
-async function follow(calls: readonly (readonly Answer[])[], timeoutMs = 30_000) {
+async function follow(calls: readonly (readonly Answer[])[], timeoutMs = 30_000, wasAway = false) {
   let nowMs = 0;
   let made = 0;
   const askedMs: number[] = [];
   const client = {
+    wasAway,
     async *stream<Event>(_method: string, request: object): AsyncGenerator<Event> {
       const { timeoutMs: leftMs } = request as { timeoutMs: number };
       askedMs.push(leftMs);
@@ -138,3 +139,17 @@ t.test('what clients reject is said with the reason', async (t) => {
     'stored as revision 7, but 1 of 1 client rejected it and run what they had',
   ]);
 });
+
+t.test(
+  'a control plane that was not there at first may have just started: sidecars have a moment',
+  async (t) => {
+    const some = await follow(
+      [[{ done: true }], [{ done: true }], [{ connected: 1, settled: 1, done: true }]],
+      30_000,
+      true,
+    );
+    t.same([some.nowMs, ...verdict(some.reach)], [500, 0, 'in force on 1 client']);
+    const none = await follow([[{ done: true }]], 30_000, true);
+    t.same([none.nowMs, ...verdict(none.reach)], [3000, 0, 'no client is connected']);
+  },
+);
