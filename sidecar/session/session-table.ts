@@ -6,6 +6,7 @@ import {
   type SharedPin,
   type SharedSession,
 } from '../../src/sessions/shared-pin.js';
+import { type EvictionFacts, slotToEvict } from './eviction.js';
 
 /**
  * Pins of sessions whose key travels in no cookie: a bounded hash table in typed arrays, 43 bytes a slot, 51 once
@@ -14,15 +15,16 @@ import {
  * share one with a chance of 1 in 4 billion, and would then share a pin.
  *
  * Each hash has one bucket of {@link WAYS} entries, by a secret of this process: callers choose keys, and must not be
- * able to choose those of one bucket. In a full bucket an entry gives way of the caller that has most of them, and of
- * its services the one that has most: among those, the entry used longest ago. Nobody takes more than a fair share
- * from others, in a bucket or in the table; a caller that is alone has all of it.
+ * able to choose those of one bucket. Which entry of a full bucket gives way: {@link slotToEvict}. Nobody takes more than
+ * a fair share from others, in a bucket or in the table; a caller that is alone has all of it.
  */
 export const WAYS = 16;
 const LABEL = 1;
 const USED = 2;
 /** The pin was made here. */
 const OWN = 4;
+/** The session has come again since it was pinned. */
+const REUSED = 8;
 /** Slots for each session of the capacity: at 2.75, one bucket in 10,000 is full before the table is. */
 const HEADROOM = 2.75;
 
@@ -119,15 +121,15 @@ export function sessionSlots(
   };
 }
 
-export class SessionTable {
+export class SessionTable implements EvictionFacts {
   protected readonly buckets: number;
   private readonly highs: Uint32Array;
   private readonly lows: Uint32Array;
   private readonly releases: Float64Array;
   private readonly endpoints: Float64Array;
-  private readonly lastUsed: Uint32Array;
+  readonly lastUsed: Uint32Array;
   private readonly flags: Uint8Array;
-  private readonly owners: Uint32Array;
+  readonly owners: Uint32Array;
   private readonly generations: Uint16Array;
   private readonly revisions: Uint32Array;
   private readonly tags: Uint32Array;
@@ -195,6 +197,7 @@ export class SessionTable {
       return undefined;
     }
     this.lastUsed[slot] = now;
+    this.flags[slot] = (this.flags[slot] as number) | REUSED;
     const quarterS = ttlMs / 4000;
     const inNextQuarter = before !== now && Math.floor(before / quarterS) !== Math.floor(now / quarterS);
     return { ...this.pinIn(slot), idleMs, inNextQuarter };
@@ -277,6 +280,7 @@ export class SessionTable {
   ): void {
     const [high, low] = [highHalf(hash), lowHalf(hash)];
     let slot = this.slotOf(high, low);
+    const reused = slot === -1 ? 0 : (this.flags[slot] as number) & REUSED;
     if (slot === -1) {
       const ownerTag = this.tagOf(owner);
       slot = this.slotToFill(this.bucketOf(high, low) * WAYS, ownerTag);
@@ -293,7 +297,7 @@ export class SessionTable {
     if (saltedHash !== 0n) this.saltedHashes ??= new BigUint64Array(this.slots);
     if (this.saltedHashes !== undefined) this.saltedHashes[slot] = saltedHash;
     this.lastUsed[slot] = lastUsedS;
-    this.flags[slot] = flags | (pin.label ? LABEL : 0);
+    this.flags[slot] = flags | reused | (pin.label ? LABEL : 0);
   }
 
   private pinIn(slot: number): SharedPin {
@@ -314,18 +318,18 @@ export class SessionTable {
     return -1;
   }
 
-  /** A free slot of a bucket, or else the least recently used one of whoever has most of it. */
+  /** A free slot of a bucket, or else the one that gives way. */
   private slotToFill(first: number, tag: number): number {
     const slots: number[] = [];
     for (let slot = first; slot < first + WAYS; slot++) {
       if (this.flags[slot] === 0) return slot;
       slots.push(slot);
     }
-    const ofCaller = heaviest(slots, (slot) => callerIn(this.owners[slot] as number), callerIn(tag));
-    const ofService = heaviest(ofCaller, (slot) => this.owners[slot] as number, tag);
-    return ofService.reduce((oldest, slot) =>
-      (this.lastUsed[slot] as number) < (this.lastUsed[oldest] as number) ? slot : oldest,
-    );
+    return slotToEvict(slots, tag, this);
+  }
+
+  cameOnce(slot: number): boolean {
+    return ((this.flags[slot] as number) & REUSED) === 0;
   }
 
   private tagOf({ caller, scope }: PinOwner): number {
@@ -341,27 +345,6 @@ export class SessionTable {
   private seconds(nowMs: number): number {
     return Math.max(0, Math.floor((nowMs - this.epochMs) / 1000));
   }
-}
-
-function callerIn(tag: number): number {
-  return tag >>> 16;
-}
-
-/**
- * The slots of the group that has most of them, a newcomer counted in: its own where others have as many; of several
- * others, all of theirs.
- */
-function heaviest(
-  slots: readonly number[],
-  groupOf: (slot: number) => number,
-  newcomer: number,
-): readonly number[] {
-  const counts = new Map([[newcomer, 1]]);
-  for (const slot of slots) counts.set(groupOf(slot), (counts.get(groupOf(slot)) ?? 0) + 1);
-  const most = Math.max(...slots.map((slot) => counts.get(groupOf(slot)) as number));
-  const own = slots.filter((slot) => groupOf(slot) === newcomer);
-  if (own.length > 0 && counts.get(newcomer) === most) return own;
-  return slots.filter((slot) => counts.get(groupOf(slot)) === most);
 }
 
 export function highHalf(hash: bigint): number {

@@ -164,3 +164,26 @@ t.test('a use is told once for each quarter of the ttl', async (t) => {
   ).flat();
   t.same(told, [15, 30, 45, 60]);
 });
+
+t.test(
+  'keys that come once displace no session that goes on, and old sessions do not stay for ever',
+  async (t) => {
+    const table = new SessionTable(1000, 0);
+    const sessions = Array.from({ length: 200 }, (_, n) => n);
+    const left = (of: readonly number[], nowMs: number) =>
+      of.filter((n) => table.find(hashOf(n), 100 * HOUR_MS, nowMs) !== undefined).length;
+    for (const n of sessions) table.set(hashOf(n), pinOf(n), 0);
+    t.equal(left(sessions, 0), 200, 'they come again');
+    for (let n = 1000; n < 100_000; n++) table.set(hashOf(n), pinOf(n), HOUR_MS);
+    t.ok(left(sessions, HOUR_MS) >= 190);
+
+    // Others come twice, and go on from then.
+    const others = Array.from({ length: 20_000 }, (_, n) => 200_000 + n);
+    for (const n of others) {
+      table.set(hashOf(n), pinOf(n), 2 * HOUR_MS + n);
+      table.find(hashOf(n), 100 * HOUR_MS, 2 * HOUR_MS + n);
+    }
+    t.ok(left(sessions, 3 * HOUR_MS) < 10, 'who has not come for longest gives way to them');
+    t.ok(left(others.slice(-1000), 3 * HOUR_MS) > 900);
+  },
+);
