@@ -40,6 +40,7 @@ import type { SessionHub } from './sessions/session-hub.js';
 import { sessionService, sessionServiceDefinition } from './sessions/session-service.js';
 import { advertised, replicaOf, sessionHubOf, shareWithReplicas } from './sessions/session-sharing.js';
 import { ChangeLog } from './snapshot/change-log.js';
+import { PreparedResources } from './snapshot/prepared-resources.js';
 import { SnapshotPublisher } from './snapshot/publisher.js';
 import { Snapshot } from './snapshot/snapshot.js';
 import { FileSource } from './source/file-source.js';
@@ -50,7 +51,6 @@ import { type Editor, OPERATOR } from './store/editor.js';
 import { EtcdBackend } from './store/etcd/etcd-backend.js';
 import type { EtcdOptions } from './store/etcd/etcd-options.js';
 import { FileBackend } from './store/file-backend.js';
-import { refusalsOf } from './translate/refusals.js';
 
 export interface ControlPlaneOptions extends AccessOptions {
   /** Plain text; undefined: not at all. */
@@ -111,6 +111,7 @@ export class ControlPlane {
   grpcTlsAddress = '';
   httpAddress = '';
   private readonly teardown = new Teardown();
+  private readonly prepared = new PreparedResources();
   private stopping = false;
 
   private constructor(
@@ -150,7 +151,7 @@ export class ControlPlane {
     const { options, log, teardown } = this;
     const access: Access = new Access(options, () => grpc.port, log.child({ component: 'access' }));
     teardown.add(() => access.close());
-    const store = await openStore(options, log);
+    const store = await openStore(options, this.prepared, log);
     teardown.add(() => store.close());
     const files = await loadFiles(options, store, log, this.asksForCredentials ? OPERATOR : undefined);
     teardown.add(() => files?.close());
@@ -260,7 +261,7 @@ export class ControlPlane {
 
   private serveGrpc(store: ConfigStore, files: FileSource | undefined, access: Access) {
     const { log, timing } = this;
-    const snapshot = new Snapshot();
+    const snapshot = new Snapshot((service, context) => this.prepared.take(service, context));
     const changes = new ChangeLog();
     const server = newGrpcServer(access.guard, this.options.maxMessageBytes);
     const { connectionsPerAddress = MAX_CONNECTIONS_PER_ADDRESS } = this.options;
@@ -341,9 +342,15 @@ export class ControlPlane {
   }
 }
 
-async function openStore(options: ControlPlaneOptions, log: Logger): Promise<ConfigStore> {
+async function openStore(
+  options: ControlPlaneOptions,
+  prepared: PreparedResources,
+  log: Logger,
+): Promise<ConfigStore> {
   const storeLog = log.child({ component: 'store' });
-  return ConfigStore.open(await openBackend(options, storeLog), storeLog, refusalsOf);
+  return ConfigStore.open(await openBackend(options, storeLog), storeLog, (service, context) =>
+    prepared.prepare(service, context),
+  );
 }
 
 async function openBackend({ dataDir, etcd }: ControlPlaneOptions, log: Logger): Promise<StoreBackend> {

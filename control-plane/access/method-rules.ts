@@ -1,5 +1,6 @@
 import { ALL_NAMESPACES, type Role } from '../../src/access/role.js';
 import type { ApplyRequest, SplitRequest } from '../../src/api/config-service.js';
+import { plainValue } from '../../src/api/documents-codec.js';
 import { fromStruct, type Struct } from '../../src/api/struct.js';
 import { claimedNamespace } from '../../src/model/check-documents.js';
 import { namespaceOfKey, parseServiceName } from '../../src/model/mesh-service.js';
@@ -40,7 +41,9 @@ const everything = () => [ALL_NAMESPACES];
 const namedIfAny = (message: unknown) => ((message as Named).name === '' ? [] : named(message));
 
 const CONFIG_METHODS = {
-  Apply: api('admin', (message) => (message as ApplyRequest).documents.map(documentNamespace)),
+  Apply: api('admin', (message) =>
+    (message as ApplyRequest).documents.map((document) => claimedNamespace(plainValue(document))),
+  ),
   Delete: api('admin', named),
   Split: api('operate', named),
   Promote: api('operate', named),
@@ -101,10 +104,6 @@ function namespaceOf(name: string): string {
   return namespaceOfKey(parseServiceName(name));
 }
 
-function documentNamespace(document: Struct): string {
-  return claimedNamespace(fromStruct(document));
-}
-
 interface PlanRequest {
   readonly document: Struct | null;
   readonly split: SplitRequest | null;
@@ -114,7 +113,7 @@ interface PlanRequest {
 
 function plannedNamespaces(message: unknown): readonly string[] {
   const { document, split, promote, abort } = message as PlanRequest;
-  if (document) return [documentNamespace(document)];
+  if (document) return [claimedNamespace(fromStruct(document))];
   return [split, promote, abort].flatMap((change) => (change ? [namespaceOf(change.name)] : []));
 }
 

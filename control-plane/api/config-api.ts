@@ -14,6 +14,7 @@ import type {
   SplitRequest,
   StatusResponse,
 } from '../../src/api/config-service.js';
+import { plainValue } from '../../src/api/documents-codec.js';
 import { fromStruct, type Struct } from '../../src/api/struct.js';
 import type { Author } from '../../src/model/author.js';
 import { describeGrantChange } from '../../src/model/grant.js';
@@ -236,9 +237,11 @@ export class ConfigApi {
       return {
         revision,
         changed: changed.size > 0,
-        services: [...changed].sort().flatMap((key) => {
+        services: [...changed].sort().flatMap((key, i) => {
           const service = services.get(key);
-          return service ? [serviceMessage(key, service, services)] : [];
+          if (service === undefined) return [];
+          const message = serviceMessage(key, service, services);
+          return [i < MAX_DIFFERENCES ? message : { ...message, document: {} }];
         }),
         differences: differences.slice(0, MAX_DIFFERENCES).map(differenceMessage),
         notes: [...notesOf(request, commit), ...fileNotes(commit, this.parts.store.current)].slice(
@@ -294,7 +297,7 @@ async function apply(
 ): Promise<Commit> {
   const grantMode = grantModeOf(request.grant);
   const action = grantMode === 'as-editor' ? 'apply' : `apply --grant ${grantMode}`;
-  const documents = request.documents.map((document) => fromStruct(document) as unknown as MeshServiceInput);
+  const documents = request.documents.map((document) => plainValue(document) as unknown as MeshServiceInput);
   if (request.expect && documents.length !== 1)
     throw new InvalidRequestError('an expected revision goes with one document, not with several');
   checkSense(documents);

@@ -21,11 +21,17 @@ import type { Configuration, ConfiguredService } from '../store/configuration.js
 import type { Difference } from '../store/edit.js';
 import type { ServiceChange } from '../store/history.js';
 
-/** A service as the API tells of it. @param services all of them */
+/**
+ * A service as the API tells of it.
+ *
+ * @param services all of them
+ * @param whole with its document
+ */
 export function serviceMessage(
   key: ServiceKey,
   { service, record }: ConfiguredService,
   services: Configuration['services'],
+  whole = true,
 ): ServiceMessage {
   const { spec } = service;
   const forAll = hostsForAll(spec, record.grant);
@@ -35,7 +41,7 @@ export function serviceMessage(
   };
   return {
     key,
-    document: toStruct(record.document),
+    document: whole ? toStruct(record.document) : {},
     revision: record.revision,
     file: record.source?.file ?? '',
     localHosts: spec.hosts.filter((host) => !forAll.includes(host) && !isTaken(host)),

@@ -1,7 +1,6 @@
-import type { MeshService, ServiceKey } from '../../src/model/mesh-service.js';
-import { incarnationOf } from '../store/config-state.js';
+import type { ServiceKey } from '../../src/model/mesh-service.js';
 import type { ConfigStore } from '../store/config-store.js';
-import type { Configuration } from '../store/configuration.js';
+import { type Configuration, recordContext } from '../store/configuration.js';
 import type { TranslateContext } from '../translate/policy.js';
 import type { ChangeLog } from './change-log.js';
 import type { ChangedNames } from './changed-names.js';
@@ -67,12 +66,5 @@ export class SnapshotPublisher {
 
 /** What translation of a configuration needs besides each service. */
 export function translateContext({ pinSecret, services }: Configuration): TranslateContext {
-  return {
-    pinSecret,
-    incarnation(service: MeshService, release: string) {
-      const record = services.get(`${service.namespace}/${service.name}`)?.record;
-      return record ? incarnationOf(record, release) : '';
-    },
-    grantOf: ({ namespace, name }) => services.get(`${namespace}/${name}`)?.record.grant,
-  };
+  return recordContext(pinSecret, (key) => services.get(key)?.record);
 }

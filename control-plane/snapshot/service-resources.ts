@@ -23,8 +23,13 @@ export interface ServiceResources {
   routesFor(hosts: readonly string[]): SnapshotResource;
 }
 
-export function makeResources(service: MeshService, context: TranslateContext): ServiceResources {
-  const { shared, listenerMark, routesFor } = translateService(service, context);
+/** @param translated where the service has been translated with this context already */
+export function makeResources(
+  service: MeshService,
+  context: TranslateContext,
+  translated = translateService(service, context),
+): ServiceResources {
+  const { shared, listenerMark, routesFor } = translated;
   const byKind = new Map<ResourceKind, SnapshotResource[]>();
   for (const resource of shared) {
     const known = byKind.get(resource.kind) ?? [];

@@ -45,6 +45,9 @@ export class Snapshot {
   /** By namespace; thrown away by every change as well. */
   private readonly outbound = new Map<string, SnapshotResource>();
 
+  /** @param resourcesOf what a service becomes */
+  constructor(private readonly resourcesOf: typeof makeResources = makeResources) {}
+
   /** Revision of the configuration that this is made from. */
   get revision(): number {
     return this.currentRevision;
@@ -76,7 +79,7 @@ export class Snapshot {
     const names = noChanges();
     // Translated first: if one cannot be, nothing has happened yet.
     const translated = [...changed].map(
-      ([key, service]) => [key, service && makeResources(service, context)] as const,
+      ([key, service]) => [key, service && this.resourcesOf(service, context)] as const,
     );
     const replaced: ServiceResources[] = [];
     for (const [key, after] of translated) {

@@ -1,14 +1,19 @@
 import { EventEmitter } from 'node:events';
 import { sameGrant } from '../../src/model/grant.js';
 import { type MeshService, type ServiceKey, serviceKey } from '../../src/model/mesh-service.js';
-import type { Problem } from '../../src/model/problems.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { ALONE, type Presence } from '../replicas/replica-report.js';
 import type { StoreBackend } from './backend.js';
 import { type BackupContent, packBackup } from './backup.js';
 import { applyChange, type Cause, type Change, type ConfigState } from './config-state.js';
-import { type Configuration, ConfigurationReader, differingKeys } from './configuration.js';
+import {
+  type Configuration,
+  ConfigurationReader,
+  differingKeys,
+  type RefusalsOf,
+  recordContext,
+} from './configuration.js';
 import {
   type Commit,
   declaredInFiles,
@@ -22,11 +27,9 @@ import {
 import {
   changesHosts,
   checkAccepted,
-  checkAcceptedInTurns,
   checkReach,
   checkTogether,
   type Draft,
-  parseAll,
   parseInTurns,
 } from './edit-checks.js';
 import type { Editor } from './editor.js';
@@ -71,7 +74,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   private constructor(
     private readonly backend: StoreBackend,
     private state: ConfigState,
-    private readonly refusalsOf: (service: MeshService) => readonly Problem[],
+    private readonly refusalsOf: RefusalsOf,
     private readonly log: Logger,
   ) {
     super();
@@ -84,7 +87,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   static async open(
     backend: StoreBackend,
     log: Logger,
-    refusalsOf: (service: MeshService) => readonly Problem[] = () => [],
+    refusalsOf: RefusalsOf = () => [],
   ): Promise<ConfigStore> {
     try {
       return new ConfigStore(backend, await backend.load(), refusalsOf, log);
@@ -183,7 +186,6 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
         parsed,
         (key) => records.get(key)?.grant,
       );
-      await checkAcceptedInTurns(parsed, this.refusalsOf);
       const plan = planRestore(this.state, backup);
       if (plan === undefined) return this.nothingToDo();
       return this.store({ ...plan, at: new Date().toISOString(), ...cause }, dryRun, parsed);
@@ -288,12 +290,11 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
 
   private async commit(edit: Edit): Promise<Commit> {
     for (const [key, revision] of edit.expected ?? []) this.checkRevision(key, revision);
-    const parsed = parseAll(edit.documents ?? []);
+    const parsed = await parseInTurns(edit.documents ?? []);
     const deleted = edit.deleted ?? [];
     for (const key of deleted) if (!this.state.services.has(key)) throw this.unknown(key);
     const drafts = parsed.map((service) => this.draftOf(service, edit));
     this.check(drafts, deleted, edit.as);
-    checkAccepted(parsed, this.refusalsOf);
     const revision = this.state.revision + 1;
     const put = newRecords(this.state, edit, drafts, revision);
     const declared = edit.heedsFiles ? declaredInFiles(this.state, put) : [];
@@ -308,6 +309,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   }
 
   private async store(change: Change, dryRun: boolean, checked: readonly MeshService[]): Promise<Commit> {
+    await this.checkAccepted(change, checked);
     const differences = differencesOf(this.state, change);
     const changed = new Set(differences.map(({ key }) => key));
     if (dryRun) return { revision: this.state.revision, changed, differences };
@@ -315,6 +317,16 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     await this.backend.append(change, state);
     this.adopt(state, checked);
     return { revision: change.revision, changed, differences };
+  }
+
+  /** As they would be served: with the births, the grant and the secret that they will have. */
+  private checkAccepted({ put, restored }: Change, parsed: readonly MeshService[]): Promise<void> {
+    const records = new Map(put);
+    const secret = restored ? Buffer.from(restored.pinSecret, 'base64') : this.state.pinSecret;
+    const context = recordContext(secret, (key) => records.get(key));
+    return checkAccepted(parsed, (service) =>
+      records.has(serviceKey(service)) ? this.refusalsOf(service, context) : [],
+    );
   }
 
   private draftOf(service: MeshService, edit: Edit): Draft {

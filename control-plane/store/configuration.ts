@@ -1,7 +1,13 @@
-import { type MeshService, parseMeshService, type ServiceKey } from '../../src/model/mesh-service.js';
+import {
+  type MeshService,
+  parseMeshService,
+  type ServiceKey,
+  serviceKey,
+} from '../../src/model/mesh-service.js';
 import { InvalidResourceError, type Problem } from '../../src/model/problems.js';
 import type { Logger } from '../../src/telemetry/logger.js';
-import type { ConfigState, ServiceRecord } from './config-state.js';
+import type { TranslateContext } from '../translate/policy.js';
+import { type ConfigState, incarnationOf, type ServiceRecord } from './config-state.js';
 
 /** A service as it is in force. */
 export interface ConfiguredService {
@@ -16,11 +22,28 @@ export interface Configuration {
   readonly pinSecret: Buffer;
 }
 
+/** What translation needs besides each service, by the records of services. */
+export function recordContext(
+  pinSecret: Buffer,
+  recordOf: (key: ServiceKey) => ServiceRecord | undefined,
+): TranslateContext {
+  return {
+    pinSecret,
+    incarnation(service, release) {
+      const record = recordOf(serviceKey(service));
+      return record ? incarnationOf(record, release) : '';
+    },
+    grantOf: (service) => recordOf(serviceKey(service))?.grant,
+  };
+}
+
+/** What is wrong with a service for those who are to use it. */
+export type RefusalsOf = (service: MeshService, context: TranslateContext) => readonly Problem[];
+
 /** Makes configurations of states that were stored, by this control plane or another. */
 export class ConfigurationReader {
-  /** @param refusalsOf what is wrong with a service for those who are to use it */
   constructor(
-    private readonly refusalsOf: (service: MeshService) => readonly Problem[],
+    private readonly refusalsOf: RefusalsOf,
     private readonly log: Logger,
   ) {}
 
@@ -36,20 +59,29 @@ export class ConfigurationReader {
     checked: ReadonlyMap<ServiceKey, MeshService> = new Map(),
   ): Configuration {
     const services = new Map<ServiceKey, ConfiguredService>();
+    const context = recordContext(state.pinSecret, (key) => state.services.get(key));
     for (const [key, record] of state.services) {
       const known = before?.services.get(key);
       const service = checked.get(key);
       const configured =
-        known?.record === record ? known : service ? { service, record } : this.configured(key, record);
+        known?.record === record
+          ? known
+          : service
+            ? { service, record }
+            : this.configured(key, record, context);
       if (configured !== undefined) services.set(key, configured);
     }
     return { revision: state.revision, services, pinSecret: state.pinSecret };
   }
 
-  private configured(key: ServiceKey, record: ServiceRecord): ConfiguredService | undefined {
+  private configured(
+    key: ServiceKey,
+    record: ServiceRecord,
+    context: TranslateContext,
+  ): ConfiguredService | undefined {
     try {
       const service = parseMeshService(record.document);
-      const problems = this.refusalsOf(service);
+      const problems = this.refusalsOf(service, context);
       if (problems.length > 0) throw new InvalidResourceError(problems);
       return { service, record };
     } catch (error) {

@@ -79,21 +79,12 @@ export function checkSense(documents: readonly unknown[]): void {
   if (found.size > 0) throw new RejectedError(found);
 }
 
-/** @throws RejectedError with what those who are to use the services would refuse */
-export function checkAccepted(
-  services: readonly MeshService[],
-  refusalsOf: (service: MeshService) => readonly Problem[],
-): void {
-  const problems = new Map<number, readonly Problem[]>();
-  services.forEach((service, i) => {
-    const found = refusalsOf(service);
-    if (found.length > 0) problems.set(i, found);
-  });
-  if (problems.size > 0) throw new RejectedError(problems);
-}
-
-/** The same for many services: others get their turn meanwhile. @throws RejectedError */
-export async function checkAcceptedInTurns(
+/**
+ * Refuses what those who are to use the services would refuse. A slice at a time: others get their turn meanwhile.
+ *
+ * @throws RejectedError
+ */
+export async function checkAccepted(
   services: readonly MeshService[],
   refusalsOf: (service: MeshService) => readonly Problem[],
 ): Promise<void> {

@@ -7,7 +7,7 @@ import { decodeListener } from '../../src/xds/listener.js';
 import { clusterName } from '../../src/xds/resource-names.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import { decodeRouteConfiguration } from '../../src/xds/route.js';
-import { type EncodedResource, translateService } from './service.js';
+import type { EncodedResource, TranslatedService } from './service.js';
 
 /** What sidecars do with a resource: the same code. Each throws an {@link InvalidXdsError} with every problem. */
 const DECODERS: Readonly<Record<ResourceKind, (bytes: Uint8Array) => unknown>> = {
@@ -17,15 +17,12 @@ const DECODERS: Readonly<Record<ResourceKind, (bytes: Uint8Array) => unknown>> =
   route: decodeRouteConfiguration,
 };
 
-const NO_SECRETS = { pinSecret: Buffer.alloc(32), incarnation: () => '', grantOf: () => undefined };
-
 /**
  * Does with a service what its callers' sidecars will do with its resources, before anything is stored: whatever they
  * would refuse is a problem of the document. The schema and the cross-checks find almost everything first; what only
  * shows in the whole of a resource, such as its size, shows here.
  */
-export function refusalsOf(service: MeshService): Problem[] {
-  const { shared, localRoutes } = translateService(service, NO_SECRETS);
+export function refusalsIn(service: MeshService, { shared, localRoutes }: TranslatedService): Problem[] {
   return [...shared, localRoutes].flatMap((resource) =>
     problemsIn(resource).map((problem) => ({
       path: pathOf(problem, resource, service),

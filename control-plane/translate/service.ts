@@ -53,9 +53,13 @@ export function translateService(service: MeshService, context: TranslateContext
   return {
     listenerMark: mark,
     shared,
-    localRoutes: routesFor(serviceAuthorities(service, service.namespace)),
+    get localRoutes() {
+      return routesFor(serviceAuthorities(service, service.namespace));
+    },
     // No namespace has an empty name.
-    foreignRoutes: routesFor(serviceAuthorities(service, '')),
+    get foreignRoutes() {
+      return routesFor(serviceAuthorities(service, ''));
+    },
     routesFor,
   };
 }

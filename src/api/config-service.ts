@@ -4,6 +4,7 @@ import { type GrpcObject, loadPackageDefinition, type ServiceClientConstructor }
 import protoLoader, { type PackageDefinition } from '@grpc/proto-loader';
 import type { Author } from '../model/author.js';
 import { PROTO_BUNDLES } from '../xds/descriptors.js';
+import { type PlainDocument, withPlainDocuments } from './documents-codec.js';
 import type { Struct } from './struct.js';
 
 /** Messages of `proto/roost/v1/config.proto`, as proto-loader gives them: camelCase, nothing left out. */
@@ -76,7 +77,7 @@ export const OUTCOME_TRAILER = 'roost-outcome';
 export const ACTOR_METADATA = 'roost-actor-bin';
 
 export interface ApplyRequest {
-  readonly documents: readonly Struct[];
+  readonly documents: readonly (PlainDocument | Struct)[];
   readonly expectedRevision: number;
   readonly expect: boolean;
   readonly dryRun: boolean;
@@ -234,10 +235,8 @@ const LOADER_OPTIONS = { longs: Number, enums: String, defaults: true, arrays: t
 
 /** The package's definition, for servers, clients and reflection. */
 export function loadApiDefinition(): PackageDefinition {
-  return protoLoader.fromJSON(
-    JSON.parse(readFileSync(join(PROTO_BUNDLES, 'roost.json'), 'utf8')),
-    LOADER_OPTIONS,
-  );
+  const bundle = JSON.parse(readFileSync(join(PROTO_BUNDLES, 'roost.json'), 'utf8'));
+  return withPlainDocuments(protoLoader.fromJSON(bundle, LOADER_OPTIONS));
 }
 
 interface MessageDefinition {

@@ -18,10 +18,9 @@ import { formatAddress } from '../xds/fields.js';
 import { outcomeOf, saysOutcome } from './call-outcome.js';
 import { isSettled, unreached } from './connecting.js';
 import { CommandError, ConnectionError, EXIT } from './exit.js';
+import { CALL_TIMEOUT_MS } from './large-change.js';
 import { RejectedDocumentsError } from './rejected-documents.js';
 
-/** Time for one call; changes are acknowledged within milliseconds, so a longer silence is a dead end. */
-const CALL_TIMEOUT_MS = 10_000;
 /** Time for a connection, where there are others to try. */
 const CONNECT_TIMEOUT_MS = 2000;
 /** How long it is asked what became of a change whose answer was lost. */
@@ -123,9 +122,10 @@ export class ControlPlaneClient {
    * Calls a method. A control plane that is not there is tried for a time. A change whose answer was lost is asked
    * for again, under the same name, until it is known what became of it.
    *
+   * @param timeoutMs for one attempt
    * @throws CommandError in the user's words, RejectedDocumentsError
    */
-  async call<Response>(method: string, request: object): Promise<Response> {
+  async call<Response>(method: string, request: object, timeoutMs = CALL_TIMEOUT_MS): Promise<Response> {
     const isChange = CHANGES.has(method);
     const metadata = this.metadata(isChange);
     const startedAt = performance.now();
@@ -133,7 +133,7 @@ export class ControlPlaneClient {
     let doubt: ServiceError | undefined;
     for (let failures = 1; ; failures++) {
       try {
-        return await this.attempt<Response>(method, request, metadata);
+        return await this.attempt<Response>(method, request, { metadata, timeoutMs });
       } catch (error) {
         const failure = error as ServiceError;
         const outcome = outcomeOf(failure);
@@ -223,12 +223,16 @@ export class ControlPlaneClient {
     );
   }
 
-  private async attempt<Response>(method: string, request: object, metadata: Metadata): Promise<Response> {
+  private async attempt<Response>(
+    method: string,
+    request: object,
+    { metadata, timeoutMs }: { readonly metadata: Metadata; readonly timeoutMs: number },
+  ): Promise<Response> {
     const { connection } = this;
     if (!(await this.isReachable())) throw unreached();
     const unary = this.method<UnaryMethod>(method);
     return new Promise((resolve, reject) => {
-      const options = { deadline: Date.now() + CALL_TIMEOUT_MS };
+      const options = { deadline: Date.now() + timeoutMs };
       unary.call(connection.client, request, metadata, options, (error, response) => {
         if (error) return reject(error);
         connection.hasAnswered = true;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { ChangeResponse } from '../../api/config-service.js';
-import { toStruct } from '../../api/struct.js';
+import { PlainDocument } from '../../api/documents-codec.js';
 import { checkDocuments, locateProblem } from '../../model/check-documents.js';
 import { cookieNotes } from '../../model/cookie-rules.js';
 import { unfoldLists } from '../../model/lists.js';
@@ -9,6 +9,7 @@ import { formatLocated, parseYaml, type SourceDocument } from '../../model/yaml-
 import type { ControlPlaneClient } from '../client.js';
 import { CommandError, EXIT } from '../exit.js';
 import { addFlags, type Flags, isSwitch, oneOf, readFlags, text, wholeNumber } from '../flags.js';
+import { allowanceMs, sizeOf, whileShown } from '../large-change.js';
 import { RejectedDocumentsError } from '../rejected-documents.js';
 import { readStandardInput } from '../standard-input.js';
 import { print, printJson } from '../terminal.js';
@@ -61,7 +62,7 @@ export function addApply(program: Command): void {
     const documents = await readDocuments(flags.file);
     await withClient(flags, async (client) => {
       const response = await send(client, documents, flags);
-      const what = documents.map(nameOf).join(', ');
+      const what = namesOf(documents);
       if (flags.dryRun) reportDryRun(response, flags, what);
       else await reportChange(client, response, flags, what);
       if (flags.output === 'text') for (const note of documentNotes(documents)) print(note);
@@ -107,14 +108,17 @@ async function send(
     throw new CommandError('--expect-revision takes one service at a time', EXIT.usage);
   }
   try {
-    return await client.call<ChangeResponse>('Apply', {
-      documents: documents.map(({ value }) => toStruct(value as object)),
+    const values = documents.map(({ value }) => value as object);
+    const request = {
+      documents: values.map((value) => new PlainDocument(value)),
       expectedRevision: options.expectRevision ?? 0,
       expect: options.expectRevision !== undefined,
       dryRun: options.dryRun,
       grant: options.grant === 'listed' ? '' : options.grant,
       force: options.force,
-    });
+    };
+    const call = client.call<ChangeResponse>('Apply', request, allowanceMs(sizeOf(values)));
+    return await whileShown(`the control plane checks ${namesOf(documents)}`, call);
   } catch (error) {
     if (!(error instanceof RejectedDocumentsError)) throw error;
     const located = error.problems.map((problem) =>
@@ -135,6 +139,13 @@ function reportDryRun(
 ): void {
   if (output === 'json') printJson({ ...changeJson(response), dryRun: true });
   else print(`${what}: valid, ${response.changed ? 'would be changed' : 'no change'}; nothing was applied`);
+}
+
+/** Of more services than this, people are told how many there are. */
+const MOST_NAMED = 20;
+
+function namesOf(documents: readonly SourceDocument[]): string {
+  return documents.length > MOST_NAMED ? `${documents.length} services` : documents.map(nameOf).join(', ');
 }
 
 function nameOf({ value }: SourceDocument): string {

@@ -6,6 +6,7 @@ import { formatProblem } from '../../model/problems.js';
 import type { ControlPlaneClient } from '../client.js';
 import { CommandError, EXIT } from '../exit.js';
 import { addFlags, type Flags, isSwitch, readFlags, text, UsageError } from '../flags.js';
+import { restoreTimeoutMs, whileShown } from '../large-change.js';
 import { RejectedDocumentsError } from '../rejected-documents.js';
 import { print, printJson } from '../terminal.js';
 import { CHANGE_FLAGS, CLIENT_FLAGS, changeJson, reportChange, withClient } from './shared.js';
@@ -92,7 +93,8 @@ async function send(
   dryRun: boolean,
 ): Promise<ChangeResponse> {
   try {
-    return await client.call<ChangeResponse>('Restore', { file, dryRun });
+    const call = client.call<ChangeResponse>('Restore', { file, dryRun }, restoreTimeoutMs(file.length));
+    return await whileShown('the control plane checks the backup', call);
   } catch (error) {
     if (error instanceof RejectedDocumentsError) {
       const problems = error.problems.map(

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { toStruct } from '../../api/struct.js';
 import { formatTable } from '../../telemetry/text-table.js';
+import type { ControlPlaneClient } from '../client.js';
 import { CommandError } from '../exit.js';
 import { addFlags, FlagError, type Flags, readFlags, text, UsageError, type Values } from '../flags.js';
 import { print, printJson } from '../terminal.js';
@@ -121,9 +122,7 @@ function addOperations(plan: Command): void {
 }
 
 async function showPlans(requests: readonly object[], flags: Values<typeof PLAN_FLAGS>): Promise<void> {
-  const plans = await withClient(flags, (client) =>
-    Promise.all(requests.map((request) => client.call<PlanResponse>('Plan', request))),
-  );
+  const plans = await withClient(flags, (client) => planAll(client, requests));
   if (flags.output === 'json') printJson(plans.length === 1 ? plans[0] : plans);
   else print(plans.map(describePlan).join('\n\n'));
   const worst = Math.max(0, ...plans.flatMap(({ routes }) => routes.map(worstOf)));
@@ -132,6 +131,20 @@ async function showPlans(requests: readonly object[], flags: Values<typeof PLAN_
       `${percent(worst)} of the sessions of a route would move or be lost, more than --fail-above ${percent(flags.failAbove)}`,
     );
   }
+}
+
+/** Plans that are asked for at a time: each has the time that a call has. */
+const AT_ONCE = 8;
+
+async function planAll(client: ControlPlaneClient, requests: readonly object[]): Promise<PlanResponse[]> {
+  const plans: PlanResponse[] = [];
+  for (let from = 0; from < requests.length; from += AT_ONCE) {
+    const calls = requests
+      .slice(from, from + AT_ONCE)
+      .map((request) => client.call<PlanResponse>('Plan', request));
+    plans.push(...(await Promise.all(calls)));
+  }
+  return plans;
 }
 
 /** The share of a route's sessions, or of those that sidecars hold, that would move or be lost. */

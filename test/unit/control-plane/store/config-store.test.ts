@@ -253,3 +253,22 @@ t.test('closing finishes what is under way and refuses the rest', async (t) => {
   t.equal(backend.changes.length, 2);
   await Promise.all(edits);
 });
+
+t.test('a change of many services is checked a slice at a time: others run meanwhile', async (t) => {
+  let turns = 0;
+  let checked = 0;
+  const store = await ConfigStore.open(new RecordingBackend(EMPTY), silent, () => {
+    checked++;
+    const until = performance.now() + 2;
+    while (performance.now() < until);
+    return [];
+  });
+  const others = setInterval(() => turns++, 0);
+  const many = Array.from({ length: 50 }, (_, i) => input(`service-${i}.shop`));
+  await apply(store, ...many);
+  clearInterval(others);
+  t.equal(checked, 50, 'each once');
+  t.ok(turns > 1, `${turns}`);
+  await apply(store, ...many);
+  t.equal(checked, 50, 'and what stays as it is not again');
+});

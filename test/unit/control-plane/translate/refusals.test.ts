@@ -1,10 +1,14 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { refusalsOf } from '../../../../control-plane/translate/refusals.js';
+import { refusalsIn } from '../../../../control-plane/translate/refusals.js';
+import { translateService } from '../../../../control-plane/translate/service.js';
 import { type MeshService, parseMeshService } from '../../../../src/model/mesh-service.js';
 import { formatProblem } from '../../../../src/model/problems.js';
 import { acceptedPart, randomDocument } from '../../../support/random-documents.js';
 import { meshService } from '../../../support/shop.js';
+
+const NO_SECRETS = { pinSecret: Buffer.alloc(32), incarnation: () => '' };
+const refusalsOf = (service: MeshService) => refusalsIn(service, translateService(service, NO_SECRETS));
 
 t.test('whatever the schema accepts, sidecars accept', async (t) => {
   let accepted = 0;
