@@ -83,11 +83,11 @@ export class Acknowledgements {
    * The client answered a response. It answers in order, so everything before it counts as answered, too.
    *
    * @param refusal the request's `error_detail`, which alone tells an ACK from a NACK
-   * @returns whether there was such a response without an answer
+   * @returns the response, where there was such a one without an answer
    */
-  answered(nonce: string, refusal: string | undefined, atMs: number): boolean {
+  answered(nonce: string, refusal: string | undefined, atMs: number): SentResponse | undefined {
     const response = this.outstanding.get(nonce);
-    if (response === undefined) return false;
+    if (response === undefined) return undefined;
     for (const older of [...this.outstanding.keys()]) {
       this.outstanding.delete(older);
       if (older === nonce) break;
@@ -100,7 +100,7 @@ export class Acknowledgements {
         this.rejected.add(name);
       this.lastRejection = { message: clip(refusal), atMs, revision };
     }
-    return true;
+    return response;
   }
 
   /** The subscription has changed: what is not wanted any more cannot be rejected either. */

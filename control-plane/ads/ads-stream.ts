@@ -7,7 +7,7 @@ import type { ChangeLog } from '../snapshot/change-log.js';
 import type { ChangedNames } from '../snapshot/changed-names.js';
 import type { SnapshotResource } from '../snapshot/resource.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
-import { Acknowledgements } from './acknowledgements.js';
+import { Acknowledgements, type SentResponse } from './acknowledgements.js';
 import type { AdsFigures } from './ads-figures.js';
 import { type ClientNode, readNode, UNKNOWN_NODE } from './client-node.js';
 import type { NameSets } from './name-set.js';
@@ -138,8 +138,9 @@ export abstract class AdsStream {
     const nonce = text(request.responseNonce);
     const refusal = message(request.errorDetail);
     const { acks, subscription } = this.types[kind];
-    if (nonce !== '' && acks.answered(nonce, refusal && text(refusal.message), this.source.nowMs()))
-      this.countAnswer(kind, refusal !== undefined);
+    const answered = acks.answered(nonce, refusal && text(refusal.message), this.source.nowMs());
+    if (answered !== undefined) this.countAnswer(kind, refusal !== undefined);
+    if (answered !== undefined && refusal !== undefined) this.sendApart(kind, answered);
     if (!this.asksNothing(kind, request)) {
       // Whatever the log holds for this client goes out first, so that answers never run ahead of it.
       this.push();
@@ -189,6 +190,17 @@ export abstract class AdsStream {
     }
     this.routesWaitSinceMs = undefined;
     return false;
+  }
+
+  /**
+   * Envoy refuses a whole response of routes or endpoints for one resource in it, and goes on without the others (of
+   * clusters and listeners it takes the good ones). Each of them is sent once more, in a response of its own: all but the bad one take effect.
+   */
+  private sendApart(kind: ResourceKind, { names }: SentResponse): void {
+    if (this.node.agent !== 'envoy' || (kind !== 'route' && kind !== 'endpoint')) return;
+    if (names === 'all' || names.length < 2) return;
+    const { subscription } = this.types[kind];
+    for (const name of names) if (subscription.covers(name)) this.sendNamed(kind, [name]);
   }
 
   /** An acknowledgement, and nothing besides. */

@@ -396,3 +396,28 @@ t.test('whatever clients ask and whenever they read, in the end each holds what 
     { numRuns: 300 },
   );
 });
+
+t.test('what an Envoy refuses as a whole comes once more, each resource by itself', async (t) => {
+  const server = new Server();
+  const names = ['shop/cart', 'shop/pay', 'shop/till'];
+  server.apply(meshService('cart.shop'), meshService('pay.shop'), meshService('till.shop'));
+  const refusing = (agent: string) => {
+    const client = new Client(server, 'shop', agent);
+    client.ask('route', names);
+    client.refuse('shop/pay: no good');
+    return client;
+  };
+  const envoy = refusing('envoy');
+  t.same(
+    names.map(() => {
+      const isBad = (RESPONSE.decode(envoy.handed.at(-1) as Buffer) as unknown as Response).resources[0];
+      if (isBad?.name !== 'shop/pay') return envoy.take()?.resources.map(({ name }) => name);
+      envoy.refuse('shop/pay: no good');
+      return ['refused'];
+    }),
+    [['shop/cart'], ['refused'], ['shop/till']],
+  );
+  t.equal(envoy.take(), undefined, 'what is refused by itself does not come again');
+  t.ok(envoy.stream.hasRejection);
+  t.equal(refusing('roost').take(), undefined, 'our sidecars have taken what is good');
+});
