@@ -1,5 +1,6 @@
 import { Client } from '@grpc/grpc-js';
 import type { ChannelSecurity } from '../../src/access/channel-security.js';
+import { isLoopback } from '../../src/access/loopback.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { formatAddress } from '../../src/xds/fields.js';
 
@@ -26,6 +27,8 @@ export function controlPlaneChannel(
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.enable_channelz': 0,
+    // The app's proxy may be this very sidecar.
+    'grpc.enable_http_proxy': isLoopback(address.host) ? 0 : 1,
     'grpc.enable_retries': 0,
   });
 }

@@ -86,7 +86,7 @@ const SENTENCES: readonly (readonly [RegExp, (...found: string[]) => string])[] 
   ],
   [/^Deadline exceeded after ([\d.]+)s/, (after = '') => `no answer within ${seconds(after)}`],
   [/^Deadline exceeded/, () => 'no answer in time'],
-  [/^No connection established/, () => 'no connection could be made'],
+  [/^(?:undefined|null|No connection established)/, () => 'no connection could be made'],
   [/^Name resolution failed for target (?:dns:)?(.*)/, (name = '') => `the name of ${name} is not found`],
   [/^Failed to connect \(/, () => 'the connection was closed before it was ready'],
   [/^Connection dropped/, () => 'the connection broke'],

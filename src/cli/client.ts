@@ -4,6 +4,7 @@ import { type Client, type ClientReadableStream, Metadata, type ServiceError, st
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { type ChannelSecurity, INSECURE } from '../access/channel-security.js';
 import { connectionCause, explainTlsFailure, isLasting } from '../access/connection-failure.js';
+import { isLoopback } from '../access/loopback.js';
 import {
   ACTOR_METADATA,
   configServiceConstructor,
@@ -108,6 +109,8 @@ export class ControlPlaneClient {
           interceptors: target.security.interceptors,
           'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
           'grpc.enable_channelz': 0,
+          // A shell in which apps' calls are led to a sidecar has a proxy for them, and not for this.
+          'grpc.enable_http_proxy': isLoopback(target.address.host) ? 0 : 1,
           'grpc.initial_reconnect_backoff_ms': RECONNECT_MS.first,
           'grpc.max_reconnect_backoff_ms': RECONNECT_MS.max,
           'grpc.dns_min_time_between_resolutions_ms': RECONNECT_MS.max,

@@ -65,6 +65,23 @@ t.test('a control plane that is just starting is waited for, with a word about i
   t.match(await reading, { code: 0, stderr: waiting });
 });
 
+t.test('the gRPC library adds no lines of its own to what is said', async (t) => {
+  const args = ['status', '--control-plane', '10.255.255.1:15010', '--connect-timeout', '0s'];
+  const env = { http_proxy: `http://${await deadAddress()}` };
+  const { code, stderr } = await roost(args, { env });
+  t.equal(code, 1);
+  t.match(
+    stderr,
+    /^roost: the control plane at 10\.255\.255\.1:15010 does not answer \(no connection could be made\); .*\n$/,
+  );
+});
+
+t.test('a control plane on this machine is dialled directly, whatever proxy the shell has', async (t) => {
+  const { grpc } = await startControlPlane(t);
+  const env = { http_proxy: `http://${await deadAddress()}` };
+  t.match(await roost(['status', '--control-plane', grpc], { env }), { code: 0, stderr: '' });
+});
+
 t.test('what answers and is no control plane is called that', async (t) => {
   const web = await listening(
     t,

@@ -6,7 +6,7 @@ const ESTABLISHED = 'No connection established. Last error: ';
 t.test("why a call failed is said in our words, not in grpc-js's", async (t) => {
   for (const [details, words] of [
     [`${ESTABLISHED}Error: connect ECONNREFUSED [::1]:1. Resolution note: `, 'connect ECONNREFUSED [::1]:1'],
-    [`${ESTABLISHED}null. Resolution note: `, 'null'],
+    [`${ESTABLISHED}undefined. Resolution note: `, 'no connection could be made'],
     ['No connection established', 'no connection could be made'],
     ['Deadline exceeded after 10.002s,LB pick: 0.001s,remote_addr=127.0.0.1:1', 'no answer within 10 s'],
     ['Deadline exceeded after 2.049s,Waiting for LB pick', 'no connection within 2 s'],
