@@ -11,6 +11,8 @@ export interface SharingCaller {
   readonly namespace: string;
   /** It is another control plane, which only listens. */
   readonly isReplica?: boolean;
+  /** Where it comes from, whatever it calls itself; undefined: nobody is asked for credentials. */
+  readonly origin?: string | undefined;
 }
 
 /** Where a member's messages go. */
@@ -108,8 +110,9 @@ export class HubMember implements Follower {
     private readonly options: MemberOptions,
   ) {
     this.family = `${caller.service}.${caller.namespace}`;
-    this.peer = caller.id;
-    this.source = sourceOf(caller.id);
+    const { id, isReplica, origin } = caller;
+    this.peer = isReplica || origin === undefined ? id : `${origin} ${id}`;
+    this.source = sourceOf(origin ?? id);
     this.tokens = new RecordTokens(options.nowMs());
   }
 

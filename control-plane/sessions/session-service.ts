@@ -2,9 +2,12 @@ import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementatio
 import { status } from '@grpc/grpc-js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { message, messages, text } from '../../src/xds/fields.js';
+import { callerOf } from '../access/caller.js';
+import { peerGroup } from '../access/peer-address.js';
 import type { OpenCalls } from '../open-calls.js';
 import type { HubMember, SharingCaller } from './hub-member.js';
 import type { SessionHub } from './session-hub.js';
+import { isReplicaCredential } from './session-sharing.js';
 
 export const SESSION_SERVICE = 'roost.v1.SessionService';
 
@@ -33,9 +36,15 @@ export function sessionService(hub: SessionHub, open: OpenCalls): UntypedService
 }
 
 function join(hub: SessionHub, call: ShareCall, request: Message): HubMember | undefined {
-  const caller = readCaller(request);
+  const caller = readCaller(request, call);
   if (caller === undefined) {
     call.emit('error', { code: status.INVALID_ARGUMENT, details: 'the first request must name the caller' });
+    return undefined;
+  }
+  if (caller.isReplica && !mayBeReplica(call)) {
+    // They are told which services call which, of all namespaces.
+    const details = 'only another control plane over the same store may ask as one';
+    call.emit('error', { code: status.PERMISSION_DENIED, details });
     return undefined;
   }
   return hub.join(caller, {
@@ -48,7 +57,18 @@ function join(hub: SessionHub, call: ShareCall, request: Message): HubMember | u
   });
 }
 
-function readCaller(request: Message): SharingCaller | undefined {
+function mayBeReplica(call: ShareCall): boolean {
+  const credential = callerOf(call);
+  return credential === undefined || isReplicaCredential(credential);
+}
+
+/** What a sidecar calls itself is its own choice: where it has a credential, that and its address tell it from others. */
+function originOf(call: ShareCall): string | undefined {
+  const credential = callerOf(call);
+  return credential && `${credential.name} ${peerGroup(call.getPeer().replace(/:\d+$/, ''))}`;
+}
+
+function readCaller(request: Message, call: ShareCall): SharingCaller | undefined {
   const raw = message(request.caller);
   if (raw === undefined || text(raw.id) === '') return undefined;
   return {
@@ -56,6 +76,7 @@ function readCaller(request: Message): SharingCaller | undefined {
     service: text(raw.service),
     namespace: text(raw.namespace),
     isReplica: raw.replica === true,
+    origin: originOf(call),
   };
 }
 

@@ -43,6 +43,11 @@ export function replicaToken({ current: { pinSecret } }: ConfigStore): string {
   return createHmac('sha256', pinSecret).update('control planes').digest('base64url');
 }
 
+/** Whether it is that of another control plane over the store. */
+export function isReplicaCredential(credential: Credential): boolean {
+  return credential === REPLICA;
+}
+
 /** @returns who has this token, if it is another control plane */
 export function replicaOf(token: string, store: ConfigStore): Credential | undefined {
   const [given, known] = [Buffer.from(token), Buffer.from(replicaToken(store))];

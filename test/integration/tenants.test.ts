@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { ControlPlane, type ControlPlaneOptions } from '../../control-plane/control-plane.js';
+import { sessionServiceDefinition } from '../../control-plane/sessions/session-service.js';
 import type {
   ChangeResponse,
   HistoryResponse,
@@ -232,4 +234,34 @@ t.test("a tenant's service leads no sidecar of others into its own machine", pee
   await apply(ops, local1);
   t.match((await apply(ops, local1, 'none')).services, [{ granted: [], withheld: [`127.0.0.1:${port}`] }]);
   await eventually('the grant has ended', async () => /^503 /.test(await call()));
+});
+
+t.test('a sidecar shares pins as itself, whatever it calls itself', peer, async (t) => {
+  const { secured, pods } = await start(t);
+  const { Share } = sessionServiceDefinition();
+  const open = (caller: object) => {
+    const client = new Client(secured.controlPlane.grpcAddress, credentials.createInsecure());
+    t.teardown(() => client.close());
+    const metadata = new Metadata();
+    metadata.set('authorization', `Bearer ${pods[0]?.token}`);
+    const { path, requestSerialize } = Share as NonNullable<typeof Share>;
+    const stream = client.makeBidiStreamRequest(path, requestSerialize, (bytes: Buffer) => bytes, metadata);
+    stream.write({ caller });
+    return stream;
+  };
+  const refusal = async (caller: object) =>
+    ((await once(open(caller).resume(), 'error')) as [ServiceError])[0];
+  t.match(await refusal({ id: 'cp-2', namespace: 'shop', replica: true }), {
+    code: status.PERMISSION_DENIED,
+    details: 'only another control plane over the same store may ask as one',
+  });
+  t.match(await refusal({ id: 'pod', namespace: 'bank' }), {
+    code: status.PERMISSION_DENIED,
+    details: '"shop-pod" has no access to the namespace "bank"; it has shop',
+  });
+  const own = open({ id: 'pod', service: 'cart', namespace: 'shop' });
+  const [greeting] = await once(own, 'data');
+  t.ok(Buffer.isBuffer(greeting));
+  own.on('error', () => {});
+  own.cancel();
 });

@@ -35,9 +35,9 @@ class Sidecar {
   room = Number.POSITIVE_INFINITY;
   readonly member: HubMember;
 
-  constructor(hub: SessionHub, id: string, service = 'frontend') {
+  constructor(hub: SessionHub, id: string, service = 'frontend', origin?: string) {
     this.member = hub.join(
-      { id, service, namespace: 'shop' },
+      { id, service, namespace: 'shop', origin },
       {
         write: (bytes) => {
           this.responses.push(codec('roost.v1.ShareResponse').decode(bytes) as unknown as Response);
@@ -243,6 +243,22 @@ t.test('a flood pushes out the pins of the one that floods', async (t) => {
   const kept = hashes(new Sidecar(hub, 'b').follow().told).filter((hash) => hash < 400);
   t.equal(kept.length, 400);
 });
+
+t.test(
+  'a flood under many names pushes out the pins of the one credential and address that floods',
+  async (t) => {
+    const { hub } = start({ perService: 1000 });
+    t.teardown(() => hub.close());
+    const calm = new Sidecar(hub, 'a', 'frontend', 'web 10.0.0.1').follow();
+    calm.publish(Array.from({ length: 400 }, (_, i) => session(i)));
+    for (let n = 0; n < 300; n++)
+      new Sidecar(hub, `name-${n}`, 'frontend', 'shop 10.6.6.6')
+        .follow()
+        .publish(Array.from({ length: 100 }, (_, j) => session(1_000_000 + n * 100 + j)));
+    const kept = hashes(new Sidecar(hub, 'b').follow().told).filter((hash) => hash < 400);
+    t.equal(kept.length, 400);
+  },
+);
 
 t.test('one that sends more than its rate is made to wait', async (t) => {
   const { hub, clock } = start();
