@@ -23,6 +23,8 @@ export interface ConnectionEnds {
 const FILES = ['/proc/net/tcp', '/proc/net/tcp6'];
 const ROW = /^ *\d+: ([\dA-F]+:[\dA-F]{4}) ([\dA-F]+:[\dA-F]{4}) ([\dA-F]{2}) \S+ \S+ \S+ +\d+ +\d+ (\d+)/gm;
 const CLOSE_WAIT = '08';
+/** The inode of what no program has open. */
+const CLOSED = '0';
 /** Of an IPv4 address in IPv6 (RFC 4291 section 2.5.5.2), in words of the machine's order. */
 const MAPPED = '0000000000000000FFFF0000';
 
@@ -54,7 +56,11 @@ export function findEnds(table: string, connections: readonly SocketPair[]): Con
     const key = `${unmapped(local)} ${unmapped(remote)}`;
     if (wanted.has(key)) wanted.set(key, { state, inode });
   }
-  return keys.map(({ own, peer }) => ({ own: ownEnd(wanted.get(own)), peer: peerEnd(wanted.get(peer)) }));
+  return keys.map(({ own: ownKey, peer }) => {
+    const own = wanted.get(ownKey);
+    // A table that has no inode for a socket that is open here says nothing by having none for another.
+    return { own: ownEnd(own), peer: peerEnd(own?.inode === CLOSED ? undefined : wanted.get(peer)) };
+  });
 }
 
 function ownEnd(row: { state: string } | undefined): ConnectionEnds['own'] {
@@ -65,7 +71,7 @@ function ownEnd(row: { state: string } | undefined): ConnectionEnds['own'] {
 /** What no program has open has no inode; the kernel keeps it for a while after it was closed. */
 function peerEnd(row: { inode: string } | undefined): ConnectionEnds['peer'] {
   if (row === undefined) return 'elsewhere';
-  return row.inode === '0' ? 'closed' : 'open';
+  return row.inode === CLOSED ? 'closed' : 'open';
 }
 
 function unmapped(address = ''): string {

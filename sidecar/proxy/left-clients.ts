@@ -3,7 +3,7 @@ import { findEnds, readSocketTable } from '../http1/socket-table.js';
 
 /** How soon a client that leaves is noticed, at best. */
 const LOOK_MS = 500;
-/** To look must not take more than one part in so many of the time. */
+/** Looking holds other requests up; it must not take more than one part in so many of the time. */
 const SHARE = 20;
 
 /**
@@ -33,8 +33,8 @@ export class LeftClients {
 
   private async look(doubtful: readonly DownstreamConnection[], nowMs: number): Promise<void> {
     this.looking = true;
-    const begun = performance.now();
     const table = await this.readTable();
+    const begun = performance.now();
     if (table !== undefined) this.judge(table, doubtful);
     this.nextMs = nowMs + Math.max(LOOK_MS, (performance.now() - begun) * SHARE);
     this.looking = false;

@@ -36,6 +36,15 @@ ${HEAD}   0: B80D0120000000000000000001000000:3A99 B80D0120000000000000000002000
   );
 });
 
+t.test('takes no socket for closed where the table has no inodes', async (t) => {
+  const table = `${HEAD}   0: 0100007F:3A99 0100007F:C001 08 00000000:00000000 00:00000000 00000000  1000        0 0 1
+   1: 0100007F:C001 0100007F:3A99 05 00000000:00000000 00:00000000 00000000  1000        0 0 1
+`;
+  t.strictSame(findEnds(table, [pair('127.0.0.1', 15001, '127.0.0.1', 49153)]), [
+    { own: 'peer-ended', peer: 'elsewhere' },
+  ]);
+});
+
 const LINUX_ONLY = process.platform === 'linux' ? {} : { skip: 'only Linux has the table' };
 
 for (const host of ['127.0.0.1', '::1', '::']) {
