@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { normalAuthority, parseAuthority } from '../http/authority.js';
 import { isToken } from '../http/field-line.js';
@@ -66,7 +67,8 @@ export const hostname = z
 
 /** Of what is a host in another spelling, says which one is meant. */
 function hostnameProblem(text: string): string {
-  const meant = parseAuthority(text);
+  // Of a name beyond ASCII, clients send the ASCII form (RFC 5891).
+  const meant = parseAuthority(domainToASCII(text) || text);
   const normal = meant && (meant.port === undefined ? meant.text : meant.text.replace(/:\d+$/, ''));
   return normal !== undefined && isHostname(normal)
     ? `is no host name in its plain spelling; write ${normal}`

@@ -52,6 +52,9 @@ export interface RouteMatchConfig {
   readonly fraction: number;
 }
 
+/** One for all routes without any: there are many. */
+const NO_PAIRS: readonly PairMatchConfig[] = [];
+
 /** @param pairs of our payload, which take the place of what says them in standard fields; empty: nothing does */
 export function readRouteMatch(
   raw: Message,
@@ -77,7 +80,7 @@ export function readRouteMatch(
         : messages(raw.queryParameters).map((query, i) =>
             readQuery(query, `${path}.query_parameters[${i}]`, problems),
           ),
-    cookies: pairs.filter(({ kind }) => kind === 'cookie'),
+    cookies: pairs.length > 0 ? pairs.filter(({ kind }) => kind === 'cookie') : NO_PAIRS,
     fraction: readRuntimeFraction(raw.runtimeFraction, `${path}.runtime_fraction`, problems),
   });
 }

@@ -83,6 +83,14 @@ t.test('a health check has a host and headers where it has a path', async (t) =>
     t.equal(health({ path: '/up', headers: { [name]: '1' } }).length, 1, name);
 });
 
+t.test('a host beyond ASCII is written as clients send it', async (t) => {
+  t.match(problemsOf(minimal({ hosts: ['bücher.example'] })), [
+    /^spec\.hosts\[0\]: "bücher\.example" is no host name in its plain spelling; write xn--bcher-kva\.example$/,
+  ]);
+  t.same(problemsOf(minimal({ hosts: ['xn--bcher-kva.example'] })), []);
+  t.match(problemsOf(minimal({ hosts: ['a b'] })), [/is no host name; write one in lower case/]);
+});
+
 t.test('no text that ends up in a message may split it', async (t) => {
   const route = (fields: object) => ({
     routes: [{ name: 'r', split: [{ version: 'v1', weight: 1 }], ...fields }],
