@@ -56,6 +56,12 @@ export const ABSENT_MS = 30_000;
  */
 export const UNANSWERED_MS = 3_600_000;
 
+/**
+ * A name that has not been answered for so long counts as one without addresses for now: nothing else waits for it, a
+ * sidecar that starts least of all. `getaddrinfo` takes tens of seconds where no name server answers.
+ */
+const FIRST_ANSWER_MS = 3000;
+
 /** What `getaddrinfo` says of a name that does not exist, or that has no address. */
 const ABSENT_CODES: ReadonlySet<string | undefined> = new Set(['ENOTFOUND', 'ENODATA']);
 
@@ -71,6 +77,8 @@ export interface DnsRefresherOptions {
   readonly resolve: Resolve;
   readonly log: Logger;
   nowMs(): number;
+  /** How long the first answer is waited for; absent: 3 s. */
+  readonly firstAnswerMs?: number;
   onEndpoints(endpoints: readonly EndpointConfig[]): void;
 }
 
@@ -85,18 +93,22 @@ export class DnsRefresher {
   /** Names that do not resolve at present: each is logged once. */
   private readonly failing = new Set<string>();
   private published = '';
+  private readonly firstAnswer: NodeJS.Timeout;
 
   constructor(private readonly options: DnsRefresherOptions) {
+    this.firstAnswer = setTimeout(() => this.goOnWithout(), options.firstAnswerMs ?? FIRST_ANSWER_MS).unref();
     void this.refresh();
   }
 
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
+    clearTimeout(this.firstAnswer);
   }
 
   private async refresh(): Promise<void> {
     const found = (await Promise.all(this.options.config.endpoints.map((name) => this.lookUp(name)))).flat();
+    clearTimeout(this.firstAnswer);
     if (this.closed) return;
     const unique = new Map(found.map((endpoint) => [endpoint.address, endpoint]));
     const endpoints = [...unique.values()].sort(inCanonicalOrder);
@@ -106,6 +118,13 @@ export class DnsRefresher {
       this.options.onEndpoints(endpoints);
     }
     this.timer = setTimeout(() => void this.refresh(), this.options.config.refreshMs).unref();
+  }
+
+  private goOnWithout(): void {
+    const { cluster, config, log, onEndpoints } = this.options;
+    const names = config.endpoints.map(({ address }) => address);
+    log.warn({ cluster, names }, 'DNS names are not answered; going on without them for now');
+    onEndpoints([]);
   }
 
   /** Of a name's addresses those of the family that is wanted, and of a logical name's one, the same while it is there. */

@@ -112,3 +112,25 @@ t.test(
     t.strictSame(world.endpoints, []);
   },
 );
+
+t.test('names that no name server answers hold nothing back, and count when they are answered', async (t) => {
+  const heard: (readonly string[])[] = [];
+  let answer = (_: readonly ResolvedAddress[]) => {};
+  const refresher = new DnsRefresher({
+    cluster: 'shop/checkout/v1',
+    config: { kind: 'dns', endpoints: [named('checkout')], refreshMs: 1, logical: false, family: 'any' },
+    resolve: () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+    log: createLogger('test', 'silent'),
+    nowMs: () => 0,
+    firstAnswerMs: 1,
+    onEndpoints: (endpoints) => heard.push(endpoints.map(({ address }) => address)),
+  });
+  t.teardown(() => refresher.close());
+  await eventually('it goes on without the name', () => heard.length === 1);
+  answer([{ host: '10.0.0.1', port: 80 }]);
+  await eventually('the answer is heard', () => heard.length === 2);
+  t.strictSame(heard, [[], ['10.0.0.1:80']]);
+});
