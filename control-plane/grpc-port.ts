@@ -3,15 +3,11 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import { listen } from '../src/lifecycle/listen.js';
 import type { SocketAddress } from '../src/model/formats.js';
+import { closeUngreeted, GREETING_TIMEOUT_MS } from '../src/net/http2-greeting.js';
 import type { ConnectionInfo } from './access/call-guard.js';
 import { type ClientCertificate, clientCertificateOf } from './access/client-certificate.js';
 import type { TlsMaterial } from './access/tls-files.js';
 import type { ConnectionLimit } from './connection-limit.js';
-
-/** A peer that has not finished its handshake by then is let go: TLS's, and then HTTP/2's. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** What every client says first: RFC 9113 section 3.4, the preface and the frame header of its settings. */
-const GREETING_BYTES = 24 + 9;
 
 interface Connection {
   readonly socket: Socket;
@@ -36,7 +32,8 @@ export class GrpcPort {
   constructor(
     private readonly server: Server,
     private readonly limit: ConnectionLimit,
-    private readonly handshakeTimeoutMs = HANDSHAKE_TIMEOUT_MS,
+    /** For TLS's handshake, and then for HTTP/2's. */
+    private readonly handshakeTimeoutMs = GREETING_TIMEOUT_MS,
   ) {
     // TLS ends here, too: for gRPC, every connection is a plain one.
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -116,14 +113,8 @@ export class GrpcPort {
   private accept(socket: Socket, certificate: ClientCertificate | undefined): void {
     const key = keyOf(socket);
     this.connections.set(key, { socket, peer: `${socket.remoteAddress}:${socket.remotePort}`, certificate });
-    // A client that says nothing would stay for ever: gRPC pings only those that have greeted it.
-    const greeting = setTimeout(() => {
-      if (socket.bytesRead < GREETING_BYTES) socket.destroy();
-    }, this.handshakeTimeoutMs).unref();
-    socket.on('close', () => {
-      clearTimeout(greeting);
-      this.connections.delete(key);
-    });
+    closeUngreeted(socket, this.handshakeTimeoutMs);
+    socket.on('close', () => this.connections.delete(key));
     // Whoever uses the connection learns of its end by other events.
     socket.on('error', () => {});
     this.inject(socket);

@@ -2,6 +2,7 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { listen } from '../../src/lifecycle/listen.js';
 import type { SocketAddress } from '../../src/model/formats.js';
+import { closeUngreeted } from '../../src/net/http2-greeting.js';
 import { CSDS_SERVICE, clientStatusMethods } from '../../src/xds/client-status-service.js';
 import { serviceDefinition } from '../../src/xds/descriptors.js';
 
@@ -14,6 +15,8 @@ export interface ClientStatusSource {
 
 /** Largest request taken: matchers of ids. */
 const MAX_REQUEST_BYTES = 65_536;
+/** Tools at once; more are refused. */
+const MAX_CONNECTIONS = 100;
 
 /**
  * The client status discovery service (CSDS) of one sidecar, for the tools that look at xDS clients (grpcdebug). In
@@ -27,7 +30,8 @@ export class ClientStatusServer {
   private readonly sockets = new Set<Socket>();
   private readonly listener: NetServer;
 
-  constructor(source: ClientStatusSource) {
+  /** @param greetingMs how long a client may take to say that it speaks HTTP/2 */
+  constructor(source: ClientStatusSource, greetingMs?: number) {
     const methods = clientStatusMethods(
       ({ isWanted }) => (isWanted(source.id) ? [source.config()] : []),
       (call) => {
@@ -39,11 +43,13 @@ export class ClientStatusServer {
     const injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
     this.listener = createServer({ noDelay: true }, (socket) => {
       this.sockets.add(socket);
+      closeUngreeted(socket, greetingMs);
       socket.on('close', () => this.sockets.delete(socket));
       // Whoever uses the connection learns of its end by other events.
       socket.on('error', () => {});
       injector.injectConnection(socket);
     });
+    this.listener.maxConnections = MAX_CONNECTIONS;
   }
 
   /** @returns the address it listens on. @throws ListenError */

@@ -1,3 +1,5 @@
+import { printableLines } from './printable.js';
+
 /**
  * Metrics in Prometheus' text format 0.0.4. A process declares all of its metrics in one table and binds each to
  * what is counted elsewhere, in plain numbers; nothing is copied before somebody scrapes.
@@ -72,5 +74,6 @@ function number(value: number): string {
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' };
 
 function escaped(value: string): string {
-  return value.replace(/[\\"\n]/g, (character) => ESCAPES[character] as string);
+  // A scrape is read by people, too, and names may be a peer's.
+  return printableLines(value).replace(/[\\"\n]/g, (character) => ESCAPES[character] as string);
 }

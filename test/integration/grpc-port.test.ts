@@ -7,6 +7,7 @@ import t, { type Test } from 'tap';
 import { readTlsFiles } from '../../control-plane/access/tls-files.js';
 import { ConnectionLimit } from '../../control-plane/connection-limit.js';
 import { GrpcPort } from '../../control-plane/grpc-port.js';
+import { ClientStatusServer } from '../../sidecar/admin/client-status-server.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { OPENSSL, TestAuthority } from '../support/certificates.js';
 import { temporaryFolder } from '../support/folder.js';
@@ -39,6 +40,17 @@ t.test('a connection that never greets is closed, one that does stays', async (t
   await Promise.all([closed(silent), closed(halting)]);
   t.notOk(session.destroyed);
   t.notOk(session.closed);
+});
+
+t.test("so is one to a sidecar's client status", async (t) => {
+  const server = new ClientStatusServer({ id: 'x', config: () => ({}) }, TIMEOUT_MS);
+  t.teardown(() => server.close());
+  const { host, port } = toAddress(await server.start(FREE));
+  const session = connectHttp2(`http://${host}:${port}`);
+  t.teardown(() => session.destroy());
+  await once(session, 'connect');
+  await closed(connect({ host, port }));
+  t.notOk(session.destroyed);
 });
 
 t.test('with TLS likewise, after its handshake', { skip: OPENSSL.skip }, async (t) => {

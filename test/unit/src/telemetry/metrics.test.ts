@@ -51,3 +51,7 @@ t.test('durations: buckets are cumulative, inclusive, and in seconds', async (t)
   t.match(histogram.samples('d', ''), /^d_bucket\{le="0\.001"\} 2\n/);
   t.match(histogram.samples('d', ''), /\nd_sum 1\.0315\nd_count 6\n$/);
 });
+
+t.test('a name from a peer gives no orders to who reads a scrape', async (t) => {
+  t.equal(labelText({ cluster: 'a\x1b[2J"\\\u202e' }), 'cluster="a\\\\x1b[2J\\"\\\\\\\\u202e"');
+});
