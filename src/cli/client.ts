@@ -282,6 +282,7 @@ export class ControlPlaneClient {
         );
       case status.INTERNAL:
       case status.UNKNOWN:
+      case status.CANCELLED:
         return new ConnectionError(`the control plane at ${address} failed: ${connectionCause(error)}`);
       default:
         return new CommandError(connectionCause(error));
