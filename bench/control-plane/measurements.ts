@@ -5,6 +5,7 @@ import { measureChange } from './measure/change.js';
 import { measureChurn } from './measure/churn.js';
 import { measureCold } from './measure/cold.js';
 import { measureDependencies } from './measure/dependencies.js';
+import { measureLarge } from './measure/large.js';
 import { measureMemory } from './measure/memory.js';
 import { measureReconnect } from './measure/reconnect.js';
 import { measureSidecarCost } from './measure/sidecar-cost.js';
@@ -22,4 +23,5 @@ export const MEASURE: Readonly<Record<MeasurementName, (lab: Lab) => Promise<Spe
   sparse: measureSparse,
   sidecar: measureSidecarCost,
   dependencies: measureDependencies,
+  large: measureLarge,
 };

@@ -10,6 +10,7 @@ export const MEASUREMENTS = [
   'sparse',
   'sidecar',
   'dependencies',
+  'large',
 ] as const;
 export type MeasurementName = (typeof MEASUREMENTS)[number];
 
