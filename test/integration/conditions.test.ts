@@ -5,6 +5,7 @@ import { trimBlanks, utf8Bytes } from '../../src/http/byte-text.js';
 import type { Explanation } from '../../src/routing/explain.js';
 import { Backend, type Echo } from '../support/backend.js';
 import { newService } from '../support/http1/paths.js';
+import { fieldOf } from '../support/http1/plain-message.js';
 import { RawPeer } from '../support/http1/raw-peer.js';
 import { TestMesh } from '../support/mesh.js';
 
@@ -275,4 +276,31 @@ t.test('explain takes a path as its reader writes it, or as it stands in the URL
   const sent = await bySidecar(path('/%C3%BC?q=z%C3%BCrich'));
   for (const text of ['/%C3%BC?q=z%C3%BCrich', '/ü?q=zürich'])
     t.equal((await byExplain(path(text))).address, sent, text);
+});
+
+t.test('a session’s cookie is found in any of several Cookie lines, and set no second time', async (t) => {
+  const pods = await Promise.all(Array.from({ length: 8 }, (_, i) => Backend.start(t, `pod-${i}`)));
+  const service = newService(
+    pods.map(({ address }) => address),
+    { affinity: { key: [{ cookie: 'sid' }], version: 'persistent', endpoint: 'persistent' } },
+  );
+  await mesh.apply(service);
+  const client = await RawPeer.connect(t, sidecar.addresses.outbound);
+  const send = async (...cookies: string[]) => {
+    const lines = cookies.map((each) => `Cookie: ${each}`);
+    client.sendMessage(['GET / HTTP/1.1', `Host: ${service.metadata.name}`, ...lines]);
+    return client.message();
+  };
+  const first = await send();
+  const [pair = ''] = (fieldOf(first.fields, 'set-cookie') ?? '').split(';');
+  for (const lines of [
+    [pair],
+    ['a=1', pair],
+    [`a=1; ${pair}`, 'b=2'],
+    ['a="x, y"', 'b=2', `${pair} ; c=3`],
+  ]) {
+    const again = await send(...lines);
+    t.equal((JSON.parse(again.body) as Echo).backend, (JSON.parse(first.body) as Echo).backend, lines.join());
+    t.equal(fieldOf(again.fields, 'set-cookie'), undefined);
+  }
 });

@@ -59,6 +59,18 @@ t.test('fills in lane and keys for a call that carries nothing but the trace', a
   }
 });
 
+t.test('finds the session in any of several Cookie lines', async (t) => {
+  const memory = new TraceMemory(new OwnTraces(), () => 0);
+  const lines: [string, string][] = [
+    ['cookie', 'a=b'],
+    ['cookie', `c=d; sid=${KEY}`],
+  ];
+  memory.remember(request(['traceparent', traceparent(1)], ...lines), SOURCES);
+  const call = request(['traceparent', traceparent(1)], ['cookie', 'e=f'], ['cookie', 'g=h']);
+  const traced = new TracedRequest(call, memory.find(call)!);
+  t.equal(traced.header(headerName('cookie')), `e=f; g=h; sid=${KEY}`);
+});
+
 t.test('a key is the same session as it was, whatever it is made of', async (t) => {
   const memory = new TraceMemory(new OwnTraces(), () => 0);
   const odd = '\xe9 "\u00ff;,=%20';
