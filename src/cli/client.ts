@@ -30,7 +30,7 @@ const PAUSE_MS = 250;
 /** A connection that failed is tried again after so long: commands are short. */
 const RECONNECT_MS = { first: 100, max: 500 } as const;
 /** A control plane that does not answer a ping is taken for dead: what waits for it asks another, or again. */
-const KEEPALIVE_MS = { time: 5000, timeout: 10_000 } as const;
+const KEEPALIVE_MS = { time: 5000, timeout: 15_000 } as const;
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
 /** Calls that change something: asked again under their own name, they are not done twice. */
