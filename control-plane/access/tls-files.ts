@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { MAX_SECRET_BYTES, readBoundedFile } from '../../src/lifecycle/bounded-file.js';
 import { OperatorError } from '../../src/lifecycle/operator-error.js';
 
 /** Files that the TLS port lives on, PEM. */
@@ -36,7 +36,7 @@ export function readTlsFiles(files: TlsFiles): TlsMaterial {
 
 function read(flag: string, file: string): Buffer {
   try {
-    return readFileSync(file);
+    return readBoundedFile(file, { maxBytes: MAX_SECRET_BYTES });
   } catch (error) {
     throw new OperatorError(`${flag} ${file} cannot be read: ${(error as Error).message}`, { cause: error });
   }

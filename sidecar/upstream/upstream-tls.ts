@@ -1,5 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { checkServerIdentity, createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls';
+import { MAX_SECRET_BYTES, readBoundedFile } from '../../src/lifecycle/bounded-file.js';
 import type { UpstreamTlsConfig } from '../../src/xds/upstream-tls.js';
 
 /** Of what `tls.connect` takes, what a cluster decides. */
@@ -69,10 +70,10 @@ export class UpstreamTls {
   private make(): TlsOptions {
     const { serverName, acceptedNames, ca, certificate } = this.config;
     const secureContext = createSecureContext({
-      ...(ca === undefined ? {} : { ca: 'pem' in ca ? ca.pem : readFileSync(ca.file) }),
+      ...(ca === undefined ? {} : { ca: 'pem' in ca ? ca.pem : readNamed(ca.file) }),
       ...(certificate === undefined
         ? {}
-        : { cert: readFileSync(certificate.chainFile), key: readFileSync(certificate.keyFile) }),
+        : { cert: readNamed(certificate.chainFile), key: readNamed(certificate.keyFile) }),
     });
     return {
       secureContext,
@@ -81,6 +82,11 @@ export class UpstreamTls {
       checkServerIdentity: (_host, shown) => checkNames(acceptedNames, shown),
     };
   }
+}
+
+/** Configuration names these files: one that never ends must not end the sidecar. */
+function readNamed(file: string): Buffer {
+  return readBoundedFile(file, { maxBytes: MAX_SECRET_BYTES });
 }
 
 /** @returns undefined where the certificate has one of the names, or none is asked for */

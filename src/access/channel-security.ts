@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { CallCredentials, ChannelCredentials, InterceptingCall, type Interceptor } from '@grpc/grpc-js';
+import { MAX_SECRET_BYTES, readBoundedFile } from '../lifecycle/bounded-file.js';
 import { OperatorError } from '../lifecycle/operator-error.js';
 import type { SocketAddress } from '../model/formats.js';
 import { formatAddress } from '../xds/fields.js';
@@ -102,7 +102,7 @@ function readContext({ ca, clientCert, clientKey }: ChannelSecurityOptions): Sec
 
 function readFile(what: string, file: string): Buffer {
   try {
-    return readFileSync(file);
+    return readBoundedFile(file, { maxBytes: MAX_SECRET_BYTES, pipes: true });
   } catch (cause) {
     throw new OperatorError(`${what} cannot be read: ${(cause as Error).message}`, { cause });
   }

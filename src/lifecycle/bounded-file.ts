@@ -14,6 +14,9 @@ export interface BoundedFileOptions {
   readonly pipes?: boolean;
 }
 
+/** More than any certificate, bundle of authorities, key or token has. */
+export const MAX_SECRET_BYTES = 16 * 1024 * 1024;
+
 const CHUNK_BYTES = 65_536;
 
 /**

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { EtcdOptions } from '../../../control-plane/store/etcd/etcd-options.js';
 import { SYSTEM_CA } from '../../access/channel-security.js';
+import { MAX_SECRET_BYTES, readBoundedFile } from '../../lifecycle/bounded-file.js';
 import { OperatorError } from '../../lifecycle/operator-error.js';
 import { type SocketAddress, splitHostPort } from '../../model/formats.js';
 import { FlagError, type Flags, text, type Values } from '../flags.js';
@@ -117,7 +117,8 @@ export function etcdOptions(flags: Values<typeof STORE_FLAGS>): EtcdOptions | un
 
 function readPassword(file: string): string {
   try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    const content = readBoundedFile(file, { maxBytes: MAX_SECRET_BYTES, pipes: true });
+    return content.toString('utf8').replace(/\r?\n$/, '');
   } catch (cause) {
     throw new OperatorError(`--store-password-file cannot be read: ${(cause as Error).message}`, { cause });
   }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
@@ -84,4 +85,19 @@ t.test('one of the accepted names is enough, wildcards included (RFC 6125)', asy
   t.equal(check(['10.0.0.1'], 'IP Address:10.0.0.1'), undefined);
   t.match(check(['a.internal'], 'DNS:b.internal'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
   t.equal(check([], 'DNS:whatever'), undefined, 'without any, the authority alone decides');
+});
+
+t.test('what is no file, or never ends, fails connections and nothing else', async (t) => {
+  const folder = await temporaryFolder(t);
+  const fifo = join(folder, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  for (const [file, reason] of [
+    [fifo, /is a pipe \(FIFO\), not a file/],
+    ['/dev/zero', /is a device, not a file/],
+    [folder, /is a folder, not a file/],
+  ] as const) {
+    t.throws(() => new UpstreamTls({ ...CONFIG, ca: { file } }, () => 0).optionsFor('a'), reason);
+    const certificate = { chainFile: file, keyFile: file };
+    t.throws(() => new UpstreamTls({ ...CONFIG, certificate }, () => 0).optionsFor('a'), reason);
+  }
 });
