@@ -36,12 +36,13 @@ import { SessionSurvey } from './load/session-survey.js';
 import { controlPlaneMetrics } from './metrics.js';
 import { OpenCalls } from './open-calls.js';
 import { ReplicaReporter } from './replicas/replica-reporter.js';
+import { PinCounts } from './sessions/pin-counts.js';
 import type { SessionHub } from './sessions/session-hub.js';
 import { sessionService, sessionServiceDefinition } from './sessions/session-service.js';
 import { advertised, replicaOf, sessionHubOf, shareWithReplicas } from './sessions/session-sharing.js';
 import { ChangeLog } from './snapshot/change-log.js';
 import { PreparedResources } from './snapshot/prepared-resources.js';
-import { SnapshotPublisher } from './snapshot/publisher.js';
+import { SnapshotPublisher, translateContext } from './snapshot/publisher.js';
 import { Snapshot } from './snapshot/snapshot.js';
 import { FileSource } from './source/file-source.js';
 import { MemoryBackend, type StoreBackend } from './store/backend.js';
@@ -304,6 +305,7 @@ export class ControlPlane {
     this.regreet(store, ads);
     const [load, survey] = [new LoadStore(undefined, scopeOf(store)), new SessionSurvey()];
     const sessions = sessionHubOf(store);
+    const pins = new PinCounts(sessions, () => translateContext(store.current));
     access.guard.knowReplicas((token) => replicaOf(token, store));
     const open = new OpenCalls();
     const { loadReportInterval = LOAD_REPORT_INTERVAL_MS } = this.options;
@@ -313,11 +315,12 @@ export class ControlPlane {
       ads,
       definition,
       survey,
+      sessions,
       log: log.child({ component: 'api' }),
       editorOf: (call) => access.guard.editorOf(call),
       status: (visible) =>
         statusOf(
-          { store, ads, source, files, load, replica, asksForCredentials: this.asksForCredentials },
+          { store, ads, source, files, load, pins, replica, asksForCredentials: this.asksForCredentials },
           visible,
         ),
     });

@@ -264,7 +264,11 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
   };
 
   async function collectLoad() {
-    const own = worker.ledger.take(await countPins(sessions, configuration.table, clock.nowMs));
+    // What is shared the control plane counts itself, each session once.
+    const pins = sharing.isConnected
+      ? new Map()
+      : await countPins(sessions, configuration.table, clock.nowMs);
+    const own = worker.ledger.take(pins);
     return others?.load(own) ?? own;
   }
 

@@ -55,6 +55,8 @@ const CONFIG_METHODS = {
   Get: api('read', named),
   List: api('read', listed),
   Explain: api('read', named),
+  Sessions: api('read', named),
+  ForgetSession: api('operate', named),
   Plan: api('read', plannedNamespaces),
   Watch: api('read', listed),
   Await: api('read', none),

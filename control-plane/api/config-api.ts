@@ -11,6 +11,8 @@ import type {
   ChangeResponse,
   HistoryRequest,
   HistoryResponse,
+  SessionsRequest,
+  SessionsResponse,
   SplitRequest,
   StatusResponse,
 } from '../../src/api/config-service.js';
@@ -32,6 +34,13 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import { type CallWithMetadata, type Visibility, visibilityOf } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { SessionSurvey } from '../load/session-survey.js';
+import type { SessionHub } from '../sessions/session-hub.js';
+import {
+  forgetSession,
+  type ReportedSessions,
+  reportSessions,
+  UnknownSessionError,
+} from '../sessions/session-report.js';
 import { translateContext } from '../snapshot/publisher.js';
 import type { Cause } from '../store/config-state.js';
 import type { ConfigStore } from '../store/config-store.js';
@@ -54,10 +63,11 @@ export interface ConfigApiParts {
   readonly ads: AdsServer;
   readonly definition: PackageDefinition;
   readonly survey: SessionSurvey;
+  readonly sessions: SessionHub;
   readonly log: Logger;
   /** As whom a caller edits; undefined: nobody is asked who they are. */
   editorOf(call: CallWithMetadata): Editor | undefined;
-  status(visible: Visibility): StatusResponse;
+  status(visible: Visibility): Promise<StatusResponse>;
 }
 
 interface Named {
@@ -136,6 +146,8 @@ export class ConfigApi {
         listServices(store.current, namespace, visibilityOf(call)),
       ),
       Explain: this.unary((request: ExplainRequest) => this.explain(request)),
+      Sessions: this.unary((request: SessionsRequest) => reportSessions(this.reported(request))),
+      ForgetSession: this.unary((request: SessionsRequest, call) => this.forget(request, authorOf(call))),
       Plan: this.unary((request: PlanRequest) => this.plan(request)),
       Status: this.unary((_request, call) => status(visibilityOf(call))),
       Watch: (call: WatchCall) => this.watchers.serve(call),
@@ -161,7 +173,23 @@ export class ConfigApi {
       this.find(keyOf(request.name)).service,
       request,
       translateContext(this.parts.store.current),
+      this.parts.sessions,
     );
+  }
+
+  private reported({ name, key }: SessionsRequest): ReportedSessions {
+    const { service } = this.find(keyOf(name));
+    const { store, sessions: hub } = this.parts;
+    return { service, key, hub, context: translateContext(store.current) };
+  }
+
+  private async forget(request: SessionsRequest, { name: actor }: Author): Promise<SessionsResponse> {
+    const asked = this.reported(request);
+    const told = await reportSessions(asked);
+    const forgotten = forgetSession(asked);
+    if (forgotten === 0) throw new UnknownSessionError(serviceKey(asked.service));
+    this.parts.log.info({ actor, service: serviceKey(asked.service), pins: forgotten }, 'session unpinned');
+    return told;
   }
 
   private plan(request: PlanRequest): Promise<object> {

@@ -6,6 +6,8 @@ import { plainRequest } from '../../src/routing/request-view.js';
 import type { SessionSurvey } from '../load/session-survey.js';
 import { decisionTable } from '../plan/decision-table.js';
 import { planChange } from '../plan/plan.js';
+import type { SessionHub } from '../sessions/session-hub.js';
+import { sharedPins } from '../sessions/session-report.js';
 import type { TranslateContext } from '../translate/policy.js';
 
 export interface ExplainRequest {
@@ -16,15 +18,20 @@ export interface ExplainRequest {
   readonly sourceIp: string;
 }
 
-/** Explains a request to a service as a sidecar that has seen nothing yet would decide it. */
-export function explain(service: MeshService, request: ExplainRequest, context: TranslateContext): object {
+/** Explains a request to a service as a sidecar would decide it that knows what its siblings share, and no more. */
+export function explain(
+  service: MeshService,
+  request: ExplainRequest,
+  context: TranslateContext,
+  hub: SessionHub,
+): object {
   const view = plainRequest({
     method: request.method || 'GET',
     path: request.path || '/',
     headers: request.headers.map(({ name, value }) => [name, value] as const),
     ...(request.sourceIp === '' ? {} : { sourceIp: canonicalIp(request.sourceIp) ?? request.sourceIp }),
   });
-  const decision = { nowMs: 0, random: Math.random, findPin: () => undefined };
+  const decision = { nowMs: 0, random: Math.random, findPin: sharedPins(hub) };
   return { explanation: toStruct(explainDecision(decisionTable(service, context), view, decision)) };
 }
 

@@ -9,6 +9,7 @@ import {
 import { OperationError } from '../../src/model/operations.js';
 import { formatProblem, type Problem } from '../../src/model/problems.js';
 import { printableLines } from '../../src/telemetry/printable.js';
+import { UnknownSessionError } from '../sessions/session-report.js';
 import {
   ChangedInFileError,
   DeclaredInFileError,
@@ -40,7 +41,7 @@ export function toServiceError(error: unknown, definition: PackageDefinition): P
 function codeOf(error: unknown): status {
   if (error instanceof InvalidRequestError || error instanceof InvalidBackupError)
     return status.INVALID_ARGUMENT;
-  if (error instanceof UnknownServiceError) return status.NOT_FOUND;
+  if (error instanceof UnknownServiceError || error instanceof UnknownSessionError) return status.NOT_FOUND;
   if (error instanceof RevisionConflictError || error instanceof OvertakenError) return status.ABORTED;
   if (error instanceof StoreUnavailableError) return status.UNAVAILABLE;
   if (error instanceof OutcomeUnknownError) return status.DEADLINE_EXCEEDED;

@@ -21,22 +21,28 @@ const NO_CONDITION: ClusterCondition = { endpoints: 0, usable: 0, failovers: 0 }
 export function releaseLoads(
   services: ReadonlyMap<ServiceKey, ConfiguredService>,
   store: LoadStore,
+  sharedPins: ReadonlyMap<string, number>,
 ): ReleaseLoad[] {
   const figures = figuresOf(store);
   const { conditions } = store;
   return [...services.keys()].sort().flatMap((key) => {
     const { service } = services.get(key) as ConfiguredService;
     const clusters = service.spec.versions.map(({ name }) => clusterName(service, name));
-    if (!clusters.some((cluster) => figures.has(cluster) || conditions.has(cluster))) return [];
+    const isKnown = (cluster: string) =>
+      figures.has(cluster) || conditions.has(cluster) || sharedPins.has(cluster);
+    if (!clusters.some(isKnown)) return [];
     const split = service.spec.routes[mainRoute(service.spec.routes)]?.split ?? [];
     const splitTotal = split.reduce((sum, { weight }) => sum + weight, 0);
     return service.spec.versions.map(({ name }, i) => {
       const cluster = clusters[i] as string;
+      const load = describe(figures.get(cluster) ?? NO_FIGURES, conditions.get(cluster) ?? NO_CONDITION);
       const entry = split.find(({ version }) => version === name);
       return {
         service: key,
         release: name,
-        ...describe(figures.get(cluster) ?? NO_FIGURES, conditions.get(cluster) ?? NO_CONDITION),
+        ...load,
+        // What sidecars share they do not report.
+        pins: load.pins + (sharedPins.get(cluster) ?? 0),
         splitWeight: entry?.weight ?? 0,
         splitTotal: entry === undefined ? 0 : splitTotal,
       };

@@ -8,6 +8,7 @@ import type { AdsSource, AdsStream } from '../ads/ads-stream.js';
 import { resourceStatuses } from '../ads/resource-status.js';
 import { nodeKey } from '../load/load-service.js';
 import type { LoadStore } from '../load/load-store.js';
+import type { PinCounts } from '../sessions/pin-counts.js';
 import type { FileSource } from '../source/file-source.js';
 import type { ConfigStore } from '../store/config-store.js';
 import { releaseLoads } from './release-loads.js';
@@ -20,6 +21,7 @@ export interface StatusParts {
   readonly source: AdsSource;
   readonly files: FileSource | undefined;
   readonly load: LoadStore;
+  readonly pins: PinCounts;
   /** Claims that no admin has approved count only where callers are asked who they are. */
   readonly asksForCredentials: boolean;
   /** Of this control plane. */
@@ -27,7 +29,7 @@ export interface StatusParts {
 }
 
 /** Everything that `roost status` shows, of the namespaces that the caller may see; of files to who may see all. */
-export function statusOf(parts: StatusParts, visible: Visibility): StatusResponse {
+export async function statusOf(parts: StatusParts, visible: Visibility): Promise<StatusResponse> {
   const { revision } = parts.store.current;
   const services = new Map(
     [...parts.store.current.services].filter(([, { service }]) => visible(service.namespace)),
@@ -54,7 +56,7 @@ export function statusOf(parts: StatusParts, visible: Visibility): StatusRespons
     })),
     warnings:
       parts.asksForCredentials && visible(ALL_NAMESPACES) ? unapprovedClaims(parts.store.current) : [],
-    load: releaseLoads(services, parts.load),
+    load: releaseLoads(services, parts.load, await parts.pins.of(services)),
   };
 }
 

@@ -70,6 +70,11 @@ export class PinBook {
     return changed.reverse();
   }
 
+  /** All that are not expired, oldest change first. */
+  *alive(nowMs: number): Generator<BookEntry> {
+    for (const entry of this.entries.values()) if (!this.isExpired(entry, nowMs)) yield entry;
+  }
+
   /** Drops what has not been used for longer than anybody keeps it. */
   sweep(nowMs: number): void {
     for (const entry of this.entries.values()) if (this.isExpired(entry, nowMs)) this.remove(entry);

@@ -77,6 +77,10 @@ export class SessionHub {
     return this.services.get(service);
   }
 
+  get nowMs(): number {
+    return this.options.nowMs();
+  }
+
   /** Takes what another control plane knows. */
   relayFrom(other: Follower, service: string, records: Buffer): void {
     const published = this.services.get(service)?.publish(other, records);

@@ -1,5 +1,5 @@
 import { PinRecords } from '../../src/sessions/pin-records.js';
-import type { SharedSession } from '../../src/sessions/shared-pin.js';
+import { nextGeneration, OWN_SOURCE, type SharedSession } from '../../src/sessions/shared-pin.js';
 import { type BookEntry, PinBook } from './pin-book.js';
 
 /** Whoever is told of a service's pins. */
@@ -80,6 +80,20 @@ export class SharedService {
       this.changed.set(session.hash, other === undefined || other === from ? from : SEVERAL);
     }
     return { lost, damaged, taken };
+  }
+
+  /** Unpins a session, everywhere: a pin that holds nothing takes the place of its own. @returns whether it had one */
+  forget(hash: bigint): boolean {
+    const nowMs = this.nowMs();
+    const present = this.book.find(hash);
+    if (present === undefined) return false;
+    const { pin, tag } = present;
+    const nothing = { release: 0, endpoint: 0, label: false, revision: pin.revision };
+    const forgotten = { ...nothing, generation: nextGeneration(pin) };
+    this.book.merge({ hash, pin: forgotten, idleS: 0, source: OWN_SOURCE, tag }, nowMs);
+    this.lastChange = this.book.find(hash)?.sequence ?? this.lastChange;
+    this.changed.set(hash, SEVERAL);
+    return true;
   }
 
   /** Passes on what has changed since the last call. */

@@ -39,6 +39,38 @@ export interface ServiceDifference {
   readonly summary: readonly string[];
 }
 
+export interface SessionsRequest {
+  readonly name: string;
+  readonly key: string;
+}
+
+export interface SessionsResponse {
+  readonly key: string;
+  readonly sidecars: number;
+  readonly total: number;
+  readonly counts: readonly SessionCountMessage[];
+  readonly sessions: readonly SharedSessionMessage[];
+  readonly inCookies: readonly string[];
+}
+
+export interface SessionCountMessage {
+  readonly release: string;
+  readonly endpoint: string;
+  readonly source: string;
+  readonly sessions: number;
+}
+
+export interface SharedSessionMessage {
+  readonly source: string;
+  readonly route: string;
+  readonly release: string;
+  readonly endpoint: string;
+  readonly label: boolean;
+  readonly generation: number;
+  readonly revision: number;
+  readonly idleSeconds: number;
+}
+
 export interface HistoryRequest {
   readonly name: string;
   readonly limit: number;

@@ -22,6 +22,7 @@ const VERBS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   restore: async () => (await import('./commands/backup.js')).addRestore,
   plan: async () => (await import('./commands/plan.js')).addPlan,
   explain: async () => (await import('./commands/explain.js')).addExplain,
+  sessions: async () => (await import('./commands/sessions.js')).addSessions,
   status: async () => (await import('./commands/status.js')).addStatus,
   bootstrap: async () => (await import('./commands/bootstrap.js')).addBootstrap,
   token: async () => (await import('./commands/token.js')).addToken,

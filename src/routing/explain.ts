@@ -34,7 +34,13 @@ export interface Explanation {
     readonly owner: string;
     readonly range: string;
   };
-  readonly pin?: { readonly kind: 'label' | 'session'; readonly release: string; readonly endpoint: string };
+  readonly pin?: {
+    readonly kind: 'label' | 'session';
+    /** Where it comes from: the request's cookie, or what sidecars share. */
+    readonly from: 'cookie' | 'shared';
+    readonly release: string;
+    readonly endpoint: string;
+  };
   readonly release?: { readonly name: string; readonly why: string; readonly failedOverFrom?: string };
   readonly endpoint?: { readonly address: string; readonly why: string };
   /** What the session is pinned to once the endpoint has answered. */
@@ -140,7 +146,14 @@ export function describeSource(source: KeySourceConfig): string {
 function explainPlacement(host: VirtualHost, placed: Placement): Partial<Explanation> {
   const { affinity } = placed.route;
   return {
-    ...(placed.pin && affinity ? { pin: explainPin(placed.pin, host, affinity) } : {}),
+    ...(placed.pin && affinity
+      ? {
+          pin: {
+            from: placed.session?.cookie ? ('cookie' as const) : ('shared' as const),
+            ...explainPin(placed.pin, host, affinity),
+          },
+        }
+      : {}),
     release: {
       name: placed.release.name,
       why: RELEASE_REASONS[placed.releaseReason],

@@ -117,7 +117,7 @@ function placementRows({ session, slot, pin, release, endpoint, newPin }: Explan
     ],
   ];
   if (slot) rows.push(['slot', `${slot.number} of ${slot.of}`, `${slot.owner} owns ${slot.range}`]);
-  if (pin) rows.push(['pin', pin.release, `made by a ${pin.kind}; endpoint ${pin.endpoint}`]);
+  if (pin) rows.push(['pin', pin.release, `${pin.from}, made by a ${pin.kind}; endpoint ${pin.endpoint}`]);
   const failedOver = release?.failedOverFrom ? ` (${release.failedOverFrom})` : '';
   rows.push(
     ['release', release?.name ?? '', `${release?.why}${failedOver}`],

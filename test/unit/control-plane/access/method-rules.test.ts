@@ -15,8 +15,8 @@ t.test('every method of the API has a rule of its own', async (t) => {
 
 t.test('looking, moving traffic, and changing what there is, need more and more', async (t) => {
   const roles = {
-    read: ['Get', 'List', 'Watch', 'Status', 'Plan', 'Explain', 'Await', 'History'],
-    operate: ['Split', 'Promote', 'Abort', 'Undo'],
+    read: ['Get', 'List', 'Watch', 'Status', 'Plan', 'Explain', 'Await', 'History', 'Sessions'],
+    operate: ['Split', 'Promote', 'Abort', 'Undo', 'ForgetSession'],
     admin: ['Apply', 'Delete', 'Backup', 'Restore'],
   };
   for (const [role, methods] of Object.entries(roles))
