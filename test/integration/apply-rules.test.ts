@@ -24,8 +24,8 @@ t.test('a cookie that browsers drop is refused, with file and line, and the righ
   const file = join(t.testdir(), 'service.yaml');
   writeFileSync(file, stringify(service));
   const controlPlane = ['--control-plane', mesh.controlPlane.grpcAddress];
-  for (const more of [[], ['--dry-run']]) {
-    const { code, stderr } = await roost(['apply', '-f', file, ...controlPlane, ...more]);
+  for (const command of [['apply'], ['apply', '--dry-run'], ['plan']]) {
+    const { code, stderr } = await roost([...command, '-f', file, ...controlPlane]);
     t.equal(code, 2);
     t.match(stderr, /service\.yaml:\d+:\d+: spec\.affinity\.key\[0\]\.cookie\.sameSite: None needs/);
   }

@@ -120,12 +120,17 @@ async function send(
     const call = client.call<ChangeResponse>('Apply', request, allowanceMs(sizeOf(values)));
     return await whileShown(`the control plane checks ${namesOf(documents)}`, call);
   } catch (error) {
-    if (!(error instanceof RejectedDocumentsError)) throw error;
-    const located = error.problems.map((problem) =>
-      locateProblem(documents[problem.document] as SourceDocument, problem),
-    );
-    throw refusal([...located.map(formatLocated), ...(error.more > 0 ? [`and ${error.more} more`] : [])]);
+    throw located(error, documents);
   }
+}
+
+/** What the control plane refuses of these documents, at its places in their files; any other error as it is. */
+export function located(error: unknown, documents: readonly SourceDocument[]): unknown {
+  if (!(error instanceof RejectedDocumentsError)) return error;
+  const problems = error.problems.map((problem) =>
+    formatLocated(locateProblem(documents[problem.document] as SourceDocument, problem)),
+  );
+  return refusal([...problems, ...(error.more > 0 ? [`and ${error.more} more`] : [])]);
 }
 
 function refusal(problems: readonly string[]): CommandError {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { toStruct } from '../../api/struct.js';
+import type { SourceDocument } from '../../model/yaml-source.js';
 import { formatTable } from '../../telemetry/text-table.js';
-import type { ControlPlaneClient } from '../client.js';
 import { CommandError } from '../exit.js';
 import { addFlags, FlagError, type Flags, readFlags, text, UsageError, type Values } from '../flags.js';
 import { print, printJson } from '../terminal.js';
-import { readDocuments } from './apply.js';
+import { located, readDocuments } from './apply.js';
 import { parseSplit } from './release.js';
 import { CLIENT_FLAGS, DRAIN_FLAG, LABELS_FLAG, OUTPUT_FLAG, withClient } from './shared.js';
 
@@ -88,10 +88,8 @@ export function addPlan(program: Command): void {
     if (flags.file.length === 0)
       throw new UsageError(['name the change: -f FILE, or one of split, promote, abort'], command);
     const documents = await readDocuments(flags.file);
-    await showPlans(
-      documents.map(({ value }) => ({ document: toStruct(value as object) })),
-      flags,
-    );
+    const requests = documents.map(({ value }) => ({ document: toStruct(value as object) }));
+    await showPlans(requests, flags, documents);
   });
   addOperations(command);
 }
@@ -121,8 +119,21 @@ function addOperations(plan: Command): void {
   });
 }
 
-async function showPlans(requests: readonly object[], flags: Values<typeof PLAN_FLAGS>): Promise<void> {
-  const plans = await withClient(flags, (client) => planAll(client, requests));
+/** @param documents that the requests are about, in the same order; absent: they are about none */
+async function showPlans(
+  requests: readonly object[],
+  flags: Values<typeof PLAN_FLAGS>,
+  documents: readonly SourceDocument[] = [],
+): Promise<void> {
+  const plans = await withClient(flags, (client) =>
+    planAll(requests, async (request, i) => {
+      try {
+        return await client.call<PlanResponse>('Plan', request);
+      } catch (error) {
+        throw located(error, documents.slice(i));
+      }
+    }),
+  );
   if (flags.output === 'json') printJson(plans.length === 1 ? plans[0] : plans);
   else print(plans.map(describePlan).join('\n\n'));
   const worst = Math.max(0, ...plans.flatMap(({ routes }) => routes.map(worstOf)));
@@ -136,12 +147,13 @@ async function showPlans(requests: readonly object[], flags: Values<typeof PLAN_
 /** Plans that are asked for at a time: each has the time that a call has. */
 const AT_ONCE = 8;
 
-async function planAll(client: ControlPlaneClient, requests: readonly object[]): Promise<PlanResponse[]> {
+async function planAll(
+  requests: readonly object[],
+  planOne: (request: object, index: number) => Promise<PlanResponse>,
+): Promise<PlanResponse[]> {
   const plans: PlanResponse[] = [];
   for (let from = 0; from < requests.length; from += AT_ONCE) {
-    const calls = requests
-      .slice(from, from + AT_ONCE)
-      .map((request) => client.call<PlanResponse>('Plan', request));
+    const calls = requests.slice(from, from + AT_ONCE).map((request, i) => planOne(request, from + i));
     plans.push(...(await Promise.all(calls)));
   }
   return plans;
