@@ -28,7 +28,13 @@ import {
   type ServiceKey,
   serviceKey,
 } from '../../src/model/mesh-service.js';
-import { type AbortOptions, withAbort, withPromotion, withSplit } from '../../src/model/operations.js';
+import {
+  type AbortOptions,
+  isAllOnStable,
+  withAbort,
+  withPromotion,
+  withSplit,
+} from '../../src/model/operations.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type CallWithMetadata, type Visibility, visibilityOf } from '../access/caller.js';
@@ -226,12 +232,15 @@ export class ConfigApi {
     };
   }
 
-  /** An abort that changed nothing may have come after the promotion that it was meant to take back. */
-  private abortNotes(key: ServiceKey, { changed }: Commit): string[] {
+  /** An abort that took nothing from other releases may have come after the promotion that it was meant to take back. */
+  private abortNotes(key: ServiceKey, { differences }: Commit): string[] {
+    const { document } = this.find(key).record;
+    const before = differences.find((difference) => difference.key === key)?.before ?? document;
+
     const remedy = `"roost abort ${commandName(key)} --labels" ends that, too`;
     return [
-      ...(changed.size === 0 ? promotionNotes(key, this.parts.store.history(key)) : []),
-      ...elsewhereNotes(this.find(key).record.document, remedy),
+      ...(isAllOnStable(before) ? promotionNotes(key, this.parts.store.history(key)) : []),
+      ...elsewhereNotes(document, remedy),
     ];
   }
 

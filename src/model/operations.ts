@@ -116,6 +116,16 @@ export function ledElsewhere(document: MeshServiceInput): LedElsewhere {
   return { labels: [...named, ...lanes], mirrors };
 }
 
+/** Whether an abort has nothing to take away from other releases: every split gives all its weight to `stable`. */
+export function isAllOnStable(document: MeshServiceInput): boolean {
+  const { stable, routes } = parseMeshService(document).spec;
+  return routes.every(
+    (route) =>
+      isLabel(route) ||
+      (route.split ?? []).every(({ version, weight }) => version === stable || weight === 0),
+  );
+}
+
 function routesOf(document: MeshServiceInput): readonly RouteInput[] {
   const { routes } = document.spec;
   if (routes !== undefined && routes.length > 0) return routes;
@@ -132,12 +142,16 @@ export function mainRoute(routes: readonly Pick<RouteInput, 'name' | 'match'>[])
   return routes.length === 1 ? 0 : -1;
 }
 
-/** A route that names one release under a condition is a label; operators change those themselves. */
+/** A route that names one release under a condition. */
+function isLabel({ match, split }: Pick<RouteInput, 'match' | 'split'>): boolean {
+  return match !== undefined && split?.length === 1;
+}
+
+/** Labels stay as they are: operators change those themselves. */
 function mapSplits(document: MeshServiceInput, change: (split: SplitInput) => SplitInput): RouteInput[] {
   return routesOf(document).map((route) => {
     if (route.split === undefined) return route;
-    const isLabel = route.match !== undefined && route.split.length === 1;
-    return isLabel ? route : { ...route, split: change(route.split) };
+    return isLabel(route) ? route : { ...route, split: change(route.split) };
   });
 }
 

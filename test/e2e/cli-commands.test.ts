@@ -5,6 +5,9 @@ import { type Finished, roost, startControlPlane, startSidecar } from '../suppor
 import { checkout, meshService } from '../support/shop.js';
 import { XdsClient } from '../support/xds-client.js';
 
+/** Each command is a process, which takes a while where the processor is shared. */
+t.setTimeout(120_000);
+
 /** `roost` against one control plane. */
 async function start(t: Test) {
   const { grpc } = await startControlPlane(t);
@@ -71,6 +74,11 @@ t.test('the life of a canary, told with the commands of the contract', async (t)
     await ok('abort checkout.shop'),
     /^checkout\.shop aborted: nothing to change, revision 5 is .*\nv2 is stable since revision 5 \("promote v2" by .*back to v1: roost undo checkout\.shop\n$/,
     'an abort takes no promotion back, and says what does',
+  );
+  t.match(
+    await ok('abort checkout.shop --labels'),
+    /^v2 is stable since revision 5 .*back to v1: roost undo checkout\.shop/m,
+    'with labels neither',
   );
   t.match(JSON.parse(await ok('get checkout.shop -o json')), {
     spec: { stable: 'v2', routes: [{ split: [{ version: 'v2' }] }] },

@@ -10,6 +10,9 @@ import { temporaryFolder } from '../support/folder.js';
 import { eventually, type Finished, roost, startControlPlane, startSidecar } from '../support/processes.js';
 import { meshService } from '../support/shop.js';
 
+/** Each command is a process, which takes a while where the processor is shared. */
+t.setTimeout(120_000);
+
 async function listening(t: Test, server: Server): Promise<string> {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   t.teardown(() => server.close());

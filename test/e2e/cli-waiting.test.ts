@@ -8,6 +8,9 @@ import { checkout } from '../support/shop.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { XdsClient } from '../support/xds-client.js';
 
+/** Each command is a process, which takes a while where the processor is shared. */
+t.setTimeout(120_000);
+
 /** What the command does while sidecars do not answer, or the control plane goes away meanwhile. */
 
 const SERVICE = stringify(checkout({ split: { v1: 1 } }));

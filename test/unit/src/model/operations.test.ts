@@ -1,5 +1,6 @@
 import t from 'tap';
 import {
+  isAllOnStable,
   ledElsewhere,
   OperationError,
   withAbort,
@@ -81,4 +82,11 @@ t.test('mirrors to another release than stable are told apart: they answer nobod
     },
   ]);
   t.same(ledElsewhere(mirrored), { labels: [], mirrors: ['route "shadow" to v2'] });
+});
+
+t.test('an abort has nothing to take away where every split gives all weight to stable', async (t) => {
+  t.equal(isAllOnStable(document({ v1: 100 }, [labelled('v2')])), true, 'labels aside');
+  t.equal(isAllOnStable(document({ v1: 9, v2: 0 })), true);
+  t.equal(isAllOnStable(document({ v1: 9, v2: 1 })), false);
+  t.equal(isAllOnStable(withPromotion(document({ v1: 9, v2: 1 }), 'v2')), true);
 });
