@@ -59,7 +59,7 @@ export interface SurveyLimits {
   readonly atOnce: number;
 }
 
-const LIMITS: SurveyLimits = { sessions: 40_000, answerMs: 800, atOnce: 4 };
+const LIMITS: SurveyLimits = { sessions: 40_000, answerMs: 1500, atOnce: 4 };
 /** Clients written to without letting anything else run. */
 const SLICE = 50;
 

@@ -131,7 +131,8 @@ export class ControlPlaneClient {
   async call<Response>(method: string, request: object, timeoutMs = CALL_TIMEOUT_MS): Promise<Response> {
     const isChange = CHANGES.has(method);
     const metadata = this.metadata(isChange);
-    const startedAt = performance.now();
+    /** Since when it has failed in the way that it does now. */
+    let since = performance.now();
     /** The failure after which it is not known whether the change was made. */
     let doubt: ServiceError | undefined;
     for (let failures = 1; ; failures++) {
@@ -144,12 +145,14 @@ export class ControlPlaneClient {
         if (outcome === 'refused')
           throw doubt !== undefined && !saysOutcome(failure) ? unknownOutcome(doubt) : explained;
         if (outcome === 'unknown' && isChange) {
+          // What became of a large change is asked after it has had its time.
+          if (doubt === undefined) since = performance.now();
           doubt = failure;
           this.wasAway = true;
         }
         const patienceMs = doubt === undefined ? this.patienceMs(failure, isChange) : this.resolveMs;
         const allFailed = failures >= this.connections.length;
-        if ((allFailed || doubt !== undefined) && performance.now() >= startedAt + patienceMs)
+        if ((allFailed || doubt !== undefined) && performance.now() >= since + patienceMs)
           throw doubt === undefined ? explained : unknownOutcome(doubt);
         if (allFailed && doubt === undefined) this.noteWaiting();
         this.turn();
