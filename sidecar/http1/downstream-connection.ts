@@ -5,6 +5,7 @@ import { isFromThisMachine, peerIp } from '../../src/net/ip-address.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import { BodyRate } from './body-rate.js';
 import { BodyReader } from './body-reader.js';
+import { ClientPresence, socketPairOf } from './client-presence.js';
 import type { DownstreamOwner } from './downstream-owner.js';
 import { ERROR_OF_STATUS, ProtocolError } from './errors.js';
 import { HeadCollector } from './head-collector.js';
@@ -76,8 +77,7 @@ export class DownstreamConnection {
   private requestEnded = true;
   /** The client has sent its last byte. */
   private clientEnded = false;
-  /** Since when the request waits without a sign that its client does; 0: there is none that it has left. */
-  private doubtfulSinceMs = 0;
+  private readonly presence = new ClientPresence();
   /** Bytes of later requests. */
   private held: Buffer | undefined;
   private inTurn = false;
@@ -152,10 +152,7 @@ export class DownstreamConnection {
 
   /** Undefined: it is not connected any more. */
   get socketPair(): SocketPair | undefined {
-    const { localAddress, localPort, remotePort } = this.socket;
-    if (localPort === undefined || remotePort === undefined) return undefined;
-    const localIp = peerIp({ remoteAddress: localAddress });
-    return { localIp, localPort, remoteIp: this.request.sourceIp, remotePort };
+    return socketPairOf(this.socket);
   }
 
   /** Whoever {@link mayHaveLostClient} its client has: nobody waits for the answer. */
@@ -165,8 +162,8 @@ export class DownstreamConnection {
 
   /** The client has sent its end, whether that has been read or not. @param isThere it still has the connection open */
   onClientEndFound(isThere: boolean): void {
-    if (isThere) this.doubtfulSinceMs = 0;
-    else if (this.mayHaveLostClient && this.requestEnded) this.doubtfulSinceMs ||= this.owner.nowMs();
+    if (isThere) this.presence.seen();
+    else if (this.mayHaveLostClient && this.requestEnded) this.presence.ended(this.owner.nowMs());
   }
 
   /** `IP:PORT` that the client connected to. */
@@ -280,19 +277,13 @@ export class DownstreamConnection {
             'slow-request',
             `the body came with less than ${limits.minBodyRate} bytes per second`,
           );
-        else if (this.waitsInVain(nowMs)) this.socket.destroy();
+        else if (!this.responseStarted && this.presence.isOverdue(nowMs, limits.clientFinTimeoutMs))
+          this.socket.destroy();
         else this.user?.checkDeadlines(nowMs);
         return;
       default:
         this.user?.checkDeadlines(nowMs);
     }
-  }
-
-  /** The client has ended its side, has had no answer for a while, and may be gone. */
-  private waitsInVain(nowMs: number): boolean {
-    const { clientFinTimeoutMs } = this.owner.limits;
-    if (this.doubtfulSinceMs === 0 || this.responseStarted || clientFinTimeoutMs === 0) return false;
-    return nowMs - this.doubtfulSinceMs >= clientFinTimeoutMs;
   }
 
   private consume(piece: Buffer): void {
@@ -353,7 +344,7 @@ export class DownstreamConnection {
     if (!this.requestEnded)
       this.bodyRate.start(this.owner.nowMs(), request.headers.known(ID.expect) !== undefined);
     this.responseStarted = false;
-    this.doubtfulSinceMs = 0;
+    this.presence.begin();
     this.user = this.owner.onRequest(this);
     this.user.onRequestHead();
     if (this.requestEnded) this.user?.onRequestEnd('');
@@ -444,7 +435,7 @@ export class DownstreamConnection {
       case 'exchange':
         if (!this.requestEnded) this.socket.destroy();
         // A whole request and then the end: the client may wait for its answer, or have left.
-        else this.doubtfulSinceMs ||= this.owner.nowMs();
+        else this.presence.ended(this.owner.nowMs());
         return;
       case 'head':
         this.endGently();

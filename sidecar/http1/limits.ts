@@ -57,15 +57,3 @@ export const DEFAULT_LIMITS: Http1Limits = {
   upstreamIdleTimeoutMs: 4000,
   maxUpstreamAgeMs: 3_600_000,
 };
-
-/**
- * How long a tunnel may carry nothing; 0: for ever.
- *
- * @param halfEnded one side has sent its end: what is left is an answer, as that to a request is
- */
-export function tunnelIdleMs(
-  { tunnelIdleTimeoutMs, streamIdleTimeoutMs }: Http1Limits,
-  halfEnded: boolean,
-): number {
-  return halfEnded && streamIdleTimeoutMs !== 0 ? streamIdleTimeoutMs : tunnelIdleTimeoutMs;
-}

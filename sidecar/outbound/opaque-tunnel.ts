@@ -2,11 +2,12 @@ import { connect, type LookupFunction, type Socket } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
-import { type Http1Limits, tunnelIdleMs } from '../http1/limits.js';
+import type { Http1Limits } from '../http1/limits.js';
 import { localReplyText } from '../http1/local-reply.js';
 import { closeWhenTaken, reset, watchPeer } from '../http1/socket-endings.js';
 import { SocketReader } from '../http1/socket-reader.js';
 import { SocketWriter } from '../http1/socket-writer.js';
+import { TunnelIdle } from '../http1/tunnel-idle.js';
 import { refusalCode } from './destination-guard.js';
 
 export interface TunnelSettings {
@@ -30,8 +31,7 @@ export class OpaqueTunnel implements DownstreamUser {
   private writer: SocketWriter | undefined;
   private connected = false;
   private readonly startedMs: number;
-  private lastActivityMs: number;
-  private halfEnded = false;
+  private readonly idle: TunnelIdle;
 
   /** @param answersConnect the client waits for an answer to its CONNECT */
   constructor(
@@ -41,7 +41,7 @@ export class OpaqueTunnel implements DownstreamUser {
     private readonly settings: TunnelSettings,
   ) {
     this.startedMs = settings.nowMs();
-    this.lastActivityMs = this.startedMs;
+    this.idle = new TunnelIdle(settings.limits, this.startedMs);
   }
 
   onRequestHead(): void {
@@ -83,12 +83,12 @@ export class OpaqueTunnel implements DownstreamUser {
   }
 
   onClientTunnelData(piece: Buffer): void {
-    this.lastActivityMs = this.settings.nowMs();
+    this.idle.carried(this.settings.nowMs());
     this.writer?.writeRange(piece, 0, piece.length);
   }
 
   onClientTunnelEnd(): void {
-    this.halfEnded = true;
+    this.idle.ended();
     this.writer?.flush();
     this.socket?.end();
   }
@@ -100,15 +100,14 @@ export class OpaqueTunnel implements DownstreamUser {
       if (nowMs - this.startedMs >= settings.connectTimeoutMs) this.onUpstreamBroken('no connection in time');
       return;
     }
-    const idleMs = tunnelIdleMs(settings.limits, this.halfEnded);
-    if (idleMs === 0 || nowMs - this.lastActivityMs < idleMs) return;
+    if (!this.idle.isOver(nowMs)) return;
     reset(socket);
-    this.onUpstreamBroken(`nothing moved for ${idleMs} ms`);
+    this.onUpstreamBroken(`nothing moved for ${this.idle.limitMs} ms`);
   }
 
   private onConnect(): void {
     this.connected = true;
-    this.lastActivityMs = this.settings.nowMs();
+    this.idle.carried(this.settings.nowMs());
     if (this.socket !== undefined) watchPeer(this.socket);
     if (!this.answersConnect) return;
     this.downstream.writer.writeText(CONNECT_GRANTED);
@@ -117,12 +116,12 @@ export class OpaqueTunnel implements DownstreamUser {
   }
 
   private onUpstreamEnd(): void {
-    this.halfEnded = true;
+    this.idle.ended();
     this.downstream.endTunnel();
   }
 
   private onUpstreamData(piece: Buffer): void {
-    this.lastActivityMs = this.settings.nowMs();
+    this.idle.carried(this.settings.nowMs());
     const { writer } = this.downstream;
     writer.writeRange(piece, 0, piece.length);
     writer.flush();

@@ -1,10 +1,11 @@
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
 import { forwardedRequestHead, forwardedResponseHead, forwardedUpgrade } from '../http1/forwarded-head.js';
 import { ID } from '../http1/header-block.js';
-import { type Http1Limits, tunnelIdleMs } from '../http1/limits.js';
+import type { Http1Limits } from '../http1/limits.js';
 import { answerStatus, type LocalAnswer, localAnswerText } from '../http1/local-reply.js';
 import type { RequestHead } from '../http1/request-head.js';
 import type { ResponseHead } from '../http1/response-head.js';
+import { TunnelIdle } from '../http1/tunnel-idle.js';
 import { isReset, type UpstreamFailure } from '../upstream/failure.js';
 import type { UpstreamConnection, UpstreamUser } from '../upstream/upstream-connection.js';
 import { ROOM_IS_MADE } from '../upstream/upstream-endpoint.js';
@@ -53,9 +54,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private responding = false;
   /** Where the response starts in what is written to the client. */
   private responseStart = 0;
-  private tunnel = false;
-  /** One side of the tunnel has sent its end. */
-  private tunnelHalfEnded = false;
+  /** Undefined: there is no tunnel. */
+  private tunnel: TunnelIdle | undefined;
   /** All of the request has been read. */
   private whole = false;
   private onWhole: ((kept: ReplayBuffer) => void) | undefined;
@@ -356,29 +356,29 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   // ---- tunnels ----
 
   private startTunnel(): void {
-    this.tunnel = true;
+    this.tunnel = new TunnelIdle(this.settings.limits, this.settings.nowMs());
     this.downstream.becomeTunnel();
   }
 
   onClientTunnelData(piece: Buffer): void {
-    this.lastActivityMs = this.settings.nowMs();
+    this.tunnel?.carried(this.settings.nowMs());
     this.outcome.requestBytes += piece.length;
     this.upstream?.writer.writeRange(piece, 0, piece.length);
   }
 
   onClientTunnelEnd(): void {
-    this.tunnelHalfEnded = true;
+    this.tunnel?.ended();
     this.upstream?.endTunnel();
   }
 
   onUpstreamTunnelData(piece: Buffer): void {
-    this.lastActivityMs = this.settings.nowMs();
+    this.tunnel?.carried(this.settings.nowMs());
     this.outcome.responseBytes += piece.length;
     this.downstream.writer.writeRange(piece, 0, piece.length);
   }
 
   onUpstreamTunnelEnd(): void {
-    this.tunnelHalfEnded = true;
+    this.tunnel?.ended();
     this.downstream.endTunnel();
   }
 
@@ -405,8 +405,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
 
   checkDeadlines(nowMs: number): void {
     if (this.done) return;
-    if (this.tunnel) {
-      this.checkTunnel(nowMs);
+    if (this.tunnel !== undefined) {
+      if (this.tunnel.isOver(nowMs)) this.timeOut(`nothing moved for ${this.tunnel.limitMs} ms`);
       return;
     }
     const { requestMs, idleMs: ownIdleMs } = this.forwarder.timeouts;
@@ -421,11 +421,6 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     } else if (idleMs !== 0 && nowMs - this.lastActivityMs >= idleMs) {
       this.timeOut(`nothing moved for ${idleMs} ms`);
     }
-  }
-
-  private checkTunnel(nowMs: number): void {
-    const idleMs = tunnelIdleMs(this.settings.limits, this.tunnelHalfEnded);
-    if (idleMs !== 0 && nowMs - this.lastActivityMs >= idleMs) this.timeOut(`nothing moved for ${idleMs} ms`);
   }
 
   private timeOut(detail: string): void {

@@ -377,7 +377,7 @@ const TUNNELS: readonly (readonly [name: string, open: (path: Path) => Promise<[
 
 const ON_LINUX = process.platform === 'linux' ? {} : { skip: 'only Linux has the table' };
 const WITHOUT_TRAFFIC = 'a tunnel without traffic ends on both sides';
-const IDLE_MS = 600;
+const IDLE_MS = 400;
 const waitMs = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // CONNECT leads past TLS to endpoints, and is not for inbound calls.
@@ -387,7 +387,7 @@ for (const [name, open] of TUNNELS.slice(0, encryption() ? 1 : undefined)) {
       const path = await startPath(t, shared, direction, { limits: { tunnelIdleTimeoutMs: IDLE_MS } });
       const ends = await open(path);
       // Bytes either way keep it.
-      for (let i = 0; i < 4; i++) {
+      for (let i = 0; i < 3; i++) {
         const [from, to] = i % 2 === 0 ? ends : [ends[1], ends[0]];
         await waitMs(IDLE_MS / 2);
         from.send('ping');
