@@ -1,5 +1,6 @@
 import { ALL_NAMESPACES } from '../../src/access/role.js';
 import type { ClientStatus, DriftMessage, StatusResponse } from '../../src/api/config-service.js';
+import { namespaceOfKey } from '../../src/model/mesh-service.js';
 import { VERSION } from '../../src/version.js';
 import { PUSH_ORDER } from '../../src/xds/resource-types.js';
 import type { Visibility } from '../access/caller.js';
@@ -42,6 +43,9 @@ export async function statusOf(parts: StatusParts, visible: Visibility): Promise
     clients: clients.sort((a, b) => (a.id < b.id ? -1 : 1)),
     fileProblems: visible(ALL_NAMESPACES) ? (parts.files?.problems ?? []) : [],
     filesWaiting: visible(ALL_NAMESPACES) ? (parts.files?.waiting ?? []) : [],
+    unserved: [...parts.store.current.unserved]
+      .filter(([key]) => visible(namespaceOfKey(key)))
+      .map(([key, { reason }]) => `${key}: ${reason}`.slice(0, MAX_REASON)),
     services: services.size,
     version: VERSION,
     store: parts.store.name,
@@ -81,6 +85,9 @@ function clientStatus(stream: AdsStream, revision: number, { source, load }: Sta
     }),
   };
 }
+
+/** Longest reason shown for a service that is not served. */
+const MAX_REASON = 1000;
 
 /** Most resources named for one client. */
 const MAX_DRIFT = 20;

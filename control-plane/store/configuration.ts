@@ -15,10 +15,17 @@ export interface ConfiguredService {
   readonly record: ServiceRecord;
 }
 
+/** A service that is stored, and that this version cannot serve. */
+export interface UnservedService {
+  readonly record: ServiceRecord;
+  readonly reason: string;
+}
+
 /** The configuration in force at one revision. Immutable. */
 export interface Configuration {
   readonly revision: number;
   readonly services: ReadonlyMap<ServiceKey, ConfiguredService>;
+  readonly unserved: ReadonlyMap<ServiceKey, UnservedService>;
   readonly pinSecret: Buffer;
 }
 
@@ -59,26 +66,28 @@ export class ConfigurationReader {
     checked: ReadonlyMap<ServiceKey, MeshService> = new Map(),
   ): Configuration {
     const services = new Map<ServiceKey, ConfiguredService>();
+    const unserved = new Map<ServiceKey, UnservedService>();
     const context = recordContext(state.pinSecret, (key) => state.services.get(key));
     for (const [key, record] of state.services) {
-      const known = before?.services.get(key);
+      const known = before?.services.get(key) ?? before?.unserved.get(key);
       const service = checked.get(key);
-      const configured =
+      const read =
         known?.record === record
           ? known
           : service
             ? { service, record }
             : this.configured(key, record, context);
-      if (configured !== undefined) services.set(key, configured);
+      if ('service' in read) services.set(key, read);
+      else unserved.set(key, read);
     }
-    return { revision: state.revision, services, pinSecret: state.pinSecret };
+    return { revision: state.revision, services, unserved, pinSecret: state.pinSecret };
   }
 
   private configured(
     key: ServiceKey,
     record: ServiceRecord,
     context: TranslateContext,
-  ): ConfiguredService | undefined {
+  ): ConfiguredService | UnservedService {
     try {
       const service = parseMeshService(record.document);
       const problems = this.refusalsOf(service, context);
@@ -89,7 +98,7 @@ export class ConfigurationReader {
         { service: key, err: error },
         'a stored service is not valid any more and is not served',
       );
-      return undefined;
+      return { record, reason: error instanceof Error ? error.message : String(error) };
     }
   }
 }

@@ -223,6 +223,8 @@ export interface StatusResponse {
   readonly clients: readonly ClientStatus[];
   readonly fileProblems: readonly string[];
   readonly filesWaiting: readonly string[];
+  /** Services that are stored and cannot be served, each with the reason. */
+  readonly unserved: readonly string[];
   readonly services: number;
   readonly version: string;
   readonly store: string;

@@ -48,6 +48,12 @@ function describe(status: StatusResponse, nowMs: number): string {
       'claims that no admin has approved:',
       ...status.warnings.map((warning) => `  ${printable(warning)}`),
     );
+  if (status.unserved.length > 0)
+    lines.push(
+      '',
+      'stored services that are not served, since this version refuses them:',
+      ...status.unserved.map((service) => `  ${printable(service)}`),
+    );
   if (status.others.length > 0) lines.push('', replicaTable(status.others));
   if (fileProblems.length > 0)
     lines.push('', 'configuration files that are not in force:', ...fileProblems.map((p) => `  ${p}`));

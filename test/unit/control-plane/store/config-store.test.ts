@@ -225,9 +225,13 @@ t.test('a stored service that is not valid any more is left out, the others are 
   const log = createLogger('test', 'info', { write: (line: string) => void lines.push(line) });
   const store = await ConfigStore.open(new MemoryBackend({ ...EMPTY, revision: 4, services }), log);
   t.same([...store.current.services.keys()], ['shop/a']);
-  t.match(lines, [/"service":"shop\/b".*is not valid any more/]);
+  t.match([...store.current.unserved], [['shop/b', { reason: /kind: must be MeshService/ }]]);
+  await store.edit({ documents: [input('c.shop')] });
+  t.match(lines, [/"service":"shop\/b".*is not valid any more/], 'which is told once');
+  t.equal(lines.length, 1);
   await store.edit({ documents: [input('b.shop')] });
-  t.equal(store.current.services.size, 2, 'and can be put right');
+  t.equal(store.current.unserved.size, 0);
+  t.equal(store.current.services.size, 3, 'and can be put right');
 });
 
 t.test('what cannot be served is refused before it is stored', async (t) => {
