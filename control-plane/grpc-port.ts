@@ -11,6 +11,8 @@ import type { ConnectionLimit } from './connection-limit.js';
 
 interface Connection {
   readonly socket: Socket;
+  /** The TCP connection that carries it; the same one in plain text. */
+  readonly transport: Socket;
   readonly peer: string;
   readonly certificate: ClientCertificate | undefined;
 }
@@ -43,7 +45,7 @@ export class GrpcPort {
   /** @returns the address it listens on. @throws ListenError */
   listen({ host, port }: SocketAddress): Promise<string> {
     const listener = createServer({ noDelay: true }, (socket) => {
-      if (this.limit.admit(socket)) this.accept(socket, undefined);
+      if (this.limit.admit(socket)) this.accept(socket, socket, undefined);
     });
     this.listeners.push(listener);
     return listen(listener, 'gRPC (--grpc)', host, port);
@@ -69,8 +71,10 @@ export class GrpcPort {
     // A handshake that fails is the client's matter: it is told by TLS what was wrong.
     listener.on('tlsClientError', (_error, socket) => socket.destroy());
     listener.on('secureConnection', (socket) => {
-      this.shakingHands.delete(keyOf(socket));
-      this.accept(socket, clientCertificateOf(socket));
+      const key = keyOf(socket);
+      const transport = this.shakingHands.get(key) ?? socket;
+      this.shakingHands.delete(key);
+      this.accept(socket, transport, clientCertificateOf(socket));
     });
     this.listeners.push(listener);
     this.tlsListener = listener;
@@ -85,6 +89,12 @@ export class GrpcPort {
   /** The certificate that the client of a call's connection has shown. */
   certificateOf(connection: ConnectionInfo): ClientCertificate | undefined {
     return this.connections.get(keyOf(connection))?.certificate;
+  }
+
+  /** A call has been let in on a connection. */
+  noteAdmitted(connection: ConnectionInfo): void {
+    const found = this.connections.get(keyOf(connection));
+    if (found !== undefined) this.limit.prove(found.transport);
   }
 
   /** Closes a client's connection at once. @param peer as `getPeer` of a call has it */
@@ -110,9 +120,14 @@ export class GrpcPort {
     });
   }
 
-  private accept(socket: Socket, certificate: ClientCertificate | undefined): void {
+  private accept(socket: Socket, transport: Socket, certificate: ClientCertificate | undefined): void {
     const key = keyOf(socket);
-    this.connections.set(key, { socket, peer: `${socket.remoteAddress}:${socket.remotePort}`, certificate });
+    this.connections.set(key, {
+      socket,
+      transport,
+      peer: `${socket.remoteAddress}:${socket.remotePort}`,
+      certificate,
+    });
     closeUngreeted(socket, this.handshakeTimeoutMs);
     socket.on('close', () => this.connections.delete(key));
     // Whoever uses the connection learns of its end by other events.

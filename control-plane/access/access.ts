@@ -18,6 +18,7 @@ export interface AccessOptions {
 /** The part of the gRPC port that this needs. */
 export interface Door {
   certificateOf(connection: ConnectionInfo): ClientCertificate | undefined;
+  noteAdmitted(connection: ConnectionInfo): void;
   replaceTls(material: TlsMaterial): void;
 }
 
@@ -61,6 +62,7 @@ export class Access {
     this.guard = new CallGuard({
       credentials: tokens ? new CredentialSet(readCredentials(tokens)) : undefined,
       certificateOf: (connection) => this.door().certificateOf(connection),
+      onAdmitted: (connection) => this.door().noteAdmitted(connection),
       callRate: { perSecond: callsPerSecond, burst: callsPerSecond * BURST_SECONDS },
       log,
       nowMs: Date.now,

@@ -26,6 +26,8 @@ export interface CallGuardOptions {
   readonly credentials: CredentialSet | undefined;
   /** The client certificate of the connection that a call came on. */
   certificateOf(connection: ConnectionInfo): ClientCertificate | undefined;
+  /** Told of every call that is let in, of which connection it is. */
+  onAdmitted?(connection: ConnectionInfo): void;
   /** Calls of the API that a credential may make from one address; without credentials, an address. */
   readonly callRate: Rate;
   readonly log: Logger;
@@ -90,6 +92,7 @@ export class CallGuard {
           onReceiveMetadata: (metadata, pass) => {
             const admitted = this.admit(metadata, call.getConnectionInfo(), path, rule);
             if (admitted !== undefined && 'code' in admitted) return call.sendStatus(admitted);
+            this.options.onAdmitted?.(call.getConnectionInfo());
             caller = admitted;
             if (caller !== undefined) {
               setCaller(metadata, caller);

@@ -29,6 +29,21 @@ t.test('one address has so many connections and no more, and gets them back', as
   for (const socket of open) socket.destroy();
 });
 
+t.test('connections that nobody uses do not keep a client out that shares their address', async (t) => {
+  const mesh = await TestMesh.start(t, [], { connectionsPerAddress: 6 });
+  const target = toAddress(mesh.controlPlane.grpcAddress);
+  const open = Array.from({ length: 20 }, () => connect(target).on('error', () => {}));
+  t.teardown(() => {
+    for (const socket of open) socket.destroy();
+  });
+  await Promise.all(open.map((socket) => socket.connecting && once(socket, 'connect').catch(() => {})));
+  await mesh.client.call('Status', {});
+  for (let i = 0; i < 20; i++) open.push(connect(target).on('error', () => {}));
+  await eventually('the others are gone', () => open.filter(({ closed }) => !closed).length <= 5);
+  await mesh.client.call('Status', {});
+  t.pass('nor do later ones end the connection that is used');
+});
+
 t.test('one connection has so many streams', async (t) => {
   const mesh = await TestMesh.start(t);
   const session = connectHttp2(`http://${mesh.controlPlane.grpcAddress}`);
