@@ -24,12 +24,9 @@ export function fieldLine(name: string, value: string): string {
   return isToken(name) && FIELD_VALUE.test(value) ? `${name}: ${value}\r\n` : '';
 }
 
-/**
- * Whether this can be the `Path` of a cookie (RFC 6265 section 4.1.1): visible ASCII, without the ";" that ends an
- * attribute, and without "?" and "#", which no path of a request has.
- */
+/** Whether this can be written as the `Path` of a cookie (RFC 6265 section 4.1.1): no ";", which ends an attribute. */
 export function isCookiePath(path: string): boolean {
-  return /^\/[\x21\x22\x24-\x3a\x3c-\x3e\x40-\x7e]*$/.test(path);
+  return /^\/[\x20-\x3a\x3c-\x7e]*$/.test(path);
 }
 
 /** Whether this can be the `Domain` of a cookie; clients do not mind a leading dot (RFC 6265 section 5.2.3). */

@@ -1,5 +1,5 @@
 import { isCookiePath } from '../http/field-line.js';
-import { domainProblem } from '../model/cookie-rules.js';
+import { domainProblem, pathProblem } from '../model/cookie-rules.js';
 import { parseDuration } from '../model/formats.js';
 import { cookieName, hostname, OLDEST_COOKIE } from '../model/scalars.js';
 import type { AffinityInput } from './document.js';
@@ -61,7 +61,7 @@ function readPath(ingress: Ingress, group: Group): string {
   const shared = commonPath(group.rules.map(({ condition }) => condition));
   const path = ingress.text('session-cookie-path');
   if (path === undefined) return shared;
-  if (!isCookiePath(path)) {
+  if (!isCookiePath(path) || pathProblem(path) !== undefined) {
     ingress.refuseAnnotation('session-cookie-path', `"${path}" is no path of a cookie; ${shared} is taken`);
     return shared;
   }

@@ -1,4 +1,5 @@
 import { urlText } from '../http/byte-text.js';
+import { isToken } from '../http/field-line.js';
 import { cookieProblems } from './cookie-rules.js';
 import { field, list } from './document-fields.js';
 import type { Path, Problem } from './problems.js';
@@ -10,7 +11,17 @@ import type { Path, Problem } from './problems.js';
  * @param document that is valid
  */
 export function applyProblems(document: unknown): Problem[] {
-  return [...cookieProblems(document), ...conditionProblems(document)];
+  return [...cookieProblems(document), ...baggageProblems(document), ...conditionProblems(document)];
+}
+
+/** Keys that no member of a baggage header can have (W3C Baggage section 3.2.1.1). */
+function baggageProblems(document: unknown): Problem[] {
+  return list(field(field(field(document, 'spec'), 'affinity'), 'key')).flatMap((source, i) => {
+    const key = field(source, 'baggage');
+    if (typeof key !== 'string' || isToken(key)) return [];
+    const message = `${JSON.stringify(key)} is no key of a baggage member (RFC 9110 token); use letters, digits, "-" and "_"`;
+    return [{ path: ['spec', 'affinity', 'key', i, 'baggage'], message }];
+  });
 }
 
 /** Conditions that no request can meet. */

@@ -44,7 +44,7 @@ export function cookieProblems(document: unknown): Problem[] {
     ...sameSiteProblems(cookie, at),
     ...promiseProblems(cookie, at),
     ...domainProblems(cookie, at),
-    ...lengthProblems(cookie, at),
+    ...pairProblems(cookie, at),
   ]);
 }
 
@@ -104,8 +104,19 @@ export function domainProblem(domain: string): string | undefined {
   return `"${domain}" is a suffix that many share, and browsers keep no cookie for it; ${instead}`;
 }
 
-function lengthProblems({ name, path }: Cookie, at: Path): Problem[] {
+/** Why clients send a cookie with this `Path` to no URL; undefined: they do to those below it. */
+export function pathProblem(path: string): string | undefined {
+  const found = /[?#\s]/.exec(path)?.[0];
+  return (
+    found &&
+    `${JSON.stringify(path)} has a "${found}", which no path of a URL has: clients send the cookie nowhere`
+  );
+}
+
+function pairProblems({ name, path }: Cookie, at: Path): Problem[] {
   const problems: Problem[] = [];
+  const message = pathProblem(String(path));
+  if (message !== undefined) problems.push({ path: [...at, 'path'], message });
   if (String(name).length > MAX_NAME_LENGTH)
     problems.push({
       path: [...at, 'name'],

@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js';
 import { z } from 'zod';
-import { isCookiePath, isToken } from '../http/field-line.js';
+import { isCookiePath } from '../http/field-line.js';
 import { isTargetPath } from '../http/guarded-headers.js';
 import {
   changeableHeader,
@@ -156,11 +156,7 @@ const route = strict({
 });
 
 const cookiePath = z.string().refine(isCookiePath, {
-  error: 'must be a path that starts with "/": visible ASCII, without ";", "?" and "#"',
-});
-
-const baggageKey = z.string().refine(isToken, {
-  error: 'is no key of a baggage member (RFC 9110 token); use letters, digits, "-" and "_"',
+  error: 'must be a path that starts with "/": visible ASCII, without ";"',
 });
 
 const cookieSource = strict({
@@ -179,7 +175,7 @@ const keySource = strict({
   header: headerName.optional(),
   cookie: z.union([cookieName.transform((name) => cookieSource.parse({ name })), cookieSource]).optional(),
   query: parameterName.optional(),
-  baggage: baggageKey.optional(),
+  baggage: z.string().min(1).optional(),
   source: z.enum(['ip', 'identity']).optional(),
 }).refine(...exactlyOne('header', 'cookie', 'query', 'baggage', 'source'));
 

@@ -15,8 +15,8 @@ t.test('a field is one line or nothing (RFC 9110 section 5.5)', async (t) => {
 });
 
 t.test('paths and domains that a cookie may have', async (t) => {
-  for (const path of ['/', '/a/b.c', '/a%20b', '/~x,y=z']) t.ok(isCookiePath(path), path);
-  for (const path of ['', 'a', '/a;b', '/a b', '/a?b', '/a#b', '/a\nb', '/ä', '/\0'])
+  for (const path of ['/', '/a/b.c', '/a%20b', '/~x,y=z', '/a b']) t.ok(isCookiePath(path), path);
+  for (const path of ['', 'a', '/a;b', '/a\nb', '/ä', '/a\u010d\u010ab', '/\0'])
     t.notOk(isCookiePath(path), JSON.stringify(path));
   for (const domain of ['shop.example', '.shop.example', 'SHOP.example', '10.0.0.1'])
     t.ok(isCookieDomain(domain), domain);

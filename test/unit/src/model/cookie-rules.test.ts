@@ -75,6 +75,18 @@ t.test('a cookie is as long as browsers keep them', async (t) => {
   t.match(problemsWith({ name: 'sid', path: `/${'p'.repeat(1024)}` }), [/^path: is longer than 1024/]);
 });
 
+t.test('a path that no URL has and a key that no baggage has are refused', async (t) => {
+  for (const path of ['/a?b', '/a#b', '/a b'])
+    t.match(problemsWith({ name: 'sid', path }), [/^path: ".*" has a ".", which no path of a URL has/], path);
+  const withBaggage = (baggage: string) => {
+    const document = documentWith('sid', { affinity: { key: [{ baggage }] } });
+    parseMeshService(document);
+    return applyProblems(document).map(({ message }) => message);
+  };
+  t.same(withBaggage('user-id'), []);
+  for (const key of ['user id', 'a=b', 'ü']) t.match(withBaggage(key), [/is no key of a baggage member/]);
+});
+
 t.test('what may be meant is noted and no problem', async (t) => {
   t.same(notesOn({ name: 'sid', ttl: '9600h', domain: 'shop.example' }), []);
   t.same(notesOn({ name: 'sid', domain: 'cluster.local' }), []);

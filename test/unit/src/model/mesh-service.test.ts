@@ -101,7 +101,6 @@ t.test('no text that ends up in a message may split it', async (t) => {
     'cookie path': (path) => cookie({ path: `/${path}` }),
     'cookie domain': (domain) => cookie({ domain }),
     'header key': (header) => ({ affinity: { key: [{ header }] } }),
-    'baggage key': (baggage) => ({ affinity: { key: [{ baggage }] } }),
     'health path': (path) => ({ health: { path: `/${path}` } }),
     'health host': (host) => ({ health: { path: '/', host } }),
     'health header': (name) => ({ health: { path: '/', headers: { [name]: 'v' } } }),
