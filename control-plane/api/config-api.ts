@@ -206,8 +206,16 @@ export class ConfigApi {
     if (request.document) checkSense([document]);
     const [after] = parseAll([document]) as [MeshService];
     const key = serviceKey(after);
-    const before = store.current.services.get(key)?.service;
-    return plan({ key, before, after, context: translateContext(store.current), survey });
+    const { current } = store;
+    const before = current.services.get(key)?.service;
+    return plan({
+      key,
+      before,
+      after,
+      context: translateContext(current),
+      revision: current.revision + 1,
+      survey,
+    });
   }
 
   /** The document as an operation would leave it. */

@@ -40,16 +40,19 @@ export interface PlanCall {
   readonly before: MeshService | undefined;
   readonly after: MeshService;
   readonly context: TranslateContext;
+  /** The one that the change would make. */
+  readonly revision: number;
   readonly survey: SessionSurvey;
 }
 
 /** Plans a change, with the sessions that sidecars hold now. */
-export async function plan({ key, before, after, context, survey }: PlanCall): Promise<object> {
+export async function plan({ key, before, after, context, revision, survey }: PlanCall): Promise<object> {
   const unchanged = before !== undefined && JSON.stringify(before.spec) === JSON.stringify(after.spec);
   const routes = await planChange({
     before,
     after,
     context,
+    revision,
     survey: (wanted) => survey.take(wanted),
   });
   return { key, isNew: before === undefined, unchanged, routes };

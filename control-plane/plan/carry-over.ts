@@ -4,10 +4,14 @@ import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 
 /** What a session brings along from one affinity to another. */
 export interface CarryOver {
-  /** Its hash: where it belongs without a pin. */
+  /** Its key is one on the other side, too. */
+  readonly key: boolean;
+  /** Its hash with the salt: where it belongs without a pin. */
   readonly hash: boolean;
   readonly pin: boolean;
 }
+
+export const NOTHING: CarryOver = { key: false, hash: false, pin: false };
 
 /** Sessions that bring the same along. */
 export interface Carried {
@@ -24,7 +28,16 @@ export function carryOver(old: Affinity, next: Affinity, source: KeySourceConfig
   const identity = identityOf(source);
   const isKnown = next.keys.sources.some((other) => identityOf(other) === identity);
   const hash = isKnown && old.keys.seed === next.keys.seed;
-  return { hash, pin: isKnown && (isInCookie(source) || old.scope === next.scope) };
+  return { key: isKnown, hash, pin: isKnown && (isInCookie(source) || old.scope === next.scope) };
+}
+
+/** Endpoints are picked by one hash before and after, whatever becomes of that which releases are picked by. */
+export function keepsEndpointHash(old: Affinity | undefined, next: Affinity | undefined): boolean {
+  return endpointSeed(old) === endpointSeed(next);
+}
+
+function endpointSeed(affinity: Affinity | undefined): bigint {
+  return affinity === undefined || affinity.saltReleaseOnly ? 0n : affinity.keys.seed;
 }
 
 /** The client has the session's pin, and sidecars do not. */
@@ -34,12 +47,13 @@ export function isInCookie(source: KeySourceConfig): boolean {
 
 /** The sources of the old affinity, together where they fare alike. */
 export function carriedOver(old: Affinity | undefined, next: Affinity | undefined): Carried[] {
-  if (old === undefined || next === undefined) return [{ kept: { hash: false, pin: false }, sources: [] }];
+  if (old === undefined || next === undefined) return [{ kept: NOTHING, sources: [] }];
   const groups = new Map<string, { kept: CarryOver; sources: KeySourceConfig[] }>();
   for (const source of old.keys.sources) {
     const kept = carryOver(old, next, source);
-    const known = groups.get(`${kept.hash} ${kept.pin}`);
-    if (known === undefined) groups.set(`${kept.hash} ${kept.pin}`, { kept, sources: [source] });
+    const alike = JSON.stringify(kept);
+    const known = groups.get(alike);
+    if (known === undefined) groups.set(alike, { kept, sources: [source] });
     else known.sources.push(source);
   }
   return [...groups.values()];

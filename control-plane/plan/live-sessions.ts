@@ -6,8 +6,13 @@ import type { LiveSessions, SessionsWanted } from '../load/session-survey.js';
 
 /** A session that some sidecar holds. */
 export interface LiveSession {
-  /** Undefined: the service has a salt, and no sidecar that knows the key has said what that makes of it. */
+  /**
+   * With the salt. Undefined: the service has one, and no sidecar that knows the key has said what that makes of it.
+   * Under `salt: auto` none does: what a sidecar has kept may be of an earlier rollout.
+   */
   readonly hash: bigint | undefined;
+  /** Without the salt. */
+  readonly pinHash: bigint;
   readonly pin: HeldSession['pin'];
   readonly idleMs: number;
   /** Where its key came from. */
@@ -57,13 +62,23 @@ export class SessionIndex {
   private tagged(affinity: Affinity, variant: (tag: number) => number): LiveSession[] {
     return [...sourcesByTag(affinity)].flatMap(([tag, source]) =>
       (this.byTag.get(variant(tag)) ?? []).map(({ key, saltedHash, pin, idleMs }) => ({
-        hash: affinity.keys.seed === 0n ? key ^ affinity.scope : saltedHash || undefined,
+        hash: hashOf(key, saltedHash, affinity),
+        pinHash: key ^ affinity.scope,
         pin,
         idleMs,
         source,
       })),
     );
   }
+}
+
+function hashOf(
+  key: bigint,
+  saltedHash: bigint,
+  { keys, scope, saltReleaseOnly }: Affinity,
+): bigint | undefined {
+  if (keys.seed === 0n) return key ^ scope;
+  return saltReleaseOnly ? undefined : saltedHash || undefined;
 }
 
 function sourcesByTag({ scope, keys }: Affinity): Map<number, KeySourceConfig> {

@@ -1,4 +1,5 @@
 import type { MeshService } from '../../src/model/mesh-service.js';
+import { AUTO_SALT, isRollingOut, rolloutAfter } from '../../src/model/rollout.js';
 import type { Route } from '../../src/routing/table.js';
 import type { LiveSessions, SessionsWanted } from '../load/session-survey.js';
 import type { TranslateContext } from '../translate/policy.js';
@@ -9,6 +10,7 @@ import { pairRoutes, type RoutePair } from './route-pairs.js';
 import type { CompiledService } from './sample-requests.js';
 import {
   countsOf,
+  keepsHash,
   type LiveCounts,
   planHashSpace,
   planLiveSessions,
@@ -44,13 +46,17 @@ export interface PlannedChange {
   readonly before: MeshService | undefined;
   readonly after: MeshService;
   readonly context: TranslateContext;
+  /** The one that the change would make. */
+  readonly revision: number;
   /** Asks sidecars which sessions they hold; absent: none is known. */
   survey?(wanted: SessionsWanted): Promise<LiveSessions>;
 }
 
 /** What a change would do, before it does it: decided session by session with the production decision. */
-export async function planChange({ before, after, context, survey }: PlannedChange): Promise<RoutePlan[]> {
-  const then = { service: after, host: decisionTable(after, context) };
+export async function planChange(change: PlannedChange): Promise<RoutePlan[]> {
+  const { before, after, context, survey } = change;
+  const rollout = rolloutPlanned(change);
+  const then = { service: after, host: decisionTable(after, { ...context, rollout: () => rollout }) };
   if (before === undefined) {
     const routes = new Map(then.host.routes.map((route) => [route.name, route]));
     return [...routes.values()].map((next) => describe({ next }, NOTHING_MOVES, 'the service is new'));
@@ -64,6 +70,11 @@ export async function planChange({ before, after, context, survey }: PlannedChan
     plans.push(await planPair(planning, pair));
   }
   return plans;
+}
+
+/** `salt: auto`: the change is planned with the sample that it would draw. */
+function rolloutPlanned({ before, after, context, revision }: PlannedChange): number | undefined {
+  return rolloutAfter(before && { service: before, rollout: context.rollout?.(before) }, after, revision);
 }
 
 const NO_SESSIONS: LiveSessions = { sessions: [], weight: 1, silent: 0 };
@@ -178,7 +189,8 @@ interface Findings {
   readonly silent: number;
 }
 
-function noteOn({ change: { old, next }, carried, counted, silent }: Findings): string {
+function noteOn({ change, carried, counted, silent }: Findings): string {
+  const { old, next } = change;
   const [before, after] = [stickinessOf(old), stickinessOf(next)];
   const { lost } = counted.outcome;
   const over = [
@@ -187,7 +199,8 @@ function noteOn({ change: { old, next }, carried, counted, silent }: Findings): 
   ];
   return [
     ...(over.length > 0 ? [`sessions would no longer stick to their ${over.join(' and ')}`] : []),
-    ...(over.length === 0 ? carried.flatMap((each) => noteOnKept(each, carried.length > 1)) : []),
+    ...(over.length === 0 ? carried.flatMap((each) => noteOnKept(each, change, carried.length > 1)) : []),
+    ...(beginsRollout(change) ? ['a new sample of sessions is drawn (salt: auto)'] : []),
     ...(lost > 0 ? [`${percent(lost)} of sessions would have no endpoint`] : []),
     ...(silent > 0
       ? [`${silent} ${silent === 1 ? 'sidecar has' : 'sidecars have'} not said what they hold`]
@@ -196,9 +209,15 @@ function noteOn({ change: { old, next }, carried, counted, silent }: Findings): 
   ].join('; ');
 }
 
+/** S4 rule 4. */
+function beginsRollout({ now, later, next }: SessionChange): boolean {
+  const isAuto = later.service.spec.affinity?.salt === AUTO_SALT && next.affinity?.salt !== '';
+  return isAuto && !isRollingOut(now.service.spec);
+}
+
 /** @param several other sessions fare differently, so that it is to be said which ones these are */
-function noteOnKept({ kept, sources }: Carried, several: boolean): string[] {
-  if (kept.hash && kept.pin) return [];
+function noteOnKept({ kept, sources }: Carried, change: SessionChange, several: boolean): string[] {
+  if (kept.key && kept.pin && keepsHash(change, kept)) return [];
   const whose = several ? `sessions by ${describeSources(sources)}` : 'sessions';
   if (kept.hash) return [`what ${whose} are pinned to is forgotten: their scope is another`];
   return [

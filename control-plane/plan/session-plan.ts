@@ -1,6 +1,13 @@
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { Affinity, Route } from '../../src/routing/table.js';
-import { type Carried, type CarryOver, carryOver, isInCookie } from './carry-over.js';
+import {
+  type Carried,
+  type CarryOver,
+  carryOver,
+  isInCookie,
+  keepsEndpointHash,
+  NOTHING,
+} from './carry-over.js';
 import type { LiveSession, SessionIndex } from './live-sessions.js';
 import type { CompiledService } from './sample-requests.js';
 import { pinAfter, SessionProbe } from './session-probe.js';
@@ -56,16 +63,34 @@ export async function planHashSpace(
   slices: TimeSlices,
 ): Promise<SourceOutcome> {
   const { old, next } = change;
-  const space = kept.hash ? cutSessionSpace([old, next]) : sampleSessionSpace();
+  const isOneHash = kept.key && keepsHash(change, kept);
+  const space = isOneHash ? cutSessionSpace([old, next]) : sampleSessionSpace();
   const decide = new Decider(change);
   for (let i = 0; i < space.size; i++) {
     if (i % CHECK_EVERY === 0 && slices.isOver) await slices.next();
     const piece = space.pieceAt(i);
     if (piece === undefined) continue;
-    const later = kept.hash ? piece.hash : strangerHash('other', i);
-    decide.fresh(piece.hash, later, kept.pin, piece.share);
+    const { hash } = piece;
+    const one = { before: { hash, pinHash: hash }, after: { hash, pinHash: hash } };
+    const hashes = isOneHash ? one : rehashed({ pinHash: hash, hash: undefined }, kept, change, i);
+    decide.fresh(hashes, kept.pin, piece.share);
   }
   return { outcome: decide.tally.result(), isExact: space.isExact };
+}
+
+/**
+ * The hash that releases are picked by stays, or matters on one side at most, as where `salt: auto` begins a rollout;
+ * and endpoints are picked by one hash. Then all sessions can be decided as if they had one hash for everything: slots
+ * and endpoints are independent of each other.
+ */
+export function keepsHash({ old, next }: Pick<SessionChange, 'old' | 'next'>, { hash }: CarryOver): boolean {
+  if (!keepsEndpointHash(old.affinity, next.affinity)) return false;
+  return hash || !choosesBySlot(old) || !choosesBySlot(next);
+}
+
+function choosesBySlot({ affinity, split }: Route): boolean {
+  const owners = split.ends.filter((end, i) => end > (split.ends[i - 1] ?? 0));
+  return owners.length > 1 && affinity !== undefined && affinity.version !== 'none';
 }
 
 /** Decides each session that sidecars hold, by its own hash and pin. Undefined: they hold none. */
@@ -84,17 +109,45 @@ export async function planLiveSessions(
     if (i % CHECK_EVERY === 0 && slices.isOver) await slices.next();
     const before = decide.tally.moved;
     const kept = keptBy(session, old.affinity, next.affinity);
-    const { hash, pin } = session;
-    if (kept.hash && hash !== undefined) decide.held({ hash, pin }, hash, kept.pin, 1);
-    else
-      for (let n = i * strangers; n < (i + 1) * strangers; n++) {
-        const stranger = strangerHash('other', n);
-        decide.held({ hash: hash ?? stranger, pin }, stranger, kept.pin, 1 / strangers);
-      }
+    const { pin } = session;
+    const isKnown = session.hash !== undefined && (kept.hash || (kept.key && seedOf(next) === 0n));
+    const tries = isKnown ? 1 : strangers;
+    for (let n = i * tries; n < (i + 1) * tries; n++)
+      decide.held(rehashed(session, kept, change, n), pin, kept.pin, 1 / tries);
     if (isInCookie(session.source)) ofCookies += decide.tally.moved - before;
   }
   const moved = { cookies: ofCookies, all: decide.tally.moved };
   return { outcome: decide.tally.result(), counts: countsOf(sessions, index.live.weight, moved) };
+}
+
+interface Hashes {
+  readonly hash: bigint;
+  readonly pinHash: bigint;
+}
+
+/** Of one session, before a change and after it. */
+interface Rehashed {
+  readonly before: Hashes;
+  readonly after: Hashes;
+}
+
+/** What salts make of a session's hash is known for some; others take the hash of a stranger for it. */
+function rehashed(
+  { hash, pinHash }: Pick<LiveSession, 'hash' | 'pinHash'>,
+  kept: CarryOver,
+  { old, next }: SessionChange,
+  stranger: number,
+): Rehashed {
+  const salted = hash ?? (seedOf(old) === 0n ? pinHash : strangerHash('salted', stranger));
+  const before = { hash: salted, pinHash };
+  if (kept.hash) return { before, after: before };
+  const other = strangerHash('other', stranger);
+  if (!kept.key) return { before, after: { hash: other, pinHash: other } };
+  return { before, after: { hash: seedOf(next) === 0n ? pinHash : other, pinHash } };
+}
+
+function seedOf({ affinity }: Route): bigint {
+  return affinity?.keys.seed ?? 0n;
 }
 
 /** Sessions whose hash changes are decided with others in its place, so many in all that chance adds little. */
@@ -121,15 +174,13 @@ function keptBy(
   old: Affinity | undefined,
   next: Affinity | undefined,
 ): CarryOver {
-  if (old === undefined || next === undefined) return { hash: false, pin: false };
-  const { hash, pin } = carryOver(old, next, source);
-  return { hash, pin: pin && (isInCookie(source) || idleMs <= next.ttlMs) };
+  if (old === undefined || next === undefined) return NOTHING;
+  const { pin, ...kept } = carryOver(old, next, source);
+  return { ...kept, pin: pin && (isInCookie(source) || idleMs <= next.ttlMs) };
 }
 
 /** Sessions decided between two looks at the clock. */
 const CHECK_EVERY = 64;
-
-type HashedSession = Pick<LiveSession, 'pin'> & { readonly hash: bigint };
 
 /** Decides sessions before and after a change, and adds up what becomes of them. */
 class Decider {
@@ -147,20 +198,19 @@ class Decider {
     this.chances = chancesOf([...(before.release ? [] : [old]), ...(after.release ? [] : [next])]);
   }
 
-  /** A session that has come just now. @param later its hash after the change */
-  fresh(hash: bigint, later: bigint, keepsPin: boolean, weight: number): void {
+  /** A session that has come just now. */
+  fresh({ before, after }: Rehashed, keepsPin: boolean, weight: number): void {
     for (const { chance, probability } of this.chances) {
-      const was = this.before.place({ hash, pin: undefined, chance });
+      const was = this.before.place({ ...before, pin: undefined, chance });
       const pin = keepsPin && was !== undefined ? pinAfter(was) : undefined;
-      this.tally.add(weight * probability, was, this.after.place({ hash: later, pin, chance }));
+      this.tally.add(weight * probability, was, this.after.place({ ...after, pin, chance }));
     }
   }
 
-  /** @param later its hash after the change */
-  held({ hash, pin }: HashedSession, later: bigint, keepsPin: boolean, weight: number): void {
+  held({ before, after }: Rehashed, pin: LiveSession['pin'], keepsPin: boolean, weight: number): void {
     for (const { chance, probability } of this.chances) {
-      const was = this.before.place({ hash, pin, chance });
-      const is = this.after.place({ hash: later, pin: keepsPin ? pin : undefined, chance });
+      const was = this.before.place({ ...before, pin, chance });
+      const is = this.after.place({ ...after, pin: keepsPin ? pin : undefined, chance });
       this.tally.add(weight * probability, was, is);
     }
   }

@@ -6,7 +6,10 @@ import type { Affinity, Route, VirtualHost } from '../../src/routing/table.js';
 
 /** A session as it comes to a decision. */
 export interface Session {
+  /** With the salt. */
   readonly hash: bigint;
+  /** Without it. */
+  readonly pinHash: bigint;
   readonly pin: Pin | undefined;
   /** In [0, 1): what chance says where it decides. */
   readonly chance: number;
@@ -16,7 +19,7 @@ export interface Session {
 export class SessionProbe {
   private readonly route: Route;
   private readonly context: DecisionContext;
-  private session: Session = { hash: 0n, pin: undefined, chance: 0 };
+  private session: Session = { hash: 0n, pinHash: 0n, pin: undefined, chance: 0 };
 
   /** @param request some request that the route takes */
   constructor(
@@ -40,7 +43,7 @@ export class SessionProbe {
     if (route.affinity === undefined) return route;
     const find = (): SessionKey => ({
       hash: this.session.hash,
-      pinHash: this.session.hash,
+      pinHash: this.session.pinHash,
       source: { kind: 'header', name: '' },
       cookie: undefined,
     });

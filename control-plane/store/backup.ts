@@ -82,9 +82,11 @@ function isSnapshot(value: unknown): value is SnapshotRecord {
 
 function isService(entry: unknown): boolean {
   if (!Array.isArray(entry) || typeof entry[0] !== 'string' || !isObject(entry[1])) return false;
-  const { document, revision, born, grant } = entry[1];
+  const { document, revision, born, rollout, grant } = entry[1];
   const isBorn = isObject(born) && Object.values(born).every(isRevision);
-  return isObject(document) && isRevision(revision) && isBorn && (grant === undefined || isGrant(grant));
+  const isRollout = rollout === undefined || isRevision(rollout);
+  const isApproved = grant === undefined || isGrant(grant);
+  return isObject(document) && isRevision(revision) && isBorn && isRollout && isApproved;
 }
 
 function isGrant(grant: unknown): boolean {

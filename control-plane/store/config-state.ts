@@ -31,6 +31,11 @@ export interface ServiceRecord {
    */
   readonly born: Readonly<Record<string, number>>;
   /**
+   * The revision at which the rollout that is under way began: what `salt: auto` draws its sample by. Absent: no route
+   * splits, or the rollout began before this was stored.
+   */
+  readonly rollout?: number;
+  /**
    * What is approved of what the document claims. Absent: everything; it was put in force where nobody is asked for
    * credentials, or before grants were kept.
    */
@@ -104,8 +109,8 @@ function historyAfter({ services, history }: ConfigState, change: Change): Histo
   return withEntry(base, { revision, at, action: action ?? '', by: by ?? NOBODY, ...request, before });
 }
 
-function pastOf({ document, revision, grant }: ServiceRecord): PastDocument {
-  return { document, revision, ...(grant && { grant }) };
+function pastOf({ document, revision, rollout, grant }: ServiceRecord): PastDocument {
+  return { document, revision, ...(rollout !== undefined && { rollout }), ...(grant && { grant }) };
 }
 
 /** When each of a service's releases came into being, given what its record says so far. */

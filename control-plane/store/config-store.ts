@@ -145,7 +145,8 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   }
 
   /**
-   * Puts a service back to what it was before its last change, or at a revision. What was granted then is granted
+   * Puts a service back to what it was before its last change, or at a revision: a rollout that has ended since goes on
+   * with the sample that it had. What was granted then is granted
    * again by who may grant, and by nobody else.
    *
    * @param to that revision; undefined: before the last change
@@ -159,9 +160,10 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   ): Promise<Commit> {
     return this.exclusively(() => {
       this.checkRevision(key, expectedRevision);
-      const { document, grant } = pastToUndoTo(this.state, key, to);
+      const { document, rollout, grant } = pastToUndoTo(this.state, key, to);
       const granted = grant && { granted: grant };
-      return this.commit({ documents: [document], ...context, ...granted });
+      const again = rollout === undefined ? {} : { rollout };
+      return this.commit({ documents: [document], ...context, ...granted, ...again });
     }, context.cause);
   }
 

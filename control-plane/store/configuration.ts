@@ -40,6 +40,7 @@ export function recordContext(
       const record = recordOf(serviceKey(service));
       return record ? incarnationOf(record, release) : '';
     },
+    rollout: (service) => recordOf(serviceKey(service))?.rollout,
     grantOf: (service) => recordOf(serviceKey(service))?.grant,
   };
 }

@@ -1,5 +1,6 @@
 import { covers, type Grant, NO_GRANT, reachOf, sameGrant } from '../../src/model/grant.js';
 import { type MeshService, type ServiceKey, serviceKey } from '../../src/model/mesh-service.js';
+import { isRollingOut, rolloutAfter } from '../../src/model/rollout.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import {
   birthsOf,
@@ -35,6 +36,8 @@ export interface Edit {
   readonly grantMode?: GrantMode;
   /** What an editor who grants approves; absent: everything that a document claims. */
   readonly granted?: Grant;
+  /** When the rollout that the edit brings back began; absent: it begins one, or goes on with the present one. */
+  readonly rollout?: number;
   /** For the history. */
   readonly cause?: Cause;
 }
@@ -121,11 +124,12 @@ function movedRecords({ services }: ConfigState, { moved }: Edit): KeyedRecord[]
 /** The record to store, or none where the document says what is in force already. */
 function recordFor(
   { services }: ConfigState,
-  { service, grant }: Draft,
+  draft: Draft,
   edit: Edit,
   index: number,
   revision: number,
 ): KeyedRecord[] {
+  const { service, grant } = draft;
   const key = serviceKey(service);
   const document = (edit.documents as readonly MeshServiceInput[])[index] as MeshServiceInput;
   const before = services.get(key);
@@ -136,13 +140,25 @@ function recordFor(
     sameGrant(before.grant, grant);
   if (same && source?.digest === before.source?.digest && source?.file === before.source?.file) return [];
   const releases = service.spec.versions.map(({ name }) => name);
+  const rollout = rolloutOf(draft, before, edit, revision);
   const record = {
     document,
     revision: same ? before.revision : revision,
     born: birthsOf(before, releases, revision),
+    ...(rollout !== undefined && { rollout }),
     ...(grant && { grant }),
   };
   return [[key, source === undefined ? record : { ...record, source }]];
+}
+
+function rolloutOf(
+  { service, before }: Draft,
+  record: ServiceRecord | undefined,
+  edit: Edit,
+  revision: number,
+): number | undefined {
+  if (edit.rollout !== undefined && isRollingOut(service.spec)) return edit.rollout;
+  return rolloutAfter(record && { service: before, rollout: record.rollout }, service, revision);
 }
 
 /** What is approved of a document's claims once it is in force. */

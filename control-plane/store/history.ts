@@ -7,6 +7,8 @@ export interface PastDocument {
   readonly document: MeshServiceInput;
   /** Revision at which it came into force. */
   readonly revision: number;
+  /** The revision at which its rollout began; see the record of a service. */
+  readonly rollout?: number;
   /** What was approved of what it claims; see the record of a service. */
   readonly grant?: Grant;
 }

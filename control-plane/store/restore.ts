@@ -7,7 +7,7 @@ import { DeclaredInFileError, InvalidBackupError } from './errors.js';
 
 /**
  * The one change that puts everything back to what a backup has. Services that are that way already stay as they
- * are. Releases get back the births that they had, and pins their secret, so that sessions of then hold again. Its
+ * are. Releases get back the births that they had, rollouts their samples, and pins their secret, so that sessions of then hold again. Its
  * revision is above all that the backup knows, so that no birth is given out twice.
  *
  * @returns undefined where everything is that way already
@@ -33,14 +33,20 @@ export function planRestore(state: ConfigState, backup: BackupContent): Omit<Cha
 function restored(
   { services }: ConfigState,
   key: ServiceKey,
-  { document, born, grant }: ServiceRecord,
+  { document, born, rollout, grant }: ServiceRecord,
   revision: number,
 ): [ServiceKey, ServiceRecord][] {
   const now = services.get(key);
   const same =
     now !== undefined && digestOf(now.document) === digestOf(document) && sameGrant(now.grant, grant);
-  if (same && bornText(now.born) === bornText(born)) return [];
-  const record = { document, born, revision: same ? now.revision : revision, ...(grant && { grant }) };
+  if (same && bornText(now.born) === bornText(born) && now.rollout === rollout) return [];
+  const record = {
+    document,
+    born,
+    revision: same ? now.revision : revision,
+    ...(rollout !== undefined && { rollout }),
+    ...(grant && { grant }),
+  };
   return [[key, now?.source === undefined ? record : { ...record, source: now.source }]];
 }
 

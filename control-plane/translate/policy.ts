@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { Grant } from '../../src/model/grant.js';
 import { type MeshService, serviceKey } from '../../src/model/mesh-service.js';
+import { AUTO_SALT, saltOf } from '../../src/model/rollout.js';
 import type { AffinitySpec, KeySourceSpec, MatchSpec, RouteSpec } from '../../src/model/schema.js';
 import { packAny } from '../../src/xds/descriptors.js';
 import {
@@ -19,6 +20,8 @@ export interface TranslateContext {
   readonly pinSecret: Buffer;
   /** Tells a release from a later one of the same name. */
   incarnation(service: MeshService, release: string): string;
+  /** The revision at which the rollout that is under way began, see `rolloutAfter`. Absent: none is known. */
+  rollout?(service: MeshService): number | undefined;
   /** What is approved of what a service claims; undefined: everything. */
   grantOf?(service: MeshService): Grant | undefined;
 }
@@ -37,7 +40,10 @@ export function servicePolicy(service: MeshService, context: TranslateContext): 
       lane: version.lane ?? '',
     })),
     ...(spec.affinity
-      ? { affinity: translateAffinity(spec.affinity), pinSecret: serviceSecret(service, context.pinSecret) }
+      ? {
+          affinity: translateAffinity(spec.affinity, saltOf(service, context.rollout?.(service))),
+          pinSecret: serviceSecret(service, context.pinSecret),
+        }
       : {}),
   });
 }
@@ -66,14 +72,15 @@ function optional(key: string, typeName: string, message: object): object {
   return { [key]: packAny(FILTER_CONFIG_TYPE, { isOptional: true, config: packAny(typeName, message) }) };
 }
 
-function translateAffinity(affinity: AffinitySpec): object {
+function translateAffinity(affinity: AffinitySpec, salt: string): object {
   return {
     key: affinity.key.map(translateKeySource),
     version: affinity.version.toUpperCase(),
     endpoint: affinity.endpoint.toUpperCase(),
     sessionFirst: affinity.precedence === 'session',
     scope: affinity.scope.toUpperCase(),
-    salt: affinity.salt ?? '',
+    salt,
+    saltReleaseOnly: affinity.salt === AUTO_SALT,
     ttlMs: affinity.ttl,
     failoverAny: affinity.failover === 'any',
     failoverRepinMs: affinity.failoverRepin,

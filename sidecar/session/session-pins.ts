@@ -126,7 +126,9 @@ export class SessionPins {
 
   private factsOf(affinity: Affinity, session: KeyedSession, owner: PinOwner): EntryFacts {
     const { hash, pinHash, source } = session;
-    return { owner, tag: this.tagOf(affinity, source), saltedHash: hash === pinHash ? 0n : hash };
+    // Under `salt: auto` it is of use for no longer than the rollout.
+    const saltedHash = hash === pinHash || affinity.saltReleaseOnly ? 0n : hash;
+    return { owner, tag: this.tagOf(affinity, source), saltedHash };
   }
 
   private tagOf(affinity: Affinity, source: KeySourceConfig): number {

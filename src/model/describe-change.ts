@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import { DEFAULT_ROUTE } from './mesh-service.js';
+import { AUTO_SALT, isRollingOut } from './rollout.js';
 import type { MeshServiceInput } from './schema.js';
 
 /** A change told in more lines than this is told as so many, and how many more. */
@@ -30,10 +31,17 @@ export function describeChange(
   return bounded([
     ...scalar('stable', stableOf(was), stableOf(is)),
     ...byName(routesOf(was), routesOf(is), 'route', (a, b) => routeChange(a, b, lone)),
+    ...rolloutBegun(was, is),
     ...byName(was.versions, is.versions, 'version', versionChange),
     ...fieldChanges(was, is, ['stable', 'routes', 'versions'], ''),
     ...fieldChanges(before.metadata, after.metadata, ['name', 'namespace'], ''),
   ]);
+}
+
+/** S4 rule 4: other sessions than before are the first to see the new release. */
+function rolloutBegun(was: SpecInput, is: SpecInput): string[] {
+  const begins = is.affinity?.salt === AUTO_SALT && isRollingOut(is) && !isRollingOut(was);
+  return begins ? ['salt auto: a rollout begins, with its own sample of sessions'] : [];
 }
 
 function bounded(lines: readonly string[]): string[] {

@@ -169,8 +169,10 @@ function sharesPins({ key, version, endpoint }: AffinityConfig): boolean {
   return hasPins && key.some((source) => source.kind !== 'cookie' || !source.cookie.mint);
 }
 
-function pick({ version, endpoint, sessionFirst, failoverAny, failoverRepinMs, ttlMs }: AffinityConfig) {
-  return { version, endpoint, sessionFirst, failoverAny, failoverRepinMs, ttlMs };
+function pick(affinity: AffinityConfig) {
+  const { salt, saltReleaseOnly, version, endpoint, sessionFirst, failoverAny, failoverRepinMs, ttlMs } =
+    affinity;
+  return { salt, saltReleaseOnly, version, endpoint, sessionFirst, failoverAny, failoverRepinMs, ttlMs };
 }
 
 /**
@@ -193,6 +195,8 @@ function standardAffinity(
   return {
     service: service.label,
     keys: new SessionKeys(policies, 0n, options.mintKey),
+    salt: '',
+    saltReleaseOnly: false,
     version: route.useHashPolicy ? 'balanced' : 'none',
     endpoint: 'none',
     sessionFirst: false,

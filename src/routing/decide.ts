@@ -189,7 +189,9 @@ function hashForEndpoint(
   session: SessionKey | undefined,
 ): bigint | undefined {
   if (session === undefined) return undefined;
+  const { affinity } = route;
   const { kind } = release.cluster.endpoints;
-  const sticky = route.affinity !== undefined && route.affinity.endpoint !== 'none';
-  return sticky || kind === 'ring-hash' || kind === 'maglev' ? session.hash : undefined;
+  const sticky = affinity !== undefined && affinity.endpoint !== 'none';
+  if (!sticky && kind !== 'ring-hash' && kind !== 'maglev') return undefined;
+  return affinity?.saltReleaseOnly === true ? session.pinHash : session.hash;
 }

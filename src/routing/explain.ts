@@ -25,6 +25,8 @@ export interface Explanation {
     readonly source: string;
     /** 16 hexadecimal digits. */
     readonly hash: string;
+    /** What the hash is salted with; `auto:REVISION` is the sample of the rollout that began at that revision. */
+    readonly salt?: string;
     /** The key was made for this request; the response sets the cookie. */
     readonly minted: boolean;
   };
@@ -109,12 +111,14 @@ function explainSession(
 ): Pick<Explanation, 'session' | 'slot'> {
   if (session === undefined) return {};
   const { releases, ends, total } = route.split;
+  const salt = route.affinity?.salt ?? '';
   const number = Number(session.hash % BigInt(total));
   const index = ends.findIndex((end) => number < end);
   return {
     session: {
       source: describeSource(session.source),
       hash: session.hash.toString(16).padStart(16, '0'),
+      ...(salt === '' ? {} : { salt }),
       minted: session.cookie?.minted === true,
     },
     ...(releases.length < 2

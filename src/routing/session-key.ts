@@ -12,9 +12,12 @@ import type { RequestView } from './request-view.js';
 
 /** The session of one request. */
 export interface SessionKey {
-  /** XXH64 of the key, with the service's salt: what picks are made by. */
+  /** XXH64 of the key, with the service's salt: what the release is picked by, and as a rule the endpoint. */
   readonly hash: bigint;
-  /** The same without the salt: what pins are found by. A change of salt moves no pinned session (S4 rule 4). */
+  /**
+   * The same without the salt: what pins are found by, so that a change of salt moves no pinned session (S4 rule 4).
+   * Under `salt: auto` endpoints are picked by it, too.
+   */
   readonly pinHash: bigint;
   readonly source: KeySourceConfig;
   /** Set where the session travels in a cookie. */

@@ -103,6 +103,10 @@ export interface Affinity {
   /** `checkout.shop` */
   readonly service: string;
   readonly keys: SessionKeys;
+  /** What seeds the hash of keys; empty: nothing. */
+  readonly salt: string;
+  /** Endpoints are picked by the hash without the salt. */
+  readonly saltReleaseOnly: boolean;
   readonly version: AffinityConfig['version'];
   readonly endpoint: AffinityConfig['endpoint'];
   /** A valid pin goes before a route that names one release. */

@@ -30,7 +30,10 @@ export interface AffinityConfig {
   readonly endpoint: AffinityMode;
   readonly sessionFirst: boolean;
   readonly scope: 'service' | 'route';
+  /** Empty: none. */
   readonly salt: string;
+  /** Endpoints are picked by the hash without the salt. */
+  readonly saltReleaseOnly: boolean;
   readonly ttlMs: number;
   readonly failoverAny: boolean;
   readonly failoverRepinMs: number;
@@ -131,6 +134,7 @@ function readAffinity(raw: Message, path: string, problems: Problems): AffinityC
     sessionFirst: raw.sessionFirst === true,
     scope: raw.scope === 'ROUTE' ? 'route' : 'service',
     salt: text(raw.salt),
+    saltReleaseOnly: raw.saltReleaseOnly === true,
     ttlMs: Number(raw.ttlMs ?? 0),
     failoverAny: raw.failoverAny === true,
     failoverRepinMs: Number(raw.failoverRepinMs ?? 0),

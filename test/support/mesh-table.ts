@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { translateService } from '../../control-plane/translate/service.js';
 import { type MeshService, parseMeshService } from '../../src/model/mesh-service.js';
+import { rolloutAfter } from '../../src/model/rollout.js';
 import { compileVirtualHost } from '../../src/routing/compile.js';
 import {
   type DecisionContext,
@@ -35,6 +36,9 @@ export class MeshTable {
   standardFieldsOnly = false;
   incarnations: Record<string, string> = {};
   table = DomainTable.of([]);
+  private service: MeshService | undefined;
+  private rollout: number | undefined;
+  private revision = 0;
   private readonly usability = new Map<string, Usability>();
 
   /** @param pins given where several tables are to share one, as sidecars share what travels in cookies */
@@ -46,9 +50,13 @@ export class MeshTable {
   /** Puts this service in force, replacing what was there. */
   apply(resource: unknown): MeshService {
     const service = parseMeshService(resource);
+    const before = this.service && { service: this.service, rollout: this.rollout };
+    this.rollout = rolloutAfter(before, service, ++this.revision);
+    this.service = service;
     const context = {
       pinSecret: this.secret,
       incarnation: (_: MeshService, r: string) => this.incarnations[r] ?? r,
+      rollout: () => this.rollout,
     };
     const { shared, localRoutes } = translateService(service, context);
     const assignments = new Map(
@@ -107,7 +115,7 @@ export class MeshTable {
     const context: DecisionContext = { nowMs: this.nowMs, random, findPin };
     const placed = place(host, route, request, context, without);
     if (placed.endpoint !== undefined && placed.pinTo && placed.session && route.affinity) {
-      this.pins.set(pinKey(route.affinity, placed.session.hash), pinFor(placed, route.affinity));
+      this.pins.set(pinKey(route.affinity, placed.session.pinHash), pinFor(placed, route.affinity));
     }
     return placed;
   }

@@ -106,16 +106,14 @@ function answerRows({ redirect, abort }: Explanation): Row[] {
   ];
 }
 
+function sessionNote(session: Explanation['session']): string {
+  if (session === undefined) return 'the request has no key';
+  const salt = session.salt === undefined ? '' : `, with salt "${session.salt}"`;
+  return `hash ${session.hash}${salt}${session.minted ? ', made for this request' : ''}`;
+}
+
 function placementRows({ session, slot, pin, release, endpoint, newPin }: Explanation): Row[] {
-  const rows: Row[] = [
-    [
-      'session',
-      session?.source ?? 'none',
-      session
-        ? `hash ${session.hash}${session.minted ? ', made for this request' : ''}`
-        : 'the request has no key',
-    ],
-  ];
+  const rows: Row[] = [['session', session?.source ?? 'none', sessionNote(session)]];
   if (slot) rows.push(['slot', `${slot.number} of ${slot.of}`, `${slot.owner} owns ${slot.range}`]);
   if (pin) rows.push(['pin', pin.release, `${pin.from}, made by a ${pin.kind}; endpoint ${pin.endpoint}`]);
   const failedOver = release?.failedOverFrom ? ` (${release.failedOverFrom})` : '';

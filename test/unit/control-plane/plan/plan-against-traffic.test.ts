@@ -20,6 +20,7 @@ const NEAR_BY_CHANCE = 0.032;
 const header = { key: [{ header: 'x-user-id' }] };
 const persistent = { ...header, version: 'persistent', endpoint: 'persistent' };
 const balanced = { ...header, version: 'balanced', endpoint: 'balanced' };
+const auto = { ...persistent, salt: 'auto' };
 const cookie = (name: string, more: object = {}) => ({ cookie: { name, ttl: '1h', ...more } });
 const even = { v1: 50, v2: 50 };
 const even2 = [
@@ -172,6 +173,35 @@ const TRANSITIONS: readonly Transition[] = [
     calls: (i) => ({ headers: [...user(i), ['x-account', `account-${i}`]] }),
     near: NEAR_BY_CHANCE,
   },
+  {
+    name: 'salt: auto, a rollout begins',
+    history: [{ affinity: auto, split: { v1: 1 } }],
+    before: { affinity: auto, split: { v1: 1 } },
+    after: { affinity: auto, split: { v1: 90, v2: 10 } },
+  },
+  {
+    name: 'salt: auto, a rollout begins under balanced',
+    before: { affinity: { ...auto, ...balanced }, split: { v1: 1 } },
+    after: { affinity: { ...auto, ...balanced }, split: { v1: 80, v2: 20 } },
+  },
+  {
+    name: 'salt: auto, a rollout ends under balanced',
+    before: { affinity: { ...auto, ...balanced }, split: { v1: 80, v2: 20 } },
+    after: { affinity: { ...auto, ...balanced }, split: { v2: 1 } },
+  },
+  {
+    name: 'salt: auto, within a rollout',
+    history: [{ affinity: auto, split: { v1: 70, v2: 30 } }],
+    before: { affinity: auto, split: { v1: 70, v2: 30 } },
+    after: { affinity: { ...auto, endpoint: 'balanced' }, split: { v1: 30, v2: 70 } },
+  },
+  { name: 'no salt → salt: auto', after: { ...pinned, affinity: auto } },
+  {
+    name: 'balanced, no salt → salt: auto',
+    before: { affinity: balanced, split: even },
+    after: { affinity: { ...balanced, salt: 'auto' }, split: even },
+    near: NEAR_BY_CHANCE,
+  },
   { name: 'salt', after: { ...pinned, affinity: { ...persistent, salt: 'pepper' } } },
   {
     name: 'salted: persistent → balanced',
@@ -256,6 +286,7 @@ async function planOf({ before = pinned, after }: Transition, traffic: SessionTr
     before: parseMeshService(checkout(before)),
     after: parseMeshService(checkout(after)),
     context,
+    revision: 2,
     survey: (wanted) => traffic.survey(wanted),
   });
   const planned =

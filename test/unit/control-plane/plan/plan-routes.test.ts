@@ -22,6 +22,7 @@ async function plan(before: ShopOptions, after: ShopOptions) {
     before: parseMeshService(checkout(before)),
     after: parseMeshService(checkout(after)),
     context,
+    revision: 2,
   });
   return plans.map((each) => ({ ...each, pair: `${each.previousRoute} → ${each.route}` }));
 }

@@ -14,6 +14,7 @@ function planAll(before: ShopOptions, after: ShopOptions) {
     before: parseMeshService(checkout(before)),
     after: parseMeshService(checkout(after)),
     context,
+    revision: 2,
   });
 }
 
@@ -144,7 +145,8 @@ t.test('says so where sessions do not stick, and where a route is new', async (t
     before: parseMeshService(checkout({ affinity: balanced })),
     after,
     context,
+    revision: 2,
   });
   t.match(qa, { route: 'qa', previousRoute: 'default', sticky: true });
-  t.match((await planChange({ before: undefined, after, context }))[0], { note: /is new/ });
+  t.match((await planChange({ before: undefined, after, context, revision: 2 }))[0], { note: /is new/ });
 });

@@ -1,10 +1,17 @@
 import t from 'tap';
 import { MemoryBackend } from '../../../../control-plane/store/backend.js';
-import { type Change, type ConfigState, emptyState } from '../../../../control-plane/store/config-state.js';
+import { readBackup } from '../../../../control-plane/store/backup.js';
+import {
+  applyChange,
+  type Change,
+  type ConfigState,
+  emptyState,
+} from '../../../../control-plane/store/config-state.js';
 import { ConfigStore } from '../../../../control-plane/store/config-store.js';
 import { digestOf } from '../../../../control-plane/store/digest.js';
 import type { Edit } from '../../../../control-plane/store/edit.js';
 import { RejectedError } from '../../../../control-plane/store/errors.js';
+import { NOBODY } from '../../../../src/model/author.js';
 import { withSplit } from '../../../../src/model/operations.js';
 import { formatProblem } from '../../../../src/model/problems.js';
 import type { MeshServiceInput } from '../../../../src/model/schema.js';
@@ -190,6 +197,61 @@ t.test('a release that goes and comes back is another one, also with the whole s
   await store.remove('shop/a', undefined);
   await apply(store, input('a.shop', { v1: 1, v2: 1 }));
   t.same(births(), { v1: 5, v2: 5 });
+});
+
+/** A store with one service, and when its rollout began after each edit. */
+async function rollouts(
+  store: ConfigStore,
+  ...splits: Record<string, number>[]
+): Promise<(number | undefined)[]> {
+  const began: (number | undefined)[] = [];
+  for (const split of splits) {
+    await apply(store, input('a.shop', split));
+    began.push(rolloutOf(store));
+  }
+  return began;
+}
+const rolloutOf = (store: ConfigStore) => store.current.services.get('shop/a')?.record.rollout;
+
+t.test('a rollout begins where a second release gets a weight, and ends where one has all', async (t) => {
+  const { store } = await openStore();
+  const [one, ten, half, all] = [
+    { v1: 1, v2: 0 },
+    { v1: 90, v2: 10 },
+    { v1: 50, v2: 50 },
+    { v1: 0, v2: 1 },
+  ];
+  t.same(await rollouts(store, one, ten, half, all, ten), [undefined, 2, 2, undefined, 5]);
+  await store.undo('shop/a', undefined, undefined);
+  t.equal(rolloutOf(store), undefined);
+  await store.undo('shop/a', 3, undefined);
+  t.equal(rolloutOf(store), 2, 'what is undone goes on with its own sample');
+  await store.edit({ deleted: ['shop/a'] });
+  t.same(await rollouts(store, ten), [9], 'a service that begins with a split begins with a rollout');
+});
+
+t.test('rollouts survive backups, and records that know of none', async (t) => {
+  const { store, backend } = await openStore();
+  await rollouts(store, { v1: 1 }, { v1: 90, v2: 10 });
+  const backup = readBackup(await store.backup());
+  await rollouts(store, { v1: 1 }, { v1: 90, v2: 10 });
+  t.equal(rolloutOf(store), 4);
+  const { store: other } = await openStore();
+  for (const to of [store, other]) {
+    await to.restore(backup, false, { action: 'restore', by: NOBODY });
+    t.equal(rolloutOf(to), 2);
+  }
+
+  const old = backend.changes.slice(0, 2).map(({ put, ...change }) => ({
+    ...change,
+    put: put.map(([key, { rollout: _, ...record }]) => [key, record] as const),
+  }));
+  const { store: upgraded } = await openStore(old.reduce(applyChange, EMPTY));
+  t.same(
+    await rollouts(upgraded, { v1: 80, v2: 20 }, { v1: 1 }, { v1: 80, v2: 20 }),
+    [undefined, undefined, 5],
+    'a rollout that is under way draws no other sample',
+  );
 });
 
 t.test('a file owns what it declares: the API may change it, and not delete it', async (t) => {

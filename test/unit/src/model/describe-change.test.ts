@@ -18,6 +18,7 @@ const service = (spec: Spec = {}) =>
   }) as MeshServiceInput;
 const routed = (weights: Readonly<Record<string, number>>, more: object = {}) =>
   service({ routes: [{ name: 'default', split: split(weights), ...more }] });
+const AUTO = { key: [{ header: 'x-user-id' }], salt: 'auto' };
 const qa = { name: 'qa', match: [{ path: { prefix: '/qa' } }], split: split({ v2: 1 }) };
 
 const CASES: readonly (readonly [
@@ -34,6 +35,12 @@ const CASES: readonly (readonly [
     ['split v1=100 → v1=90 v2=10'],
   ],
   ['a lone release has 100', routed({ v1: 3 }), routed({ v1: 0, v2: 7 }), ['split v1=100 → v1=0 v2=100']],
+  [
+    'a rollout with a sample of its own',
+    service({ affinity: AUTO }),
+    service({ affinity: AUTO, routes: [{ name: 'default', split: split({ v1: 90, v2: 10 }) }] }),
+    ['split v1=100 → v1=90 v2=10', 'salt auto: a rollout begins, with its own sample of sessions'],
+  ],
   [
     'a promotion',
     routed({ v1: 90, v2: 10 }),

@@ -353,6 +353,58 @@ t.test('23: a salt draws another sample of the same users', async (t) => {
   t.same(moved(b, callAll(salted)), []);
 });
 
+t.test('36: salt: auto draws a sample for each rollout, and moves nobody who is pinned', async (t) => {
+  const table = new MeshTable();
+  const pods = { v1: 3, v2: 3, v3: 3 };
+  const spec = (stable: string) => ({ stable });
+  const affinity = { ...persistent, salt: 'auto' };
+  table.apply(checkout({ affinity, pods, split: { v1: 90, v2: 10 }, spec: spec('v1') }));
+  const met = ids.filter((_, i) => releaseOf(callAll(table, [i])[0]) === 'v2');
+  t.ok(Math.abs(met.length / SESSIONS - 0.1) < 0.01);
+  table.apply(checkout({ affinity, pods, split: { v2: 1 }, spec: spec('v2') }));
+  const promoted = callAll(table);
+  t.equal(share(promoted, 'v2'), 1);
+
+  table.apply(checkout({ affinity, pods, split: { v2: 90, v3: 10 }, spec: spec('v2') }));
+  t.same(moved(promoted, callAll(table)), [], 'nobody pinned moves');
+  table.pins.clear();
+  const again = callAll(table);
+  t.ok(Math.abs(share(again, 'v3') - 0.1) < 0.01);
+  const both = share(
+    met.map((i) => again[i] as string),
+    'v3',
+  );
+  t.ok(both > 0.05 && both < 0.15, `of those whom v2 met first, a tenth are on v3: ${both}`);
+});
+
+t.test('S4.4: a sample lasts until everything goes to one release, and is for releases only', async (t) => {
+  const table = new MeshTable();
+  const affinity = { ...balanced, salt: 'auto' };
+  const at = (split: Record<string, number>, routes: object[] = []) => {
+    table.apply(checkout({ affinity, split, routes }));
+    return callAll(table);
+  };
+  const podOf = (place: string | undefined) => place?.split(' ')[1];
+  const alone = at({ v1: 1 });
+  const first = at({ v1: 90, v2: 10 });
+  t.same(
+    ids.filter((i) => podOf(first[i]) !== podOf(alone[i])),
+    ids.filter((i) => releaseOf(first[i]) === 'v2'),
+    'who stays on v1 keeps the pod',
+  );
+  const wider = at({ v1: 50, v2: 50 });
+  t.ok(flipped(first, wider).every((i) => releaseOf(wider[i]) === 'v2'));
+  t.same(at({ v1: 90, v2: 10 }), first);
+  t.same(at({ v1: 90, v2: 10 }, [labelled('v2')]), first, 'a label is no part of it');
+  const beta = { ...labelled('v2'), split: [90, 10].map((weight, i) => ({ version: `v${i + 1}`, weight })) };
+  t.same(at({ v1: 1 }, [beta]), alone);
+  t.same(at({ v1: 90, v2: 10 }, [beta]), first, 'another route has split all the time: it is one rollout');
+  at({ v1: 100, v2: 0 });
+  const second = at({ v1: 90, v2: 10 });
+  const inBoth = ids.filter((i) => releaseOf(first[i]) === 'v2' && releaseOf(second[i]) === 'v2');
+  t.ok(inBoth.length < 0.02 * SESSIONS, `drained, and begun again: ${inBoth.length} are in both samples`);
+});
+
 t.test('26: a lane leads to the release that carries it, and changes no pin', async (t) => {
   const table = new MeshTable();
   const versions = [
