@@ -147,7 +147,7 @@ async function restore({ lastGood, client, configuration }: Parts): Promise<void
   if (lastGood === undefined) return;
   await lastGood.restore(
     (kind, resources) => client.resume(kind, resources),
-    (origin) => client.guard.resume(origin),
+    (origin) => client.resumeOrigin(origin),
   );
   const { restoredMs } = lastGood;
   if (restoredMs !== undefined) configuration.backdate(Date.now() - restoredMs);

@@ -1,6 +1,5 @@
 import { type ClientDuplexStream, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { connectionCause, explainTlsFailure } from '../../src/access/connection-failure.js';
-import { SIDECAR_KEY_METADATA } from '../../src/api/store-identity.js';
 import { BackOff } from '../../src/lifecycle/back-off.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
@@ -19,7 +18,7 @@ import type { ControlPlanes } from './control-planes.js';
 import { HeldResources } from './held-resources.js';
 import { PacedAnswers } from './paced-answers.js';
 import { type Entry, type ReceivedResource, type RefusedResource, readEntries } from './response-entries.js';
-import { StoreGuard } from './store-guard.js';
+import { type Origin, StoreGuard } from './store-guard.js';
 
 /** Who takes the resources. */
 export interface ResourceConsumer {
@@ -111,6 +110,12 @@ export abstract class AdsClient {
   resume(kind: ResourceKind, resources: readonly ReceivedResource[]): void {
     this.status.received(kind, resources, [], []);
     this.held[kind].accept(resources, this.options.nowMs());
+  }
+
+  /** Before the start: where that is from. */
+  resumeOrigin(origin: Origin): void {
+    this.guard.resume(origin);
+    this.tellSidecarKey(origin.sidecarKey);
   }
 
   /** Changes which names of a type are wanted. Names may be dropped that were not. */
@@ -230,8 +235,11 @@ export abstract class AdsClient {
 
   private onMetadata(metadata: Metadata): void {
     this.guard.meet(metadata);
-    const [key] = metadata.get(SIDECAR_KEY_METADATA);
-    if (typeof key === 'string') this.options.onSidecarKey?.(Buffer.from(key, 'base64url'));
+    this.tellSidecarKey(this.guard.sidecarKey);
+  }
+
+  private tellSidecarKey(key: string | undefined): void {
+    if (key !== undefined) this.options.onSidecarKey?.(Buffer.from(key, 'base64url'));
   }
 
   private reasonOf(error: ServiceError): string {

@@ -62,7 +62,8 @@ export function decodeConfiguration(file: Buffer): StoredConfiguration {
     resources[kind].push({ name, version, bytes: content.subarray(from, from + size) });
     from += size;
   }
-  // An older version wrote no origin.
-  const { service, store, revision } = { ...UNKNOWN_ORIGIN, ...(found as typeof found & Facts) };
-  return { service, origin: { store, revision }, changedAtMs: Date.parse(found.at), resources };
+  // An older version wrote no origin, or no key.
+  const { service, store, revision, sidecarKey } = { ...UNKNOWN_ORIGIN, ...(found as typeof found & Facts) };
+  const origin = { store, revision, ...(sidecarKey !== undefined && { sidecarKey }) };
+  return { service, origin, changedAtMs: Date.parse(found.at), resources };
 }

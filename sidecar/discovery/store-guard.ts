@@ -1,5 +1,10 @@
 import type { Metadata } from '@grpc/grpc-js';
-import { REPLACES_METADATA, REVISION_METADATA, STORE_METADATA } from '../../src/api/store-identity.js';
+import {
+  REPLACES_METADATA,
+  REVISION_METADATA,
+  SIDECAR_KEY_METADATA,
+  STORE_METADATA,
+} from '../../src/api/store-identity.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 
@@ -9,6 +14,8 @@ export interface Origin {
   readonly store: string;
   /** The newest of its revisions that was seen. */
   readonly revision: number;
+  /** What sidecars that are served from it share, in base64url; absent: it has not said. */
+  readonly sidecarKey?: string;
 }
 
 export const UNKNOWN_ORIGIN: Origin = { store: '', revision: 0 };
@@ -72,6 +79,11 @@ export class StoreGuard {
     else if (home.store === server.store) this.home = { ...home, store: `${home.store} before it went back` };
   }
 
+  /** What sidecars share that are served by the control plane that answers. */
+  get sidecarKey(): string | undefined {
+    return this.server.sidecarKey;
+  }
+
   /** A revision of the store that answers. */
   saw(revision: number): void {
     if (this.isHome && revision > this.home.revision) this.home = { ...this.home, revision };
@@ -114,5 +126,7 @@ export class StoreGuard {
 function originIn(metadata: Metadata): Origin {
   const [store] = metadata.get(STORE_METADATA);
   const [revision] = metadata.get(REVISION_METADATA);
-  return typeof store === 'string' ? { store, revision: Number(revision) || 0 } : UNKNOWN_ORIGIN;
+  const [sidecarKey] = metadata.get(SIDECAR_KEY_METADATA);
+  if (typeof store !== 'string') return UNKNOWN_ORIGIN;
+  return { store, revision: Number(revision) || 0, ...(typeof sidecarKey === 'string' && { sidecarKey }) };
 }

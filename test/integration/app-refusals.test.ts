@@ -1,6 +1,8 @@
+import { readdir } from 'node:fs/promises';
 import t, { type Test } from 'tap';
 import type { Sidecar } from '../../sidecar/sidecar.js';
 import { Backend } from '../support/backend.js';
+import { temporaryFolder } from '../support/folder.js';
 import { newService } from '../support/http1/paths.js';
 import { fieldOf, type PlainMessage } from '../support/http1/plain-message.js';
 import { RawBackend, RawPeer } from '../support/http1/raw-peer.js';
@@ -138,6 +140,23 @@ async function askDirectly(t: Test, address: string, request: readonly string[])
   await peer.gone();
   return peer.received;
 }
+
+t.test('a sidecar that starts from its disk knows the others, too', async (t) => {
+  const pods = [await pod(t, 'a'), await pod(t, 'b')] as const;
+  const service = newService(pods.map(({ sidecar }) => sidecar.addresses.inbound));
+  await mesh.apply(service);
+  const settings = { stateDir: await temporaryFolder(t), drainTimeoutMs: 0 };
+  const before = await mesh.sidecar(settings);
+  await eventually('it is on the disk', async () => (await readdir(settings.stateDir)).length > 0);
+  await before.stop();
+  await pods[0].app.stop();
+  const caller = await mesh.sidecar({ ...settings, controlPlanes: [{ host: '127.0.0.1', port: 1 }] });
+  const client = await RawPeer.connect(t, caller.addresses.outbound);
+  for (let i = 0; i < 10; i++) {
+    client.sendMessage(['POST / HTTP/1.1', `Host: ${service.metadata.name}`, 'Content-Length: 0']);
+    t.equal(backendOf(await client.message()), 'b');
+  }
+});
 
 t.test('nobody but the sidecar that was called can say so of its app', async (t) => {
   const dead = await pod(t, 'dead');

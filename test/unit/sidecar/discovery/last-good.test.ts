@@ -177,11 +177,15 @@ t.test('the file has bytes as they were, whatever they are', async (t) => {
   const stored = decodeConfiguration(
     encodeConfiguration(resources, {
       service: 'a.b',
-      origin: { store: 'here', revision: 7 },
+      origin: { store: 'here', revision: 7, sidecarKey: 'abc' },
       changedAtMs: AT,
     }),
   );
-  t.match(stored, { service: 'a.b', origin: { store: 'here', revision: 7 }, changedAtMs: AT });
+  t.match(stored, {
+    service: 'a.b',
+    origin: { store: 'here', revision: 7, sidecarKey: 'abc' },
+    changedAtMs: AT,
+  });
   t.same(
     Object.entries(stored.resources).map(([kind, list]) => [
       kind,
