@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import { utf8Bytes } from '../../src/http/byte-text.js';
 import type { CallOptions } from '../support/calls.js';
 import { caller } from '../support/calls.js';
 import { ENVOY, startPrintedEnvoy } from '../support/envoy.js';
@@ -171,6 +172,20 @@ const CASES: readonly RouteCase[] = [
     'v2',
     'v2',
     'v1',
+    'v1',
+    'v1',
+  ),
+  matching(
+    'header beyond ASCII',
+    {
+      headers: [
+        { name: 'x-a', regex: 'Zoë|.*東京' },
+        { name: 'x-a', exact: 'Zoe', not: true },
+      ],
+    },
+    header('x-a', utf8Bytes('Zoë'), utf8Bytes('東京'), 'Zoe', utf8Bytes('Zoëë')),
+    'v2',
+    'v2',
     'v1',
     'v1',
   ),
