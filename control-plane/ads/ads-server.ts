@@ -3,6 +3,8 @@ import { status } from '@grpc/grpc-js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { serviceDefinition } from '../../src/xds/descriptors.js';
 import { ADS_SERVICE, PUSH_ORDER } from '../../src/xds/resource-types.js';
+import { peerGroup } from '../access/peer-address.js';
+import { type Rate, RateLimit } from '../access/rate-limit.js';
 import type { AdsFigures } from './ads-figures.js';
 import type { AdsCall, AdsSource, AdsStream } from './ads-stream.js';
 import { DeltaRequests } from './delta-request.js';
@@ -15,6 +17,8 @@ import { TooManyNamesError } from './subscription.js';
 const STALLED_AFTER_MS = 60_000;
 /** How often it is looked whether routes have waited long enough. */
 const HELD_ROUTES_LOOK_MS = 500;
+/** Lines of log about the clients of one address: clients choose how often they come, go and refuse. */
+const NOTE_RATE: Rate = { perSecond: 20, burst: 500 };
 
 export interface AdsServerOptions {
   readonly source: AdsSource;
@@ -33,6 +37,7 @@ export class AdsServer {
   private readonly pushes: PushQueue<AdsStream>;
   private readonly requests = new DeltaRequests();
   private readonly timers: readonly NodeJS.Timeout[];
+  private readonly notes: RateLimit;
 
   constructor(private readonly options: AdsServerOptions) {
     this.pushes = new PushQueue({
@@ -44,6 +49,7 @@ export class AdsServer {
       },
       onRound: (tookMs) => this.figures.pushes.observe(tookMs),
     });
+    this.notes = new RateLimit(NOTE_RATE, () => options.source.nowMs());
     const { stalledAfterMs = STALLED_AFTER_MS } = options;
     this.timers = [
       setInterval(() => this.cutOffStalled(stalledAfterMs), stalledAfterMs / 4).unref(),
@@ -117,15 +123,15 @@ export class AdsServer {
       const known = stream.node.id !== '';
       const before = request.errorDetail ? rejectionsOf(stream) : undefined;
       this.attempt(stream, () => stream.receive(request));
-      if (!known && stream.node.id !== '')
+      if (!known && stream.node.id !== '' && this.isNoted(call))
         this.options.log.info({ node: stream.node.id, protocol: stream.protocol }, 'client connected');
-      if (before !== undefined) this.noteRejections(stream, before);
+      if (before !== undefined) this.noteRejections(stream, call, before);
       this.progress(stream);
     });
     const leave = () => {
       if (!this.connected.delete(stream)) return;
       this.pushes.forget(stream);
-      this.options.log.info({ node: stream.node.id }, 'client disconnected');
+      if (this.isNoted(call)) this.options.log.info({ node: stream.node.id }, 'client disconnected');
       this.progress(stream);
     };
     call.on('end', () => call.end());
@@ -163,10 +169,14 @@ export class AdsServer {
       if (stream.holdsRoutes) this.attempt(stream, () => stream.push());
   }
 
-  private noteRejections(stream: AdsStream, before: readonly unknown[]): void {
+  private isNoted(call: AdsCall): boolean {
+    return this.notes.take(peerGroup(call.getPeer().replace(/:\d+$/, '')));
+  }
+
+  private noteRejections(stream: AdsStream, call: AdsCall, before: readonly unknown[]): void {
     PUSH_ORDER.forEach((kind, i) => {
       const { rejection } = stream.typeState(kind).acks;
-      if (rejection === undefined || rejection === before[i]) return;
+      if (rejection === undefined || rejection === before[i] || !this.isNoted(call)) return;
       this.options.log.warn(
         { node: stream.node.id, type: kind, reason: rejection.message },
         'client rejected its configuration',

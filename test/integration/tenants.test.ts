@@ -265,3 +265,22 @@ t.test('a sidecar shares pins as itself, whatever it calls itself', peer, async 
   own.on('error', () => {});
   own.cancel();
 });
+
+t.test('a client that refuses without end does not fill the log', peer, async (t) => {
+  const { secured, shop, pods } = await start(t);
+  await apply(shop, service('cart.shop'));
+  const options = { id: 'odd', metadata: { namespace: 'shop' }, token: pods[0]?.token ?? '' };
+  const startedAt = performance.now();
+  const xds = XdsClient.delta(t, secured.controlPlane.grpcAddress, options);
+  for (let n = 0; n < 800; n++) {
+    xds.subscribe('cluster', 'shop/cart/v1');
+    xds.nack(await xds.next('cluster'), `no: ${n}`);
+  }
+  await eventually('all are counted', async () => {
+    const { clients } = await shop.call<StatusResponse>('Status', {});
+    return clients.some(({ types }) => types.some(({ rejection }) => rejection?.reason === 'no: 799'));
+  });
+  const told = (secured.log.match(/client rejected its configuration/g) ?? []).length;
+  const most = 510 + 20 * ((performance.now() - startedAt) / 1000);
+  t.ok(told > 0 && told < most, `${told} of 800`);
+});
