@@ -1,4 +1,4 @@
-import { newcomerTag, sessionTag } from '../../src/routing/session-key.js';
+import { newcomerTag, saltTag, sessionTag } from '../../src/routing/session-key.js';
 import type { Affinity, Route, VirtualHost } from '../../src/routing/table.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import type { HeldSession } from '../../src/xds/session-survey.js';
@@ -61,24 +61,19 @@ export class SessionIndex {
 
   private tagged(affinity: Affinity, variant: (tag: number) => number): LiveSession[] {
     return [...sourcesByTag(affinity)].flatMap(([tag, source]) =>
-      (this.byTag.get(variant(tag)) ?? []).map(({ key, saltedHash, pin, idleMs }) => ({
-        hash: hashOf(key, saltedHash, affinity),
-        pinHash: key ^ affinity.scope,
-        pin,
-        idleMs,
-        source,
-      })),
+      (this.byTag.get(variant(tag)) ?? []).map((session) => {
+        const { key, pin, idleMs } = session;
+        return { hash: hashOf(session, affinity), pinHash: key ^ affinity.scope, pin, idleMs, source };
+      }),
     );
   }
 }
 
-function hashOf(
-  key: bigint,
-  saltedHash: bigint,
-  { keys, scope, saltReleaseOnly }: Affinity,
-): bigint | undefined {
+function hashOf({ key, saltedHash, salt }: HeldSession, affinity: Affinity): bigint | undefined {
+  const { keys, scope, saltReleaseOnly } = affinity;
   if (keys.seed === 0n) return key ^ scope;
-  return saltReleaseOnly ? undefined : saltedHash || undefined;
+  const isKnown = !saltReleaseOnly && saltedHash !== 0n && salt === saltTag(keys.seed);
+  return isKnown ? saltedHash : undefined;
 }
 
 function sourcesByTag({ scope, keys }: Affinity): Map<number, KeySourceConfig> {

@@ -1,6 +1,7 @@
 import type { MeshService } from '../../src/model/mesh-service.js';
 import { AUTO_SALT, isRollingOut, rolloutAfter } from '../../src/model/rollout.js';
 import type { Route } from '../../src/routing/table.js';
+import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import type { LiveSessions, SessionsWanted } from '../load/session-survey.js';
 import type { TranslateContext } from '../translate/policy.js';
 import { type Carried, carriedOver } from './carry-over.js';
@@ -201,6 +202,7 @@ function noteOn({ change, carried, counted, silent }: Findings): string {
     ...(over.length > 0 ? [`sessions would no longer stick to their ${over.join(' and ')}`] : []),
     ...(over.length === 0 ? carried.flatMap((each) => noteOnKept(each, change, carried.length > 1)) : []),
     ...(beginsRollout(change) ? ['a new sample of sessions is drawn (salt: auto)'] : []),
+    ...carried.flatMap((each) => noteOnEarlier(each, change.old, change.next)),
     ...(lost > 0 ? [`${percent(lost)} of sessions would have no endpoint`] : []),
     ...(silent > 0
       ? [`${silent} ${silent === 1 ? 'sidecar has' : 'sidecars have'} not said what they hold`]
@@ -224,6 +226,24 @@ function noteOnKept({ kept, sources }: Carried, change: SessionChange, several: 
     kept.pin
       ? `${whose} are hashed anew, with another salt, and keep their pins`
       : `${whose} begin anew: their key or cookie is another`,
+  ];
+}
+
+/** A request may have a source that now goes before its session's own. */
+function noteOnEarlier({ sources }: Carried, { affinity: old }: Route, { affinity: next }: Route): string[] {
+  if (old === undefined || next === undefined) return [];
+  const earlier = sources.flatMap((source) => {
+    const place = next.keys.placeOf(source);
+    const wasEarlier = (other: KeySourceConfig) => {
+      const before = old.keys.placeOf(other);
+      return before !== -1 && before < old.keys.placeOf(source);
+    };
+    return next.keys.sources.slice(0, Math.max(0, place)).filter((other) => !wasEarlier(other));
+  });
+  if (earlier.length === 0) return [];
+  const named = describeSources([...new Set(earlier)]);
+  return [
+    `sessions by ${describeSources(sources)} whose requests have ${named}, too, begin anew and are not counted`,
   ];
 }
 

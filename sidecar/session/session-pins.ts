@@ -6,6 +6,7 @@ import {
   newcomerTag,
   type SessionCookie,
   type SessionKey,
+  saltTag,
   sessionTag,
 } from '../../src/routing/session-key.js';
 import type { Affinity } from '../../src/routing/table.js';
@@ -126,9 +127,10 @@ export class SessionPins {
 
   private factsOf(affinity: Affinity, session: KeyedSession, owner: PinOwner): EntryFacts {
     const { hash, pinHash, source } = session;
+    const tag = this.tagOf(affinity, source);
     // Under `salt: auto` it is of use for no longer than the rollout.
-    const saltedHash = hash === pinHash || affinity.saltReleaseOnly ? 0n : hash;
-    return { owner, tag: this.tagOf(affinity, source), saltedHash };
+    if (hash === pinHash || affinity.saltReleaseOnly) return { owner, tag, saltedHash: 0n, salt: 0 };
+    return { owner, tag, saltedHash: hash, salt: saltTag(affinity.keys.seed) };
   }
 
   private tagOf(affinity: Affinity, source: KeySourceConfig): number {

@@ -43,14 +43,14 @@ class Gathered {
     return this.sessions.length >= PART;
   }
 
-  add({ high, low, saltedHash, tag, idleMs, release, endpoint, label }: SessionEntry): void {
+  add({ high, low, saltedHash, salt, tag, idleMs, release, endpoint, label }: SessionEntry): void {
     const { ttlMs, below } = this.question;
     if (idleMs > ttlMs || !this.tags.has(tag)) return;
     this.total++;
     if (sampleRank(high, low) >= below || this.told === MAX_ANSWERED) return;
     this.told++;
     const key = (BigInt(high) << 32n) | BigInt(low);
-    this.sessions.push({ key, saltedHash, tag, idleMs, pin: { release, endpoint, label } });
+    this.sessions.push({ key, saltedHash, salt, tag, idleMs, pin: { release, endpoint, label } });
   }
 
   take(isLast: boolean): SessionAnswer {

@@ -46,6 +46,7 @@ export interface SessionSlots {
   readonly tags: Uint32Array;
   /** See {@link EntryFacts}. Undefined: made once one is not 0. */
   readonly saltedHashes: BigUint64Array | undefined;
+  readonly salts: Uint32Array | undefined;
   /** Decides where entries go. */
   readonly key: HashKey;
 }
@@ -68,9 +69,11 @@ export interface EntryFacts {
   readonly tag: number;
   /** The key's hash with the service's salt, where that is not what the entry is found by; else 0. */
   readonly saltedHash: bigint;
+  /** Tells that salt from others, see `saltTag`. */
+  readonly salt: number;
 }
 
-const NO_FACTS: EntryFacts = { owner: NOBODY, tag: 0, saltedHash: 0n };
+const NO_FACTS: EntryFacts = { owner: NOBODY, tag: 0, saltedHash: 0n, salt: 0 };
 
 /** A session's pin, and how long it had not been used when it was found. */
 export interface FoundPin extends SharedPin {
@@ -89,6 +92,7 @@ export interface SessionEntry {
   readonly tag: number;
   /** See {@link EntryFacts}. */
   readonly saltedHash: bigint;
+  readonly salt: number;
   readonly isOwn: boolean;
   readonly idleMs: number;
 }
@@ -117,6 +121,7 @@ export function sessionSlots(
     tags: new Uint32Array(new Memory(slots * 4)),
     // Memory that is shared has to be there from the start; what is never written of it is never real.
     saltedHashes: Memory === ArrayBuffer ? undefined : new BigUint64Array(new Memory(slots * 8)),
+    salts: Memory === ArrayBuffer ? undefined : new Uint32Array(new Memory(slots * 4)),
     key: newHashKey(),
   };
 }
@@ -134,6 +139,7 @@ export class SessionTable implements EvictionFacts {
   private readonly revisions: Uint32Array;
   private readonly tags: Uint32Array;
   private saltedHashes: BigUint64Array | undefined;
+  private salts: Uint32Array | undefined;
   private readonly key: HashKey;
   private readonly callerSeed: bigint;
   private entries = 0;
@@ -156,6 +162,7 @@ export class SessionTable implements EvictionFacts {
     this.revisions = slots.revisions;
     this.tags = slots.tags;
     this.saltedHashes = slots.saltedHashes;
+    this.salts = slots.salts;
     this.key = slots.key;
     this.callerSeed = BigInt(slots.key[0]);
     this.buckets = slots.flags.length / WAYS;
@@ -232,7 +239,7 @@ export class SessionTable implements EvictionFacts {
     if (order === 0) this.lastUsed[slot] = lastUsedS;
     else {
       const owner = { caller: `source ${source}`, scope: 0n };
-      this.put(hash, pin, { owner, tag, saltedHash: 0n }, lastUsedS, USED);
+      this.put(hash, pin, { owner, tag, saltedHash: 0n, salt: 0 }, lastUsedS, USED);
     }
     return false;
   }
@@ -256,6 +263,7 @@ export class SessionTable implements EvictionFacts {
         label: (flags & LABEL) !== 0,
         tag: this.tags[slot] as number,
         saltedHash: this.saltedHashes?.[slot] ?? 0n,
+        salt: this.salts?.[slot] ?? 0,
         isOwn: (flags & OWN) !== 0,
         idleMs: (now - (this.lastUsed[slot] as number)) * 1000,
       });
@@ -274,7 +282,7 @@ export class SessionTable implements EvictionFacts {
   private put(
     hash: bigint,
     pin: SharedPin,
-    { owner, tag, saltedHash }: EntryFacts,
+    { owner, tag, saltedHash, salt }: EntryFacts,
     lastUsedS: number,
     flags: number,
   ): void {
@@ -294,8 +302,12 @@ export class SessionTable implements EvictionFacts {
     this.generations[slot] = pin.generation;
     this.revisions[slot] = pin.revision;
     this.tags[slot] = tag;
-    if (saltedHash !== 0n) this.saltedHashes ??= new BigUint64Array(this.slots);
+    if (saltedHash !== 0n) {
+      this.saltedHashes ??= new BigUint64Array(this.slots);
+      this.salts ??= new Uint32Array(this.slots);
+    }
     if (this.saltedHashes !== undefined) this.saltedHashes[slot] = saltedHash;
+    if (this.salts !== undefined) this.salts[slot] = salt;
     this.lastUsed[slot] = lastUsedS;
     this.flags[slot] = flags | reused | (pin.label ? LABEL : 0);
   }

@@ -119,6 +119,11 @@ export function sessionTag(scope: bigint, source: KeySourceConfig): number {
   return Number(xxh64(`${scope} ${identityOf(source)}`) & 0xffffffffn);
 }
 
+/** Tells one salt from another in session tables; 0: none. 32 bits. */
+export function saltTag(seed: bigint): number {
+  return Number(seed & 0xffffffffn);
+}
+
 /** The tag of a session in a cookie that has not come back yet, and may never: not every client keeps cookies. */
 export function newcomerTag(tag: number): number {
   return (tag ^ 1) >>> 0;

@@ -23,6 +23,8 @@ export interface HeldSession {
   readonly key: bigint;
   /** The key's hash with the service's salt; 0: there is no salt, or the sidecar does not know. */
   readonly saltedHash: bigint;
+  /** That salt, see `saltTag`: the service may have another one by now. */
+  readonly salt: number;
   readonly tag: number;
   readonly idleMs: number;
   readonly pin: { readonly release: number; readonly endpoint: number; readonly label: boolean };
@@ -113,12 +115,12 @@ function fieldOf(request: Message, name: string): Message | undefined {
 /**
  * ```
  * id u32 | total u32 | sessions u32 | pins u32 | is last u32
- * sessions × (key u64 | salted hash u64 | tag u32 | idle seconds u32 | index of its pin u32)
+ * sessions × (key u64 | salted hash u64 | salt u32 | tag u32 | idle seconds u32 | index of its pin u32)
  * pins × (release f64 | endpoint f64 | label u8)
  * ```
  */
 const HEAD_BYTES = 20;
-const SESSION_BYTES = 28;
+const SESSION_BYTES = 32;
 const PIN_BYTES = 17;
 
 function encodeAnswer({ id, total, sessions, isLast }: SessionAnswer): Buffer {
@@ -127,12 +129,13 @@ function encodeAnswer({ id, total, sessions, isLast }: SessionAnswer): Buffer {
   const head = [id, total, sessions.length, pins.length, isLast ? 1 : 0];
   head.forEach((n, i) => void bytes.writeUInt32LE(n >>> 0, i * 4));
   let at = HEAD_BYTES;
-  sessions.forEach(({ key, saltedHash, tag, idleMs }, i) => {
+  sessions.forEach(({ key, saltedHash, salt, tag, idleMs }, i) => {
     bytes.writeBigUInt64LE(key, at);
     bytes.writeBigUInt64LE(saltedHash, at + 8);
-    bytes.writeUInt32LE(tag, at + 16);
-    bytes.writeUInt32LE(Math.floor(idleMs / 1000) >>> 0, at + 20);
-    at = bytes.writeUInt32LE(indexes[i] as number, at + 24);
+    bytes.writeUInt32LE(salt, at + 16);
+    bytes.writeUInt32LE(tag, at + 20);
+    bytes.writeUInt32LE(Math.floor(idleMs / 1000) >>> 0, at + 24);
+    at = bytes.writeUInt32LE(indexes[i] as number, at + 28);
   });
   for (const pin of pins) {
     bytes.writeDoubleLE(pin.release, at);
@@ -178,13 +181,14 @@ function readAnswer(bytes: Buffer): SessionAnswer | undefined {
   });
   const sessions: HeldSession[] = [];
   for (let at = HEAD_BYTES; at < firstPin; at += SESSION_BYTES) {
-    const pin = pins[bytes.readUInt32LE(at + 24)];
+    const pin = pins[bytes.readUInt32LE(at + 28)];
     if (pin === undefined) return undefined;
     sessions.push({
       key: bytes.readBigUInt64LE(at),
       saltedHash: bytes.readBigUInt64LE(at + 8),
-      tag: bytes.readUInt32LE(at + 16),
-      idleMs: bytes.readUInt32LE(at + 20) * 1000,
+      salt: bytes.readUInt32LE(at + 16),
+      tag: bytes.readUInt32LE(at + 20),
+      idleMs: bytes.readUInt32LE(at + 24) * 1000,
       pin,
     });
   }

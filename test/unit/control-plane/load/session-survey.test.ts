@@ -14,6 +14,7 @@ function session(n: number): HeldSession {
   return {
     key: BigInt(n) << 20n,
     saltedHash: 0n,
+    salt: 0,
     tag: 1,
     idleMs: 0,
     pin: { release: 1, endpoint: 2, label: false },

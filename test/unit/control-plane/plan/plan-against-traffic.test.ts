@@ -215,6 +215,20 @@ const TRANSITIONS: readonly Transition[] = [
     before: { affinity: { ...persistent, salt: 'sage' }, split: { v1: 30, v2: 70 } },
     after: { affinity: { ...persistent, salt: 'sage' }, split: { v1: 1 } },
   },
+  {
+    name: 'salt, endpoint balanced: pins that were made with another salt',
+    history: [{ ...pinned, affinity: { ...persistent, endpoint: 'balanced' } }],
+    before: { ...pinned, affinity: { ...persistent, endpoint: 'balanced', salt: 'sage' } },
+    after: { ...pinned, affinity: { ...persistent, endpoint: 'balanced', salt: 'thyme' } },
+    near: NEAR_BY_CHANCE,
+  },
+  {
+    name: 'scope, after the salt has changed: pins that were made with another salt',
+    history: [{ ...pinned, affinity: { ...persistent, salt: 'pepper' } }],
+    before: { ...pinned, affinity: { ...persistent, salt: 'sage' } },
+    after: { ...pinned, affinity: { ...persistent, salt: 'sage', scope: 'route' } },
+    near: NEAR_BY_CHANCE,
+  },
   // Scope.
   { name: 'scope service → route', after: { ...pinned, affinity: { ...persistent, scope: 'route' } } },
   {

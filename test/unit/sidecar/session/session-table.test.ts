@@ -3,7 +3,12 @@ import { SessionTable } from '../../../../sidecar/session/session-table.js';
 import { xxh64 } from '../../../../src/hashing/xxh64.js';
 
 const HOUR_MS = 3_600_000;
-const ownedBy = (caller: string, scope: bigint) => ({ owner: { caller, scope }, tag: 0, saltedHash: 0n });
+const ownedBy = (caller: string, scope: bigint) => ({
+  owner: { caller, scope },
+  tag: 0,
+  saltedHash: 0n,
+  salt: 0,
+});
 const MEGABYTE = 1e6;
 const hashOf = (session: number | string) => xxh64(`user-${session}`);
 const pinOf = (n: number) => ({

@@ -19,6 +19,7 @@ const node = { id: 'sidecar-1', metadata: { fields: { service: { stringValue: 'w
 
 const session = (n: number, endpoint: number): HeldSession => ({
   saltedHash: BigInt(n) << 40n,
+  salt: n,
   key: 0xfedcba9876543210n + BigInt(n),
   tag: 4_000_000_000 + n,
   idleMs: n * 1000,
@@ -67,7 +68,7 @@ t.test('an answer that is cut, too long or refers to nothing is none', async (t)
   t.equal(decode(bytes.subarray(0, -1)), undefined);
   t.equal(decode(bytes.subarray(0, 19)), undefined);
   t.equal(decode(Buffer.concat([bytes, Buffer.alloc(1)])), undefined);
-  for (const at of [8, 12, 20 + 24]) {
+  for (const at of [8, 12, 20 + 28]) {
     const changed = Buffer.from(bytes);
     changed.writeUInt32LE(4_000_000_000, at);
     t.equal(decode(changed), undefined, `at ${at}`);
