@@ -4,6 +4,7 @@ import type { BootstrapNode } from '../src/xds/grpc-bootstrap.js';
 import type { AccessLogLevel } from './admin/access-log.js';
 import type { OnDemandLimits } from './discovery/on-demand.js';
 import type { Http1Limits } from './http1/limits.js';
+import type { SessionStoreOptions } from './session/store/session-store.js';
 import type { ResolvedAddress } from './upstream/dns-refresher.js';
 
 /** What a sidecar's app calls, so that it is not sent the whole mesh. */
@@ -47,6 +48,8 @@ export interface SidecarOptions {
   /** DNS names answered from here: `host:port` → addresses. */
   readonly resolve: ReadonlyMap<string, readonly ResolvedAddress[]>;
   readonly sessionTableSize: number;
+  /** A database that keeps pins for the whole fleet; undefined: there is none. */
+  readonly sessionStore?: SessionStoreOptions | undefined;
   readonly drainGraceMs: number;
   readonly drainTimeoutMs: number;
   readonly limits: Http1Limits;

@@ -26,6 +26,8 @@ export interface Flag<T> {
   readonly repeatable?: boolean;
   /** Throws FlagError with what would be right. */
   parse(text: string): T;
+  /** What messages may show of a value that may hold a secret; absent: all of it. */
+  readonly show?: (text: string) => string;
 }
 
 /** A value that a flag does not take. */
@@ -152,7 +154,7 @@ function parseTexts(flag: Flag<unknown>, texts: readonly Found[], problems: stri
       return flag.parse(text);
     } catch (error) {
       if (!(error instanceof FlagError)) throw error;
-      problems.push(`${where}: "${text}" ${error.message}`);
+      problems.push(`${where}: "${flag.show?.(text) ?? text}" ${error.message}`);
       return undefined;
     }
   });

@@ -17,6 +17,8 @@ import type { SharedSession } from './shared-pin.js';
  */
 export const RECORD_BYTES = 48;
 const BLOCK = 16;
+/** Of a record, the block that is the same for the same session. */
+export const LOCATOR_BYTES = BLOCK;
 const BLOCKS = RECORD_BYTES / BLOCK;
 /** Where each part begins in its block. */
 const LABEL_AT = PIN_BYTES;
@@ -56,6 +58,13 @@ export class PinRecords {
       before = encrypted;
     });
     return records;
+  }
+
+  /** What every record of a session begins with: {@link LOCATOR_BYTES} that a store can find it by. */
+  locate(hash: bigint): Buffer {
+    const block = Buffer.alloc(LOCATOR_BYTES);
+    block.writeBigUInt64BE(hash);
+    return this.encrypt(block);
   }
 
   /** Reads as many whole records as there are. */

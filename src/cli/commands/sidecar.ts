@@ -17,6 +17,7 @@ import {
   readFlags,
   serviceName,
   text,
+  UsageError,
   type Values,
   wholeNumber,
 } from '../flags.js';
@@ -25,6 +26,12 @@ import { DEPENDENCY_FLAGS, dependenciesOf } from './dependency-flags.js';
 import { SIDECAR_SECURITY_FLAGS, securityOf } from './security-flags.js';
 import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
 import { readDiscovery } from './sidecar-discovery.js';
+import {
+  SESSION_STORE_FLAGS,
+  sessionStoreOf,
+  sessionStoreProblems,
+  showsPassword,
+} from './sidecar-session-store.js';
 
 /**
  * Requests leave nothing behind, so that a young generation that never grows is collected as cheaply and saves up
@@ -136,6 +143,7 @@ const FLAGS = {
     default: '100000',
     parse: wholeNumber(1, 10_000_000),
   },
+  ...SESSION_STORE_FLAGS,
   stateDir: {
     name: 'state-dir',
     argument: 'DIR',
@@ -194,12 +202,18 @@ export function addSidecar(program: Command): void {
     );
   addFlags(command, FLAGS).action(async () => {
     const flags = readFlags(command, FLAGS);
+    const problems = sessionStoreProblems(flags);
+    if (problems.length > 0) throw new UsageError(problems, command);
     setFlagsFromString(KEEP_YOUNG_GENERATION_SMALL);
     const { Sidecar } = await import('../../../sidecar/sidecar.js');
     const output = openStandardOutput();
     const log = createLogger('sidecar', flags.logLevel, output.urgent).child({
       service: `${flags.service.name}.${flags.service.namespace}`,
     });
+    if (showsPassword(process.argv))
+      log.warn(
+        'the command line shows the password of the session store to every process; use --session-store-password-file',
+      );
     const security = securityOf({ ...flags, ca: flags.controlPlaneCa });
     const discovery = await readDiscovery({ controlPlanes: flags.controlPlane, security });
     await runUntilSignalled(() => Sidecar.start({ ...toOptions(flags), ...discovery }, log, output));
@@ -218,6 +232,7 @@ function toOptions(flags: Values<typeof FLAGS>) {
     drainGraceMs: flags.drainGrace,
     drainTimeoutMs: flags.drainTimeout,
     limits: limitsOf(flags),
+    sessionStore: sessionStoreOf(flags),
   };
 }
 
