@@ -44,6 +44,8 @@ export class FakeClock implements StoreClock {
 /** How a database behaves: it works, says nothing, or refuses with these words. */
 type Manner = 'works' | 'silent' | { readonly refuses: string };
 
+const DEAD: Manner = { refuses: 'The client is offline' };
+
 /** A database of a test's own, without a network. */
 export class FakeStoreClient implements StoreClient {
   isReady = false;
@@ -56,6 +58,9 @@ export class FakeStoreClient implements StoreClient {
   readonly touched: string[] = [];
   readonly resets: string[] = [];
   isClosed = false;
+  /** Of a cluster. */
+  nodeOf = (_key: string) => '';
+  readonly deadNodes = new Set<string>();
   /** Called before a replacement is looked at: another sidecar comes first. */
   beforeReplace: ((key: string) => void) | undefined;
   private events: ConnectionEvents | undefined;
@@ -74,14 +79,18 @@ export class FakeStoreClient implements StoreClient {
     this.events?.onLost(new Error(cause));
   }
 
+  partOf(key: string): string {
+    return this.nodeOf(key);
+  }
+
   get(key: string): Promise<Buffer | undefined> {
     this.asked.push(key);
-    return this.answer(this.reads, () => this.values.get(key));
+    return this.answer(this.deadNodes.has(this.nodeOf(key)) ? DEAD : this.reads, () => this.values.get(key));
   }
 
   replace(key: string, { expected, value, ttlMs }: Replacement): Promise<Buffer | undefined> {
     this.replaced++;
-    return this.answer(this.writes, () => {
+    return this.answer(this.deadNodes.has(this.nodeOf(key)) ? DEAD : this.writes, () => {
       this.beforeReplace?.(key);
       const present = this.values.get(key);
       if (present !== undefined && !present.equals(value) && !(expected && present.equals(expected)))

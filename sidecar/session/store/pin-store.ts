@@ -5,7 +5,7 @@ import type { Logger } from '../../../src/telemetry/logger.js';
 import type { SessionStore, SessionStoreEvents, StoreCounts } from './session-store.js';
 import type { StoreClient } from './store-client.js';
 import { STORE_CLOCK, type StoreClock } from './store-clock.js';
-import { isCuredByReconnecting, within } from './store-failures.js';
+import { probesBeforeReset, within } from './store-failures.js';
 import { StoreHealth } from './store-health.js';
 import { type Answer, StoreLookups } from './store-lookups.js';
 import type { StoreParts } from './store-parts.js';
@@ -27,8 +27,6 @@ const SETTLE_MS = 2000;
 const CLOSE_MS = 1000;
 /** How long an operator's command may take. */
 const FORGET_MS = 2000;
-/** After so many probes in a row another connection is tried. */
-const PROBES_BEFORE_RESET = 3;
 
 /** Pins in a database that may be slow, broken, full or gone at any time. */
 export class PinStore implements SessionStore {
@@ -68,8 +66,7 @@ export class PinStore implements SessionStore {
       health: this.health,
       events,
       onProbeFailed: (failures, cause) => {
-        const isDue = failures % PROBES_BEFORE_RESET === 0 || /\bREADONLY\b/.test(cause.message);
-        if (isDue && isCuredByReconnecting(cause)) client.reset(cause);
+        if (failures % probesBeforeReset(cause) === 0) client.reset(cause);
       },
     };
     this.lookups = new StoreLookups(parts, timeoutMs);
@@ -115,7 +112,7 @@ export class PinStore implements SessionStore {
     }
     const session = this.read(records, key, await asked);
     // Used here, it lives on.
-    if (session !== undefined && !this.writer.circuit.isOpen)
+    if (session !== undefined && this.writer.canSend(place))
       this.options.client.touch(place, ttlMs).catch(() => this.numbers.errors++);
     return session;
   }
@@ -146,7 +143,7 @@ export class PinStore implements SessionStore {
 
   async close(): Promise<void> {
     await within(CLOSE_MS, this.clock, this.writer.drained()).catch(() => undefined);
-    this.lookups.circuit.end();
+    this.lookups.circuits.end();
     this.writer.close();
     this.options.client.close();
     this.settle();
@@ -169,7 +166,7 @@ export class PinStore implements SessionStore {
   private onReady(): void {
     this.health.mended('connection');
     this.settle();
-    this.lookups.circuit.probeNow();
+    this.lookups.circuits.probeNow();
     this.writer.onReady();
   }
 

@@ -41,6 +41,10 @@ export class RedisClient implements StoreClient {
     void this.dial();
   }
 
+  partOf(key: string): string {
+    return this.current?.nodeOf(key) ?? '';
+  }
+
   async get(key: string): Promise<Buffer | undefined> {
     try {
       return (await this.commands.get(key)) ?? undefined;

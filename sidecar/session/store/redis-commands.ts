@@ -7,6 +7,8 @@ type Library = typeof import('@redis/client');
 /** A client of the library, as far as it is used. */
 export interface RedisCommands {
   connect(): Promise<unknown>;
+  /** The address of the cluster's node that has this key; empty: there is one server only, or nobody knows. */
+  nodeOf(key: string): string;
   get(key: string): Promise<Buffer | null>;
   replacePin(key: string, replacement: Replacement): Promise<Buffer | null>;
   touchPin(key: string, ttlMs: number): Promise<unknown>;
@@ -80,7 +82,7 @@ function createStandalone(
     },
   });
   client.on('error', onBroken);
-  return withBuffers(library, client);
+  return withBuffers(library, client, () => '');
 }
 
 /** A cluster's client finds the nodes, keeps connections to those that it has used, and follows what moves. */
@@ -105,7 +107,7 @@ function createCluster(library: Library, { hosts }: RedisOptions, access: RedisA
   });
   // What is wrong with a node shows in what is asked of it.
   cluster.on('error', () => {});
-  return withBuffers(library, cluster);
+  return withBuffers(library, cluster, (key) => cluster.slots[hashSlot(key)]?.master.address ?? '');
 }
 
 function commonOptions({ user, password }: RedisAccess) {
@@ -163,6 +165,7 @@ function withBuffers(
     destroy(): void;
     withTypeMapping(mapping: object): unknown;
   },
+  nodeOf: (key: string) => string,
 ): RedisCommands {
   const commands = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }) as Pick<
     RedisCommands,
@@ -171,8 +174,22 @@ function withBuffers(
   return {
     connect: () => client.connect(),
     destroy: () => client.destroy(),
+    nodeOf,
     get: (key) => commands.get(key),
     replacePin: (key, replacement) => commands.replacePin(key, replacement),
     touchPin: (key, ttlMs) => commands.touchPin(key, ttlMs),
   };
+}
+
+const SLOTS = 16_384;
+
+/** The slot of a key without braces: CRC16 (XMODEM), as the specification of Redis Cluster has it. */
+export function hashSlot(key: string): number {
+  let crc = 0;
+  for (let i = 0; i < key.length; i++) {
+    crc ^= key.charCodeAt(i) << 8;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021;
+    crc &= 0xffff;
+  }
+  return crc % SLOTS;
 }

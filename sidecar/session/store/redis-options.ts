@@ -54,17 +54,21 @@ export function serverName(host: string): string {
  * @throws OperatorError
  */
 export function readAccess({ tls, user, password, passwordFile }: RedisOptions): RedisAccess {
-  const secret =
-    passwordFile === ''
-      ? password
-      : readFile('--session-store-password-file', passwordFile)
-          .toString('utf8')
-          .replace(/\r?\n$/, '');
+  const secret = passwordFile === '' ? password : readPassword(passwordFile);
   return {
     user: user === '' ? undefined : user,
     password: secret === '' ? undefined : secret,
     secureContext: tls && readContext(tls),
   };
+}
+
+function readPassword(file: string): string {
+  const password = readFile('--session-store-password-file', file)
+    .toString('utf8')
+    .replace(/\r?\n$/, '');
+  // A file that is being replaced may be empty for a moment; nobody gets in without a password by that.
+  if (password === '') throw new OperatorError(`--session-store-password-file: ${file} is empty`);
+  return password;
 }
 
 function readContext({ ca, cert, key }: RedisTlsOptions): SecureContext {

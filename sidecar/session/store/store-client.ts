@@ -19,6 +19,8 @@ export interface StoreClient {
   /** There is a connection. Without one, calls fail at once. */
   readonly isReady: boolean;
   open(events: ConnectionEvents): void;
+  /** Names the server that has this key: the others may work where it does not. */
+  partOf(key: string): string;
   /** @returns undefined: there is none. What is there and is no value of bytes comes as an empty one. */
   get(key: string): Promise<Buffer | undefined>;
   /**

@@ -7,9 +7,13 @@ export function noAnswer(ms: number): NoAnswerError {
   return new NoAnswerError(`no answer within ${ms} ms`);
 }
 
-/** Whether another connection may lead to a better place: this one is dead, or leads to a replica. */
-export function isCuredByReconnecting(cause: Error): boolean {
-  return cause instanceof NoAnswerError || /\bREADONLY\b/.test(cause.message);
+/**
+ * After how many failed probes another connection may be better: this one may be dead, which a slow server looks like,
+ * or it leads to a replica, or nobody has let it in. Infinity: the connection is not to blame.
+ */
+export function probesBeforeReset(cause: Error): number {
+  if (/\b(READONLY|NOAUTH)\b/.test(cause.message)) return 1;
+  return cause instanceof NoAnswerError ? 3 : Number.POSITIVE_INFINITY;
 }
 
 /** Rejects with {@link NoAnswerError} where something takes longer than it may. */

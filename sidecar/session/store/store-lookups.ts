@@ -1,5 +1,5 @@
 import { DurationHistogram, durationBounds } from '../../../src/telemetry/duration-histogram.js';
-import { StoreCircuit } from './store-circuit.js';
+import { PartCircuits, type StoreCircuit } from './store-circuit.js';
 import { noAnswer } from './store-failures.js';
 import type { StoreParts } from './store-parts.js';
 
@@ -17,26 +17,26 @@ export const LOOKUP_BOUNDS = durationBounds([0.25, 0.5, 1, 2, 5, 10, 20, 50, 100
 /** Asks the store for values, each for a limited time, and not at all while asking has been in vain. */
 export class StoreLookups {
   readonly times = new DurationHistogram(LOOKUP_BOUNDS);
-  readonly circuit: StoreCircuit;
+  readonly circuits: PartCircuits;
   /** Requests of one session that come together ask once. */
   private readonly asked = new Map<string, Promise<Answer>>();
-  private lastFailedKey = '';
 
   constructor(
     private readonly parts: StoreParts,
     private readonly timeoutMs: number,
   ) {
-    const { clock, health, onProbeFailed } = parts;
-    this.circuit = new StoreCircuit({
+    const { client, clock, health, onProbeFailed } = parts;
+    this.circuits = new PartCircuits({
       clock,
-      // The key that failed is in the part of a cluster that failed.
-      probe: () => {
-        if (!parts.client.isReady) return false;
-        void this.start(this.lastFailedKey, timeoutMs);
+      canProbe: () => client.isReady,
+      probe: (circuit, key) => {
+        void this.start(key, circuit);
         return true;
       },
-      onOpen: (cause) => health.broke('lookups', cause),
-      onClose: () => health.mended('lookups'),
+      onBroken: (cause) => health.broke('lookups', cause),
+      onClose: (isWhole) => {
+        if (isWhole) health.mended('lookups');
+      },
       onProbeFailed,
     });
   }
@@ -45,44 +45,41 @@ export class StoreLookups {
   ask(key: string): Promise<Answer> | undefined {
     const asked = this.asked.get(key);
     if (asked !== undefined) return asked;
-    if (this.circuit.isOpen || !this.parts.client.isReady || this.asked.size >= MOST_ASKED) return undefined;
-    const answer = this.start(key, this.timeoutMs);
+    const { client } = this.parts;
+    if (!client.isReady || this.asked.size >= MOST_ASKED) return undefined;
+    const circuit = this.circuits.of(client.partOf(key));
+    if (circuit.isOpen) return undefined;
+    const answer = this.start(key, circuit);
     this.asked.set(key, answer);
     void answer.then(() => this.asked.delete(key));
     return answer;
   }
 
-  /** Asks whatever has been before. */
-  start(key: string, timeoutMs: number): Promise<Answer> {
-    const { client, clock } = this.parts;
-    const startedAtMs = clock.nowMs();
+  private start(key: string, circuit: StoreCircuit): Promise<Answer> {
+    const { parts, timeoutMs } = this;
+    const startedAtMs = parts.clock.nowMs();
     return new Promise((resolve) => {
       let isOver = false;
-      const cancel = clock.after(timeoutMs, () => {
+      const cancel = parts.clock.after(timeoutMs, () => {
         isOver = true;
-        this.failed(key, noAnswer(timeoutMs));
+        circuit.failed(noAnswer(timeoutMs), key);
         resolve({ kind: 'timeout' });
       });
-      client.get(key).then(
+      parts.client.get(key).then(
         (value) => {
           if (isOver) return;
           cancel();
-          this.times.observe(clock.nowMs() - startedAtMs);
-          this.circuit.worked();
+          this.times.observe(parts.clock.nowMs() - startedAtMs);
+          circuit.worked();
           resolve({ kind: 'answered', value });
         },
         (cause: Error) => {
           if (isOver) return;
           cancel();
-          this.failed(key, cause);
+          circuit.failed(cause, key);
           resolve({ kind: 'error' });
         },
       );
     });
-  }
-
-  private failed(key: string, cause: Error): void {
-    this.lastFailedKey = key;
-    this.circuit.failed(cause);
   }
 }

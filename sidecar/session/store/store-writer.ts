@@ -1,5 +1,5 @@
 import { comparePins, type SharedSession } from '../../../src/sessions/shared-pin.js';
-import { StoreCircuit } from './store-circuit.js';
+import { PartCircuits, type StoreCircuit } from './store-circuit.js';
 import { within } from './store-failures.js';
 import type { StoreParts } from './store-parts.js';
 import { fromStored } from './stored-pin.js';
@@ -19,7 +19,7 @@ const MOST_ATTEMPTS = 4;
 
 /** Writes pins behind the requests; of two pins of a session, the better one stays in the store. */
 export class StoreWriter {
-  readonly circuit: StoreCircuit;
+  readonly circuits: PartCircuits;
   private readonly queue = new WriteQueue(MOST_PENDING);
   private inFlight = 0;
   private cancelTick: (() => void) | undefined;
@@ -28,13 +28,15 @@ export class StoreWriter {
   private isClosed = false;
 
   constructor(private readonly parts: StoreParts) {
-    const { clock, health, onProbeFailed } = parts;
-    this.circuit = new StoreCircuit({
+    const { client, clock, health, onProbeFailed } = parts;
+    this.circuits = new PartCircuits({
       clock,
-      probe: () => this.probe(),
-      onOpen: (cause) => health.broke('writes', cause),
-      onClose: () => {
-        health.mended('writes');
+      canProbe: () => client.isReady,
+      probe: (circuit, key) => this.probe(circuit, key),
+      onBroken: (cause) => health.broke('writes', cause),
+      onClose: (isWhole) => {
+        if (isWhole) health.mended('writes');
+        this.queue.retryFailed();
         this.schedule();
       },
       onProbeFailed,
@@ -56,8 +58,8 @@ export class StoreWriter {
 
   /** Connected: what has waited for that is sent. */
   onReady(): void {
+    this.circuits.probeNow();
     this.queue.retryFailed();
-    this.circuit.probeNow();
     this.schedule();
   }
 
@@ -73,7 +75,7 @@ export class StoreWriter {
 
   close(): void {
     this.isClosed = true;
-    this.circuit.end();
+    this.circuits.end();
     this.cancelTick?.();
     this.cancelRetry?.();
   }
@@ -117,35 +119,40 @@ export class StoreWriter {
   private tick(): void {
     this.cancelTick?.();
     this.cancelTick = undefined;
-    if (!this.canSend) return;
-    for (const write of this.queue.take(MOST_IN_FLIGHT - this.inFlight, this.parts.clock.nowMs()))
-      void this.send(write);
+    const { client, clock } = this.parts;
+    if (!client.isReady) return;
+    const room = MOST_IN_FLIGHT - this.inFlight;
+    const writes = this.queue.take(room, clock.nowMs(), (key) => this.canSend(key));
+    for (const write of writes) void this.send(write, this.circuitOf(write.key));
+    if (this.queue.hasFailed) this.scheduleRetry();
     if (this.inFlight < MOST_IN_FLIGHT) this.schedule();
   }
 
-  private get canSend(): boolean {
-    return this.parts.client.isReady && !this.circuit.isOpen;
+  /** Sessions that are to go where a server fails wait until it works again. */
+  canSend(key: string): boolean {
+    return this.parts.client.isReady && !this.circuitOf(key).isOpen;
   }
 
-  private probe(): boolean {
-    if (!this.parts.client.isReady) return false;
-    this.queue.retryFailed();
-    const [write] = this.queue.take(1, this.parts.clock.nowMs());
-    if (write === undefined) return false;
-    void this.send(write);
-    return true;
+  private circuitOf(key: string): StoreCircuit {
+    return this.circuits.of(this.parts.client.partOf(key));
   }
 
-  private async send(write: PendingWrite): Promise<void> {
+  private probe(circuit: StoreCircuit, key: string): boolean {
+    const write = this.queue.takeKey(key);
+    if (write !== undefined) void this.send(write, circuit);
+    return write !== undefined;
+  }
+
+  private async send(write: PendingWrite, circuit: StoreCircuit): Promise<void> {
     this.inFlight++;
     try {
       await within(WRITE_TIMEOUT_MS, this.parts.clock, this.put(write));
-      this.circuit.worked();
+      circuit.worked();
     } catch (error) {
       this.parts.counts.errors++;
       this.queue.addFailed(write);
       this.scheduleRetry();
-      this.circuit.failed(error as Error);
+      circuit.failed(error as Error, write.key);
     }
     this.inFlight--;
     this.schedule();
@@ -162,6 +169,6 @@ export class StoreWriter {
   }
 
   private noteIdle(): void {
-    if (this.pending === 0 || (this.inFlight === 0 && !this.canSend)) this.idle?.();
+    if (this.inFlight === 0 && (!this.queue.hasWaiting || !this.parts.client.isReady)) this.idle?.();
   }
 }

@@ -18,7 +18,7 @@ export interface PendingWrite extends StoredPin {
 export class WriteQueue {
   dropped = 0;
   private readonly waiting = new Map<string, PendingWrite>();
-  /** Failed; tried again when {@link retryFailed} says so. */
+  /** Failed, or not to be sent yet; tried again when {@link retryFailed} says so. */
   private readonly failed = new Map<string, PendingWrite>();
 
   constructor(private readonly most: number) {}
@@ -30,6 +30,11 @@ export class WriteQueue {
   /** Whether there is something to take. */
   get hasWaiting(): boolean {
     return this.waiting.size > 0;
+  }
+
+  /** Whether there is something to retry. */
+  get hasFailed(): boolean {
+    return this.failed.size > 0;
   }
 
   add(write: PendingWrite): void {
@@ -55,16 +60,28 @@ export class WriteQueue {
     this.failed.clear();
   }
 
-  /** Takes the oldest out. Those whose ttl is over are dropped. */
-  take(most: number, nowMs: number): PendingWrite[] {
+  /**
+   * Takes the oldest out. Those whose ttl is over are dropped, and those that cannot be sent wait like those that have
+   * failed.
+   */
+  take(most: number, nowMs: number, canSend: (key: string) => boolean): PendingWrite[] {
     const taken: PendingWrite[] = [];
     for (const write of this.waiting.values()) {
       if (taken.length >= most) break;
       this.waiting.delete(write.key);
-      if (write.untilMs > nowMs) taken.push(write);
-      else this.dropped++;
+      if (write.untilMs <= nowMs) this.dropped++;
+      else if (canSend(write.key)) taken.push(write);
+      else this.failed.set(write.key, write);
     }
     return taken;
+  }
+
+  /** Takes this one out, if it is there. */
+  takeKey(key: string): PendingWrite | undefined {
+    const write = this.waiting.get(key) ?? this.failed.get(key);
+    this.waiting.delete(key);
+    this.failed.delete(key);
+    return write;
   }
 }
 

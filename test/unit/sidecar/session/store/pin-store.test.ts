@@ -208,13 +208,26 @@ t.test('a session whose ttl is over before it is written is not written', async 
   t.strictSame([client.values.size, store.counts.dropped, store.pending], [0, 1, 0]);
 });
 
-t.test('a replica that takes no writes is left: another connection may lead to the primary', async (t) => {
+t.test('a connection that leads to a replica, or that nobody has let in, is left', async (t) => {
+  for (const refuses of [
+    "READONLY You can't write against a read only replica.",
+    'NOAUTH Authentication required.',
+  ]) {
+    const { client, clock, write } = fakeStore();
+    client.writes = { refuses };
+    for (let i = 0n; i < 5n; i++) write(sharedSession(i));
+    await clock.pass(1100);
+    t.ok(client.resets.length >= 1);
+    t.equal(client.resets[0], refuses);
+  }
+});
+
+t.test('a connection is kept where a new one would be no better', async (t) => {
   const { client, clock, write } = fakeStore();
-  client.writes = { refuses: "READONLY You can't write against a read only replica." };
+  client.writes = { refuses: 'OOM command not allowed' };
   for (let i = 0n; i < 5n; i++) write(sharedSession(i));
-  await clock.pass(1100);
-  t.ok(client.resets.length >= 1);
-  t.match(client.resets[0], /READONLY/);
+  await clock.pass(60_000);
+  t.strictSame(client.resets, []);
 });
 
 t.test('a connection that is dead is left', async (t) => {
@@ -223,6 +236,24 @@ t.test('a connection that is dead is left', async (t) => {
   for (let i = 0n; i < 5n; i++) void find(i);
   await clock.pass(5000);
   t.match(client.resets[0], /no answer within 20 ms/);
+});
+
+t.test('where one node of a cluster fails, the others are used on', async (t) => {
+  const { store, client, clock, log, find, write } = fakeStore();
+  client.nodeOf = (key) => (key.charCodeAt(6) % 2 === 0 ? 'even' : 'odd');
+  const ids = Array.from({ length: 60 }, (_, i) => BigInt(i));
+  const dead = ids.filter((id) => client.nodeOf(storeKey(RECORDS, id)) === 'odd').length;
+  client.deadNodes.add('odd');
+  write(...ids.map((id) => sharedSession(id)));
+  await clock.pass(60_000);
+  t.equal(store.pending, dead);
+  t.equal(client.values.size, 60 - dead);
+  for (const id of ids) await find(id);
+  t.match(store.counts, { hits: 60 - dead, errors: Number, skipped: dead - 5 });
+  client.deadNodes.clear();
+  await clock.pass(11_000);
+  t.strictSame([store.pending, store.brokenSinceMs, log.length], [0, undefined, 2]);
+  for (const id of ids) t.strictSame(await find(id), sharedSession(id));
 });
 
 t.test('an episode is two lines in the log, whatever fails in it', async (t) => {
