@@ -11,14 +11,12 @@ import type { SharedSession } from './shared-pin.js';
  *   revision (4) | idle seconds (4) | zeros (8)
  * ```
  *
- * The key is derived from the service's pin secret. Equal sessions have equal first blocks, which is what an external
- * store finds them by; nothing else can be learned from records without the key. The zeros tell records of another
+ * The key is derived from the service's pin secret. Equal sessions have equal first blocks; nothing else can be learned
+ * from records without the key. The zeros tell records of another
  * service or secret, and damaged ones, from good ones.
  */
 export const RECORD_BYTES = 48;
 const BLOCK = 16;
-/** Of a record, the block that is the same for the same session. */
-export const LOCATOR_BYTES = BLOCK;
 const BLOCKS = RECORD_BYTES / BLOCK;
 /** Where each part begins in its block. */
 const LABEL_AT = PIN_BYTES;
@@ -60,11 +58,12 @@ export class PinRecords {
     return records;
   }
 
-  /** What every record of a session begins with: {@link LOCATOR_BYTES} that a store can find it by. */
-  locate(hash: bigint): Buffer {
-    const block = Buffer.alloc(LOCATOR_BYTES);
-    block.writeBigUInt64BE(hash);
-    return this.encrypt(block);
+  /** What an external store finds sessions by: 16 bytes for each, whatever their tags. */
+  locate(hashes: readonly bigint[]): readonly Buffer[] {
+    const blocks = Buffer.alloc(hashes.length * BLOCK);
+    hashes.forEach((hash, i) => void blocks.writeBigUInt64BE(hash, i * BLOCK));
+    const encrypted = this.encrypt(blocks);
+    return hashes.map((_, i) => encrypted.subarray(i * BLOCK, (i + 1) * BLOCK));
   }
 
   /** Reads as many whole records as there are. */

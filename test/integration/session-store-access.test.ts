@@ -6,17 +6,14 @@ import { OPENSSL, TestAuthority } from '../support/certificates.js';
 import { RECORDS, sharedSession, TTL_MS } from '../support/fake-store.js';
 import { temporaryFolder } from '../support/folder.js';
 import { eventually } from '../support/processes.js';
-import { openStore, REDIS, RedisServer } from '../support/redis.js';
-
-/** What docs/session-store.md has an operator allow a sidecar. */
-const RULES = 'resetchannels ~roost:* +get +set +evalsha +eval +pttl +pexpire';
+import { ACL_RULES, openStore, REDIS, RedisServer } from '../support/redis.js';
 
 t.test(
   'a user with no more than the rights that the manual names can do all of it',
   { skip: REDIS.skip },
   async (t) => {
     const redis = await RedisServer.start(t, { args: ['--requirepass', 'operator'], password: 'operator' });
-    await redis.ask('ACL', 'SETUSER', 'roost', 'on', '>s3cret', ...RULES.split(' '));
+    await redis.ask('ACL', 'SETUSER', 'roost', 'on', '>s3cret', ...ACL_RULES.split(' '));
     const { store, find, write, flushed, log } = await openStore(t, {
       ...redis.storeOptions,
       user: 'roost',

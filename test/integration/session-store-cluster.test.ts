@@ -3,7 +3,14 @@ import { hashSlot } from '../../sidecar/session/store/redis-commands.js';
 import { storeKey } from '../../sidecar/session/store/stored-pin.js';
 import { RECORDS, sharedSession } from '../support/fake-store.js';
 import { eventually } from '../support/processes.js';
-import { openStore, REDIS, type RedisServer, startRedisCluster } from '../support/redis.js';
+import {
+  ACL_RULES,
+  CLUSTER_ACL_RULES,
+  openStore,
+  REDIS,
+  type RedisServer,
+  startRedisCluster,
+} from '../support/redis.js';
 
 const { skip } = REDIS;
 const IDS = Array.from({ length: 90 }, (_, i) => BigInt(i));
@@ -16,7 +23,11 @@ t.test(
   async (t) => {
     const nodes = await startRedisCluster(t);
     const [from, to, last] = nodes as [RedisServer, RedisServer, RedisServer];
-    const [a, b] = [await openStore(t, optionsOf(from)), await openStore(t, optionsOf(last))];
+    const rules = `on >s3cret ${ACL_RULES} ${CLUSTER_ACL_RULES}`.split(' ');
+    for (const node of nodes) await node.ask('ACL', 'SETUSER', 'roost', ...rules);
+    const asUser = { user: 'roost', password: 's3cret' };
+    const a = await openStore(t, { ...optionsOf(from), ...asUser });
+    const b = await openStore(t, { ...optionsOf(last), ...asUser });
     a.write(...SESSIONS);
     await a.flushed();
     for (const id of IDS) t.strictSame(await b.find(id), sharedSession(id));

@@ -129,7 +129,7 @@ export function sharedSession(hash: bigint, pin: Partial<SharedPin> = {}): Share
   // As pins of each kind have them, see `src/routing/pins.ts`.
   const endpoint = (label ? 2 : 1) * 2 ** 48 + 12;
   const whole = { release: 11, endpoint, label, generation: 0, revision: 5, ...pin };
-  return { hash, pin: whole, idleS: 0, source: 0 };
+  return { hash, pin: whole, idleS: 0, source: 0, tag: 77 };
 }
 
 /** A store over a database of the test's own; `settle` lets what has been started come to rest. */

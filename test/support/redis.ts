@@ -13,6 +13,10 @@ import { eventually } from './processes.js';
 
 export const REDIS = findPeer('REDIS_SERVER', 'redis-server', 'valkey-server');
 
+/** The rights that docs/session-store.md has an operator give a sidecar, and those it needs in a cluster besides. */
+export const ACL_RULES = 'resetchannels ~roost:* +get +set +evalsha +eval +pttl +pexpire';
+export const CLUSTER_ACL_RULES = '+cluster|slots +asking';
+
 export interface RedisServerOptions {
   /** `['--requirepass', 'secret']` */
   readonly args?: readonly string[];

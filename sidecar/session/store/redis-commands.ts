@@ -19,7 +19,7 @@ export interface RedisCommands {
  * KEYS: the session. ARGV: value, ttl in milliseconds, and the value expected. Writes where there is nothing, the same,
  * the expected value, or something that is no text of bytes. Answers with what is there otherwise.
  */
-const REPLACE = `
+export const REPLACE = `
 local present = redis.pcall('GET', KEYS[1])
 if type(present) == 'table' then
   if not string.find(present.err, 'WRONGTYPE', 1, true) then return present end

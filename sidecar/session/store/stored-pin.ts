@@ -1,4 +1,4 @@
-import { LOCATOR_BYTES, type PinRecords, RECORD_BYTES } from '../../../src/sessions/pin-records.js';
+import { type PinRecords, RECORD_BYTES } from '../../../src/sessions/pin-records.js';
 import {
   nextGeneration,
   OWN_SOURCE,
@@ -9,31 +9,40 @@ import {
 /** A session as the store has it. */
 export interface StoredPin {
   readonly key: string;
+  /** Its record. */
   readonly value: Buffer;
 }
 
 const PREFIX = 'roost:';
 
-/** Where a session is found: `roost:` and what each of its records begins with. */
+/** Where a session is found. */
 export function storeKey(records: PinRecords, hash: bigint): string {
-  return PREFIX + records.locate(hash).toString('base64url');
+  return storeKeys(records, [hash])[0] as string;
+}
+
+function storeKeys(records: PinRecords, hashes: readonly bigint[]): string[] {
+  return records.locate(hashes).map((locator) => PREFIX + locator.toString('base64url'));
 }
 
 /** Equal pins of a session have equal values: where a pin comes from and when it was used last is left out. */
 export function toStored(records: PinRecords, sessions: readonly SharedSession[]): StoredPin[] {
-  const bytes = records.write(sessions.map(({ hash, pin }) => ({ hash, pin, idleS: 0, source: OWN_SOURCE })));
-  return sessions.map((_, i) => {
-    const record = bytes.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES);
-    const key = PREFIX + record.toString('base64url', 0, LOCATOR_BYTES);
-    return { key, value: record.subarray(LOCATOR_BYTES) };
-  });
+  const bytes = records.write(sessions.map(withoutPast));
+  const keys = storeKeys(
+    records,
+    sessions.map(({ hash }) => hash),
+  );
+  return keys.map((key, i) => ({ key, value: bytes.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES) }));
 }
 
 /** @returns undefined: the value is no pin of this session */
 export function fromStored(records: PinRecords, hash: bigint, value: Buffer): SharedSession | undefined {
-  if (value.length !== RECORD_BYTES - LOCATOR_BYTES) return undefined;
-  const [session] = records.read(Buffer.concat([records.locate(hash), value])).sessions;
-  return session === undefined ? undefined : { ...session, idleS: 0, source: OWN_SOURCE };
+  if (value.length !== RECORD_BYTES) return undefined;
+  const [session] = records.read(value).sessions;
+  return session?.hash === hash ? withoutPast(session) : undefined;
+}
+
+function withoutPast(session: SharedSession): SharedSession {
+  return { ...session, idleS: 0, source: OWN_SOURCE };
 }
 
 /** A pin that unpins: it names no release and no endpoint, so that it is valid nowhere, and beats the one before. */

@@ -67,3 +67,12 @@ t.test('one session has one first block, and nothing else that repeats', async (
   t.notSame(a.subarray(16), b.subarray(16));
   t.notSame(a.subarray(16, 32), c.subarray(16, 32), 'two sessions on one endpoint look different');
 });
+
+t.test('a session is located by its hash alone, apart from those of another service', async (t) => {
+  const [a, b] = [new PinRecords(Buffer.alloc(32, 1)), new PinRecords(Buffer.alloc(32, 2))];
+  const [first, second] = a.locate([1n, 2n]) as [Buffer, Buffer];
+  t.equal(first.length, 16);
+  t.strictSame(a.locate([1n]), [first]);
+  t.notSame(first, second);
+  t.notSame(b.locate([1n]), [first]);
+});

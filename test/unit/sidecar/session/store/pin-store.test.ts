@@ -76,7 +76,14 @@ t.test('of several writes of one session that wait, the better pin is written, o
 });
 
 t.test('a value that is no pin of the session counts as unknown, and is overwritten', async (t) => {
-  for (const garbage of [Buffer.alloc(0), Buffer.from('hello'), Buffer.alloc(32, 1), Buffer.alloc(4096)]) {
+  const another = toStored(RECORDS, [sharedSession(2n)])[0]?.value as Buffer;
+  for (const garbage of [
+    Buffer.alloc(0),
+    Buffer.from('hello'),
+    Buffer.alloc(48, 1),
+    another,
+    Buffer.alloc(4096),
+  ]) {
     const { store, client, clock, find, write } = fakeStore();
     client.values.set(storeKey(RECORDS, 1n), garbage);
     t.equal(await find(1n), undefined, `${garbage.length} bytes`);
