@@ -163,7 +163,7 @@ class OtherSidecars {
     let text = '';
     for (; this.made < count; this.made++) {
       const key = `roost:${String(this.made).padStart(22, '0')}`;
-      text += command('GET', key);
+      text += command('GETRANGE', key, '0', '48');
       text += command('EVALSHA', this.script, '1', key, 'x'.repeat(48), String(TTL_MS), '');
     }
     if (text !== '') this.socket.write(text);

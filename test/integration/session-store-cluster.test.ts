@@ -5,6 +5,7 @@ import { RECORDS, sharedSession } from '../support/fake-store.js';
 import { eventually } from '../support/processes.js';
 import {
   ACL_RULES,
+  addReplica,
   CLUSTER_ACL_RULES,
   openStore,
   REDIS,
@@ -13,6 +14,8 @@ import {
 } from '../support/redis.js';
 
 const { skip } = REDIS;
+
+t.setTimeout(120_000);
 const IDS = Array.from({ length: 90 }, (_, i) => BigInt(i));
 const SESSIONS = IDS.map((id) => sharedSession(id));
 const optionsOf = ({ storeOptions }: RedisServer) => ({ ...storeOptions, isCluster: true });
@@ -76,6 +79,55 @@ t.test(
     t.match(log, [{ message: /^the session store fails/ }, { message: 'the session store works again' }]);
   },
 );
+
+t.test(
+  'a cluster with a node that hangs: the others are used on, and the node is when it goes on',
+  { skip },
+  async (t) => {
+    const nodes = (await startRedisCluster(t)) as [RedisServer, RedisServer, RedisServer];
+    const hosts = nodes.flatMap(({ storeOptions }) => storeOptions.hosts);
+    const options = { ...optionsOf(nodes[0]), hosts, timeoutMs: 100 };
+    const { store, find, write, flushed } = await openStore(t, options);
+    write(...SESSIONS);
+    await flushed();
+    const hangingShare = Number(await nodes[1].ask('DBSIZE'));
+    nodes[1].freeze();
+    const findAll = async () => {
+      const found = await Promise.all(IDS.map((id) => find(id)));
+      return found.filter((session) => session !== undefined).length;
+    };
+    await eventually('it is noticed', async () => {
+      await findAll();
+      return store.brokenSinceMs !== undefined;
+    });
+    await eventually('the others are used', async () => (await findAll()) === IDS.length - hangingShare);
+    nodes[1].thaw();
+    await eventually('all are found', async () => (await findAll()) === IDS.length);
+  },
+);
+
+t.test('a cluster that fails over: what the lost node had is found at its replica', { skip }, async (t) => {
+  const nodes = await startRedisCluster(t);
+  const [first, lost] = nodes as [RedisServer, RedisServer];
+  const replica = await addReplica(t, nodes, lost);
+  const { store, find, write, flushed } = await openStore(t, optionsOf(first));
+  write(...SESSIONS);
+  await flushed();
+  await eventually(
+    'the replica has it',
+    async () => (await replica.ask('DBSIZE')) === (await lost.ask('DBSIZE')),
+  );
+  await lost.kill();
+  await replica.ask('CLUSTER', 'FAILOVER', 'TAKEOVER');
+  await eventually('all are found', async () => {
+    const found = await Promise.all(IDS.map((id) => find(id)));
+    return found.every((session) => session !== undefined);
+  });
+  write(...IDS.map((id) => sharedSession(id, { generation: 1 })));
+  await flushed();
+  await eventually('it is asked again', () => store.brokenSinceMs === undefined);
+  t.match(await Promise.all(IDS.map((id) => find(id))), Array(IDS.length).fill({ pin: { generation: 1 } }));
+});
 
 t.test('a cluster that is down at the start is used once it is there', { skip }, async (t) => {
   const nodes = await startRedisCluster(t);

@@ -70,7 +70,7 @@ t.test(
     for (const command of [
       ['LPUSH', KEY, 'a', 'b'],
       ['SET', KEY, 'garbage'],
-      ['SET', KEY, ''],
+      ['SETRANGE', KEY, '1000000', 'large'],
     ]) {
       await redis.ask('DEL', KEY);
       await redis.ask(...command);

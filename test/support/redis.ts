@@ -14,7 +14,7 @@ import { eventually } from './processes.js';
 export const REDIS = findPeer('REDIS_SERVER', 'redis-server', 'valkey-server');
 
 /** The rights that docs/session-store.md has an operator give a sidecar, and those it needs in a cluster besides. */
-export const ACL_RULES = 'resetchannels ~roost:* +get +set +evalsha +eval +pttl +pexpire';
+export const ACL_RULES = 'resetchannels ~roost:* +getrange +set +evalsha +eval +pttl +pexpire';
 export const CLUSTER_ACL_RULES = '+cluster|slots +asking';
 
 export interface RedisServerOptions {
@@ -130,24 +130,55 @@ export class RedisServer {
 /** A cluster of three, without replicas, which shares the keys out. */
 export async function startRedisCluster(t: Owner): Promise<readonly RedisServer[]> {
   const nodes: RedisServer[] = [];
-  for (let i = 0; i < 3; i++)
-    nodes.push(await RedisServer.start(t, { args: ['--cluster-enabled', 'yes', ...CLUSTER] }));
-  const [first] = nodes as [RedisServer];
-  for (const [i, node] of nodes.entries()) {
+  for (let i = 0; i < 3; i++) {
+    const node = await startClusterNode(t, nodes[0]);
     const [from, to] = [Math.ceil((SLOTS * i) / 3), Math.ceil((SLOTS * (i + 1)) / 3) - 1];
     await node.ask('CLUSTER', 'ADDSLOTSRANGE', String(from), String(to));
-    await node.ask('CLUSTER', 'MEET', '127.0.0.1', String(first.port));
+    nodes.push(node);
   }
-  for (const node of nodes)
-    await eventually('the cluster is complete', async () =>
-      /state:ok/.test(String(await node.ask('CLUSTER', 'INFO'))),
-    );
+  for (const node of nodes) await clusterSays(node, 'INFO', /state:ok/);
   return nodes;
+}
+
+/** Adds a replica of a node. Returns once the others know it and it has what the node has. */
+export async function addReplica(
+  t: Owner,
+  nodes: readonly RedisServer[],
+  of: RedisServer,
+): Promise<RedisServer> {
+  const replica = await startClusterNode(t, of);
+  const id = String(await of.ask('CLUSTER', 'MYID'));
+  await clusterSays(replica, 'NODES', new RegExp(id));
+  await replica.ask('CLUSTER', 'REPLICATE', id);
+  for (const node of nodes) await clusterSays(node, 'NODES', new RegExp(`slave ${id}`));
+  await eventually('the replica is in step', async () =>
+    /master_link_status:up/.test(String(await replica.ask('INFO', 'replication'))),
+  );
+  return replica;
+}
+
+async function startClusterNode(t: Owner, known: RedisServer | undefined): Promise<RedisServer> {
+  const node = await RedisServer.start(t, { args: ['--cluster-enabled', 'yes', ...CLUSTER] });
+  if (known !== undefined) await node.ask('CLUSTER', 'MEET', '127.0.0.1', String(known.port));
+  return node;
+}
+
+async function clusterSays(node: RedisServer, what: 'INFO' | 'NODES', wanted: RegExp): Promise<void> {
+  await eventually(`CLUSTER ${what} says ${wanted}`, async () =>
+    wanted.test(String(await node.ask('CLUSTER', what))),
+  );
 }
 
 const SLOTS = 16_384;
 /** What a node that is gone had cannot be served; the rest can. */
-const CLUSTER = ['--cluster-require-full-coverage', 'no', '--cluster-node-timeout', '1000'];
+const CLUSTER = [
+  '--cluster-require-full-coverage',
+  'no',
+  '--cluster-node-timeout',
+  '1000',
+  '--repl-diskless-sync-delay',
+  '0',
+];
 
 export interface OpenedStore {
   readonly store: SessionStore;

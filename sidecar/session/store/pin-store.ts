@@ -65,6 +65,7 @@ export class PinStore implements SessionStore {
       counts: this.numbers,
       health: this.health,
       events,
+      onWorksAgain: () => this.probeNow(),
       onProbeFailed: (failures, cause) => {
         if (failures % probesBeforeReset(cause) === 0) client.reset(cause);
       },
@@ -166,8 +167,13 @@ export class PinStore implements SessionStore {
   private onReady(): void {
     this.health.mended('connection');
     this.settle();
-    this.lookups.circuits.probeNow();
+    this.probeNow();
     this.writer.onReady();
+  }
+
+  private probeNow(): void {
+    this.lookups.circuits.probeNow();
+    this.writer.circuits.probeNow();
   }
 
   private onMended(): void {

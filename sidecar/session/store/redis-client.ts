@@ -1,5 +1,5 @@
 import { BackOff } from '../../../src/lifecycle/back-off.js';
-import { createRedisCommands, type RedisCommands } from './redis-commands.js';
+import { createRedisCommands, LAST_BYTE, type RedisCommands } from './redis-commands.js';
 import { type RedisOptions, readAccess } from './redis-options.js';
 import type { ConnectionEvents, Replacement, StoreClient } from './store-client.js';
 import { STORE_CLOCK } from './store-clock.js';
@@ -10,7 +10,7 @@ const LAST_WAIT_MS = 10_000;
 /** A connection that has lasted for so long was a good one: the next one is made without a long wait. */
 const GOOD_AFTER_MS = 10_000;
 /** For the whole of it: finding the nodes of a cluster, TLS, and being let in. */
-const CONNECT_MS = 5000;
+const CONNECT_MS = 3000;
 /** What is there and is no pin. */
 const NO_PIN = Buffer.alloc(0);
 
@@ -47,7 +47,8 @@ export class RedisClient implements StoreClient {
 
   async get(key: string): Promise<Buffer | undefined> {
     try {
-      return (await this.commands.get(key)) ?? undefined;
+      const value = await this.commands.getRange(key, 0, LAST_BYTE);
+      return value.length === 0 ? undefined : value;
     } catch (error) {
       if ((error as Error).message.startsWith('WRONGTYPE')) return NO_PIN;
       throw error;

@@ -1,4 +1,5 @@
 import type { CommandParser, RedisClientOptions } from '@redis/client';
+import { RECORD_BYTES } from '../../../src/sessions/pin-records.js';
 import { type RedisAccess, type RedisOptions, serverName } from './redis-options.js';
 import type { Replacement } from './store-client.js';
 
@@ -9,23 +10,27 @@ export interface RedisCommands {
   connect(): Promise<unknown>;
   /** The address of the cluster's node that has this key; empty: there is one server only, or nobody knows. */
   nodeOf(key: string): string;
-  get(key: string): Promise<Buffer | null>;
+  /** Empty: there is none. */
+  getRange(key: string, start: number, end: number): Promise<Buffer>;
   replacePin(key: string, replacement: Replacement): Promise<Buffer | null>;
   touchPin(key: string, ttlMs: number): Promise<unknown>;
   destroy(): void;
 }
+
+/** What is read of a value: one byte more than a pin has, so that a large value of another kind costs nothing. */
+export const LAST_BYTE = RECORD_BYTES;
 
 /**
  * KEYS: the session. ARGV: value, ttl in milliseconds, and the value expected. Writes where there is nothing, the same,
  * the expected value, or something that is no text of bytes. Answers with what is there otherwise.
  */
 export const REPLACE = `
-local present = redis.pcall('GET', KEYS[1])
+local present = redis.pcall('GETRANGE', KEYS[1], 0, ${LAST_BYTE})
 if type(present) == 'table' then
   if not string.find(present.err, 'WRONGTYPE', 1, true) then return present end
-  present = false
+  present = ''
 end
-if present == false or present == ARGV[1] or present == ARGV[3] then
+if present == '' or present == ARGV[1] or present == ARGV[3] then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   return false
 end
@@ -40,10 +45,12 @@ end
 return false`;
 
 /** How long a connection may take. */
-const CONNECT_MS = 2000;
+const CONNECT_MS = 1500;
 /** Waits of a cluster's node before it is dialled again, and their end. */
 const FIRST_WAIT_MS = 100;
 const LAST_WAIT_MS = 2000;
+/** A node that has been away for so long may have been replaced: the others are asked. */
+const REDISCOVER_MS = 1000;
 /** Commands that wait for answers, in each connection; far above what lookups and writes have on their way. */
 const MOST_COMMANDS = 10_000;
 
@@ -99,6 +106,7 @@ function createCluster(library: Library, { hosts }: RedisOptions, access: RedisA
     RESP: 2,
     // A node that is down must not keep the others from being used.
     minimizeConnections: true,
+    topologyRefreshOnReconnectionAttemptStrategy: REDISCOVER_MS,
     commandOptions: { timeout: 0 },
     nodeAddressMap: (address) => {
       const colon = address.lastIndexOf(':');
@@ -169,13 +177,13 @@ function withBuffers(
 ): RedisCommands {
   const commands = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }) as Pick<
     RedisCommands,
-    'get' | 'replacePin' | 'touchPin'
+    'getRange' | 'replacePin' | 'touchPin'
   >;
   return {
     connect: () => client.connect(),
     destroy: () => client.destroy(),
     nodeOf,
-    get: (key) => commands.get(key),
+    getRange: (key, start, end) => commands.getRange(key, start, end),
     replacePin: (key, replacement) => commands.replacePin(key, replacement),
     touchPin: (key, ttlMs) => commands.touchPin(key, ttlMs),
   };

@@ -36,6 +36,7 @@ export class StoreLookups {
       onBroken: (cause) => health.broke('lookups', cause),
       onClose: (isWhole) => {
         if (isWhole) health.mended('lookups');
+        parts.onWorksAgain();
       },
       onProbeFailed,
     });

@@ -10,5 +10,7 @@ export interface StoreParts {
   readonly counts: StoreCounts;
   readonly health: StoreHealth;
   readonly events: SessionStoreEvents;
+  /** A server works again, for lookups or for writes: perhaps for the others as well. */
+  onWorksAgain(): void;
   onProbeFailed(failures: number, cause: Error): void;
 }

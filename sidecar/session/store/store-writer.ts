@@ -36,6 +36,7 @@ export class StoreWriter {
       onBroken: (cause) => health.broke('writes', cause),
       onClose: (isWhole) => {
         if (isWhole) health.mended('writes');
+        parts.onWorksAgain();
         this.queue.retryFailed();
         this.schedule();
       },
@@ -58,7 +59,6 @@ export class StoreWriter {
 
   /** Connected: what has waited for that is sent. */
   onReady(): void {
-    this.circuits.probeNow();
     this.queue.retryFailed();
     this.schedule();
   }
