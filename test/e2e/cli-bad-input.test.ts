@@ -181,3 +181,19 @@ t.test('what is no configuration, or not there, is a mistake as well', async (t)
   t.equal(foreign.code, 2);
   t.match(foreign.stderr, '-:2:1: kind: must be MeshService; found "Service"\n');
 });
+
+t.test('a session store that leads nowhere is told with all else, and its password is not', async (t) => {
+  const url = 'redis://roost:s3cret@store:port';
+  const wrong = await roost(['sidecar', '--session-store', url, '--session-store-timeout', '1h']);
+  t.equal(wrong.code, 2);
+  t.match(wrong.stderr, /^--session-store: "redis:\/\/…@store:port" must name HOST:PORT after the \/\//m);
+  t.match(wrong.stderr, /^--session-store-timeout: "1h" is too long; the most is 10s$/m);
+  t.match(wrong.stderr, /^--service \(or ROOST_SERVICE\) is required/m);
+  t.notMatch(wrong.stderr, /s3cret/);
+  const apart = await roost(['sidecar', '--service', 'a', '--session-store-cert', 'a.pem'], {
+    env: { ROOST_SESSION_STORE: 'redis://store' },
+  });
+  t.equal(apart.code, 2);
+  t.match(apart.stderr, /--session-store-cert and --session-store-key go together/);
+  t.match(apart.stderr, /need TLS: write rediss:/);
+});
