@@ -10,7 +10,7 @@ import { StoreHealth } from './store-health.js';
 import { type Answer, StoreLookups } from './store-lookups.js';
 import type { StoreParts } from './store-parts.js';
 import { StoreWriter } from './store-writer.js';
-import { fromStored, storeKey, toStored, unpinned } from './stored-pin.js';
+import { fromStored, type StoredPin, storeKey, toStored, unpinned } from './stored-pin.js';
 
 export interface PinStoreOptions {
   readonly client: StoreClient;
@@ -136,10 +136,12 @@ export class PinStore implements SessionStore {
     const present = value && fromStored(records, key, value);
     if (present === undefined) return undefined;
     const session = { ...present, pin: unpinned(present.pin) };
-    const [stored] = toStored(records, [session]);
-    if (stored === undefined) return undefined;
+    const [stored] = toStored(records, [session]) as [StoredPin];
     const untilMs = this.clock.nowMs() + ttlMs;
-    return within(FORGET_MS, this.clock, this.writer.put({ ...stored, service, records, session, untilMs }));
+    const write = { ...stored, service, records, session, untilMs };
+    const result = await within(FORGET_MS, this.clock, this.writer.put(write));
+    if (result === undefined) throw new Error('other sidecars keep changing the session; try again');
+    return result;
   }
 
   async close(): Promise<void> {

@@ -104,7 +104,7 @@ export class RedisClient implements StoreClient {
     this.events?.onReady();
   }
 
-  /** Tells of the end of a connection once, whoever notices it first. */
+  /** Reports the end of a connection once, although several parts may notice it. */
   private lost(commands: RedisCommands, cause: Error): void {
     if (this.current !== commands) return;
     this.current = undefined;

@@ -8,7 +8,7 @@ type Library = typeof import('@redis/client');
 /** A client of the library, as far as it is used. */
 export interface RedisCommands {
   connect(): Promise<unknown>;
-  /** The address of the cluster's node that has this key; empty: there is one server only, or nobody knows. */
+  /** The address of the cluster's node that has this key; empty: there is one server only, or it is not known yet. */
   nodeOf(key: string): string;
   /** Empty: there is none. */
   getRange(key: string, start: number, end: number): Promise<Buffer>;

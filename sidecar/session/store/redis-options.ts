@@ -66,7 +66,7 @@ function readPassword(file: string): string {
   const password = readFile('--session-store-password-file', file)
     .toString('utf8')
     .replace(/\r?\n$/, '');
-  // A file that is being replaced may be empty for a moment; nobody gets in without a password by that.
+  // A file may be empty for a moment while it is replaced; the sidecar must not try without a password then.
   if (password === '') throw new OperatorError(`--session-store-password-file: ${file} is empty`);
   return password;
 }

@@ -8,8 +8,8 @@ export function noAnswer(ms: number): NoAnswerError {
 }
 
 /**
- * After how many failed probes another connection may be better: this one may be dead, which a slow server looks like,
- * or it leads to a replica, or nobody has let it in. Infinity: the connection is not to blame.
+ * After how many failed probes the client connects again. A connection that leads to a replica, or was made without a
+ * password, is of no use; one without answers may be dead, or the server slow. Infinity: the connection is not to blame.
  */
 export function probesBeforeReset(cause: Error): number {
   if (/\b(READONLY|NOAUTH)\b/.test(cause.message)) return 1;

@@ -83,9 +83,9 @@ export class StoreWriter {
   /**
    * Writes a pin, unless the store has one that wins.
    *
-   * @returns what the store has now
+   * @returns what the store has now; undefined: others keep changing the session, and it has to be tried again
    */
-  async put(write: PendingWrite): Promise<SharedSession> {
+  async put(write: PendingWrite): Promise<SharedSession | undefined> {
     const { client, clock, counts, events } = this.parts;
     const { key, value, records, session, service } = write;
     let expected: Buffer | undefined;
@@ -108,7 +108,7 @@ export class StoreWriter {
       }
       expected = present;
     }
-    throw new Error('other sidecars keep changing a session');
+    return undefined;
   }
 
   private schedule(): void {
@@ -146,17 +146,22 @@ export class StoreWriter {
   private async send(write: PendingWrite, circuit: StoreCircuit): Promise<void> {
     this.inFlight++;
     try {
-      await within(WRITE_TIMEOUT_MS, this.parts.clock, this.put(write));
+      const stored = await within(WRITE_TIMEOUT_MS, this.parts.clock, this.put(write));
       circuit.worked();
+      if (stored === undefined) this.sendLater(write);
     } catch (error) {
       this.parts.counts.errors++;
-      this.queue.addFailed(write);
-      this.scheduleRetry();
+      this.sendLater(write);
       circuit.failed(error as Error, write.key);
     }
     this.inFlight--;
     this.schedule();
     this.noteIdle();
+  }
+
+  private sendLater(write: PendingWrite): void {
+    this.queue.addFailed(write);
+    this.scheduleRetry();
   }
 
   private scheduleRetry(): void {

@@ -20,6 +20,6 @@ t.test('the client library is loaded where a store is opened, and not before', a
   const store = openSessionStore(options, { info() {}, warn() {} } as never, { onConflict() {} });
   await store.settled;
   t.ok(isLoaded());
-  t.type(store.brokenSinceMs, 'number', 'nobody listens there');
+  t.type(store.brokenSinceMs, 'number', 'nothing listens there');
   await store.close();
 });

@@ -35,7 +35,7 @@ t.test(
   },
 );
 
-t.test('the better pin stays, whoever comes first, and the loser learns it', async (t) => {
+t.test('the better pin stays, whichever comes first, and the loser learns it', async (t) => {
   const [better, worse] = [sharedSession(1n, { revision: 4 }), sharedSession(1n, { revision: 5 })];
   for (const [first, second] of [
     [better, worse],
@@ -65,6 +65,22 @@ t.test('a pin that changes while it is replaced is compared again', async (t) =>
   await clock.pass(5);
   t.strictSame(await find(1n), theirs);
   t.strictSame(conflicts, [theirs]);
+});
+
+t.test('a session that others keep changing is tried again, and the server is not to blame', async (t) => {
+  const { store, client, clock, log, find, write } = fakeStore();
+  let revision = 1000;
+  client.beforeReplace = (key) => {
+    const worse = sharedSession(1n, { revision: --revision });
+    client.values.set(key, toStored(RECORDS, [worse])[0]?.value as Buffer);
+  };
+  write(sharedSession(1n));
+  await clock.pass(20_000);
+  t.equal(store.pending, 1);
+  client.beforeReplace = undefined;
+  await clock.pass(1000);
+  t.strictSame(await find(1n), sharedSession(1n));
+  t.strictSame([store.counts.errors, log], [0, []]);
 });
 
 t.test('of several writes of one session that wait, the better pin is written, once', async (t) => {
@@ -215,7 +231,7 @@ t.test('a session whose ttl is over before it is written is not written', async 
   t.strictSame([client.values.size, store.counts.dropped, store.pending], [0, 1, 0]);
 });
 
-t.test('a connection that leads to a replica, or that nobody has let in, is left', async (t) => {
+t.test('a connection that leads to a replica, or was made without a password, is left', async (t) => {
   for (const refuses of [
     "READONLY You can't write against a read only replica.",
     'NOAUTH Authentication required.',
