@@ -54,14 +54,22 @@ async function startRedis(): Promise<Lab> {
   const [port] = (await freePorts(1)) as [number];
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
   const redis = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  await once(redis.stdout as NonNullable<typeof redis.stdout>, 'data');
-  redis.stdout?.resume();
+  process.once('exit', () => redis.kill());
+  await untilReady(redis);
   const client = createClient({ socket: { host: '127.0.0.1', port } });
+  client.on('error', () => {});
+  redis.once('exit', () => client.destroy());
   await client.connect();
   const ask = async (...command: string[]) => String(await client.sendCommand(command));
-  redis.once('exit', () => client.destroy());
-  client.on('error', () => {});
   return { port, redis, ask };
+}
+
+async function untilReady({ stdout }: ChildProcess): Promise<void> {
+  let output = '';
+  stdout?.on('data', (data) => {
+    output += String(data);
+  });
+  while (!output.includes('Ready to accept connections')) await sleep(10);
 }
 
 async function openStores({ port }: Lab, count: number): Promise<SessionStore[]> {
