@@ -28,7 +28,10 @@ import type { SidecarOptions } from './options.js';
 import type { OwnListener, OwnPorts } from './outbound/own-ports.js';
 import { countPins } from './session/pin-census.js';
 import { surveySessions } from './session/session-survey.js';
+import type { FleetPins } from './session/sharing/fleet-pins.js';
 import type { PinSharing } from './session/sharing/pin-sharing.js';
+import type { openSessionStore } from './session/store/open-session-store.js';
+import type { SessionStore } from './session/store/session-store.js';
 import { AppRefusals } from './upstream/app-refusal.js';
 import type { OtherWorkers } from './workers/other-workers.js';
 
@@ -61,7 +64,8 @@ export class Sidecar {
       drain: () => sidecar?.drain(),
       serveAgain: async () => sidecar?.serveAgain(),
     };
-    const parts = assemble({ options, log, output, others, actions });
+    const openStore = await sessionStoreOpener(options);
+    const parts = assemble({ options, log, output, others, openStore, actions });
     let sidecar: Sidecar | undefined;
     parts.configuration.start();
     const addresses = await prepare(parts, options, log).catch(async (error: unknown) => {
@@ -131,13 +135,15 @@ interface Parts extends Discovery, WorkerParts, Upstreams {
   /** Undefined: this thread is the only one. */
   readonly others: OtherWorkers | undefined;
   readonly sharing: PinSharing;
+  readonly fleetPins: FleetPins;
+  readonly store: SessionStore | undefined;
 }
 
 /** Starts the other workers, takes what is on disk before the first request can arrive, and listens. */
 async function prepare(parts: Parts, options: SidecarOptions, log: Logger): Promise<SidecarAddresses> {
-  const { others, clusters, configuration, onDemand, sharing, output, episodes, clock } = parts;
+  const { others, clusters, configuration, onDemand, fleetPins, output, episodes, clock } = parts;
   const onFailovers = (news: readonly NewFailovers[]) => episodes.note(news, clock.nowMs);
-  await others?.start({ clusters, configuration, onDemand, sharing, output, log, onFailovers });
+  await others?.start({ clusters, configuration, onDemand, fleetPins, output, log, onFailovers });
   await restore(parts);
   return bind(parts, options);
 }
@@ -193,6 +199,7 @@ async function release(parts: Parts): Promise<void> {
     server.close();
     server.closeAllConnections();
   }
+  await parts.store?.close();
   await parts.others?.close();
 }
 
@@ -203,15 +210,22 @@ async function otherWorkers(options: SidecarOptions): Promise<OtherWorkers | und
   return new OtherWorkers(options);
 }
 
+/** Loaded only where there is to be one. */
+async function sessionStoreOpener({ sessionStore }: SidecarOptions): Promise<Assembly['openStore']> {
+  if (sessionStore === undefined) return undefined;
+  return (await import('./session/store/open-session-store.js')).openSessionStore;
+}
+
 interface Assembly {
   readonly options: SidecarOptions;
   readonly log: Logger;
   readonly output: LogOutput;
   readonly others: OtherWorkers | undefined;
+  readonly openStore: typeof openSessionStore | undefined;
   readonly actions: AdminActions;
 }
 
-function assemble({ options, log, output, others, actions }: Assembly): Parts {
+function assemble({ options, log, output, others, openStore, actions }: Assembly): Parts {
   const clock = new CoarseClock(TICK_MS);
   const nowMs = () => clock.nowMs;
   const settings = upstreamSettings(options, nowMs);
@@ -228,14 +242,14 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
     surveySessions: (question) => surveySessions([sessions, seenInCookies], question, clock.nowMs),
   });
   const { configuration, onDemand } = discovery;
-  const sharing = assembleSharing({
-    ...{ ...discovery, options, sessions, nowMs },
+  const { sharing, fleetPins, store } = assembleSharing({
+    ...{ ...discovery, options, sessions, openStore, nowMs },
     log: log.child({ component: 'sessions' }),
   });
   const ofRequests = log.child({ component: 'requests' });
   const episodes = new FailoverEpisodes({ log: ofRequests, isUsable: (name) => isUsable(clusters, name) });
   const worker = assembleWorkerParts({
-    ...{ number: 1, options, settings, state, clusters, output, onDemand, refusals, fleetPins: sharing },
+    ...{ number: 1, options, settings, state, clusters, output, onDemand, refusals, fleetPins },
     warn: (fields, message) => ofRequests.warn(fields, message),
     onFailovers: (news) => episodes.note(news, clock.nowMs),
     table: () => configuration.table,
@@ -250,7 +264,7 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
     others?.listener(outbound, 'outbound') ?? outbound,
     { graceMs: options.drainGraceMs, timeoutMs: options.drainTimeoutMs },
   );
-  const shown = { ...discovery, ...worker, sessions, sharing, drain, others, nowMs };
+  const shown = { ...discovery, ...worker, sessions, sharing, fleetPins, store, drain, others, nowMs };
   const sources = adminSources(shown, actions);
 
   clock.onTick = (now) => {
@@ -260,14 +274,16 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
     discovery.client.checkDeadlines(now);
     const overdue = configuration.checkDeadlines(now);
     if (overdue.length > 0) others?.onOverdue(overdue);
+    if (fleetPins !== sharing) fleetPins.tick();
     sharing.tick();
   };
 
   async function collectLoad() {
     // What is shared the control plane counts itself, each session once.
-    const pins = sharing.isConnected
-      ? new Map()
-      : await countPins(sessions, configuration.table, clock.nowMs);
+    const pins =
+      sharing.isConnected && store === undefined
+        ? new Map()
+        : await countPins(sessions, configuration.table, clock.nowMs);
     const own = worker.ledger.take(pins);
     return others?.load(own) ?? own;
   }
@@ -275,7 +291,7 @@ function assemble({ options, log, output, others, actions }: Assembly): Parts {
   const [admin, probes] = [createAdminServer(sources, options.admin.host), createProbeServer(sources)];
   const clientStatus = options.csds && new ClientStatusServer(statusOf(discovery));
   const servers = { admin, probes, clientStatus };
-  const own = { drain, episodes, clock, ownPorts, others, sharing };
+  const own = { drain, episodes, clock, ownPorts, others, sharing, fleetPins, store };
   return { ...discovery, ...worker, ...upstreams, ...servers, ...own };
 }
 

@@ -164,6 +164,46 @@ export const SIDECAR_METRICS = {
     help: 'Calls refused because too many hosts were being asked for.',
   },
   roost_sessions: { type: 'gauge', labels: [], help: 'Sessions in the session table.' },
+  roost_session_store_lookups_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    help: 'Sessions looked up in the session store, by what came of it; absent without one, like the others of its kind.',
+  },
+  roost_session_store_lookup_duration_seconds: {
+    type: 'histogram',
+    labels: [],
+    help: 'How long lookups took that were answered within the deadline.',
+  },
+  roost_session_store_written_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Sessions written to the session store.',
+  },
+  roost_session_store_dropped_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Sessions that were not written: too many waited, or their time was over before the store took them.',
+  },
+  roost_session_store_conflicts_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Writes for which the session store had a pin that wins.',
+  },
+  roost_session_store_errors_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Lookups and writes that failed.',
+  },
+  roost_session_store_pending: {
+    type: 'gauge',
+    labels: [],
+    help: 'Sessions that wait to be written.',
+  },
+  roost_session_store_available: {
+    type: 'gauge',
+    labels: [],
+    help: '0 while the session store does not work, else 1.',
+  },
   roost_session_sharing_connected: {
     type: 'gauge',
     labels: [],

@@ -12,6 +12,7 @@ import type { ProcessFigures } from '../../src/telemetry/process-metrics.js';
 import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
 import type { OnDemand } from '../discovery/on-demand.js';
 import type { SharingCounts } from '../session/sharing/pin-sharing.js';
+import type { SessionStore } from '../session/store/session-store.js';
 import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import type { LiveCluster } from '../upstream/live-cluster.js';
 import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
@@ -59,6 +60,8 @@ export interface MetricSources extends WorkerSources {
   /** Undefined: hosts are not asked for when they are called. */
   readonly onDemand: OnDemand | undefined;
   sessions(): number;
+  /** Undefined: there is none. */
+  readonly store: SessionStore | undefined;
   readonly sharing: {
     readonly isConnected: boolean;
     /** How long the oldest change has been on its way. */
@@ -174,6 +177,7 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
     roost_on_demand_asked_total: ifThere(sources.onDemand, ({ asked }) => asked),
     roost_on_demand_refused_total: ifThere(sources.onDemand, ({ refused }) => refused),
     roost_sessions: single(() => sources.sessions()),
+    ...storeCollectors(sources.store),
     roost_session_sharing_connected: single(() => Number(sources.sharing.isConnected)),
     roost_session_sharing_lag_seconds: single(() => sources.sharing.lagMs / 1000),
     roost_session_sharing_sent_total: single(() => sources.sharing.counts.sent),
@@ -227,4 +231,28 @@ function perCluster(clusters: ClusterRegistry, render: RenderCluster): Collector
 
 function oneValue(read: (cluster: LiveCluster) => number): RenderCluster {
   return (cluster, name, labels) => sample(name, labels, read(cluster));
+}
+
+function storeCollectors(store: SessionStore | undefined) {
+  const ofStore =
+    (read: (store: SessionStore) => number): Collector =>
+    (name) =>
+      store === undefined ? [] : [sample(name, '', read(store))];
+  return {
+    roost_session_store_lookups_total: (name: string) => (store === undefined ? [] : lookups(name, store)),
+    roost_session_store_lookup_duration_seconds: (name: string) =>
+      store === undefined ? [] : [store.lookupTimes.samples(name, '')],
+    roost_session_store_written_total: ofStore(({ counts }) => counts.written),
+    roost_session_store_dropped_total: ofStore(({ counts }) => counts.dropped),
+    roost_session_store_conflicts_total: ofStore(({ counts }) => counts.conflicts),
+    roost_session_store_errors_total: ofStore(({ counts }) => counts.errors),
+    roost_session_store_pending: ofStore(({ pending }) => pending),
+    roost_session_store_available: ofStore(({ brokenSinceMs }) => (brokenSinceMs === undefined ? 1 : 0)),
+  };
+}
+
+function lookups(name: string, { counts }: SessionStore): string[] {
+  const { hits, misses, timeouts, skipped } = counts;
+  const outcomes = { hit: hits, miss: misses, timeout: timeouts, skipped };
+  return Object.entries(outcomes).map(([outcome, count]) => sample(name, labelText({ outcome }), count));
 }

@@ -7,6 +7,7 @@ import { readiness } from '../admin/readiness.js';
 import type { Drain } from '../drain.js';
 import type { SessionTable } from '../session/session-table.js';
 import type { PinSharing } from '../session/sharing/pin-sharing.js';
+import type { SessionStore } from '../session/store/session-store.js';
 import type { OtherWorkers } from '../workers/other-workers.js';
 import type { Discovery } from './discovery.js';
 import type { WorkerParts } from './worker-parts.js';
@@ -15,6 +16,8 @@ import type { WorkerParts } from './worker-parts.js';
 export interface Shown extends Discovery, WorkerParts {
   readonly sessions: SessionTable;
   readonly sharing: PinSharing;
+  readonly fleetPins: { readonly isSettled: boolean };
+  readonly store: SessionStore | undefined;
   readonly drain: Drain;
   readonly others: OtherWorkers | undefined;
   nowMs(): number;
@@ -26,7 +29,7 @@ export type AdminActions = Pick<AdminSources, 'drain' | 'serveAgain'>;
 export function adminSources(shown: Shown, actions: AdminActions): AdminSources {
   const { configuration, client, clusters, drain, samples, others, node } = shown;
   return {
-    readiness: () => readiness({ ...shown, draining: drain.begun }),
+    readiness: () => readiness({ ...shown, sharing: shown.fleetPins, draining: drain.begun }),
     scraper: newScraper(shown),
     samples: (count) => others?.samples(count, samples.latest(count)) ?? samples.latest(count),
     configDump: () => configuration.dump(),

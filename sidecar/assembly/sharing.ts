@@ -1,33 +1,66 @@
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { SidecarOptions } from '../options.js';
 import type { SessionTable } from '../session/session-table.js';
+import type { FleetPins } from '../session/sharing/fleet-pins.js';
 import { PinSharing } from '../session/sharing/pin-sharing.js';
 import { SharedAffinities } from '../session/sharing/shared-affinities.js';
 import { SharingStream } from '../session/sharing/sharing-stream.js';
+import { StoredPins } from '../session/sharing/stored-pins.js';
+import type { openSessionStore } from '../session/store/open-session-store.js';
+import type { SessionStore } from '../session/store/session-store.js';
 import type { Discovery } from './discovery.js';
 
 export interface SharingNeeds extends Pick<Discovery, 'configuration' | 'client' | 'controlPlanes' | 'node'> {
-  readonly options: Pick<SidecarOptions, 'service'>;
+  readonly options: Pick<SidecarOptions, 'service' | 'sessionStore'>;
   readonly sessions: SessionTable;
+  /** Loaded only where there is a store. */
+  readonly openStore: typeof openSessionStore | undefined;
   nowMs(): number;
   readonly log: Logger;
 }
 
-/** Shares this sidecar's pins with those that call the same services. */
-export function assembleSharing(needs: SharingNeeds): PinSharing {
+/** What shares this sidecar's pins with those that call the same services. */
+export interface Sharing {
+  readonly sharing: PinSharing;
+  /** What requests have to do with. */
+  readonly fleetPins: FleetPins & { readonly isSettled: boolean; tick(): void };
+  /** Undefined: there is none, the control plane relays all pins. */
+  readonly store: SessionStore | undefined;
+}
+
+export function assembleSharing(needs: SharingNeeds): Sharing {
   const { configuration, client, controlPlanes, node, options, sessions } = needs;
   const { name: service, namespace } = options.service;
   const affinities = new SharedAffinities(() => configuration.table);
+  const ofTable = {
+    table: sessions,
+    affinityOf: (name: string) => affinities.find(name),
+    nowMs: () => needs.nowMs(),
+  };
   const sharing = new PinSharing({
+    ...ofTable,
     connect: (handlers) => new SharingStream({ ...handlers, controlPlanes, log: needs.log }),
     caller: { id: (node as { readonly id: string }).id, service, namespace },
-    table: sessions,
-    affinityOf: (name) => affinities.find(name),
-    nowMs: () => needs.nowMs(),
   });
   configuration.onPublished = () => {
     sessions.revision = client.revision ?? client.guard.origin.revision;
     sharing.onTable();
   };
-  return sharing;
+  const { sessionStore } = options;
+  if (sessionStore === undefined || needs.openStore === undefined)
+    return { sharing, fleetPins: sharing, store: undefined };
+  const store = needs.openStore(sessionStore, needs.log, {
+    onConflict: (name, session) => {
+      const affinity = affinities.find(name);
+      if (affinity !== undefined) sessions.merge(session, affinity.ttlMs, needs.nowMs());
+    },
+    onReplaced: (name, { hash }) => sharing.note(name, hash),
+    onGap: () => stored.writeAgain(),
+  });
+  const { timeoutMs } = sessionStore;
+  const stored: StoredPins = new StoredPins({
+    ...{ ...ofTable, store, timeoutMs, sharing },
+    services: () => affinities.all,
+  });
+  return { sharing, fleetPins: stored, store };
 }

@@ -292,7 +292,9 @@ export class OutboundForwarder implements Forwarder {
   private awaitPin(exchange: Exchange, { session, pin, route: { affinity } }: Placement): boolean {
     if (pin !== undefined || session === undefined || session.cookie !== undefined) return false;
     if (!affinity?.sharesPins || this.pinWait !== undefined) return false;
-    this.pinWait = this.services.fleetPins.await(affinity.service, () => exchange.wake());
+    this.pinWait = this.services.fleetPins.await(affinity.service, session.pinHash ^ affinity.scope, () =>
+      exchange.wake(),
+    );
     return this.pinWait !== undefined;
   }
 

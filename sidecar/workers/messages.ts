@@ -70,8 +70,8 @@ export type ToWorker =
   | { readonly kind: 'room'; readonly wanted: RoomWanted }
   /** What became of a call to a host that was asked about; undefined: it is in the table. */
   | { readonly kind: 'host'; readonly id: number; readonly verdict: HostVerdict | undefined }
-  /** The pins of a service are here, or are waited for no longer. */
-  | { readonly kind: 'pins-known'; readonly service: string }
+  /** What a call waits for is here, or is waited for no longer. `forGood`: by no call to the service. */
+  | { readonly kind: 'pins-known'; readonly id: number; readonly service: string; readonly forGood: boolean }
   /** Lines that the worker sent have been written. */
   | { readonly kind: 'logged' };
 
@@ -88,7 +88,7 @@ export type FromWorker =
   /** Sessions that have a new pin, or have been used for some time. */
   | { readonly kind: 'pins'; readonly pins: readonly NotedPins[] }
   /** A call to the service waits for what others know of its sessions. */
-  | { readonly kind: 'pins-wanted'; readonly service: string }
+  | { readonly kind: 'pins-wanted'; readonly id: number; readonly service: string; readonly key: bigint }
   /** Something was sent by way of these route configurations. */
   | { readonly kind: 'used'; readonly routes: readonly string[] }
   /** Something for the sidecar's own log. */

@@ -38,7 +38,7 @@ export interface Leader {
   readonly configuration: MeshConfiguration;
   /** Undefined: hosts are not asked for when they are called. */
   readonly onDemand: HostDemand | undefined;
-  readonly sharing: FleetPins;
+  readonly fleetPins: FleetPins;
   readonly output: LogOutput;
   readonly log: Logger;
   onFailovers(news: readonly NewFailovers[]): void;
@@ -75,7 +75,7 @@ export class OtherWorkers {
 
   /** Starts them. @throws OperatorError */
   start(leader: Leader): Promise<void> {
-    const { clusters, configuration, onDemand, sharing, output, log, onFailovers } = leader;
+    const { clusters, configuration, onDemand, fleetPins, output, log, onFailovers } = leader;
     const isThere = (authority: string) => configuration.table?.find(authority) !== undefined;
     const hosts = onDemand && new HostsForWorkers(onDemand, isThere);
     this.hosts = hosts;
@@ -88,9 +88,9 @@ export class OtherWorkers {
         for (const name of routes) configuration.noteUse(name);
       },
       onPins: (pins) => {
-        for (const [service, keys] of pins) for (const key of keys) sharing.note(service, key);
+        for (const [service, keys] of pins) for (const key of keys) fleetPins.note(service, key);
       },
-      onPinsWanted: (service, known) => awaitPins(sharing, service, known),
+      onPinsWanted: (service, key, known) => awaitPins(fleetPins, { service, key }, known),
       onWarning: (fields, message) => log.child({ component: 'requests' }).warn(fields, message),
       onFailovers,
       onLog: (lines, written) => output.relay(lines, written),
@@ -199,14 +199,23 @@ export class OtherWorkers {
   }
 }
 
-/** @param known called once the pins of a service are here, or have been waited for long enough */
-function awaitPins(sharing: FleetPins, service: string, known: () => void): void {
+interface WantedPins {
+  readonly service: string;
+  readonly key: bigint;
+}
+
+/** @param known called once what a call waits for is here, or has been waited for long enough */
+function awaitPins(
+  sharing: FleetPins,
+  { service, key }: WantedPins,
+  known: (forGood: boolean) => void,
+): void {
   const over = () => {
     clearTimeout(timer);
     wait?.cancel();
-    known();
+    known(sharing.perService);
   };
-  const wait = sharing.await(service, over);
+  const wait = sharing.await(service, key, over);
   const timer = setTimeout(over, wait?.waitMs ?? 0);
 }
 

@@ -17,7 +17,7 @@ export interface TeamOwner {
   onUsed(routes: readonly string[]): void;
   onPins(pins: readonly NotedPins[]): void;
   /** @param known to be called once */
-  onPinsWanted(service: string, known: () => void): void;
+  onPinsWanted(service: string, key: bigint, known: (forGood: boolean) => void): void;
   onWarning: Warn;
   onFailovers(news: readonly NewFailovers[]): void;
   /** @param written to be called once they are */
@@ -181,8 +181,10 @@ export class WorkerTeam {
         owner.onPins(message.pins);
         return;
       case 'pins-wanted': {
-        const { service } = message;
-        owner.onPinsWanted(service, () => tell(thread, { kind: 'pins-known', service }));
+        const { id, service, key } = message;
+        owner.onPinsWanted(service, key, (forGood) =>
+          tell(thread, { kind: 'pins-known', id, service, forGood }),
+        );
         return;
       }
       case 'warning':

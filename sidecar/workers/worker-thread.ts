@@ -103,7 +103,7 @@ function start(setup: WorkerSetup, main: MessagePort): void {
         hosts?.onAnswer(message.id, message.verdict);
         return;
       case 'pins-known':
-        fleetPins.onKnown(message.service);
+        fleetPins.onKnown(message);
         return;
       case 'room':
         replica.clusters.find(message.wanted.cluster)?.giveRoom(message.wanted.address);

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import t from 'tap';
 import { bodyOf, CaseWorld, flips, moved, persistent, share } from '../support/case-world.js';
 import { eventually } from '../support/processes.js';
@@ -8,7 +10,11 @@ import { labelled } from '../support/shop.js';
 const SESSIONS = 10_000;
 const ids = Array.from({ length: SESSIONS }, (_, i) => i);
 const US_EAST = ['x-region', 'us-east'] as const;
-const FRONTEND = ['--service', 'frontend.shop'];
+/** Where the same cases are run with the pins in a store. */
+const STORE = process.env.ROOST_TEST_SESSION_STORE ?? '';
+// A deadline far beyond the default, for a machine that is busy: what is late is a case of its own.
+const WITH_STORE = STORE === '' ? [] : ['--session-store', STORE, '--session-store-timeout', '2s'];
+const FRONTEND = ['--service', 'frontend.shop', ...WITH_STORE];
 const [A, B, C] = [0, 1, 2];
 const world = await CaseWorld.start(t, 3, FRONTEND);
 
@@ -22,13 +28,26 @@ async function metric(sidecar: number, name: string): Promise<number> {
   );
 }
 
-/** Every pod that is named knows so many sessions. */
+/** Every pod that is named knows so many sessions, or can look them up. */
 async function knows(sidecars: readonly number[], sessions: number): Promise<void> {
+  if (STORE !== '') {
+    await eventually('the store has them', async () => (await storedSessions()) >= sessions);
+    return;
+  }
   for (const sidecar of sidecars)
     await eventually(
       `sidecar ${sidecar} knows ${sessions} sessions`,
       async () => (await metric(sidecar, 'roost_sessions')) >= sessions,
     );
+}
+
+/** Keys in Redis. */
+async function storedSessions(): Promise<number> {
+  const { hostname, port } = new URL(STORE);
+  const socket = connect(Number(port), hostname);
+  socket.end('DBSIZE\r\n');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  return Number(String(answer).slice(1));
 }
 
 let known = 0;

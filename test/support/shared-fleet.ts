@@ -72,7 +72,7 @@ class MemoryTransport implements SharingTransport {
   cut(): void {
     this.isCut = true;
     this.close();
-    this.handlers.onLost(false);
+    this.handlers.onLost();
   }
 
   restore(): void {

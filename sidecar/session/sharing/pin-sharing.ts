@@ -46,6 +46,7 @@ interface Sent {
  * control plane (SEMANTICS S6). Requests never wait for it, but for a service's first call, and never for long.
  */
 export class PinSharing implements FleetPins {
+  readonly perService = true;
   readonly counts: SharingCounts = { sent: 0, received: 0, conflicts: 0, damaged: 0, waits: 0 };
   private readonly services = new Map<string, ServicePins>();
   private readonly stream: SharingTransport;
@@ -54,7 +55,8 @@ export class PinSharing implements FleetPins {
   private unacknowledged: Sent[] = [];
   private number = 0;
   private isGreeted = false;
-  private isUnsupported = false;
+  /** The last attempt to share pins has failed. */
+  private isAway = false;
   private hasSettled = false;
   /** When the first configuration came into force. */
   private tableAtMs: number | undefined;
@@ -64,9 +66,9 @@ export class PinSharing implements FleetPins {
       hello: () => this.hello(),
       onResponse: (response) => this.onResponse(response),
       onOpen: () => {
-        this.isUnsupported = false;
+        this.isAway = false;
       },
-      onLost: (isUnsupported) => this.onLost(isUnsupported),
+      onLost: () => this.onLost(),
     });
   }
 
@@ -89,9 +91,9 @@ export class PinSharing implements FleetPins {
     return oldest === undefined ? 0 : this.options.nowMs() - oldest.sentAtMs;
   }
 
-  /** A pod that has just started has its siblings' pins, or has waited long enough. */
+  /** A pod that has just started has its siblings' pins, cannot have them, or has waited long enough. */
   get isSettled(): boolean {
-    this.hasSettled ||= this.isUnsupported || this.hasWaited || this.hasSiblingsPins;
+    this.hasSettled ||= this.isAway || this.hasWaited || this.hasSiblingsPins;
     return this.hasSettled;
   }
 
@@ -108,7 +110,7 @@ export class PinSharing implements FleetPins {
     this.follow(service)?.note(key);
   }
 
-  await(service: string, resume: () => void): PinWait | undefined {
+  await(service: string, _key: bigint, resume: () => void): PinWait | undefined {
     const pins = this.follow(service);
     if (pins === undefined || pins.isComplete || !this.stream.isOpen) return undefined;
     const nowMs = this.options.nowMs();
@@ -212,8 +214,8 @@ export class PinSharing implements FleetPins {
   }
 
   /** What the control plane may not have taken is sent again. Nobody waits any longer. */
-  private onLost(isUnsupported: boolean): void {
-    this.isUnsupported = isUnsupported;
+  private onLost(): void {
+    this.isAway = true;
     for (const { keys } of this.unacknowledged)
       for (const [service, ofService] of keys) for (const key of ofService) service.note(key);
     this.unacknowledged = [];

@@ -10,12 +10,16 @@ export class SharedAffinities {
   constructor(private readonly table: () => RoutingTable | undefined) {}
 
   find(service: string): SharedAffinity | undefined {
+    return this.all.get(service);
+  }
+
+  get all(): ReadonlyMap<string, SharedAffinity> {
     const table = this.table();
     if (table !== this.of) {
       this.known = sharedAffinities(table);
       this.of = table;
     }
-    return this.known.get(service);
+    return this.known;
   }
 }
 

@@ -16,8 +16,8 @@ export interface SharingHandlers {
   hello(): object;
   onResponse(response: Message): void;
   onOpen(): void;
-  /** @param isUnsupported the control plane does not share pins at all */
-  onLost(isUnsupported: boolean): void;
+  /** The stream has ended, or there was none to be had. */
+  onLost(): void;
 }
 
 /** The way to the control plane. */
@@ -97,7 +97,7 @@ export class SharingStream implements SharingTransport {
     if (this.isClosed) return;
     const isUnsupported = error?.code === status.UNIMPLEMENTED;
     this.noteBroken(isUnsupported, error);
-    this.options.onLost(isUnsupported);
+    this.options.onLost();
     const waitMs = isUnsupported ? UNIMPLEMENTED_RETRY_MS : this.backOff.next();
     this.reopening = setTimeout(() => this.start(), waitMs);
   }

@@ -1,16 +1,19 @@
-import type { FromWorker, NotedPins } from '../../workers/messages.js';
+import type { FromWorker, NotedPins, ToWorker } from '../../workers/messages.js';
 import { FIRST_CALL_WAIT_MS, type FleetPins, type PinWait } from './fleet-pins.js';
 
 /** Sessions that are told of at once; of more within a tick, the rest is told of when they are used again. */
 const MOST_NOTED = 10_000;
 
-/** Sharing as a worker has to do with it: the main thread has the stream, and the table is everybody's. */
+/** Sharing as a worker has to do with it: the main thread shares, and the table is everybody's. */
 export class WorkerFleetPins implements FleetPins {
+  readonly perService = false;
   /** Services whose pins are here, or have been waited for. */
   private readonly known = new Set<string>();
-  private readonly waiting = new Map<string, Set<() => void>>();
+  /** Calls that wait, by number. */
+  private readonly waiting = new Map<number, () => void>();
   private noted = new Map<string, bigint[]>();
   private count = 0;
+  private lastId = 0;
 
   constructor(private readonly tell: (message: FromWorker) => void) {}
 
@@ -22,20 +25,20 @@ export class WorkerFleetPins implements FleetPins {
     else keys.push(key);
   }
 
-  await(service: string, resume: () => void): PinWait | undefined {
+  /** The main thread answers when its own time for it is over. */
+  await(service: string, key: bigint, resume: () => void): PinWait | undefined {
     if (this.known.has(service)) return undefined;
-    const waiting = this.waiting.get(service) ?? new Set();
-    if (waiting.size === 0) this.tell({ kind: 'pins-wanted', service });
-    this.waiting.set(service, waiting.add(resume));
-    return { waitMs: FIRST_CALL_WAIT_MS, cancel: () => void waiting.delete(resume) };
+    const id = ++this.lastId;
+    this.waiting.set(id, resume);
+    this.tell({ kind: 'pins-wanted', id, service, key });
+    return { waitMs: FIRST_CALL_WAIT_MS, cancel: () => void this.waiting.delete(id) };
   }
 
-  /** The main thread has the service's pins, or waits for them no longer. */
-  onKnown(service: string): void {
-    this.known.add(service);
-    const waiting = this.waiting.get(service);
-    this.waiting.delete(service);
-    for (const resume of waiting ?? []) resume();
+  onKnown({ id, service, forGood }: Extract<ToWorker, { kind: 'pins-known' }>): void {
+    if (forGood) this.known.add(service);
+    const resume = this.waiting.get(id);
+    this.waiting.delete(id);
+    resume?.();
   }
 
   /** Called on the coarse clock's tick. */

@@ -72,6 +72,8 @@ export interface SessionStore {
 export interface SessionStoreEvents {
   /** The store has a pin that wins over the one that was written: it is the session's now. */
   onConflict(service: string, session: SharedSession): void;
+  /** The pin that was written took the place of another one, which some sidecar may have looked up by then. */
+  onReplaced?(service: string, session: SharedSession): void;
   /** The store works again, and sessions were dropped meanwhile: what is known here may be written once more. */
   onGap?(): void;
 }

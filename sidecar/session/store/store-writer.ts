@@ -89,12 +89,14 @@ export class StoreWriter {
     const { client, clock, counts, events } = this.parts;
     const { key, value, records, session, service } = write;
     let expected: Buffer | undefined;
+    let hasReplaced = false;
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       const ttlMs = Math.max(1, Math.ceil(write.untilMs - clock.nowMs()));
       const present = await client.replace(key, { expected, value, ttlMs });
       const stored = present && fromStored(records, session.hash, present);
       if (present === undefined) {
         counts.written++;
+        if (hasReplaced) events.onReplaced?.(service, session);
         return session;
       }
       if (stored === undefined) counts.damaged++;
@@ -105,7 +107,7 @@ export class StoreWriter {
           events.onConflict(service, stored);
         }
         return stored;
-      }
+      } else hasReplaced = true;
       expected = present;
     }
     return undefined;
