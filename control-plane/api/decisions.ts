@@ -5,7 +5,7 @@ import { explainDecision } from '../../src/routing/explain.js';
 import { plainRequest } from '../../src/routing/request-view.js';
 import type { SessionSurvey } from '../load/session-survey.js';
 import { decisionTable } from '../plan/decision-table.js';
-import { planChange } from '../plan/plan.js';
+import { planChange, planNothing } from '../plan/plan.js';
 import type { SessionHub } from '../sessions/session-hub.js';
 import { sharedPins } from '../sessions/session-report.js';
 import type { TranslateContext } from '../translate/policy.js';
@@ -48,6 +48,8 @@ export interface PlanCall {
 /** Plans a change, with the sessions that sidecars hold now. */
 export async function plan({ key, before, after, context, revision, survey }: PlanCall): Promise<object> {
   const unchanged = before !== undefined && JSON.stringify(before.spec) === JSON.stringify(after.spec);
+  // Of a folder of documents most are as they were: nobody is asked about these.
+  if (unchanged) return { key, isNew: false, unchanged, routes: planNothing(after, context) };
   const routes = await planChange({
     before,
     after,

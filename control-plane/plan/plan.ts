@@ -78,6 +78,16 @@ function rolloutPlanned({ before, after, context, revision }: PlannedChange): nu
   return rolloutAfter(before && { service: before, rollout: context.rollout?.(before) }, after, revision);
 }
 
+/** The plan of a service that stays as it is. */
+export function planNothing(service: MeshService, context: TranslateContext): RoutePlan[] {
+  const { routes } = decisionTable(service, context);
+  const byName = new Map(routes.map((route) => [route.name, route]));
+  return [...byName.values()].map((route) => {
+    const outcome = isSticky(route) ? { ...NOTHING_MOVES } : NOTHING_MOVES;
+    return describe({ old: route, next: route }, outcome, '');
+  });
+}
+
 const NO_SESSIONS: LiveSessions = { sessions: [], weight: 1, silent: 0 };
 const NOTHING_MOVES: Outcome = { moves: [], movedRelease: 0, movedEndpoint: 0, lost: 0 };
 const ALL_LOST: Outcome = { ...NOTHING_MOVES, lost: 1 };

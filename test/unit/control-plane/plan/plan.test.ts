@@ -1,5 +1,5 @@
 import t from 'tap';
-import { planChange } from '../../../../control-plane/plan/plan.js';
+import { planChange, planNothing } from '../../../../control-plane/plan/plan.js';
 import { parseMeshService } from '../../../../src/model/mesh-service.js';
 import { MeshTable } from '../../../support/mesh-table.js';
 import { checkout, labelled, podsOf, type ShopOptions, user } from '../../../support/shop.js';
@@ -149,4 +149,14 @@ t.test('says so where sessions do not stick, and where a route is new', async (t
   });
   t.match(qa, { route: 'qa', previousRoute: 'default', sticky: true });
   t.match((await planChange({ before: undefined, after, context, revision: 2 }))[0], { note: /is new/ });
+});
+
+t.test('a service that stays as it is is planned without asking anybody', (t) => {
+  const service = parseMeshService(checkout({ affinity: balanced, routes: [labelled('v2')] }));
+  t.match(planNothing(service, context), [
+    { route: 'qa', previousRoute: 'qa', sticky: true, movedRelease: 0, movedEndpoint: 0, lost: 0, note: '' },
+    { route: 'default', previousRoute: 'default', shares: [{ before: 0.9, after: 0.9 }, { before: 0.1 }] },
+  ]);
+  t.match(planNothing(parseMeshService(checkout()), context), [{ sticky: false }]);
+  t.end();
 });
