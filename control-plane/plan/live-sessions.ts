@@ -8,7 +8,6 @@ import type { LiveSessions, SessionsWanted } from '../load/session-survey.js';
 export interface LiveSession {
   /**
    * With the salt. Undefined: the service has one, and no sidecar that knows the key has said what that makes of it.
-   * Under `salt: auto` none does: what a sidecar has kept may be of an earlier rollout.
    */
   readonly hash: bigint | undefined;
   /** Without the salt. */
@@ -70,9 +69,9 @@ export class SessionIndex {
 }
 
 function hashOf({ key, saltedHash, salt }: HeldSession, affinity: Affinity): bigint | undefined {
-  const { keys, scope, saltReleaseOnly } = affinity;
+  const { keys, scope } = affinity;
   if (keys.seed === 0n) return key ^ scope;
-  const isKnown = !saltReleaseOnly && saltedHash !== 0n && salt === saltTag(keys.seed);
+  const isKnown = saltedHash !== 0n && salt === saltTag(keys.seed);
   return isKnown ? saltedHash : undefined;
 }
 

@@ -128,8 +128,7 @@ export class SessionPins {
   private factsOf(affinity: Affinity, session: KeyedSession, owner: PinOwner): EntryFacts {
     const { hash, pinHash, source } = session;
     const tag = this.tagOf(affinity, source);
-    // Under `salt: auto` it is of use for no longer than the rollout.
-    if (hash === pinHash || affinity.saltReleaseOnly) return { owner, tag, saltedHash: 0n, salt: 0 };
+    if (hash === pinHash) return { owner, tag, saltedHash: 0n, salt: 0 };
     return { owner, tag, saltedHash: hash, salt: saltTag(affinity.keys.seed) };
   }
 

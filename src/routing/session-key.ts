@@ -113,10 +113,11 @@ export function identityOf(source: KeySourceConfig): string {
 
 /**
  * Marks pins by what their session's key depends on: the scope and the source. Where one of them changes, no request
- * finds the pin again. 32 bits.
+ * finds the pin again. 32 bits. The 0 stands where versions before shared pins had the salt's seed: of services without
+ * a salt, they and this one understand each other.
  */
 export function sessionTag(scope: bigint, source: KeySourceConfig): number {
-  return Number(xxh64(`${scope} ${identityOf(source)}`) & 0xffffffffn);
+  return Number(xxh64(`${scope} 0 ${identityOf(source)}`) & 0xffffffffn);
 }
 
 /** Tells one salt from another in session tables; 0: none. 32 bits. */

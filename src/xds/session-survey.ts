@@ -115,33 +115,39 @@ function fieldOf(request: Message, name: string): Message | undefined {
 /**
  * ```
  * id u32 | total u32 | sessions u32 | pins u32 | is last u32
- * sessions × (key u64 | salted hash u64 | salt u32 | tag u32 | idle seconds u32 | index of its pin u32)
+ * sessions × (key u64 | tag u32 | idle seconds u32 | index of its pin u32)
  * pins × (release f64 | endpoint f64 | label u8)
+ * sessions × (salted hash u64 | salt u32), where some session has one
  * ```
+ * Versions before salted hashes read and write what comes before them.
  */
 const HEAD_BYTES = 20;
-const SESSION_BYTES = 32;
+const SESSION_BYTES = 20;
 const PIN_BYTES = 17;
+const SALTED_BYTES = 12;
 
 function encodeAnswer({ id, total, sessions, isLast }: SessionAnswer): Buffer {
   const { pins, indexes } = distinctPins(sessions);
-  const bytes = Buffer.alloc(HEAD_BYTES + sessions.length * SESSION_BYTES + pins.length * PIN_BYTES);
+  const isSalted = sessions.some(({ saltedHash }) => saltedHash !== 0n);
+  const sessionBytes = SESSION_BYTES + (isSalted ? SALTED_BYTES : 0);
+  const bytes = Buffer.alloc(HEAD_BYTES + sessions.length * sessionBytes + pins.length * PIN_BYTES);
   const head = [id, total, sessions.length, pins.length, isLast ? 1 : 0];
   head.forEach((n, i) => void bytes.writeUInt32LE(n >>> 0, i * 4));
   let at = HEAD_BYTES;
-  sessions.forEach(({ key, saltedHash, salt, tag, idleMs }, i) => {
+  sessions.forEach(({ key, tag, idleMs }, i) => {
     bytes.writeBigUInt64LE(key, at);
-    bytes.writeBigUInt64LE(saltedHash, at + 8);
-    bytes.writeUInt32LE(salt, at + 16);
-    bytes.writeUInt32LE(tag, at + 20);
-    bytes.writeUInt32LE(Math.floor(idleMs / 1000) >>> 0, at + 24);
-    at = bytes.writeUInt32LE(indexes[i] as number, at + 28);
+    bytes.writeUInt32LE(tag, at + 8);
+    bytes.writeUInt32LE(Math.floor(idleMs / 1000) >>> 0, at + 12);
+    at = bytes.writeUInt32LE(indexes[i] as number, at + 16);
   });
   for (const pin of pins) {
     bytes.writeDoubleLE(pin.release, at);
     bytes.writeDoubleLE(pin.endpoint, at + 8);
     at = bytes.writeUInt8(pin.label ? 1 : 0, at + 16);
   }
+  if (isSalted)
+    for (const { saltedHash, salt } of sessions)
+      at = bytes.writeUInt32LE(salt, bytes.writeBigUInt64LE(saltedHash, at));
   return bytes;
 }
 
@@ -168,9 +174,10 @@ function readAnswer(bytes: Buffer): SessionAnswer | undefined {
     number,
     number,
   ];
-  if (told > MAX_PART || bytes.length !== HEAD_BYTES + told * SESSION_BYTES + kinds * PIN_BYTES)
-    return undefined;
   const firstPin = HEAD_BYTES + told * SESSION_BYTES;
+  const firstSalted = firstPin + kinds * PIN_BYTES;
+  const isSalted = bytes.length === firstSalted + told * SALTED_BYTES;
+  if (told > MAX_PART || (bytes.length !== firstSalted && !isSalted)) return undefined;
   const pins = Array.from({ length: kinds }, (_, i) => {
     const at = firstPin + i * PIN_BYTES;
     return {
@@ -180,15 +187,17 @@ function readAnswer(bytes: Buffer): SessionAnswer | undefined {
     };
   });
   const sessions: HeldSession[] = [];
-  for (let at = HEAD_BYTES; at < firstPin; at += SESSION_BYTES) {
-    const pin = pins[bytes.readUInt32LE(at + 28)];
+  for (let i = 0; i < told; i++) {
+    const at = HEAD_BYTES + i * SESSION_BYTES;
+    const saltedAt = firstSalted + i * SALTED_BYTES;
+    const pin = pins[bytes.readUInt32LE(at + 16)];
     if (pin === undefined) return undefined;
     sessions.push({
       key: bytes.readBigUInt64LE(at),
-      saltedHash: bytes.readBigUInt64LE(at + 8),
-      salt: bytes.readUInt32LE(at + 16),
-      tag: bytes.readUInt32LE(at + 20),
-      idleMs: bytes.readUInt32LE(at + 24) * 1000,
+      saltedHash: isSalted ? bytes.readBigUInt64LE(saltedAt) : 0n,
+      salt: isSalted ? bytes.readUInt32LE(saltedAt + 8) : 0,
+      tag: bytes.readUInt32LE(at + 8),
+      idleMs: bytes.readUInt32LE(at + 12) * 1000,
       pin,
     });
   }

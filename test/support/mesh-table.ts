@@ -37,7 +37,8 @@ export class MeshTable {
   incarnations: Record<string, string> = {};
   table = DomainTable.of([]);
   private service: MeshService | undefined;
-  private rollout: number | undefined;
+  /** Apply by which the rollout under way began, from 1. */
+  rollout: number | undefined;
   private revision = 0;
   private readonly usability = new Map<string, Usability>();
 

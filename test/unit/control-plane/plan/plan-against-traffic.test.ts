@@ -193,7 +193,7 @@ const TRANSITIONS: readonly Transition[] = [
     name: 'salt: auto, within a rollout',
     history: [{ affinity: auto, split: { v1: 70, v2: 30 } }],
     before: { affinity: auto, split: { v1: 70, v2: 30 } },
-    after: { affinity: { ...auto, endpoint: 'balanced' }, split: { v1: 30, v2: 70 } },
+    after: { affinity: { ...auto, version: 'balanced' }, split: { v1: 30, v2: 70 } },
   },
   { name: 'no salt → salt: auto', after: { ...pinned, affinity: auto } },
   {
@@ -299,8 +299,8 @@ async function planOf({ before = pinned, after }: Transition, traffic: SessionTr
   const plans = await planChange({
     before: parseMeshService(checkout(before)),
     after: parseMeshService(checkout(after)),
-    context,
-    revision: 2,
+    context: { ...context, rollout: () => traffic.mesh.rollout },
+    revision: 1000,
     survey: (wanted) => traffic.survey(wanted),
   });
   const planned =
