@@ -21,7 +21,7 @@ export class CaseWorld {
   private services = 0;
 
   private constructor(
-    private readonly client: ControlPlaneClient,
+    readonly client: ControlPlaneClient,
     readonly controlPlane: string,
     /** Where each sidecar takes calls. */
     readonly outbound: string[],
@@ -30,14 +30,21 @@ export class CaseWorld {
   ) {}
 
   /** @param flags for every sidecar */
-  static async start(t: Test, sidecars: number, flags: readonly string[] = []): Promise<CaseWorld> {
-    const controlPlane = await startControlPlane(t, ['--log-level', 'info']);
+  static async start(
+    t: Test,
+    sidecars: number,
+    flags: readonly string[] = [],
+    programs: Programs = {},
+  ): Promise<CaseWorld> {
+    const { controlPlane: grpc } = programs;
+    const controlPlane = grpc === undefined ? await startControlPlane(t, ['--log-level', 'info']) : { grpc };
     const client = new ControlPlaneClient(toAddress(controlPlane.grpc));
     t.teardown(() => client.close());
     const started = await Promise.all(
       Array.from({ length: sidecars }, async (_, i) => {
         const args = ['--service', `caller-${i + 1}.shop`, '--control-plane', controlPlane.grpc];
-        const sidecar = await startSidecar(t, [...args, ...flags]);
+        const own = programs.flags?.[i] ?? [];
+        const sidecar = await startSidecar(t, [...args, ...flags, ...own], {}, programs.sidecars?.[i]);
         await isReady(sidecar.admin);
         return sidecar;
       }),
@@ -81,6 +88,16 @@ export class CaseWorld {
       if (rejections.length > 0) throw new Error(JSON.stringify(rejections));
     }
   }
+}
+
+/** Where not everything is of this version. */
+interface Programs {
+  /** Address of one that runs already. */
+  readonly controlPlane?: string;
+  /** The command of each sidecar, in order; undefined: this version's. */
+  readonly sidecars?: readonly (string | undefined)[];
+  /** Of each sidecar, in order. */
+  readonly flags?: readonly (readonly string[])[];
 }
 
 export async function isReady(admin: string): Promise<void> {

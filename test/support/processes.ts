@@ -57,9 +57,18 @@ export class RoostProcess {
     });
   }
 
-  /** Starts a process that the test ends, if nobody else has by then. */
-  static start(t: Owner, args: readonly string[], env: NodeJS.ProcessEnv = {}): RoostProcess {
-    const child = spawn(process.execPath, [ROOST, ...args], {
+  /**
+   * Starts a process that the test ends, if nobody else has by then.
+   *
+   * @param program the built command of another version
+   */
+  static start(
+    t: Owner,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    program: string = ROOST,
+  ): RoostProcess {
+    const child = spawn(process.execPath, [program, ...args], {
       env: { ...cleanEnvironment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -119,9 +128,10 @@ export async function startControlPlane(
   t: Owner,
   args: readonly string[] = [],
   env: NodeJS.ProcessEnv = {},
+  program?: string,
 ): Promise<{ process: RoostProcess; grpc: string; http: string }> {
   const withPorts = [...ifAbsent(args, '--grpc', '127.0.0.1:0'), ...ifAbsent(args, '--http', '127.0.0.1:0')];
-  const started = RoostProcess.start(t, ['control-plane', ...withPorts, ...args], env);
+  const started = RoostProcess.start(t, ['control-plane', ...withPorts, ...args], env, program);
   const { grpc, http } = (await started.logged('control plane is ready')) as { grpc: string; http: string };
   return { process: started, grpc, http };
 }
@@ -140,10 +150,11 @@ export async function startSidecar(
   t: Owner,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
+  program?: string,
 ): Promise<StartedSidecar> {
   const ports = ['--outbound', '--inbound', '--admin'].flatMap((flag) => ifAbsent(args, flag, '127.0.0.1:0'));
   const workers = ifAbsent(args, '--workers', String(WORKERS));
-  const started = RoostProcess.start(t, ['sidecar', ...ports, ...workers, ...args], env);
+  const started = RoostProcess.start(t, ['sidecar', ...ports, ...workers, ...args], env, program);
   const { outbound, inbound, admin, csds } = (await started.logged('sidecar is listening')) as Record<
     'outbound' | 'inbound' | 'admin' | 'csds',
     string
