@@ -7,6 +7,7 @@ import {
   MAX_TAGS,
   type SessionAnswer,
   type SessionQuestion,
+  sampleRank,
 } from '../../src/xds/session-survey.js';
 
 /** A client's load reporting stream. */
@@ -21,6 +22,16 @@ export interface LiveSessions {
   readonly weight: number;
   /** Clients that have not said what they hold. */
   readonly silent: number;
+}
+
+interface Sample extends Omit<LiveSessions, 'silent'> {
+  /** Clients that have told theirs. */
+  readonly answered: number;
+}
+
+interface Holder {
+  readonly client: SurveyedClient;
+  readonly total: number;
 }
 
 /** What a survey is about. */
@@ -62,6 +73,11 @@ export interface SurveyLimits {
 const LIMITS: SurveyLimits = { sessions: 40_000, answerMs: 1500, atOnce: 4 };
 /** Clients written to without letting anything else run. */
 const SLICE = 50;
+
+/** Of what sidecars hold together, no more than this is different. */
+const MOSTLY_SHARED = 0.7;
+/** Of a first sample, a second one has at least this much again. */
+const NOTHING_LACKS = 0.97;
 
 /**
  * Asks sidecars which sessions of a service they hold, for plans: first how many, then all of them, or if those are too
@@ -120,17 +136,39 @@ export class SessionSurvey {
   private async survey(wanted: SessionsWanted): Promise<LiveSessions> {
     const prompt = [...this.clients].flatMap(([client, { late }]) => (late ? [] : [client]));
     const counts = await this.ask(prompt, { ...wanted, below: 0 });
-    const totals = [...counts].filter(([, { total }]) => total > 0);
-    const total = totals.reduce((sum, [, answer]) => sum + answer.total, 0);
-    const below = Math.ceil(ALL_RANKS * Math.min(1, this.limits.sessions / Math.max(1, total)));
-    const holders = totals.map(([client]) => client);
-    const answers = await this.ask(holders, { ...wanted, below });
-    const told = [...answers.values()].flatMap(({ sessions }) => sessions).slice(0, 2 * this.limits.sessions);
-    return {
-      sessions: answers.size > 1 ? distinct(told) : told,
-      weight: ALL_RANKS / below,
-      silent: this.clients.size - counts.size + holders.length - answers.size,
-    };
+    const holders = [...counts]
+      .map(([client, { total }]) => ({ client, total }))
+      .filter(({ total }) => total > 0)
+      .sort((a, b) => b.total - a.total);
+    const held = totalOf(holders);
+    const first = await this.sample(holders, wanted, held);
+    const silent = this.clients.size - counts.size + holders.length - first.answered;
+    const { sessions, weight } = await this.refined(first, holders, wanted);
+    return { sessions, weight, silent };
+  }
+
+  /**
+   * Sidecars share their pins: where most hold the same, a sample of all that they hold together has few different
+   * sessions. Then the few that hold most are asked for a larger one, which counts if it lacks nothing of the first.
+   */
+  private async refined(first: Sample, holders: readonly Holder[], wanted: SessionsWanted): Promise<Sample> {
+    const different = first.sessions.length * first.weight;
+    if (first.weight === 1 || different > totalOf(holders) * MOSTLY_SHARED) return first;
+    const few: Holder[] = [];
+    for (const holder of holders) if (totalOf(few) < 2 * different) few.push(holder);
+    const second = await this.sample(few, wanted, different);
+    const again = second.sessions.filter(({ key }) => rankOf(key) < ALL_RANKS / first.weight);
+    return again.length >= first.sessions.length * NOTHING_LACKS ? second : first;
+  }
+
+  /** @param of so many different sessions, about */
+  private async sample(holders: readonly Holder[], wanted: SessionsWanted, of: number): Promise<Sample> {
+    const below = Math.ceil(ALL_RANKS * Math.min(1, this.limits.sessions / Math.max(1, of)));
+    const clients = holders.map(({ client }) => client);
+    const answers = await this.ask(clients, { ...wanted, below });
+    const told = [...answers.values()].flatMap(({ sessions }) => sessions).slice(0, 3 * this.limits.sessions);
+    const sessions = answers.size > 1 ? distinct(told) : told;
+    return { sessions, weight: ALL_RANKS / below, answered: answers.size };
   }
 
   /** Asks one question. Clients that do not answer in time are left out. */
@@ -172,6 +210,14 @@ export class SessionSurvey {
   }
 }
 
+function totalOf(holders: readonly Holder[]): number {
+  return holders.reduce((sum, { total }) => sum + total, 0);
+}
+
+function rankOf(key: bigint): number {
+  return sampleRank(Number(key >> 32n), Number(key & 0xffffffffn));
+}
+
 function forgetQuestion({ rounds, parts }: Answerer, id: number): void {
   rounds.delete(id);
   parts.delete(id);
@@ -185,7 +231,8 @@ function owesNothing(client: SurveyedClient, { owing, done }: Round): void {
 /** A session that several sidecars hold in the same way is one. Those that know most of it go first. */
 function distinct(told: readonly HeldSession[]): HeldSession[] {
   const known = new Map<bigint, HeldSession[]>();
-  const sessions = [...told].sort((a, b) => Number(b.saltedHash > 0n) - Number(a.saltedHash > 0n));
+  const knowsSalted = ({ saltedHash }: HeldSession) => saltedHash > 0n;
+  const sessions = [...told.filter(knowsSalted), ...told.filter((session) => !knowsSalted(session))];
   return sessions.filter((session) => {
     const others = known.get(session.key);
     if (others?.some((other) => isSame(other, session))) return false;

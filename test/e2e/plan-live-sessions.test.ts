@@ -6,7 +6,7 @@ import { checkout, type ShopOptions, user } from '../support/shop.js';
 
 /** S9 with processes: plans count the sessions that sidecars hold, and what was planned is what then happens. */
 
-const SESSIONS = 2000;
+const SESSIONS = 1000;
 const persistent = { version: 'persistent', endpoint: 'persistent', key: [{ header: 'x-user-id' }] };
 const even = { v1: 50, v2: 50 };
 

@@ -104,3 +104,23 @@ t.test('as many surveys as may run at a time do, and the others follow', async (
   for (const question of sidecar.questions.slice()) sidecar.answer(question);
   for (const told of await Promise.all(surveys)) t.equal(told.sessions.length, 5);
 });
+
+t.test('of sessions that all sidecars share, the sample is as large as of one', async (t) => {
+  const survey = new SessionSurvey({ sessions: 1000, answerMs: NEVER, atOnce: 1 });
+  const sidecars = Array.from({ length: 20 }, () => new Sidecar(survey, many(0, 5000)));
+  const { sessions, weight, silent } = await survey.take(WANTED);
+  t.ok(Math.abs(sessions.length - 1000) < 350, `${sessions.length}`);
+  t.ok(Math.abs(sessions.length * weight - 5000) < 1500, `${sessions.length * weight}`);
+  t.equal(silent, 0);
+  t.ok(sidecars.filter(({ questions }) => questions.length === 3).length <= 3, 'a few are asked once more');
+});
+
+t.test('of sessions that some share and others do not, all that there are are in the sample', async (t) => {
+  const survey = new SessionSurvey({ sessions: 1000, answerMs: NEVER, atOnce: 1 });
+  for (let i = 0; i < 10; i++) new Sidecar(survey, many(0, 3000));
+  for (let i = 0; i < 10; i++) new Sidecar(survey, many(10_000 + i * 1000, 11_000 + i * 1000));
+  const { sessions, weight } = await survey.take(WANTED);
+  const shared = sessions.filter(({ key }) => key >> 20n < 3000n).length;
+  t.ok(Math.abs(sessions.length * weight - 13_000) < 3000, `${sessions.length * weight}`);
+  t.ok(Math.abs(shared / sessions.length - 3 / 13) < 0.12, `${shared} of ${sessions.length}`);
+});
