@@ -27,7 +27,9 @@ import { Drain } from './drain.js';
 import type { SidecarOptions } from './options.js';
 import type { OwnListener, OwnPorts } from './outbound/own-ports.js';
 import { countPins } from './session/pin-census.js';
+import { SessionFile } from './session/session-file.js';
 import { surveySessions } from './session/session-survey.js';
+import type { SessionTable } from './session/session-table.js';
 import type { FleetPins } from './session/sharing/fleet-pins.js';
 import type { PinSharing } from './session/sharing/pin-sharing.js';
 import type { openSessionStore } from './session/store/open-session-store.js';
@@ -118,6 +120,7 @@ export class Sidecar {
     await this.parts.drain.finish();
     await this.parts.others?.finish(this.log);
     await this.parts.lastGood?.close();
+    await this.parts.sessionFile?.close();
     await release(this.parts);
     this.log.info('sidecar has stopped');
   }
@@ -135,6 +138,8 @@ interface Parts extends Discovery, WorkerParts, Upstreams {
   /** Undefined: this thread is the only one. */
   readonly others: OtherWorkers | undefined;
   readonly sharing: PinSharing;
+  /** Where a directory was named to keep it in. */
+  readonly sessionFile: SessionFile | undefined;
   readonly fleetPins: FleetPins;
   readonly store: SessionStore | undefined;
 }
@@ -145,6 +150,8 @@ async function prepare(parts: Parts, options: SidecarOptions, log: Logger): Prom
   const onFailovers = (news: readonly NewFailovers[]) => episodes.note(news, clock.nowMs);
   await others?.start({ clusters, configuration, onDemand, fleetPins, output, log, onFailovers });
   await restore(parts);
+  await parts.sessionFile?.restore();
+  parts.sessionFile?.start();
   return bind(parts, options);
 }
 
@@ -214,6 +221,17 @@ async function otherWorkers(options: SidecarOptions): Promise<OtherWorkers | und
 async function sessionStoreOpener({ sessionStore }: SidecarOptions): Promise<Assembly['openStore']> {
   if (sessionStore === undefined) return undefined;
   return (await import('./session/store/open-session-store.js')).openSessionStore;
+}
+
+function newSessionFile(
+  { stateDir, service }: SidecarOptions,
+  table: SessionTable,
+  nowMs: () => number,
+  log: Logger,
+): SessionFile | undefined {
+  if (stateDir === '') return undefined;
+  const name = `${service.name}.${service.namespace}`;
+  return new SessionFile({ directory: stateDir, service: name, table, nowMs, wallMs: Date.now, log });
 }
 
 interface Assembly {
@@ -291,7 +309,8 @@ function assemble({ options, log, output, others, openStore, actions }: Assembly
   const [admin, probes] = [createAdminServer(sources, options.admin.host), createProbeServer(sources)];
   const clientStatus = options.csds && new ClientStatusServer(statusOf(discovery));
   const servers = { admin, probes, clientStatus };
-  const own = { drain, episodes, clock, ownPorts, others, sharing, fleetPins, store };
+  const sessionFile = newSessionFile(options, sessions, nowMs, log.child({ component: 'sessions' }));
+  const own = { drain, episodes, clock, ownPorts, others, sharing, fleetPins, store, sessionFile };
   return { ...discovery, ...worker, ...upstreams, ...servers, ...own };
 }
 

@@ -9,9 +9,8 @@ import {
 import { type EvictionFacts, slotToEvict } from './eviction.js';
 
 /**
- * Pins of sessions whose key travels in no cookie: a bounded hash table in typed arrays, 43 bytes a slot, 51 once
- * a session of a service with a salt is in it, and
- * nothing for the garbage collector to look at. Sessions are told apart by a 64-bit hash alone; of 100,000, two
+ * Pins of sessions whose key travels in no cookie: a bounded hash table in typed arrays, 43 bytes a slot, 55 once a
+ * session of a service with a salt is in it, and nothing for the garbage collector to look at. Sessions are told apart by a 64-bit hash alone; of 100,000, two
  * share one with a chance of 1 in 4 billion, and would then share a pin.
  *
  * Each hash has one bucket of {@link WAYS} entries, by a secret of this process: callers choose keys, and must not be
@@ -96,6 +95,16 @@ export interface SessionEntry {
   readonly isOwn: boolean;
   readonly idleMs: number;
 }
+
+/** A session as it is kept on disk. */
+export interface KeptSession extends Omit<SharedSession, 'source'> {
+  readonly saltedHash: bigint;
+  readonly salt: number;
+  readonly isOwn: boolean;
+}
+
+/** Times are counted from so long before the table was made: sessions may have been used elsewhere by then. */
+const LEAD_S = 400 * 86_400;
 
 /**
  * Empty slots.
@@ -270,6 +279,22 @@ export class SessionTable implements EvictionFacts {
     }
   }
 
+  /** Shows the sessions of a range of slots as they are to be kept. */
+  visitKept(from: number, to: number, nowMs: number, show: (session: KeptSession) => void): void {
+    const entries: SessionEntry[] = [];
+    this.visit(from, to, nowMs, (entry) => entries.push(entry));
+    for (const { high, low, saltedHash, salt, isOwn } of entries) {
+      const session = this.peek((BigInt(high) << 32n) | BigInt(low), nowMs);
+      if (session !== undefined) show({ ...session, saltedHash, salt, isOwn });
+    }
+  }
+
+  /** Puts back what was kept, before anybody uses the table. */
+  restore({ hash, pin, idleS, tag, saltedHash, salt, isOwn }: KeptSession, nowMs: number): void {
+    const usedS = Math.max(0, this.seconds(nowMs) - idleS);
+    this.put(hash, pin, { owner: NOBODY, tag, saltedHash, salt }, usedS, isOwn ? USED | OWN : USED);
+  }
+
   /**
    * Pins a session here.
    *
@@ -288,8 +313,9 @@ export class SessionTable implements EvictionFacts {
   ): void {
     const [high, low] = [highHalf(hash), lowHalf(hash)];
     let slot = this.slotOf(high, low);
-    const reused = slot === -1 ? 0 : (this.flags[slot] as number) & REUSED;
-    if (slot === -1) {
+    const isNew = slot === -1;
+    const reused = isNew ? 0 : (this.flags[slot] as number) & REUSED;
+    if (isNew) {
       const ownerTag = this.tagOf(owner);
       slot = this.slotToFill(this.bucketOf(high, low) * WAYS, ownerTag);
       if (this.flags[slot] === 0) this.countEntries(1);
@@ -302,12 +328,16 @@ export class SessionTable implements EvictionFacts {
     this.generations[slot] = pin.generation;
     this.revisions[slot] = pin.revision;
     this.tags[slot] = tag;
-    if (saltedHash !== 0n) {
+    const hasSalt = saltedHash !== 0n;
+    if (hasSalt) {
       this.saltedHashes ??= new BigUint64Array(this.slots);
       this.salts ??= new Uint32Array(this.slots);
     }
-    if (this.saltedHashes !== undefined) this.saltedHashes[slot] = saltedHash;
-    if (this.salts !== undefined) this.salts[slot] = salt;
+    // Whoever shares a pin does not say what the salt makes of its key: what is known here stays.
+    if (hasSalt || isNew) {
+      if (this.saltedHashes !== undefined) this.saltedHashes[slot] = saltedHash;
+      if (this.salts !== undefined) this.salts[slot] = salt;
+    }
     this.lastUsed[slot] = lastUsedS;
     this.flags[slot] = flags | reused | (pin.label ? LABEL : 0);
   }
@@ -355,7 +385,7 @@ export class SessionTable implements EvictionFacts {
   }
 
   private seconds(nowMs: number): number {
-    return Math.max(0, Math.floor((nowMs - this.epochMs) / 1000));
+    return Math.max(0, Math.floor((nowMs - this.epochMs) / 1000) + LEAD_S);
   }
 }
 

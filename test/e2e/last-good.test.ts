@@ -38,12 +38,25 @@ for (const mode of ['delta', 'sotw']) {
       change(controlPlane.grpc, 'Apply', { documents: [toStruct(meshService(name, weights, { versions }))] });
     await apply('checkout.shop', { v1: 1 });
     await apply('gone.shop', { v1: 1 });
+    const affinity = { key: [{ header: 'x-user-id' }], version: 'persistent' };
+    const sticky = (weights: Record<string, number>) =>
+      change(controlPlane.grpc, 'Apply', {
+        documents: [toStruct(meshService('sticky.shop', weights, { versions, affinity }))],
+      });
+    await sticky({ v1: 50, v2: 50 });
     const args = ['--service', 'frontend.shop', '--state-dir', stateDir, '--xds-mode', mode];
     const start = () => startSidecar(t, [...args, '--control-plane', controlPlane.grpc]);
     const before = await start();
     await eventually('it is ready', async () => (await admin(before, '/ready')).status === 200);
     t.equal((await admin(before, '/ready')).text, 'ready\n');
 
+    const sessions = Array.from({ length: 50 }, (_, i) => ({ headers: { 'x-user-id': `user-${i}` } }));
+    const placesAt = async (call: ReturnType<typeof caller>) =>
+      (await Promise.all(sessions.map((session) => call('sticky', session)))).map(({ backend }) => backend);
+    const callBefore = caller(t, before.outbound);
+    const places = await placesAt(callBefore);
+    await sticky({ v1: 100, v2: 0 });
+    await eventually('the split is in force', async () => (await callBefore('sticky')).backend === 'v1-1');
     await controlPlane.process.kill('SIGKILL');
     // What has come just now is written when it stops.
     await before.process.kill('SIGTERM');
@@ -58,6 +71,8 @@ for (const mode of ['delta', 'sotw']) {
     t.ok((await metric(after, 'roost_configuration_age_seconds')) > 0);
     const call = caller(t, after.outbound);
     for (const host of ['checkout', 'gone']) t.match(await call(host), { status: 200, backend: 'v1-1' });
+
+    t.same(await placesAt(call), places, 'sessions are kept, too');
 
     const returned = await startControlPlane(t, [...dataDir, '--grpc', controlPlane.grpc]);
     await eventually(
