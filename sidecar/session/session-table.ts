@@ -5,6 +5,7 @@ import {
   OWN_SOURCE,
   type SharedPin,
   type SharedSession,
+  SOURCES,
 } from '../../src/sessions/shared-pin.js';
 import { type EvictionFacts, slotToEvict } from './eviction.js';
 
@@ -59,6 +60,11 @@ export interface PinOwner {
 }
 
 const NOBODY: PinOwner = { caller: '', scope: 0n };
+/** Whose pins are that come from elsewhere: each sidecar's that made them. */
+const SOURCE_OWNERS: readonly PinOwner[] = Array.from({ length: SOURCES }, (_, source) => ({
+  caller: `source ${source}`,
+  scope: 0n,
+}));
 
 /** What is to be known of an entry beside its pin. */
 export interface EntryFacts {
@@ -151,6 +157,8 @@ export class SessionTable implements EvictionFacts {
   private salts: Uint32Array | undefined;
   private readonly key: HashKey;
   private readonly callerSeed: bigint;
+  /** Tags of {@link SOURCE_OWNERS}, which take more time to make than all else of a pin that comes from elsewhere. */
+  private readonly sourceTags = new Map<PinOwner, number>();
   private entries = 0;
   private currentRevision = 0;
 
@@ -247,7 +255,7 @@ export class SessionTable implements EvictionFacts {
     const lastUsedS = isHere ? Math.max(usedS, this.lastUsed[slot] as number) : usedS;
     if (order === 0) this.lastUsed[slot] = lastUsedS;
     else {
-      const owner = { caller: `source ${source}`, scope: 0n };
+      const owner = SOURCE_OWNERS[source] ?? NOBODY;
       this.put(hash, pin, { owner, tag, saltedHash: 0n, salt: 0 }, lastUsedS, USED);
     }
     return false;
@@ -374,10 +382,15 @@ export class SessionTable implements EvictionFacts {
     return ((this.flags[slot] as number) & REUSED) === 0;
   }
 
-  private tagOf({ caller, scope }: PinOwner): number {
+  private tagOf(owner: PinOwner): number {
+    const known = this.sourceTags.get(owner);
+    if (known !== undefined) return known;
+    const { caller, scope } = owner;
     const ofCaller = lowHalf(xxh64(caller, this.callerSeed)) & 0xffff;
     const ofService = halfSipHash(highHalf(scope), lowHalf(scope), this.key) & 0xffff;
-    return ofCaller * 0x10000 + ofService;
+    const tag = ofCaller * 0x10000 + ofService;
+    if (SOURCE_OWNERS.includes(owner)) this.sourceTags.set(owner, tag);
+    return tag;
   }
 
   protected bucketOf(high: number, low: number): number {

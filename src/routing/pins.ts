@@ -134,8 +134,13 @@ export const PIN_BYTES = 2 * DIGEST_BYTES;
 /** Reads what {@link writePin} has written. @param label which the bytes do not say */
 export function readPin(bytes: Buffer, at: number, label: boolean): Pin {
   const release = bytes.readUIntBE(at, DIGEST_BYTES);
-  const endpoint = kindOf({ release, label }) * KIND_STEP + bytes.readUIntBE(at + DIGEST_BYTES, DIGEST_BYTES);
-  return { release, endpoint, label };
+  const digest = bytes.readUIntBE(at + DIGEST_BYTES, DIGEST_BYTES);
+  return { release, endpoint: endpointOf(release, label, digest), label };
+}
+
+/** A pin's endpoint by the digest that {@link writePin} has written. */
+export function endpointOf(release: number, label: boolean, digest: number): number {
+  return kindOf({ release, label }) * KIND_STEP + digest;
 }
 
 /** Writes a pin's digests, of the release and then of the endpoint. */
