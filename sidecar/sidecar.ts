@@ -152,6 +152,7 @@ async function prepare(parts: Parts, options: SidecarOptions, log: Logger): Prom
   await restore(parts);
   await parts.sessionFile?.restore();
   parts.sessionFile?.start();
+  if (parts.lastGood?.restoredMs !== undefined) parts.sharing.settle();
   return bind(parts, options);
 }
 

@@ -97,6 +97,11 @@ export class PinSharing implements FleetPins {
     return this.hasSettled;
   }
 
+  /** The sidecar goes on from what is on disk: it is ready at once, whoever answers. */
+  settle(): void {
+    this.hasSettled = true;
+  }
+
   private get hasWaited(): boolean {
     return this.tableAtMs !== undefined && this.options.nowMs() - this.tableAtMs > START_WAIT_MS;
   }
