@@ -320,7 +320,17 @@ export class ControlPlane {
       editorOf: (call) => access.guard.editorOf(call),
       status: (visible) =>
         statusOf(
-          { store, ads, source, files, load, pins, replica, asksForCredentials: this.asksForCredentials },
+          {
+            store,
+            ads,
+            source,
+            files,
+            load,
+            pins,
+            sessions,
+            replica,
+            asksForCredentials: this.asksForCredentials,
+          },
           visible,
         ),
     });

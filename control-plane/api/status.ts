@@ -10,6 +10,7 @@ import { resourceStatuses } from '../ads/resource-status.js';
 import { nodeKey } from '../load/load-service.js';
 import type { LoadStore } from '../load/load-store.js';
 import type { PinCounts } from '../sessions/pin-counts.js';
+import type { SessionHub } from '../sessions/session-hub.js';
 import type { FileSource } from '../source/file-source.js';
 import type { ConfigStore } from '../store/config-store.js';
 import { releaseLoads } from './release-loads.js';
@@ -23,6 +24,7 @@ export interface StatusParts {
   readonly files: FileSource | undefined;
   readonly load: LoadStore;
   readonly pins: PinCounts;
+  readonly sessions: SessionHub;
   /** Claims that no admin has approved count only where callers are asked who they are. */
   readonly asksForCredentials: boolean;
   /** Of this control plane. */
@@ -64,12 +66,17 @@ export async function statusOf(parts: StatusParts, visible: Visibility): Promise
   };
 }
 
-function clientStatus(stream: AdsStream, revision: number, { source, load }: StatusParts): ClientStatus {
+function clientStatus(
+  stream: AdsStream,
+  revision: number,
+  { source, load, sessions }: StatusParts,
+): ClientStatus {
   const rejections = rejectionsOf(stream);
   const inSync = stream.settled(revision) && rejections.length === 0;
   return {
     ...stream.node,
     protocol: stream.protocol,
+    notSharingSinceMs: notSharingSince(stream, sessions),
     connectedAtMs: stream.connectedAtMs,
     inSync,
     drift: [...(inSync ? [] : driftOf(stream, source)), ...waitingOf(stream, load)].slice(0, MAX_DRIFT),
@@ -88,6 +95,15 @@ function clientStatus(stream: AdsStream, revision: number, { source, load }: Sta
 
 /** Longest reason shown for a service that is not served. */
 const MAX_REASON = 1000;
+
+/** A sidecar that has just come opens its stream for pins at the same time. */
+const SHARES_WITHIN_MS = 5000;
+
+function notSharingSince({ node, connectedAtMs }: AdsStream, sessions: SessionHub): number {
+  if (node.agent !== 'roost' || sessions.isMember(node.id)) return 0;
+  const sinceMs = Math.max(connectedAtMs, sessions.leftAtMs(node.id) ?? 0);
+  return Date.now() - sinceMs < SHARES_WITHIN_MS ? 0 : sinceMs;
+}
 
 /** Most resources named for one client. */
 const MAX_DRIFT = 20;

@@ -88,6 +88,8 @@ const RESPONSE = codec('roost.v1.ShareResponse');
  * a member that is slow to read holds no queue, but a position.
  */
 export class HubMember implements Follower {
+  /** What it calls itself. */
+  readonly id: string;
   readonly peer: string;
   /** Sidecars of one service are siblings: they call the same services. */
   readonly family: string;
@@ -111,6 +113,7 @@ export class HubMember implements Follower {
   ) {
     this.family = `${caller.service}.${caller.namespace}`;
     const { id, isReplica, origin } = caller;
+    this.id = id;
     this.peer = isReplica || origin === undefined ? id : `${origin} ${id}`;
     this.source = sourceOf(origin ?? id);
     this.tokens = new RecordTokens(options.nowMs());

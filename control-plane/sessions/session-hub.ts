@@ -28,6 +28,8 @@ export const SESSION_BOUNDS: SessionBounds = { perService: 100_000, all: 1_000_0
 /** How long pins are gathered before they are passed on. */
 const TICK_MS = 50;
 const SWEEP_EVERY_TICKS = 200;
+/** Members that have left and are remembered. */
+const MOST_LEFT = 10_000;
 /** Services at other control planes whose sidecars are known. */
 const MOST_FAMILIES = 10_000;
 
@@ -41,6 +43,8 @@ export class SessionHub {
   readonly counts: HubCounts = { received: 0, damaged: 0, conflicts: 0, delayed: 0 };
   private readonly services = new Map<string, SharedService>();
   private readonly members = new Set<HubMember>();
+  /** When members left, by what they call themselves, in milliseconds since 1970. */
+  private readonly left = new Map<string, number>();
   private readonly bounds: SessionBounds;
   private readonly timer: NodeJS.Timeout;
   /** What sidecars at other control planes follow, by the service that they run beside. */
@@ -143,6 +147,15 @@ export class SessionHub {
     }));
   }
 
+  /** @param id what a sidecar calls itself */
+  isMember(id: string): boolean {
+    return [...this.members].some((member) => member.id === id);
+  }
+
+  leftAtMs(id: string): number | undefined {
+    return this.left.get(id);
+  }
+
   /** Ends every stream: what is known of the services' secrets has changed. */
   endAll(): void {
     for (const member of this.members) member.end();
@@ -150,7 +163,10 @@ export class SessionHub {
 
   leave(member: HubMember): void {
     member.close();
-    this.members.delete(member);
+    if (!this.members.delete(member)) return;
+    this.left.set(member.id, Date.now());
+    const [oldest] = this.left.keys();
+    if (this.left.size > MOST_LEFT) this.left.delete(oldest as string);
   }
 
   /** Passes on what has changed. Runs by itself; tests call it. */

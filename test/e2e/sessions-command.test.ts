@@ -86,6 +86,15 @@ t.test('shows one session, explains it, and unpins it everywhere', async (t) => 
   });
 });
 
+t.test('status names the sidecars that do not share, and since when', async (t) => {
+  const statusOf = async () => JSON.parse((await command('status', '-o', 'json')).stdout) as StatusResponse;
+  t.same(
+    (await statusOf()).clients.map(({ notSharingSinceMs }) => notSharingSinceMs),
+    [0, 0],
+  );
+  t.notMatch((await command('status')).stdout, /do not share/);
+});
+
 t.test('says which sessions carry their pins themselves', async (t) => {
   const key = [...USER_KEY, { cookie: 'sid' }];
   const service = await world.service(t, { v1: 1 }, { v1: 1 }, { affinity: { ...persistent, key } });

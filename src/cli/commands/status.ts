@@ -62,6 +62,13 @@ function describe(status: StatusResponse, nowMs: number): string {
   if (clients.length > 0) lines.push('', clientTable(clients, nowMs));
   const drift = clients.flatMap(({ id, drift }) => drift.map((resource) => ({ id, ...resource })));
   if (drift.length > 0) lines.push('', 'not running what is served:', ...drift.map(describeDrift));
+  const alone = clients.filter(({ notSharingSinceMs }) => notSharingSinceMs > 0);
+  if (alone.length > 0)
+    lines.push(
+      '',
+      'sidecars that do not share pins of sessions (docs/sessions.md):',
+      ...alone.map(describeAlone),
+    );
   if (status.load.length > 0) lines.push('', loadTable(status.load), SESSIONS_NOTE);
   const down = status.load.filter((load) => isReported(load) && load.usableEndpoints === 0);
   if (down.length > 0) lines.push('', 'releases without a usable endpoint:', ...down.map(describeDown));
@@ -122,6 +129,10 @@ const DRIFT_WORDS: Readonly<Record<string, string>> = {
 
 function describeDrift({ id, type, name, state }: DriftMessage & { readonly id: string }): string {
   return `  ${printable(id)}: ${type} ${printable(name)}: ${DRIFT_WORDS[state] ?? state}`;
+}
+
+function describeAlone({ id, notSharingSinceMs }: ClientStatus): string {
+  return `  ${printable(id)}: since ${new Date(notSharingSinceMs).toISOString()}`;
 }
 
 function loadTable(loads: readonly ReleaseLoad[]): string {

@@ -298,3 +298,13 @@ t.test('records that cannot be read are counted and harm nothing', async (t) => 
   hub.tick();
   t.same([b.told, hub.counts.damaged], [[], 10]);
 });
+
+t.test('knows who is there, and when who left', async (t) => {
+  const { hub } = start();
+  t.teardown(() => hub.close());
+  const a = new Sidecar(hub, 'a');
+  t.same([hub.isMember('a'), hub.leftAtMs('a')], [true, undefined]);
+  hub.leave(a.member);
+  t.equal(hub.isMember('a'), false);
+  t.ok((hub.leftAtMs('a') ?? 0) > 0);
+});
