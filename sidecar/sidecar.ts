@@ -262,7 +262,7 @@ function assemble({ options, log, output, others, openStore, actions }: Assembly
   });
   const { configuration, onDemand } = discovery;
   const { sharing, fleetPins, store } = assembleSharing({
-    ...{ ...discovery, options, sessions, openStore, nowMs },
+    ...{ ...discovery, options, sessions, clusters, views: upstreams.views, openStore, nowMs },
     log: log.child({ component: 'sessions' }),
   });
   const ofRequests = log.child({ component: 'requests' });

@@ -61,6 +61,7 @@ class SimulatedSidecar {
       connect: (handlers) => new SharingStream({ ...handlers, controlPlanes, log }),
       caller: { id: `pod-${number}`, service: 'frontend', namespace: 'shop' },
       table: this.table,
+      views: { disputed: 0, onGreeting() {}, onLost() {}, onResponse() {}, tick: () => [] },
       affinityOf: () => ({ pinSecret, ttlMs: TTL_MS, tags: new Set([0]) }),
       nowMs: () => performance.now(),
     });

@@ -1,3 +1,4 @@
+import type { View } from '../../src/sessions/endpoint-view.js';
 import { RECORD_BYTES } from '../../src/sessions/pin-records.js';
 import { sourceOf } from '../../src/sessions/shared-pin.js';
 import { codec } from '../../src/xds/descriptors.js';
@@ -59,6 +60,14 @@ const RECORDS_PER_MESSAGE = 2000;
 const LONGEST_TTL_MS = 30 * 86_400_000;
 /** Requests are acknowledged this often, in ticks of the hub. */
 const ACKNOWLEDGE_EVERY_TICKS = 10;
+
+/** How an endpoint looks to a member. */
+export interface SentView {
+  readonly service: string;
+  /** The endpoint's digest. */
+  readonly endpoint: number;
+  readonly view: View;
+}
 
 export interface FamilyFollows {
   readonly family: string;
@@ -126,7 +135,7 @@ export class HubMember implements Follower {
 
   /** Its first message. @param known who follows what: of its siblings, or for a control plane, of all sidecars */
   greet(known: Pick<Greeting, 'siblingsFollow'> | Pick<Greeting, 'families'>): void {
-    this.write({ greeting: true, ...known });
+    this.write({ greeting: true, hasViews: true, ...known });
   }
 
   get isReplica(): boolean {
@@ -145,7 +154,11 @@ export class HubMember implements Follower {
   }
 
   close(): void {
-    for (const service of this.positions.keys()) service.followers.delete(this);
+    for (const service of this.positions.keys()) {
+      service.followers.delete(this);
+      // Its next stream may have been opened before this one was found dead.
+      if (![...service.followers].some(({ peer }) => peer === this.peer)) service.views.leave(this.peer);
+    }
     this.positions.clear();
     this.catchUps.clear();
   }
@@ -166,6 +179,7 @@ export class HubMember implements Follower {
     const wantsAll = book.size === 0 && !service.refilling && !this.isReplica;
     if (wantsAll) service.refilling = true;
     service.followers.add(this);
+    service.views.tellAgain();
     this.catchUp(service, epoch === this.options.epoch ? sequence : 0, wantsAll);
     this.pump();
     this.options.onFollow(name);
@@ -191,6 +205,22 @@ export class HubMember implements Follower {
     this.sink.pause();
   }
 
+  /** Takes how endpoints look to it. */
+  takeViews(views: readonly SentView[]): void {
+    const nowMs = this.options.nowMs();
+    this.tokens.spend(views.length);
+    if (this.isReplica) return;
+    for (const { service: name, endpoint, view } of views) {
+      const service = this.options.serviceOf(name);
+      if (service === undefined || !this.positions.has(service)) continue;
+      if (Number.isSafeInteger(endpoint)) service.views.take(this.peer, endpoint, view, nowMs);
+    }
+  }
+
+  onViews(response: Buffer): void {
+    if (!this.isBlocked && !this.sink.write(response)) this.isBlocked = true;
+  }
+
   onChanges(service: SharedService, { records, sequence, from }: ChangeMessage): void {
     if (this.isBlocked || this.catchUps.has(service)) return;
     this.positions.set(service, sequence);
@@ -203,8 +233,10 @@ export class HubMember implements Follower {
 
   onDrain(): void {
     this.isBlocked = false;
-    for (const [service, position] of this.positions)
+    for (const [service, position] of this.positions) {
+      service.views.tellAgain();
       if (!this.catchUps.has(service)) this.catchUp(service, position, false);
+    }
     this.pump();
   }
 

@@ -1,6 +1,7 @@
 import { Client, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
 import type { ChannelSecurity } from '../../src/access/channel-security.js';
 import { BackOff } from '../../src/lifecycle/back-off.js';
+import { readCounts } from '../../src/sessions/endpoint-view.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { messages, text } from '../../src/xds/fields.js';
@@ -123,7 +124,7 @@ class ReplicaLink implements Follower {
     stream.on('data', (response: Message) => this.onResponse(response));
     stream.on('error', (error: ServiceError) => this.onBroken(stream, error));
     stream.on('end', () => this.onBroken(stream, undefined));
-    for (const service of hub.all) service.expect(this);
+    for (const service of hub.all) this.expectFrom(service);
     const follow = [...hub.all].map((service) => this.followMessage(service));
     stream.write({ caller: { id: self, replica: true }, follow });
   }
@@ -133,18 +134,33 @@ class ReplicaLink implements Follower {
     clearTimeout(this.reopening);
     this.stream?.cancel();
     this.client?.close();
-    for (const service of this.options.hub.all) service.warmed(this);
+    this.leave();
   }
 
   /** This control plane's sidecars call another service. */
   follow(service: SharedService): void {
     if (this.stream === undefined) return;
-    service.expect(this);
+    this.expectFrom(service);
     this.stream.write({ follow: [this.followMessage(service)] });
   }
 
   /** It is told nothing: the other control plane reads from this one by itself. */
   onChanges(): void {}
+
+  onViews(): void {}
+
+  private expectFrom(service: SharedService): void {
+    service.expect(this);
+    service.views.expect(this.peer);
+  }
+
+  /** Its pins are waited for no longer, and what its sidecars see is not known any more. */
+  private leave(): void {
+    for (const service of this.options.hub.all) {
+      service.warmed(this);
+      service.views.leave(this.peer);
+    }
+  }
 
   private followMessage({ name, book }: SharedService): object {
     return { service: name, ttlMs: book.ttlMs, ...this.positions.get(name) };
@@ -159,6 +175,7 @@ class ReplicaLink implements Follower {
       hub.relayFrom(this, text(batch.service), Buffer.from(batch.records as Uint8Array));
     for (const each of messages(response.families))
       hub.learnFamily({ family: text(each.family), services: each.services as readonly string[] });
+    for (const views of messages(response.views)) this.onServiceViews(views);
     const epoch = Number(response.epoch ?? 0);
     for (const position of messages(response.positions)) {
       const name = text(position.service);
@@ -167,13 +184,22 @@ class ReplicaLink implements Follower {
     }
   }
 
+  private onServiceViews({ service, sidecars, endpoints }: Message): void {
+    const { hub, peer } = this.options;
+    const views = hub.find(text(service))?.views;
+    for (const raw of messages(endpoints)) {
+      const told = { endpoint: Number(raw.endpoint), recovered: raw.recovered === true, ...readCounts(raw) };
+      views?.takeCounts(peer, Number(sidecars ?? 0), told, hub.nowMs);
+    }
+  }
+
   private onBroken(stream: ShareStream, error: ServiceError | undefined): void {
     if (this.stream !== stream) return;
     this.stream = undefined;
     stream.cancel();
     if (this.isClosed) return;
-    const { hub, log, peer } = this.options;
-    for (const service of hub.all) service.warmed(this);
+    const { log, peer } = this.options;
+    this.leave();
     if (!this.isBroken)
       log.warn({ peer, code: error?.code }, 'pins are not shared with another control plane at present');
     this.isBroken = true;

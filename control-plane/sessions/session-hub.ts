@@ -172,7 +172,10 @@ export class SessionHub {
   /** Passes on what has changed. Runs by itself; tests call it. */
   tick(): void {
     const nowMs = this.options.nowMs();
-    for (const service of this.services.values()) service.relay(this.sequence);
+    for (const service of this.services.values()) {
+      service.relay(this.sequence);
+      service.relayViews();
+    }
     for (const member of this.members) member.tick();
     if (++this.ticks % SWEEP_EVERY_TICKS === 0) this.sweep(nowMs);
   }

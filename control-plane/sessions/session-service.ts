@@ -1,5 +1,6 @@
 import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
+import { readView } from '../../src/sessions/endpoint-view.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { message, messages, text } from '../../src/xds/fields.js';
 import { callerOf } from '../access/caller.js';
@@ -93,4 +94,10 @@ function take(member: HubMember, request: Message): void {
     records: Buffer.from((raw.records as Uint8Array | undefined) ?? []),
   }));
   if (batches.length > 0) member.publish(batches, Number(request.number ?? 0));
+  const views = messages(request.views).map((raw) => ({
+    service: text(raw.service),
+    endpoint: Number(raw.endpoint ?? 0),
+    view: readView(raw.view),
+  }));
+  if (views.length > 0) member.takeViews(views);
 }

@@ -1,13 +1,21 @@
 import { PinRecords } from '../../src/sessions/pin-records.js';
 import { nextGeneration, OWN_SOURCE, type SharedSession } from '../../src/sessions/shared-pin.js';
+import { codec } from '../../src/xds/descriptors.js';
+import { EndpointViews, type ToldCounts } from './endpoint-views.js';
 import { type BookEntry, PinBook } from './pin-book.js';
 
 /** Whoever is told of a service's pins. */
 export interface Follower {
   /** Its name: a follower is not told of what came from its like. */
   readonly peer: string;
+  /** It is another control plane. */
+  readonly isReplica?: boolean;
   onChanges(service: SharedService, message: ChangeMessage): void;
+  /** @param response a whole message */
+  onViews(response: Buffer): void;
 }
+
+const RESPONSE = codec('roost.v1.ShareResponse');
 
 /** What changed within one tick, the same for every follower. */
 export interface ChangeMessage {
@@ -22,6 +30,7 @@ export interface ChangeMessage {
 export class SharedService {
   readonly book: PinBook;
   readonly followers = new Set<Follower>();
+  readonly views = new EndpointViews();
   /** A follower has been asked for everything that it has, because nothing was known here. */
   refilling = false;
   /** Position of the newest change. */
@@ -107,6 +116,21 @@ export class SharedService {
     const isWanted = [...this.followers].some(({ peer }) => peer !== from);
     const records = isWanted ? this.encode(entries) : NOTHING;
     for (const follower of this.followers) follower.onChanges(this, { records, sequence, from });
+  }
+
+  /** Passes on how endpoints look, where that has changed. */
+  relayViews(): void {
+    const { all, own } = this.views.changes(this.nowMs());
+    if (all.length === 0) return;
+    const here = [...this.followers].filter(({ isReplica }) => isReplica !== true).length;
+    const forSidecars = this.viewsMessage(this.views.sidecars(here), all);
+    const forReplicas = this.viewsMessage(here, own);
+    for (const follower of this.followers)
+      follower.onViews(follower.isReplica === true ? forReplicas : forSidecars);
+  }
+
+  private viewsMessage(sidecars: number, endpoints: readonly ToldCounts[]): Buffer {
+    return RESPONSE.encode({ views: [{ service: this.name, sidecars, endpoints }] });
   }
 
   encode(entries: readonly BookEntry[]): Buffer {

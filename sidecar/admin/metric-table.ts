@@ -239,6 +239,11 @@ export const SIDECAR_METRICS = {
     labels: [],
     help: 'Calls that waited for the pins of a service that this sidecar had not called before.',
   },
+  roost_session_sharing_disputed_endpoints: {
+    type: 'gauge',
+    labels: [],
+    help: 'Endpoints that this sidecar cannot use and other sidecars can, or have not said.',
+  },
   roost_log_lines_dropped_total: {
     type: 'counter',
     labels: [],

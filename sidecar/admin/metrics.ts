@@ -64,6 +64,7 @@ export interface MetricSources extends WorkerSources {
   readonly store: SessionStore | undefined;
   readonly sharing: {
     readonly isConnected: boolean;
+    readonly disputedEndpoints: number;
     /** How long the oldest change has been on its way. */
     readonly lagMs: number;
     readonly counts: SharingCounts;
@@ -185,6 +186,7 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
     roost_session_sharing_conflicts_total: single(() => sources.sharing.counts.conflicts),
     roost_session_sharing_damaged_total: single(() => sources.sharing.counts.damaged),
     roost_session_sharing_waits_total: single(() => sources.sharing.counts.waits),
+    roost_session_sharing_disputed_endpoints: single(() => sources.sharing.disputedEndpoints),
   });
 }
 

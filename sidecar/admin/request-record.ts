@@ -112,7 +112,7 @@ function answeredUpstream({ outcome }: Exchange): boolean {
 }
 
 function pinOf({ pin, pinTo }: Placement): RequestRecord['pin'] {
-  if (pinTo === undefined) return pin && 'kept';
+  if (pinTo === undefined || pinTo.onceLost !== undefined) return pin && 'kept';
   return pin === undefined ? 'made' : 'moved';
 }
 

@@ -38,6 +38,7 @@ export interface DataPath {
   readonly app: UpstreamEndpoint;
   readonly passthrough: PassthroughEndpoints | undefined;
   readonly mirrors: Mirrors;
+  readonly pins: SessionPins;
 }
 
 /** Of what a sidecar is told, what carries requests has to know. */
@@ -79,31 +80,38 @@ export function assembleDataPath(needs: DataPathNeeds): DataPath {
     { ...settings, connectFailuresToEject: Number.POSITIVE_INFINITY },
     unwatched(),
   );
+  const pins = sessionPins(needs);
   return {
-    outbound: outboundListener(needs, traces, passthrough, mirrors),
+    outbound: outboundListener(needs, { pins, traces, passthrough, mirrors }),
     inbound: inboundListener(needs, traces, app),
     app,
     passthrough,
     mirrors,
+    pins,
   };
+}
+
+function sessionPins({ sessions, seenInCookies, settings, fleetPins, warn }: DataPathNeeds): SessionPins {
+  return new SessionPins({
+    table: sessions,
+    seen: seenInCookies,
+    nowMs: settings.nowMs,
+    wallMs: Date.now,
+    onShared: (service, key) => fleetPins.note(service, key),
+    onCookieOfApp: (service, cookie) => warn({ service, cookie }, COOKIE_OF_APP),
+  });
+}
+
+interface OutboundParts extends Pick<DataPath, 'passthrough' | 'mirrors' | 'pins'> {
+  readonly traces: TraceMemory;
 }
 
 function outboundListener(
   needs: DataPathNeeds,
-  traces: TraceMemory,
-  passthrough: PassthroughEndpoints | undefined,
-  mirrors: Mirrors,
+  { pins, traces, passthrough, mirrors }: OutboundParts,
 ): Listener {
-  const { options, sessions, seenInCookies, recorder, actionCounts } = needs;
+  const { options, recorder, actionCounts } = needs;
   const { nowMs } = needs.settings;
-  const pins = new SessionPins({
-    table: sessions,
-    seen: seenInCookies,
-    nowMs,
-    wallMs: Date.now,
-    onShared: (service, key) => needs.fleetPins.note(service, key),
-    onCookieOfApp: (service, cookie) => needs.warn({ service, cookie }, COOKIE_OF_APP),
-  });
   const context = {
     get nowMs() {
       return nowMs();

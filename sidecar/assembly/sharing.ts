@@ -2,12 +2,16 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import type { SidecarOptions } from '../options.js';
 import type { SessionTable } from '../session/session-table.js';
 import type { FleetPins } from '../session/sharing/fleet-pins.js';
+import type { FleetViews } from '../session/sharing/fleet-views.js';
 import { PinSharing } from '../session/sharing/pin-sharing.js';
+import { ServicePlaces } from '../session/sharing/service-places.js';
 import { SharedAffinities } from '../session/sharing/shared-affinities.js';
 import { SharingStream } from '../session/sharing/sharing-stream.js';
 import { StoredPins } from '../session/sharing/stored-pins.js';
 import type { openSessionStore } from '../session/store/open-session-store.js';
 import type { SessionStore } from '../session/store/session-store.js';
+import type { ClusterRegistry } from '../upstream/cluster-registry.js';
+import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 import type { Discovery } from './discovery.js';
 
 export interface SharingNeeds extends Pick<Discovery, 'configuration' | 'client' | 'controlPlanes' | 'node'> {
@@ -15,6 +19,8 @@ export interface SharingNeeds extends Pick<Discovery, 'configuration' | 'client'
   readonly sessions: SessionTable;
   /** Loaded only where there is a store. */
   readonly openStore: typeof openSessionStore | undefined;
+  readonly clusters: ClusterRegistry;
+  readonly views: FleetViews<UpstreamEndpoint>;
   nowMs(): number;
   readonly log: Logger;
 }
@@ -29,7 +35,7 @@ export interface Sharing {
 }
 
 export function assembleSharing(needs: SharingNeeds): Sharing {
-  const { configuration, client, controlPlanes, node, options, sessions } = needs;
+  const { configuration, client, controlPlanes, node, options, sessions, clusters, views } = needs;
   const { name: service, namespace } = options.service;
   const affinities = new SharedAffinities(() => configuration.table);
   const ofTable = {
@@ -41,7 +47,9 @@ export function assembleSharing(needs: SharingNeeds): Sharing {
     ...ofTable,
     connect: (handlers) => new SharingStream({ ...handlers, controlPlanes, log: needs.log }),
     caller: { id: (node as { readonly id: string }).id, service, namespace },
+    views,
   });
+  views.places = new ServicePlaces(affinities, clusters, (service) => sharing.joins(service));
   configuration.onPublished = () => {
     sessions.revision = client.revision ?? client.guard.origin.revision;
     sharing.onTable();

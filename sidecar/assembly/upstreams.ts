@@ -1,5 +1,6 @@
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { SidecarOptions } from '../options.js';
+import { FleetViews } from '../session/sharing/fleet-views.js';
 import { ClusterRegistry, type FollowNames } from '../upstream/cluster-registry.js';
 import type { CountsSource } from '../upstream/counts-source.js';
 import { DnsRefresher, resolveBySystem, resolveWithOverrides } from '../upstream/dns-refresher.js';
@@ -7,11 +8,12 @@ import { HealthChecker } from '../upstream/health-checker.js';
 import { probeHealth } from '../upstream/health-probe.js';
 import { type ClusterSettings, LiveCluster } from '../upstream/live-cluster.js';
 import { ReachabilityProber } from '../upstream/reachability-prober.js';
-import type { UpstreamSettings } from '../upstream/upstream-endpoint.js';
+import type { UpstreamEndpoint, UpstreamSettings } from '../upstream/upstream-endpoint.js';
 import type { OtherWorkers } from '../workers/other-workers.js';
 
 /** Whom requests are sent to, and whoever finds out how these are. */
 export interface Upstreams {
+  readonly views: FleetViews<UpstreamEndpoint>;
   readonly clusters: ClusterRegistry;
   readonly prober: ReachabilityProber;
   readonly checker: HealthChecker;
@@ -27,12 +29,26 @@ export interface UpstreamNeeds {
 
 export function assembleUpstreams({ options, settings, counts, others, log }: UpstreamNeeds): Upstreams {
   const prober = new ReachabilityProber();
+  const views: FleetViews<UpstreamEndpoint> = new FleetViews({
+    nowMs: settings.nowMs,
+    troubled: () => troubledIn(clusters),
+    ask: (endpoint, appRefuses, done) => prober.ask(endpoint, appRefuses, done),
+    hurry(cluster, endpoint, outForMs) {
+      prober.hurry(endpoint);
+      clusters.find(cluster)?.hurry(endpoint, outForMs);
+    },
+    onFleetView(name, endpoint) {
+      const cluster = clusters.find(name);
+      if (cluster !== undefined) others?.onCondition(cluster, endpoint);
+    },
+  });
   const ofClusters: ClusterSettings = {
     ...settings,
     counts,
     asksForCalled: options.dependencies !== undefined,
     onCondition(cluster, endpoint) {
       prober.watch(endpoint);
+      views.onCondition(cluster.name, endpoint);
       others?.onCondition(cluster, endpoint);
     },
     askForRoom: others && ((cluster, address) => others.askForRoom(cluster, address)),
@@ -44,5 +60,10 @@ export function assembleUpstreams({ options, settings, counts, others, log }: Up
     (name, onAwake) => new LiveCluster(name, ofClusters, log, onAwake),
     others?.follow(follow) ?? follow,
   );
-  return { clusters, prober, checker: new HealthChecker(probeHealth) };
+  return { clusters, prober, views, checker: new HealthChecker(probeHealth) };
+}
+
+function* troubledIn(clusters: ClusterRegistry) {
+  for (const { name: cluster, upstreams } of clusters.clusters)
+    for (const endpoint of upstreams) if (endpoint.trouble !== undefined) yield { cluster, endpoint };
 }

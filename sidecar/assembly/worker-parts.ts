@@ -104,6 +104,7 @@ export function tickWorkerParts(parts: WorkerParts, nowMs: number): void {
   parts.mirrors.checkDeadlines(nowMs);
   parts.app.closeIdle(nowMs);
   parts.passthrough?.closeIdle(nowMs);
+  parts.pins.tick();
   parts.samples.onTick();
   parts.failovers.onTick(nowMs);
 }

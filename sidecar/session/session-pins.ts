@@ -12,6 +12,7 @@ import {
 import type { Affinity } from '../../src/routing/table.js';
 import { nextGeneration, type SharedPin } from '../../src/sessions/shared-pin.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
+import { DeferredPins } from './deferred-pins.js';
 import { type ResponseFields, setsCookie, valueSet } from './response-cookies.js';
 import { type EntryFacts, lowHalf, type PinOwner, type SessionTable } from './session-table.js';
 
@@ -40,6 +41,7 @@ const FIRST = { generation: 0, revision: 0 };
 export class SessionPins {
   private readonly table: SessionTable;
   private readonly ofApps = new Set<string>();
+  private readonly deferred = new DeferredPins();
   /** Marks of sessions in cookies and the minute in which they were noted; one takes another's place. */
   private readonly notedLately = new Uint32Array(NOTED_LATELY);
   /** Of each affinity's sources. */
@@ -88,8 +90,16 @@ export class SessionPins {
       this.noteCookieSession(placement, affinity, pin, owner);
       return this.cookieDue(session.cookie, pin, affinity, response);
     }
-    if (pin !== undefined) this.keepInTable(affinity, session, pin, placement.pin, owner);
+    if (pin === undefined) return undefined;
+    const keep = () => this.keepInTable(affinity, session, pin, placement.pin, owner);
+    if (pinTo?.onceLost === undefined) keep();
+    else this.deferred.hold(keyOf(affinity, session.pinHash), pinTo.onceLost, this.options.nowMs(), keep);
     return undefined;
+  }
+
+  /** Pins sessions whose new pin other sidecars had to agree to. Called on the coarse clock's tick. */
+  tick(): void {
+    this.deferred.tick(this.options.nowMs());
   }
 
   /** Newcomers share one place of their own, so that clients without cookies push out no sessions that come back. */

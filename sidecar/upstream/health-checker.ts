@@ -61,7 +61,9 @@ export class HealthChecker {
       const { health } = endpoint;
       // The first ones are spread over the interval.
       health.lastMs ??= nowMs - this.random() * intervalMs;
-      if (health.underWay || nowMs - health.lastMs < intervalMs * health.jitter) continue;
+      const isDue = nowMs - health.lastMs >= intervalMs * health.jitter;
+      if (health.underWay || (!isDue && health.hurried === 0)) continue;
+      if (health.hurried > 0) health.hurried--;
       health.underWay = true;
       health.lastMs = nowMs;
       health.jitter = 0.9 + 0.2 * this.random();

@@ -9,6 +9,8 @@ export class HealthRecord {
   lastMs: number | undefined;
   /** By what the time to the next check is multiplied, so that sidecars that start together drift apart. */
   jitter = 1;
+  /** Checks that do not wait for the interval: another sidecar has found the endpoint well again. */
+  hurried = 0;
   /** Checks that failed, ever. */
   failures = 0;
   /** Why the last one failed; empty: it did not. */
@@ -39,6 +41,7 @@ export class HealthRecord {
     this.failing = false;
     this.against = 0;
     this.lastMs = undefined;
+    this.hurried = 0;
     this.lastFailure = '';
   }
 }

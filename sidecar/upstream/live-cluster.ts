@@ -272,6 +272,17 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     this.onHealthChanged(endpoint);
   }
 
+  /**
+   * Another sidecar can use an endpoint again that this one holds for ill: checks and ejections are looked at anew.
+   *
+   * @param outForMs for how long others have had it ejected
+   */
+  hurry(endpoint: UpstreamEndpoint, outForMs: number): void {
+    this.outliers.readmittedElsewhere(endpoint, outForMs);
+    if (this.healthCheck !== undefined && endpoint.health.failing)
+      endpoint.health.hurried = this.healthCheck.healthyThreshold;
+  }
+
   private onEjection(endpoint: UpstreamEndpoint, why: string): void {
     const told = { cluster: this.name, endpoint: endpoint.address, why };
     this.log.info(told, endpoint.isEjected ? 'an endpoint is ejected' : 'an endpoint is readmitted');

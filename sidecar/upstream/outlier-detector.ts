@@ -6,6 +6,9 @@ export interface Suspect {
   readonly outlier: OutlierRecord;
 }
 
+/** What others have ejected, this sidecar hears of that much later at most. */
+const TOLD_LATE_MS = 500;
+
 /** Told after an endpoint has been taken out of the pick, or put back; `why` is for logs. */
 export type OutlierListener<S extends Suspect> = (endpoint: S, why: string) => void;
 
@@ -87,6 +90,19 @@ export class OutlierDetector<S extends Suspect> {
   passedCheck(endpoint: S): void {
     if (this.config?.checksReadmit === true && endpoint.outlier.ejectedAtMs !== undefined)
       this.letIn(endpoint, 'it passes its checks');
+  }
+
+  /**
+   * Another sidecar has readmitted the endpoint. So that sidecars do not differ for long, this one does, too: not before
+   * the base time is over, since it was ejected here or elsewhere, or one that lies could end ejections at once.
+   *
+   * @param outForMs for how long others have had it ejected
+   */
+  readmittedElsewhere(endpoint: S, outForMs: number): void {
+    const { ejectedAtMs } = endpoint.outlier;
+    if (this.config === undefined || ejectedAtMs === undefined) return;
+    const longestMs = Math.max(outForMs + TOLD_LATE_MS, this.nowMs() - ejectedAtMs);
+    if (longestMs >= this.config.baseEjectionMs) this.letIn(endpoint, 'another sidecar has readmitted it');
   }
 
   private letIn(endpoint: S, why: string): void {

@@ -13,11 +13,25 @@ const MAX_APP_DELAY_MS = 2000;
  */
 export class ReachabilityProber {
   private readonly timers = new Map<UpstreamEndpoint, NodeJS.Timeout>();
+  private readonly underWay = new Set<UpstreamEndpoint>();
 
   /** Tells the prober that an endpoint has become unreachable or reachable. */
   watch(endpoint: UpstreamEndpoint): void {
     if (!endpoint.isUnreachable) this.forget(endpoint);
     else if (!this.timers.has(endpoint)) this.schedule(endpoint, FIRST_DELAY_MS);
+  }
+
+  /** Another sidecar has reached it: finds out at once whether this one does, where it has not asked just now. */
+  hurry(endpoint: UpstreamEndpoint): void {
+    if (!this.timers.has(endpoint) || this.underWay.has(endpoint)) return;
+    clearTimeout(this.timers.get(endpoint));
+    this.probe(endpoint, FIRST_DELAY_MS);
+  }
+
+  /** Asks an endpoint that other sidecars cannot use, whatever this one makes of it. @param done told once */
+  ask(endpoint: UpstreamEndpoint, appRefuses: boolean, done: (isReached: boolean) => void): void {
+    const ask = appRefuses ? askForApp : tryConnect;
+    ask(endpoint, endpoint.connectTimeoutMs, (failure) => done(failure === undefined));
   }
 
   close(): void {
@@ -37,10 +51,11 @@ export class ReachabilityProber {
       return;
     }
     const { appRefuses } = endpoint;
-    const ask = appRefuses ? askForApp : tryConnect;
-    ask(endpoint, endpoint.connectTimeoutMs, (failure) => {
+    this.underWay.add(endpoint);
+    this.ask(endpoint, appRefuses, (isReached) => {
+      this.underWay.delete(endpoint);
       if (!this.timers.has(endpoint)) return;
-      if (failure !== undefined)
+      if (!isReached)
         this.schedule(endpoint, Math.min(delayMs * 2, appRefuses ? MAX_APP_DELAY_MS : MAX_DELAY_MS));
       else if (appRefuses) endpoint.onAppAnswered();
       else endpoint.reached();

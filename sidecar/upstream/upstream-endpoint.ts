@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import {
   type Endpoint,
+  type FleetView,
   PINNED_ONLY,
   UNUSABLE,
   USABLE,
@@ -79,7 +80,12 @@ export interface EndpointCondition {
   readonly leaving: boolean;
   readonly ejected: boolean;
   readonly failingChecks: boolean;
+  /** See {@link Endpoint.fleetView}. */
+  readonly fleetView: FleetView | undefined;
 }
+
+/** Why a sidecar cannot use an endpoint, but for what the configuration says. */
+export type Trouble = 'unreachable' | 'app-refuses' | 'ejected' | 'failing-checks';
 
 /** By how much of their age connections differ, so that those opened together do not all end together. */
 const AGE_JITTER = 0.1;
@@ -108,6 +114,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
   isUnreachable = false;
   /** Its sidecar says that the app refuses: that the sidecar itself takes connections does not count until it answers. */
   appRefuses = false;
+  fleetView: FleetView | undefined;
   /** Last in, first out: the most recently used connection is the least likely to have been closed. */
   private readonly idle: UpstreamConnection[] = [];
   /** Each with how many recoveries there had been when it was begun. */
@@ -199,16 +206,34 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
 
   get condition(): EndpointCondition {
     const { isUnreachable: unreachable, isLeaving: leaving, isEjected: ejected, health } = this;
-    return { unreachable, leaving, ejected, failingChecks: health.failing };
+    return { unreachable, leaving, ejected, failingChecks: health.failing, fleetView: this.fleetView };
+  }
+
+  /** It has answered well lately, and not badly since. */
+  get isAnswering(): boolean {
+    return this.counts.successes > 0 && this.counts.errorsInARow === 0;
+  }
+
+  get passesChecks(): boolean {
+    return this.health.lastMs !== undefined && !this.health.failing;
   }
 
   /** Takes over what another thread has found, until that finds something else. */
-  set condition({ unreachable, leaving, ejected, failingChecks }: EndpointCondition) {
+  set condition({ unreachable, leaving, ejected, failingChecks, fleetView }: EndpointCondition) {
     this.isUnreachable = unreachable;
     if (!unreachable) this.appRefuses = false;
     this.leavingUntilMs = leaving ? Number.POSITIVE_INFINITY : 0;
     this.outlier.ejectedAtMs = ejected ? this.settings.nowMs() : undefined;
     this.health.failing = failingChecks;
+    this.fleetView = fleetView;
+  }
+
+  /** What this sidecar has found wrong with it; undefined: nothing, or the configuration says so already. */
+  get trouble(): Trouble | undefined {
+    if (this.status === 'unhealthy') return undefined;
+    if (this.isUnreachable) return this.appRefuses ? 'app-refuses' : 'unreachable';
+    if (this.isEjected) return 'ejected';
+    return this.health.failing ? 'failing-checks' : undefined;
   }
 
   /**

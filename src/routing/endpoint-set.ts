@@ -10,7 +10,15 @@ import type { PinDigests } from './pins.js';
 export interface Endpoint extends EndpointConfig {
   /** Requests in flight now, for least-request. */
   readonly activeRequests: number;
+  /**
+   * Where this sidecar cannot use it and others call the service, too: whether they agree. Undefined: it can, or there
+   * is nobody to agree or not.
+   */
+  readonly fleetView?: FleetView | undefined;
 }
+
+/** `disputed`: sidecars differ, or have not said. Sessions of a disputed endpoint fail over and keep their pin. */
+export type FleetView = 'agreed' | 'disputed';
 
 /** Whether an endpoint may be picked: not at all, for its pinned sessions only, or for everybody. */
 export type Usability = 0 | 1 | 2;

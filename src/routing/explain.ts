@@ -206,6 +206,8 @@ function describeNewPin(
 ): string {
   const what =
     pinTo?.release === 0 ? `endpoint ${endpoint.address}` : `${release.name}, endpoint ${endpoint.address}`;
+  if (pinTo?.onceLost !== undefined)
+    return `${what}, once other sidecars agree that ${pinTo.onceLost.address} is lost`;
   if (session !== undefined) return what;
   const cookies = affinity?.keys.appCookies.map(({ name }) => name).join(' or ');
   return `${what}, if the response sets the cookie ${cookies}`;

@@ -10,6 +10,11 @@ export interface NewPin {
   readonly release: number;
   /** A label made it. */
   readonly label: boolean;
+  /**
+   * The endpoint of the pin that it would replace. Other sidecars may find that one usable: the session is pinned anew
+   * once they agree that it is not.
+   */
+  readonly onceLost?: Endpoint;
 }
 
 /** S4 and S6: whether the session gets a new pin, and to what. */
@@ -28,7 +33,7 @@ export function choosePin(
   // S8: a lane changes no pin. `pin: false` on a route that names a release: neither does the route.
   if (wanted.reason === 'lane' || (named && !route.pins)) return undefined;
   const failedOver = target.release !== wanted.release;
-  if (failedOver && holdsSomething(question) && !isLostForLong(wanted.release, affinity, question))
+  if (failedOver && holdsSomething(question) && !isLostForGood(wanted.release, affinity, question))
     return undefined;
   // A label is a condition: an unconditional route that lists one release is the whole service's split.
   const label = named && route.condition !== undefined;
@@ -42,9 +47,12 @@ export function choosePin(
       isOn(target.release, pin) &&
       (pin.label || !byLabel || affinity.version !== 'balanced')
     : pin?.release === 0;
-  const endpointRight =
-    target.pinned >= 0 && (!holdsEndpoint || target.release.cluster.endpoints.at(target.pinned) === endpoint);
-  return releaseRight && endpointRight ? undefined : { release, label: byLabel };
+  const pinned = target.pinned >= 0 ? target.release.cluster.endpoints.at(target.pinned) : undefined;
+  if (!releaseRight || pinned === undefined) return { release, label: byLabel };
+  if (!holdsEndpoint || pinned === endpoint) return undefined;
+  return pinned.fleetView === 'disputed'
+    ? { release, label: byLabel, onceLost: pinned }
+    : { release, label: byLabel };
 }
 
 function isOn(release: Release, pin: Pin): boolean {
@@ -56,8 +64,12 @@ function isEvictedLabel({ pin }: Question, affinity: Affinity, { held }: ChosenR
   return pin?.label === true && pin.release !== 0 && affinity.version === 'balanced' && held === undefined;
 }
 
-/** S4 rule 5: a pinned session follows its failover only once its release has been gone for a while. */
-function isLostForLong(lost: Release, affinity: Affinity, { context }: Question): boolean {
-  const since = lost.cluster.unusableSinceMs;
-  return since !== undefined && context.nowMs - since >= affinity.failoverRepinMs;
+/**
+ * S4 rule 5: a pinned session follows its failover only once its release has been gone for a while, and not from this
+ * sidecar alone.
+ */
+function isLostForGood(lost: Release, affinity: Affinity, { context }: Question): boolean {
+  const { unusableSinceMs: since, endpoints } = lost.cluster;
+  if (since === undefined || context.nowMs - since < affinity.failoverRepinMs) return false;
+  return !endpoints.endpoints.some(({ fleetView }) => fleetView === 'disputed');
 }

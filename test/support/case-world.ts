@@ -44,7 +44,12 @@ export class CaseWorld {
       Array.from({ length: sidecars }, async (_, i) => {
         const args = ['--service', `caller-${i + 1}.shop`, '--control-plane', controlPlane.grpc];
         const own = programs.flags?.[i] ?? [];
-        const sidecar = await startSidecar(t, [...args, ...flags, ...own], {}, programs.sidecars?.[i]);
+        const sidecar = await startSidecar(
+          t,
+          [...args, ...flags, ...own],
+          programs.env,
+          programs.sidecars?.[i],
+        );
         await isReady(sidecar.admin);
         return sidecar;
       }),
@@ -78,6 +83,10 @@ export class CaseWorld {
     return service;
   }
 
+  call<Response>(method: string, request: object): Promise<Response> {
+    return this.client.call<Response>(method, request);
+  }
+
   /** Changes the configuration, and returns when every sidecar has it. */
   async change(method: string, request: object): Promise<void> {
     const { revision } = await this.client.call<ChangeResponse>(method, request);
@@ -98,6 +107,8 @@ interface Programs {
   readonly sidecars?: readonly (string | undefined)[];
   /** Of each sidecar, in order. */
   readonly flags?: readonly (readonly string[])[];
+  /** Of every sidecar. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export async function isReady(admin: string): Promise<void> {

@@ -2,11 +2,16 @@ import type { HubMember } from '../../control-plane/sessions/hub-member.js';
 import { SessionHub } from '../../control-plane/sessions/session-hub.js';
 import { SessionPins } from '../../sidecar/session/session-pins.js';
 import { SessionTable } from '../../sidecar/session/session-table.js';
+import { FleetViews, type ViewedEndpoint } from '../../sidecar/session/sharing/fleet-views.js';
 import { PinSharing } from '../../sidecar/session/sharing/pin-sharing.js';
+import { ServicePlaces } from '../../sidecar/session/sharing/service-places.js';
 import { SharedAffinities } from '../../sidecar/session/sharing/shared-affinities.js';
 import type { SharingHandlers, SharingTransport } from '../../sidecar/session/sharing/sharing-stream.js';
+import type { Trouble } from '../../sidecar/upstream/upstream-endpoint.js';
 import { findRoute, place } from '../../src/routing/decide.js';
+import { type FleetView, UNUSABLE, USABLE } from '../../src/routing/endpoint-set.js';
 import { plainRequest } from '../../src/routing/request-view.js';
+import { readView } from '../../src/sessions/endpoint-view.js';
 import { codec } from '../../src/xds/descriptors.js';
 import { messages, text } from '../../src/xds/fields.js';
 import { MeshTable } from './mesh-table.js';
@@ -93,6 +98,40 @@ class MemoryTransport implements SharingTransport {
       records: Buffer.from(raw.records as Uint8Array),
     }));
     if (pins.length > 0) this.member?.publish(pins, Number(request.number));
+    const views = messages(request.views).map((raw) => ({
+      service: text(raw.service),
+      endpoint: Number(raw.endpoint),
+      view: readView(raw.view),
+    }));
+    this.member?.takeViews(views);
+  }
+}
+
+/** An endpoint of a table, as far as sidecars may see it differently. */
+class MeshEndpoint implements ViewedEndpoint {
+  readonly isRetired = false;
+  isAnswering = false;
+  passesChecks = false;
+  trouble: Trouble | undefined;
+
+  constructor(
+    private readonly mesh: MeshTable,
+    readonly cluster: string,
+    readonly address: string,
+  ) {}
+
+  get fleetView(): FleetView | undefined {
+    return this.inTable.fleetView;
+  }
+
+  set fleetView(view: FleetView | undefined) {
+    this.inTable.fleetView = view;
+  }
+
+  /** What decisions look at. */
+  private get inTable(): { fleetView?: FleetView | undefined } {
+    const endpoints = this.mesh.clusters.get(this.cluster)?.endpoints;
+    return endpoints?.at(endpoints.findByAddress(this.address)) ?? {};
   }
 }
 
@@ -102,7 +141,13 @@ export class FleetPod {
   readonly table: SessionTable;
   readonly sharing: PinSharing;
   transport: MemoryTransport | undefined;
-  private readonly pins: SessionPins;
+  readonly views: FleetViews<MeshEndpoint>;
+  /** Addresses that it cannot reach, whatever it knows of that. */
+  readonly cutOff = new Set<string>();
+  /** Addresses that it was made to ask. */
+  readonly asked: string[] = [];
+  readonly pins: SessionPins;
+  private readonly endpoints = new Map<string, MeshEndpoint>();
 
   constructor(
     id: string,
@@ -115,7 +160,29 @@ export class FleetPod {
     this.mesh.incarnations = new Proxy({}, { get: (_, name) => String(name) });
     this.table = new SessionTable(capacity, 0);
     const affinities = new SharedAffinities(() => this.mesh.table);
+    this.views = new FleetViews({
+      nowMs: () => clock.nowMs,
+      troubled: () =>
+        [...this.endpoints.values()]
+          .filter(({ trouble }) => trouble !== undefined)
+          .map((endpoint) => ({ cluster: endpoint.cluster, endpoint })),
+      ask: ({ address }, _appRefuses, done) => {
+        this.asked.push(address);
+        done(!this.cutOff.has(address));
+      },
+      hurry: (_cluster, { address }) => {
+        this.asked.push(address);
+        if (!this.cutOff.has(address)) this.find(address);
+      },
+      onFleetView() {},
+    });
+    this.views.places = new ServicePlaces(
+      affinities,
+      { find: (cluster) => ({ find: (address) => this.endpoint(cluster, address) }) },
+      (service) => this.sharing.joins(service),
+    );
     this.sharing = new PinSharing({
+      views: this.views,
       connect: (handlers) => {
         this.transport = new MemoryTransport(hub, handlers);
         return this.transport;
@@ -138,6 +205,39 @@ export class FleetPod {
     this.mesh.apply(document);
     this.table.revision = revision;
     this.sharing.onTable();
+  }
+
+  /** Its calls find out that an endpoint is not to be used. */
+  lose(address: string, trouble: Trouble = 'unreachable'): void {
+    this.cutOff.add(address);
+    this.change(address, trouble);
+  }
+
+  /** It finds out that an endpoint can be used again. */
+  find(address: string): void {
+    this.cutOff.delete(address);
+    this.change(address, undefined);
+  }
+
+  private change(address: string, trouble: Trouble | undefined): void {
+    this.mesh.nowMs = this.clock.nowMs;
+    this.mesh.setUsability(address, trouble === undefined ? USABLE : UNUSABLE);
+    const endpoint = this.seen(address);
+    endpoint.trouble = trouble;
+    this.views.onCondition(endpoint.cluster, endpoint);
+  }
+
+  /** What it has seen of an endpoint. */
+  seen(address: string): MeshEndpoint {
+    for (const { name, endpoints } of this.mesh.clusters.values())
+      if (endpoints.findByAddress(address) >= 0) return this.endpoint(name, address);
+    throw new Error(`no endpoint ${address}`);
+  }
+
+  private endpoint(cluster: string, address: string): MeshEndpoint {
+    const known = this.endpoints.get(address) ?? new MeshEndpoint(this.mesh, cluster, address);
+    this.endpoints.set(address, known);
+    return known;
   }
 
   /** @returns release and address */
@@ -199,7 +299,10 @@ export class SharedFleet {
   settle(): void {
     for (let round = 0; round < 4; round++) {
       this.clock.nowMs += 50;
-      for (const { sharing } of this.pods) sharing.tick();
+      for (const { sharing, pins } of this.pods) {
+        sharing.tick();
+        pins.tick();
+      }
       this.hub.tick();
     }
   }

@@ -11,8 +11,22 @@ export interface PinSharingOptions {
   readonly table: SharedPinTable;
   /** The affinity of a service, by its name `checkout.shop`; undefined: it is not known here, or shares no pins. */
   affinityOf(service: string): SharedAffinity | undefined;
+  /** What sidecars make of endpoints. */
+  readonly views: SharedViews;
   /** The session table's clock. */
   nowMs(): number;
+}
+
+/** What is said and heard of endpoints over the same stream. */
+export interface SharedViews {
+  /** Endpoints that this sidecar cannot use, while others can or have not said. */
+  readonly disputed: number;
+  /** @param hasViews the control plane passes views on */
+  onGreeting(hasViews: boolean): void;
+  onLost(): void;
+  onResponse(services: readonly Message[]): void;
+  /** What there is to be said now, as messages. */
+  tick(): readonly object[];
 }
 
 export interface SharingCounts {
@@ -85,6 +99,10 @@ export class PinSharing implements FleetPins {
     return this.stream.isOpen;
   }
 
+  get disputedEndpoints(): number {
+    return this.options.views.disputed;
+  }
+
   /** How long the oldest change has been on its way, in milliseconds. */
   get lagMs(): number {
     const oldest = this.unacknowledged[0];
@@ -108,6 +126,11 @@ export class PinSharing implements FleetPins {
 
   private get hasSiblingsPins(): boolean {
     return this.isGreeted && [...this.services.values()].every(({ isComplete }) => isComplete);
+  }
+
+  /** Shares what this sidecar knows of the service from now on. @returns whether the service shares anything */
+  joins(service: string): boolean {
+    return this.follow(service) !== undefined;
   }
 
   /** A session has a new pin, or has been used for some time. */
@@ -140,6 +163,8 @@ export class PinSharing implements FleetPins {
 
   /** Sends what there is to send. Called on the coarse clock's tick. */
   tick(): void {
+    const views = this.options.views.tick();
+    if (views.length > 0) this.stream.write({ views });
     if (!this.stream.isOpen || this.unacknowledgedCount >= MOST_UNACKNOWLEDGED) return;
     const keys: (readonly [ServicePins, readonly bigint[]])[] = [];
     const pins: { service: string; records: Buffer }[] = [];
@@ -182,7 +207,8 @@ export class PinSharing implements FleetPins {
     const epoch = Number(response.epoch ?? 0);
     for (const batch of messages(response.pins))
       this.receive(text(batch.service), batch.records as Uint8Array);
-    if (response.greeting === true) this.onGreeting(epoch);
+    if (response.greeting === true) this.onGreeting(epoch, response.hasViews === true);
+    this.options.views.onResponse(messages(response.views));
     for (const name of response.siblingsFollow as readonly string[]) this.expect(name);
     for (const position of messages(response.positions)) this.onPosition(epoch, position);
     const taken = Number(response.taken ?? 0);
@@ -199,9 +225,10 @@ export class PinSharing implements FleetPins {
   }
 
   /** A control plane that has not known this sidecar before has lost what it was told, or is another one. */
-  private onGreeting(epoch: number): void {
+  private onGreeting(epoch: number, hasViews: boolean): void {
     for (const service of this.services.values()) if (service.epoch !== epoch) service.sendAgain(false);
     this.isGreeted = true;
+    this.options.views.onGreeting(hasViews);
   }
 
   /** Siblings call the service: calls through this sidecar will come, too. */
@@ -221,6 +248,7 @@ export class PinSharing implements FleetPins {
   /** What the control plane may not have taken is sent again. Nobody waits any longer. */
   private onLost(): void {
     this.isAway = true;
+    this.options.views.onLost();
     for (const { keys } of this.unacknowledged)
       for (const [service, ofService] of keys) for (const key of ofService) service.note(key);
     this.unacknowledged = [];

@@ -99,6 +99,8 @@ export class StoredPins implements FleetPins {
     const records = new PinRecords(affinity.pinSecret);
     const made = { affinity, records, noted: known?.noted ?? new Set<bigint>() };
     this.known.set(service, made);
+    // What sidecars find of its endpoints goes by way of the control plane.
+    this.options.sharing.joins(service);
     return made;
   }
 

@@ -181,3 +181,17 @@ t.test('closed: gives up what is under way, and asks nobody', async (t) => {
   t.strictSame(fixture.told, []);
   t.strictSame(fixture.pass(20_000), []);
 });
+
+t.test('checks follow each other at once where another sidecar has found the endpoint well', async (t) => {
+  const fixture = new Fixture();
+  const { upstreams } = fixture.cluster(['a']);
+  t.strictSame(fixture.pass(6000), ['a']);
+  await fixture.answer('broken');
+  t.strictSame(fixture.pass(1000), []);
+  (upstreams[0] as Endpoint).health.hurried = 2;
+  for (let check = 0; check < 2; check++) {
+    t.strictSame(fixture.pass(50), ['a']);
+    await fixture.answer();
+  }
+  t.strictSame(fixture.pass(1000), [], 'and then by the interval again');
+});

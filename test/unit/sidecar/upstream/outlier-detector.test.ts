@@ -202,3 +202,27 @@ t.test('success rate: each interval counts on its own, and the ejected are not j
   t.equal(cluster.at(0).outlier.answers.successes, 0, 'counted anew');
   t.equal(cluster.at(2).outlier.ejections, 1);
 });
+
+t.test(
+  'an ejection ends with that of another sidecar, once its base time is over here or there',
+  async (t) => {
+    const here = new Cluster(4);
+    for (let n = 0; n < 2; n++) {
+      here.fail(0, 3);
+      here.pass(n === 0 ? 2000 : 1000);
+    }
+    t.equal(here.ejected, 'e0', 'for the second time: for 4 s');
+    here.detector.readmittedElsewhere(here.at(0), 0);
+    t.equal(here.ejected, 'e0', 'a sidecar that has not ejected it ends nothing');
+    here.pass(1000);
+    here.detector.readmittedElsewhere(here.at(0), 0);
+    t.equal(here.ejected, '', 'the base time is over here');
+
+    const later = new Cluster(4);
+    later.fail(0, 3);
+    later.detector.readmittedElsewhere(later.at(0), 1000);
+    t.equal(later.ejected, 'e0');
+    later.detector.readmittedElsewhere(later.at(0), 1900);
+    t.equal(later.ejected, '', 'it has been over elsewhere, as far as this sidecar has heard');
+  },
+);
