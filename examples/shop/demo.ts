@@ -72,16 +72,17 @@ function readFlags(): { keep: boolean; help: boolean } | undefined {
 async function present(processes: Processes, report: Report): Promise<{ shop: Shop; kept: boolean }> {
   const startedMs = performance.now();
   const seconds = () => (performance.now() - startedMs) / 1000;
-  report.line('Roost: a canary with sessions that stay where they are, in a shop of six pods.');
+  report.line('Roost: a canary with sessions that stay where they are, in a shop of seven pods.');
   const shop = await Shop.start(processes, { progress: (text) => report.progress(text) });
   report.say(
     `Up in ${seconds().toFixed(1)} s: a control plane, and ${shop.pods.length} apps with a sidecar each.`,
   );
-  const customers = new Customers(shop.entrance);
+  const customers = new Customers(shop.entrances);
   const stage = new Stage(shop, customers, report);
   await stage.roost(['status']);
   report.say('Every request below goes the whole way: to the frontend, which calls checkout, which calls');
-  report.say("payments; in at each one's sidecar, and out again through the caller's.");
+  report.say("payments; in at each one's sidecar, and out again through the caller's. The two pods of the");
+  report.say('frontend take turns: no session is tied to one of them, and their sidecars share its pin.');
   for (const { letter, title, play } of STORY) {
     report.begin(letter, title);
     await play(stage);

@@ -3,6 +3,7 @@ import type { Shop } from './shop.js';
 /** What there is to try while the shop keeps running. */
 export function playground(shop: Shop): string {
   const frontend = shop.pod('frontend-v1-1');
+  const [entrance, other] = shop.entrances;
   const pods = shop.pods.map(
     ({ name, inbound, admin, pids }) =>
       `  ${name.padEnd(15)} inbound ${inbound}   admin http://${admin}   pids: app ${pids.app}, sidecar ${pids.sidecar}`,
@@ -12,10 +13,11 @@ Everything keeps running until Ctrl-C.
 
 ${pods.join('\n')}
 
-As a customer:
-  curl ${shop.entrance}/ -H 'x-user-id: alice'
-  curl ${shop.entrance}/ -H 'x-user-id: alice' -H 'x-region: us-east'
-  curl ${shop.entrance}/ -c jar.txt -b jar.txt
+As a customer, through either pod of the frontend:
+  curl ${entrance}/ -H 'x-user-id: alice'
+  curl ${other}/ -H 'x-user-id: alice'
+  curl ${entrance}/ -H 'x-user-id: alice' -H 'x-region: us-east'
+  curl ${entrance}/ -c jar.txt -b jar.txt
 As the frontend's app, through its sidecar:
   curl -x http://${frontend.outbound} http://checkout:8080/ -H 'x-user-id: alice'
 What its sidecar knows:
@@ -28,6 +30,7 @@ As an operator, in another terminal, in this folder:
   npx roost plan split checkout.shop v1=90 v2=10
   npx roost split checkout.shop v1=90 v2=10
   npx roost explain checkout.shop -H 'x-user-id: bob'
+  npx roost sessions checkout.shop --key alice
   npx roost promote checkout.shop v2
   npx roost undo checkout.shop
   npx roost abort checkout.shop`;

@@ -9,6 +9,7 @@ export const MESH_FOLDER = 'examples/shop/mesh';
 
 const PODS: readonly PodName[] = [
   { service: 'frontend', version: 'v1', replica: 1 },
+  { service: 'frontend', version: 'v1', replica: 2 },
   { service: 'checkout', version: 'v1', replica: 1 },
   { service: 'checkout', version: 'v1', replica: 2 },
   { service: 'checkout', version: 'v2', replica: 1 },
@@ -67,9 +68,13 @@ export class Shop {
     return shop;
   }
 
-  /** Where the shop's customers come in: the frontend's sidecar, inbound. */
-  get entrance(): string {
-    return `http://${this.pod('frontend-v1-1').inbound}`;
+  /** Where the shop's customers come in: the sidecars of the frontend's pods, inbound. */
+  get entrances(): readonly string[] {
+    return this.frontends.map(({ inbound }) => `http://${inbound}`);
+  }
+
+  private get frontends(): readonly Pod[] {
+    return this.pods.filter(({ name }) => name.startsWith('frontend-'));
   }
 
   pod(name: string): Pod {
@@ -88,16 +93,18 @@ export class Shop {
     return join(this.processes.folder, name);
   }
 
-  /** Starts a killed pod again, at the same address, and waits until the frontend's sidecar has found that out. */
+  /** Starts a killed pod again, at the same address, and waits until the frontend's sidecars have found that out. */
   async revive(pod: Pod): Promise<void> {
     await pod.startSidecar(this.controlPlane.grpc, this.resolveFlags);
     await pod.startApp();
     await pod.ready();
-    const { admin } = this.pod('frontend-v1-1');
     const deadline = Date.now() + READMISSION_TIMEOUT_MS;
-    while (!(await isUsable(admin, pod.inbound))) {
-      if (Date.now() > deadline) throw new DemoError(`${pod.name} is back, but nobody sends it requests`);
-      await sleep(100);
+    for (const { name, admin } of this.frontends) {
+      while (!(await isUsable(admin, pod.inbound))) {
+        if (Date.now() > deadline)
+          throw new DemoError(`${pod.name} is back, but ${name} sends it no requests`);
+        await sleep(100);
+      }
     }
   }
 

@@ -40,13 +40,18 @@ interface Visit {
 
 const WIDTH = 32;
 
-/** Customers of the shop: every request goes the whole way, from the frontend's front door to payments. */
+/**
+ * Customers of the shop: every request goes the whole way, from the frontend's front door to payments. The pods of the
+ * frontend take turns, as behind a load balancer that knows nothing of sessions.
+ */
 export class Customers {
-  private readonly pool: Pool;
+  private readonly pools: readonly Pool[];
+  private requests = 0;
 
-  /** @param entrance `http://127.0.0.1:1234` */
-  constructor(entrance: string) {
-    this.pool = new Pool(entrance, { connections: WIDTH, headersTimeout: 20_000, bodyTimeout: 20_000 });
+  /** @param entrances of the frontend's pods: `http://127.0.0.1:1234` */
+  constructor(entrances: readonly string[]) {
+    const options = { connections: WIDTH, headersTimeout: 20_000, bodyTimeout: 20_000 };
+    this.pools = entrances.map((entrance) => new Pool(entrance, options));
   }
 
   /** Sends one request for each session, its id in `x-user-id`. */
@@ -92,11 +97,12 @@ export class Customers {
   }
 
   async close(): Promise<void> {
-    await this.pool.destroy();
+    await Promise.all(this.pools.map((pool) => pool.destroy()));
   }
 
   private async request(headers: Record<string, string>): Promise<Visit> {
-    const response = await this.pool.request({
+    const pool = this.pools[this.requests++ % this.pools.length] as Pool;
+    const response = await pool.request({
       path: '/',
       method: 'GET',
       headers: { host: 'frontend', ...headers },

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import t from 'tap';
 import type { Answer } from '../../examples/shop/app.js';
 import { DemoProcess, survivors } from '../support/demo.js';
-import { roost } from '../support/processes.js';
+import { eventually, roost } from '../support/processes.js';
 
 /** The story comes first, and takes a while where the processor is shared. */
 t.setTimeout(300_000);
@@ -19,12 +19,19 @@ t.test('with --keep, what it prints to try works until Ctrl-C, and nothing stays
     served.map(({ service, version }) => `${service} ${version}`),
     ['frontend v1', 'checkout v2', 'payments v1'],
   );
+  const [, other = ''] = await demo.says(/curl (http:\S+) -H 'x-user-id: alice'\n {2}curl .* -H 'x-region/);
+  t.not(other, url);
+  const checkoutOf = (answer: Answer) => answer.served.find(({ service }) => service === 'checkout')?.pod;
+  await eventually('the other pod of the frontend knows where the session is', async () => {
+    const unlabelled = await fetch(other, { headers: { 'x-user-id': 'alice' } });
+    return checkoutOf((await unlabelled.json()) as Answer) === checkoutOf({ served });
+  });
   const [, clusters = ''] = await demo.says(/curl (http:\S+\/clusters)/);
   t.equal((await fetch(clusters)).status, 200);
 
   const [, controlPlane = ''] = await demo.says(/export ROOST_CONTROL_PLANE=(\S+)/);
   const status = await roost(['status'], { env: { ROOST_CONTROL_PLANE: controlPlane } });
-  t.match(status.stdout, /3 services, 6 clients \(6 in sync\)/, status.stderr);
+  t.match(status.stdout, /3 services, 7 clients \(7 in sync\)/, status.stderr);
   const [, folder = ''] = /store: (\S+)\/control-plane/.exec(status.stdout) ?? [];
 
   // Who plays with the shop may end one of its processes; the rest stays up.

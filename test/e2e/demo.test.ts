@@ -3,7 +3,7 @@ import t from 'tap';
 import { DemoProcess, survivors } from '../support/demo.js';
 import { eventually } from '../support/processes.js';
 
-/** Fourteen processes and ten thousand requests take a while where the processor is shared. */
+/** Fifteen processes and ten thousand requests take a while where the processor is shared. */
 t.setTimeout(300_000);
 
 /** Steps that the demo has to report, with a number of each. */
@@ -21,7 +21,7 @@ t.test('tells the whole story, keeps every promise, and leaves nothing behind', 
   const demo = DemoProcess.start(t);
   await demo.says(/\n\(b\) /);
   const children = demo.children();
-  t.ok(children.length >= 13, 'a control plane, and six apps with a sidecar each');
+  t.ok(children.length >= 15, 'a control plane, and seven apps with a sidecar each');
   const code = await demo.exited;
   const { output } = demo;
   t.equal(code, 0, output);
@@ -34,6 +34,8 @@ t.test('tells the whole story, keeps every promise, and leaves nothing behind', 
   for (const command of ['split checkout.shop v1=90 v2=10', 'apply -f examples/shop/', 'abort checkout.shop'])
     t.match(output, `$ roost ${command}`);
   t.notMatch(output, /FAILED/);
+  for (const pod of ['frontend-v1-1', 'frontend-v1-2'])
+    t.match(output, `; the last: ${pod} → checkout-`, 'both pods of the frontend have a part in it');
   t.match(output, /\nAll \d+ numbers are what was promised/);
   t.strictSame(survivors(children), []);
 });
