@@ -81,14 +81,19 @@ export class EndpointViews {
   takeCounts(peer: string, sidecars: number, told: ToldCounts, nowMs: number): void {
     const { endpoint, recovered, ...counts } = told;
     const before = this.elsewhere.get(peer)?.get(endpoint);
-    if (this.sidecarsElsewhere.get(peer) !== sidecars) this.tellAgain();
-    this.sidecarsElsewhere.set(peer, sidecars);
+    this.takeSidecars(peer, sidecars);
     if (complaintsIn(counts) > 0) this.contested.add(endpoint);
     if (!this.contested.has(endpoint)) return;
     put(this.elsewhere, peer, endpoint, { ...counts, atMs: nowMs });
     const isSame =
       before !== undefined && Object.values(COUNTED).every((field) => before[field] === counts[field]);
     if (!isSame || recovered) this.tell(endpoint, recovered);
+  }
+
+  /** Another control plane has said how many of its sidecars call the service. */
+  takeSidecars(peer: string, sidecars: number): void {
+    if (this.sidecarsElsewhere.get(peer) !== sidecars) this.tellAgain();
+    this.sidecarsElsewhere.set(peer, sidecars);
   }
 
   /** A sidecar, or another control plane, is gone. */

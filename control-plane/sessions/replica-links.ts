@@ -187,6 +187,7 @@ class ReplicaLink implements Follower {
   private onServiceViews({ service, sidecars, endpoints }: Message): void {
     const { hub, peer } = this.options;
     const views = hub.find(text(service))?.views;
+    views?.takeSidecars(peer, Number(sidecars ?? 0));
     for (const raw of messages(endpoints)) {
       const told = { endpoint: Number(raw.endpoint), recovered: raw.recovered === true, ...readCounts(raw) };
       views?.takeCounts(peer, Number(sidecars ?? 0), told, hub.nowMs);

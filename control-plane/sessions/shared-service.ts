@@ -35,6 +35,8 @@ export class SharedService {
   refilling = false;
   /** Position of the newest change. */
   lastChange = 0;
+  /** What followers were told of whether there are others. */
+  private toldAlone = '0 of 0';
   private readonly records: PinRecords;
   private readonly changed = new Map<bigint, string>();
   /** Other control planes that have not told all that they know of it, and how long they are waited for. */
@@ -121,9 +123,13 @@ export class SharedService {
   /** Passes on how endpoints look, where that has changed. */
   relayViews(): void {
     const { all, own } = this.views.changes(this.nowMs());
-    if (all.length === 0) return;
     const here = [...this.followers].filter(({ isReplica }) => isReplica !== true).length;
-    const forSidecars = this.viewsMessage(this.views.sidecars(here), all);
+    const sidecars = this.views.sidecars(here);
+    // A sidecar that is alone need not wait for others' views; how many others there are matters only with these.
+    const alone = `${Math.min(here, 2)} of ${Math.min(sidecars, 2)}`;
+    if (all.length === 0 && alone === this.toldAlone) return;
+    this.toldAlone = alone;
+    const forSidecars = this.viewsMessage(sidecars, all);
     const forReplicas = this.viewsMessage(here, own);
     for (const follower of this.followers)
       follower.onViews(follower.isReplica === true ? forReplicas : forSidecars);

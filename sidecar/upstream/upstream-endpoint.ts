@@ -214,6 +214,10 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     return this.counts.successes > 0 && this.counts.errorsInARow === 0;
   }
 
+  get successes(): number {
+    return this.counts.successes;
+  }
+
   get passesChecks(): boolean {
     return this.health.lastMs !== undefined && !this.health.failing;
   }

@@ -121,7 +121,7 @@ t.test(
     const pod = service.backend('v1-1');
     await pod.stop();
     await eventually('all have left', async () => {
-      await service.callAll(users, A);
+      await service.callAll([...users, 'first'], A);
       return (await sharedPins(service)).every((pin) => !pin.includes(pod.address));
     });
     const after = await service.callAll(users, A);

@@ -111,6 +111,7 @@ class MemoryTransport implements SharingTransport {
 class MeshEndpoint implements ViewedEndpoint {
   readonly isRetired = false;
   isAnswering = false;
+  successes = 0;
   passesChecks = false;
   trouble: Trouble | undefined;
 

@@ -21,6 +21,8 @@ export interface ViewedEndpoint {
   fleetView: FleetView | undefined;
   /** It has answered well lately, and not badly since. */
   readonly isAnswering: boolean;
+  /** Good answers; counted from 0 again now and then. */
+  readonly successes: number;
   readonly passesChecks: boolean;
 }
 
@@ -78,13 +80,14 @@ interface Viewed<E> extends SharedPlace {
   /** What came of asking it. */
   answer: View | undefined;
   answeredAtMs: number;
+  /** The endpoint's good answers at that time. */
+  successesThen: number;
   isAsked: boolean;
   troubledSinceMs: number | undefined;
   hurriedAtMs: number;
   othersEjectSinceMs: number | undefined;
   counts: ViewCounts | undefined;
   countedAtMs: number;
-  sidecars: number;
 }
 
 /**
@@ -95,6 +98,8 @@ interface Viewed<E> extends SharedPlace {
 export class FleetViews<E extends ViewedEndpoint> {
   places: EndpointPlaces<E> = NOWHERE;
   private readonly viewed = new Map<string, Viewed<E>>();
+  /** How many sidecars may have a view, this one included, by service. Those that this sidecar follows. */
+  private readonly sidecars = new Map<string, number>();
   private isSharing = false;
   private asked = 0;
 
@@ -134,15 +139,18 @@ export class FleetViews<E extends ViewedEndpoint> {
       this.options.onFleetView(cluster, endpoint);
     }
     this.viewed.clear();
+    this.sidecars.clear();
   }
 
   onResponse(services: readonly Message[]): void {
-    for (const { service, sidecars, endpoints } of services)
+    for (const { service, sidecars, endpoints } of services) {
+      this.sidecars.set(text(service), Number(sidecars ?? 0));
       for (const raw of messages(endpoints)) {
         const place = { service: text(service), digest: Number(raw.endpoint) };
         const viewed = this.viewed.get(keyOf(place)) ?? this.learn(place, readCounts(raw));
-        if (viewed !== undefined) this.take(viewed, raw, Number(sidecars));
+        if (viewed !== undefined) this.take(viewed, raw);
       }
+    }
   }
 
   /** What there is to be said now. Called on the coarse clock's tick. */
@@ -176,8 +184,9 @@ export class FleetViews<E extends ViewedEndpoint> {
     const key = keyOf(place);
     if (this.viewed.size >= MOST_VIEWED && !this.viewed.has(key)) return undefined;
     const viewed: Viewed<E> = {
-      ...{ ...place, cluster, endpoint, sidecars: 0, isAsked: false },
+      ...{ ...place, cluster, endpoint, isAsked: false },
       ...{ said: undefined, saidAtMs: 0, answer: undefined, answeredAtMs: Number.NEGATIVE_INFINITY },
+      successesThen: 0,
       ...{ troubledSinceMs: undefined, hurriedAtMs: Number.NEGATIVE_INFINITY },
       ...{ othersEjectSinceMs: undefined, counts: undefined, countedAtMs: 0 },
     };
@@ -186,12 +195,11 @@ export class FleetViews<E extends ViewedEndpoint> {
     return viewed;
   }
 
-  private take(viewed: Viewed<E>, raw: Message, sidecars: number): void {
+  private take(viewed: Viewed<E>, raw: Message): void {
     const { cluster, endpoint } = viewed;
     const nowMs = this.options.nowMs();
     viewed.counts = readCounts(raw);
     viewed.countedAtMs = nowMs;
-    viewed.sidecars = sidecars;
     if (raw.recovered === true && nowMs - viewed.hurriedAtMs >= HURRY_EVERY_MS) {
       viewed.hurriedAtMs = nowMs;
       viewed.answeredAtMs = Number.NEGATIVE_INFINITY;
@@ -225,7 +233,8 @@ export class FleetViews<E extends ViewedEndpoint> {
    * More than two thirds of the sidecars that have a view cannot use it: one in trouble and one that lies are not enough
    * against a third. This sidecar cannot, whether or not that has been counted.
    */
-  private areAgreed({ counts, sidecars }: Viewed<E>, sinceMs: number): boolean {
+  private areAgreed({ service, counts }: Viewed<E>, sinceMs: number): boolean {
+    const sidecars = this.sidecars.get(service) ?? 0;
     const bad = Math.max(1, counts === undefined ? 0 : complaintsIn(counts));
     const good = counts?.good ?? 0;
     const haveSaid = sidecars > 0 && bad + good + (counts?.unknown ?? 0) >= sidecars;
@@ -247,6 +256,10 @@ export class FleetViews<E extends ViewedEndpoint> {
     }
     if (counts === undefined || complaintsIn(counts) === 0) return undefined;
     if (counts.unreachable + counts.appRefuses > 0) {
+      viewed.successesThen = Math.min(viewed.successesThen, endpoint.successes);
+      // Calls have got through since it was asked: others need not wait until it is asked again.
+      if (isComplaint(viewed.answer) && endpoint.isAnswering && endpoint.successes > viewed.successesThen)
+        viewed.answer = 'GOOD';
       if (nowMs - viewed.answeredAtMs >= VIEW_RENEWAL_MS) this.ask(viewed, counts);
       return viewed.answer;
     }
@@ -263,6 +276,7 @@ export class FleetViews<E extends ViewedEndpoint> {
       this.asked--;
       viewed.isAsked = false;
       viewed.answeredAtMs = this.options.nowMs();
+      viewed.successesThen = viewed.endpoint.successes;
       if (isReached) viewed.answer = 'GOOD';
       else viewed.answer = appRefuses ? 'APP_REFUSES' : 'UNREACHABLE';
     });

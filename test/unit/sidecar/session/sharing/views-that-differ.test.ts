@@ -117,6 +117,31 @@ t.test('who is alone, or cut off from the others, goes by what it sees', async (
   );
 });
 
+t.test('a sidecar that knows that it is alone waits for no one', async (t) => {
+  const { fleet, first, pods } = start(t, 1);
+  const [a] = pods;
+  a.lose(POD);
+  const places = callAll(a);
+  a.find(POD);
+  fleet.settle();
+  t.ok(moved(first, places) > 0);
+  t.equal(moved(places, callAll(a)), 0);
+});
+
+t.test('calls that get through tell the others that a pod is back', async (t) => {
+  const { fleet, pods } = start(t);
+  const [a, b] = pods;
+  b.cutOff.add(POD);
+  a.lose(POD);
+  fleet.settle();
+  t.strictSame([a.asked, b.asked], [[], [POD]]);
+  for (const pod of pods) pod.cutOff.delete(POD);
+  sees(b, POD, { isAnswering: true, successes: 1 });
+  fleet.settle();
+  t.strictSame(a.asked, [POD]);
+  t.equal(a.seen(POD).trouble, undefined);
+});
+
 t.test('a sidecar of before, which says nothing, is waited for and then left out', async (t) => {
   const { fleet, pods } = start(t);
   const [a, b] = pods;
@@ -175,12 +200,10 @@ t.test('a sidecar in trouble and one that lies do not move the pins of a third',
   t.equal(moved(first, callAll(b)), 0);
 });
 
+type Facts = Pick<ReturnType<FleetPod['seen']>, 'isAnswering' | 'passesChecks' | 'successes'>;
+
 /** What one pod of the caller has seen of an endpoint. */
-function sees(
-  pod: FleetPod,
-  address: string,
-  facts: { isAnswering?: boolean; passesChecks?: boolean },
-): void {
+function sees(pod: FleetPod, address: string, facts: Partial<Facts>): void {
   Object.assign(pod.seen(address), facts);
 }
 
