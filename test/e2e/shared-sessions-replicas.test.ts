@@ -1,8 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { ChangeResponse } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import { ControlPlaneClient } from '../../src/cli/client.js';
 import { bodyOf, isReady, moved, persistent } from '../support/case-world.js';
+import { CutOff } from '../support/cut-off.js';
 import { ETCD, EtcdCluster } from '../support/etcd.js';
 import { FastCaller, startBackends } from '../support/fast-traffic.js';
 import { toAddress } from '../support/mesh.js';
@@ -48,9 +50,13 @@ t.test(
   { skip: ETCD.skip },
   async (t) => {
     const etcd = await EtcdCluster.start(t);
+    const network = new CutOff(t);
     const replicas = await Promise.all(['a', 'b'].map((name) => startReplica(t, name, etcd.store())));
     const sidecars = await Promise.all(
-      replicas.map(({ grpc }) => startSidecar(t, ['--service', 'frontend.shop', '--control-plane', grpc])),
+      replicas.map(({ grpc }, i) => {
+        const args = ['--service', 'frontend.shop', '--control-plane', grpc];
+        return startSidecar(t, args, i === 0 ? network.env : {});
+      }),
     );
     await Promise.all(sidecars.map(({ admin }) => isReady(admin)));
     const callers = sidecars.map(({ outbound }) => new FastCaller(t, outbound));
@@ -61,15 +67,16 @@ t.test(
       name,
       endpoints: list.map(({ address }) => ({ address })),
     }));
-    const apply = async (split: Record<string, number>) => {
-      const document = checkout({ affinity: persistent, split, spec: { versions } });
+    const apply = async (split: Record<string, number>) =>
+      put(checkout({ affinity: persistent, split, spec: { versions } }));
+    const put = async (document: object) => {
       const { revision } = await client.call<ChangeResponse>('Apply', { documents: [toStruct(document)] });
       for await (const progress of client.stream<{ done: boolean }>('Await', { revision, timeoutMs: 20_000 }))
         if (progress.done) break;
     };
-    const callAll = async (pod: number, users: readonly (string | number)[]) => {
+    const callAll = async (pod: number, users: readonly (string | number)[], host = 'checkout.shop') => {
       const requests = users.map((user) => ({
-        host: 'checkout.shop',
+        host,
         headers: [['x-user-id', `user-${user}`]] as [string, string][],
       }));
       return (await (callers[pod] as FastCaller).all(requests)).map(bodyOf);
@@ -102,5 +109,27 @@ t.test(
     const agreed = await callAll(0, fresh);
     t.same(moved(throughA, agreed), [], 'the pin of the older revision wins: whoever moved, moved once');
     t.same(moved(agreed, await callAll(1, fresh)), [], 'and back never');
+
+    // A sidecar at one control plane cannot reach a pod that a sidecar at the other can.
+    const pods = (await startBackends(t, { v1: 3 })).get('v1') ?? [];
+    network.from(pods[0]?.address as string);
+    const endpoints = pods.map(({ address }) => ({ address }));
+    const orders = checkout({
+      affinity: persistent,
+      split: { v1: 1 },
+      spec: { versions: [{ name: 'v1', endpoints }] },
+    });
+    await put({ ...orders, metadata: { name: 'orders', namespace: 'shop' } });
+    const some = ids.slice(0, 200);
+    await callAll(0, ['first'], 'orders.shop');
+    const before = await metric(sidecars[0]?.admin as string, 'roost_sessions');
+    const places = await callAll(1, some, 'orders.shop');
+    await knows(0, before + some.length);
+    for (let round = 0; round < 10; round++) {
+      await callAll(0, some, 'orders.shop');
+      t.same(moved(places, await callAll(1, some, 'orders.shop')), [], 'its trouble moves no shared pin');
+      await pause(200);
+    }
+    t.ok(moved(places, await callAll(0, some, 'orders.shop')).length > 0, 'it fails over for itself');
   },
 );

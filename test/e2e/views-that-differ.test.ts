@@ -1,7 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client, credentials } from '@grpc/grpc-js';
 import t from 'tap';
@@ -10,6 +6,7 @@ import type { View } from '../../src/sessions/endpoint-view.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { messages } from '../../src/xds/fields.js';
 import { type CaseService, CaseWorld, moved, persistent, releaseOf } from '../support/case-world.js';
+import { CutOff } from '../support/cut-off.js';
 import { eventually } from '../support/processes.js';
 
 /**
@@ -22,16 +19,8 @@ t.setTimeout(180_000);
 const users = Array.from({ length: 500 }, (_, i) => i);
 const FRONTEND = ['--service', 'frontend.shop'];
 const [A, B] = [0, 1];
-const ports = join(tmpdir(), `unreachable-${randomUUID()}`);
-const cutOff = (...addresses: readonly string[]) =>
-  writeFileSync(ports, addresses.map((address) => address.split(':')[1]).join(' '));
-cutOff();
-const world = await CaseWorld.start(t, 1, FRONTEND, {
-  env: {
-    NODE_OPTIONS: `--import ${new URL('../support/unreachable-ports.js', import.meta.url).href}`,
-    UNREACHABLE_PORTS_FILE: ports,
-  },
-});
+const network = new CutOff(t);
+const world = await CaseWorld.start(t, 1, FRONTEND, { env: network.env });
 await world.addSidecar(t, FRONTEND);
 
 async function metric(sidecar: number, name: string): Promise<number> {
@@ -84,14 +73,14 @@ type Tap = { equal: typeof t.equal; same: typeof t.same };
 t.test('one pod of the caller cannot reach an endpoint: no shared pin moves', async (t) => {
   const service = await world.service(t, { v1: 3 }, { v1: 100 }, { affinity: persistent });
   const lost = service.backend('v1-1');
-  cutOff(lost.address);
+  network.from(lost.address);
   const first = await begin(service);
   const pins = await sharedPins(service);
   await alternate(t, service, first, (place) => place === 'v1-1');
   t.same(await sharedPins(service), pins, '`roost sessions` says the same');
   t.equal(await disputed(A), 1);
   t.equal(await disputed(B), 0);
-  cutOff();
+  network.from();
   await eventually('A is back', async () => (await disputed(A)) === 0);
   t.same(moved(first, await service.callAll(users, A)), [], 'all are where they were');
 });
@@ -103,12 +92,12 @@ t.test('one pod of the caller has lost a release: nobody is pinned to stable', a
     { v1: 60, v2: 40 },
     { affinity: { ...persistent, failoverRepin: '1s' }, stable: 'v1' },
   );
-  cutOff(service.backend('v2-1').address, service.backend('v2-2').address);
+  network.from(service.backend('v2-1').address, service.backend('v2-2').address);
   const first = await begin(service);
   const pins = await sharedPins(service);
   await alternate(t, service, first, (place) => releaseOf(place) === 'v2');
   t.same(await sharedPins(service), pins);
-  cutOff();
+  network.from();
   await eventually('A is back', async () => (await disputed(A)) === 0);
   t.same(moved(first, await service.callAll(users, A)), []);
 });
@@ -154,11 +143,11 @@ t.test('a sidecar that complains of every endpoint that it hears of moves nobody
   const service = await world.service(t, { v1: 3 }, { v1: 100 }, { affinity: persistent });
   const liar = new Liar(service.host);
   t.teardown(() => liar.close());
-  cutOff(...(service.backends.get('v1') ?? []).slice(1).map(({ address }) => address));
+  network.from(...(service.backends.get('v1') ?? []).slice(1).map(({ address }) => address));
   const first = await begin(service);
   await service.callAll(users, A);
   await eventually('the liar knows endpoints', () => liar.heardOf.size === 2);
-  cutOff();
+  network.from();
   for (let round = 0; round < 20; round++) {
     liar.say(round % 4 === 3 ? 'GOOD' : 'UNREACHABLE');
     t.same(moved(first, await service.callAll(users, B)), []);
