@@ -45,6 +45,7 @@ export function assembleSharing(needs: SharingNeeds): Sharing {
   };
   const sharing = new PinSharing({
     ...ofTable,
+    sharesAll: options.sessionStore === undefined,
     connect: (handlers) => new SharingStream({ ...handlers, controlPlanes, log: needs.log }),
     caller: { id: (node as { readonly id: string }).id, service, namespace },
     views,

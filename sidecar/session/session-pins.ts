@@ -10,7 +10,7 @@ import {
   sessionTag,
 } from '../../src/routing/session-key.js';
 import type { Affinity } from '../../src/routing/table.js';
-import { nextGeneration, type SharedPin } from '../../src/sessions/shared-pin.js';
+import { comparePins, nextGeneration, type SharedPin } from '../../src/sessions/shared-pin.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import { DeferredPins } from './deferred-pins.js';
 import { type ResponseFields, setsCookie, valueSet } from './response-cookies.js';
@@ -206,12 +206,15 @@ export class SessionPins {
 
   /** Nothing moves a session that has its place already. */
   private keepIfNew(affinity: Affinity, session: KeyedSession, pin: Pin, owner: PinOwner): void {
-    this.change(affinity, session, owner, (present) => (present === undefined ? pin : undefined));
+    this.change(affinity, session, owner, (present) =>
+      present === undefined ? { ...pin, generation: 0, revision: this.table.revision } : undefined,
+    );
   }
 
   /**
-   * Unless another request of the session has been pinned within the same release since this one was placed: a
-   * later answer, perhaps a retry's, does not move the session once more (S5).
+   * Unless the session has been pinned otherwise since this request was placed, by another request or by another
+   * sidecar: within the same release a later answer, perhaps a retry's, does not move it once more (S5); else the pins
+   * compete as those of two sidecars do (S6).
    *
    * @param came the pin that the request was placed with
    */
@@ -222,10 +225,13 @@ export class SessionPins {
     came: Pin | undefined,
     owner: PinOwner,
   ): void {
+    const replaced = came as SharedPin | undefined;
+    const next = { ...pin, generation: nextGeneration(replaced), revision: this.table.revision };
     this.change(affinity, session, owner, (present) => {
-      const pinnedSince = present !== undefined && present.endpoint !== came?.endpoint;
-      const isSame = pinnedSince && present.release === pin.release && present.label === pin.label;
-      return isSame ? undefined : pin;
+      const pinnedSince = present !== undefined && !isSamePin(present, replaced);
+      if (!pinnedSince) return next;
+      const isSame = present.release === pin.release && present.label === pin.label;
+      return isSame || comparePins(next, present) <= 0 ? undefined : next;
     });
   }
 
@@ -234,7 +240,7 @@ export class SessionPins {
     affinity: Affinity,
     session: KeyedSession,
     owner: PinOwner,
-    choose: (present: SharedPin | undefined) => Pin | undefined,
+    choose: (present: SharedPin | undefined) => SharedPin | undefined,
   ): void {
     const { table } = this;
     const [key, nowMs] = [keyOf(affinity, session.pinHash), this.options.nowMs()];
@@ -243,9 +249,7 @@ export class SessionPins {
       const present = table.find(key, affinity.ttlMs, nowMs);
       const chosen = choose(present);
       if (chosen === undefined) return;
-      const { release, endpoint, label } = chosen;
-      const pin = { release, endpoint, label, generation: nextGeneration(present), revision: table.revision };
-      table.set(key, pin, nowMs, this.factsOf(affinity, session, owner));
+      table.set(key, chosen, nowMs, this.factsOf(affinity, session, owner));
       if (affinity.sharesPins) this.options.onShared?.(affinity.service, key);
     } finally {
       table.unlock(key);
@@ -257,6 +261,11 @@ type KeyedSession = Pick<SessionKey, 'hash' | 'pinHash' | 'source'>;
 
 function keyOf({ scope }: Affinity, hash: bigint): bigint {
   return hash ^ scope;
+}
+
+/** Whether a session is still pinned as it was when a request was placed. */
+function isSamePin(present: SharedPin, came: SharedPin | undefined): boolean {
+  return came !== undefined && comparePins(present, came) === 0;
 }
 
 function appCookie(name: string, { scope }: Affinity): string {

@@ -38,8 +38,8 @@ export function sourceOf(sidecarId: string): number {
 export const MAX_GENERATION = 0xffff;
 
 /** The generation of a pin that replaces another. */
-export function nextGeneration(replaced: { readonly generation: number } | undefined): number {
-  return replaced === undefined ? 0 : Math.min(replaced.generation + 1, MAX_GENERATION);
+export function nextGeneration(replaced: { readonly generation?: number } | undefined): number {
+  return replaced?.generation === undefined ? 0 : Math.min(replaced.generation + 1, MAX_GENERATION);
 }
 
 /**

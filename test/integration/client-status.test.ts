@@ -141,7 +141,7 @@ t.test('drift: what a sidecar says that it has accepted and does not run yet', a
   const { path, requestSerialize, responseDeserialize } = method;
   const load = client.makeBidiStreamRequest<object, Message>(path, requestSerialize, responseDeserialize);
   load.on('error', () => {});
-  load.write({ node: withWaiting({ id: 'web-1' }, ['shop/cart']) });
+  load.write({ node: withWaiting({ id: 'web-1', metadata: toStruct(metadata) }, ['shop/cart']) });
   await eventually('it is shown', async () => (await drift())?.length === 1);
   t.same(await drift(), [{ type: 'route', name: 'shop/cart', state: 'waiting' }]);
   load.cancel();

@@ -33,6 +33,9 @@ t.test(
     const b = await openStore(t, { ...optionsOf(last), ...asUser });
     a.write(...SESSIONS);
     await a.flushed();
+    await eventually('every node is reached', async () =>
+      (await Promise.all(IDS.map((id) => b.find(id)))).every((session) => session !== undefined),
+    );
     for (const id of IDS) t.strictSame(await b.find(id), sharedSession(id));
     for (const node of nodes) t.ok(Number(await node.ask('DBSIZE')) > 10);
 

@@ -16,14 +16,19 @@ export interface Copy {
   readonly target: string;
 }
 
-/** Reads the Dockerfile, which has no line continuations. */
+/** Reads the Dockerfile, which has no line continuations. Bases are as the defaults of its arguments make them. */
 export function readDockerfile(): Stage[] {
   const stages: { name: string; base: string; instructions: { name: string; rest: string }[] }[] = [];
+  const defaults = new Map<string, string>();
   for (const line of readFileSync(join(ROOT, 'Dockerfile'), 'utf8').split('\n')) {
     if (line.trim() === '' || line.startsWith('#')) continue;
     const [name = '', ...words] = line.split(' ');
-    if (name === 'FROM') {
-      const [base = '', , stage = ''] = words;
+    if (name === 'ARG' && stages.length === 0) {
+      const [argument = '', ...value] = words.join(' ').split('=');
+      defaults.set(argument, value.join('='));
+    } else if (name === 'FROM') {
+      const [from = '', , stage = ''] = words;
+      const base = from.replace(/\$\{(\w+)\}/g, (_, argument) => defaults.get(argument) ?? '');
       stages.push({ name: stage, base, instructions: [] });
     } else stages.at(-1)?.instructions.push({ name, rest: words.join(' ') });
   }

@@ -136,7 +136,7 @@ export async function startRedisCluster(t: Owner): Promise<readonly RedisServer[
     await node.ask('CLUSTER', 'ADDSLOTSRANGE', String(from), String(to));
     nodes.push(node);
   }
-  for (const node of nodes) await clusterSays(node, 'INFO', /state:ok/);
+  for (const node of nodes) await clusterSays(node, 'INFO', /state:ok[\s\S]*slots_ok:16384/);
   return nodes;
 }
 

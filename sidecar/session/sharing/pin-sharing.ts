@@ -15,6 +15,11 @@ export interface PinSharingOptions {
   readonly views: SharedViews;
   /** The session table's clock. */
   nowMs(): number;
+  /**
+   * False: only what it is told of is shared, never all that the table has. An external store has the rest, and has not
+   * settled yet which of two new pins of a session wins.
+   */
+  readonly sharesAll?: boolean;
 }
 
 /** What is said and heard of endpoints over the same stream. */
@@ -192,7 +197,7 @@ export class PinSharing implements FleetPins {
     if (known !== undefined) return known;
     const affinity = this.options.affinityOf(name);
     if (affinity === undefined) return undefined;
-    const pins = new ServicePins(name, affinity, this.options.table);
+    const pins = new ServicePins(name, affinity, this.options.table, this.options.sharesAll);
     this.services.set(name, pins);
     if (this.stream.isOpen) this.stream.write({ follow: [followMessage(pins)] });
     return pins;

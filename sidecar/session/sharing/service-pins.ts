@@ -46,6 +46,7 @@ export class ServicePins {
     readonly name: string,
     readonly affinity: SharedAffinity,
     private readonly table: SharedPinTable,
+    private readonly sharesAll = true,
   ) {
     this.records = new PinRecords(affinity.pinSecret);
   }
@@ -63,6 +64,7 @@ export class ServicePins {
 
   /** Has sessions sent that may have been sent before. @param all not only those that were pinned here */
   sendAgain(all: boolean): void {
+    if (!this.sharesAll) return;
     this.resend = { all: all || this.resend?.all === true, slot: 0 };
   }
 

@@ -86,6 +86,17 @@ t.test(
   },
 );
 
+t.test(
+  'S6: an answer to a request that was placed before another pin came competes with that pin',
+  async (t) => {
+    const { pins, placed, found, digestOf } = world();
+    const [first, labelled, late] = [placed(false), placed(true), placed(false)];
+    pins.keep(labelled, C, NO_COOKIES);
+    pins.keep(late, A, NO_COOKIES);
+    t.strictSame(found(first), digestOf(labelled, C), 'a label wins, whichever is answered first');
+  },
+);
+
 t.test('a pin that the request came with gives way to the endpoint that answered', async (t) => {
   const { pins, placed, found, digestOf } = world();
   const first = placed(false);
