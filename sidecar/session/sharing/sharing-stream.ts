@@ -1,11 +1,20 @@
-import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import {
+  type ChannelInterface,
+  type ClientDuplexStream,
+  connectivityState,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 import { BackOff } from '../../../src/lifecycle/back-off.js';
 import type { Logger } from '../../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../../src/xds/descriptors.js';
 import { CONTROL_PLANE_BACK_OFF_MS } from '../../discovery/control-plane-channel.js';
 import type { ControlPlanes } from '../../discovery/control-planes.js';
 
-/** A control plane that shares no pins is asked again after this: it may be replaced by one that does. */
+/**
+ * A control plane that shares no pins is asked again after this, and when the connection to it ends: another version
+ * may be at its end then.
+ */
 const UNIMPLEMENTED_RETRY_MS = 60_000;
 
 type ShareStream = ClientDuplexStream<object, Message>;
@@ -40,6 +49,8 @@ export class SharingStream implements SharingTransport {
   private stream: ShareStream | undefined;
   private reopening: NodeJS.Timeout | undefined;
   private hasAnswered = false;
+  /** Told when its state changes. */
+  private watched: ChannelInterface | undefined;
   private brokenSince: number | undefined;
   private isClosed = false;
 
@@ -100,6 +111,20 @@ export class SharingStream implements SharingTransport {
     this.options.onLost();
     const waitMs = isUnsupported ? UNIMPLEMENTED_RETRY_MS : this.backOff.next();
     this.reopening = setTimeout(() => this.start(), waitMs);
+    if (isUnsupported) this.watch(this.options.controlPlanes.current.channel.getChannel());
+  }
+
+  /** One watch for each connection, however often the control plane is asked meanwhile. */
+  private watch(channel: ChannelInterface): void {
+    if (this.watched === channel) return;
+    this.watched = channel;
+    channel.watchConnectivityState(channel.getConnectivityState(false), Infinity, () => {
+      if (this.watched === channel) this.watched = undefined;
+      const isOver = this.isClosed || channel.getConnectivityState(false) === connectivityState.SHUTDOWN;
+      if (isOver || this.stream !== undefined) return;
+      clearTimeout(this.reopening);
+      this.start();
+    });
   }
 
   /** One line for each episode. */
