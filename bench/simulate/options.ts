@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 import { MUTANTS } from './mutants.js';
+import { SHARING_MUTANTS } from './sharing-mutants.js';
+import { STEP_MS } from './step.js';
 
-/** Simulated time from one step to the next. */
-export const STEP_MS = 5000;
+const MUTANT_NAMES = [...Object.keys(MUTANTS), ...Object.keys(SHARING_MUTANTS)];
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -57,7 +58,7 @@ share is wrong.
   --steps N      of ${STEP_MS / 1000} simulated seconds (${FULL_RUN.steps})
   --calls N      of each session, on average (${FULL_RUN.calls})
   --quick        a few seconds: ${QUICK_RUN.sidecars} sidecars, ${QUICK_RUN.services} services, ${QUICK_RUN.sessions} sessions, ${QUICK_RUN.steps} steps
-  --mutant NAME  breaks the decision on purpose, which must be noticed: ${Object.keys(MUTANTS).join(', ')}
+  --mutant NAME  breaks the decision on purpose, which must be noticed: ${MUTANT_NAMES.join(', ')}
   -o json        the report as JSON
   --help         this text
 `;
@@ -115,7 +116,7 @@ function wholeNumber(name: keyof typeof LARGEST, text: string | undefined, other
 
 function mutantNamed(name: string | undefined): Pick<SimulationOptions, 'mutant'> {
   if (name === undefined) return {};
-  if (MUTANTS[name] === undefined)
-    throw new Error(`--mutant takes one of ${Object.keys(MUTANTS).join(', ')}, not "${name}"`);
+  if (!MUTANT_NAMES.includes(name))
+    throw new Error(`--mutant takes one of ${MUTANT_NAMES.join(', ')}, not "${name}"`);
   return { mutant: name };
 }

@@ -1,7 +1,8 @@
 import { describeTraits } from './history.js';
-import { type SimulationOptions, STEP_MS } from './options.js';
+import type { SimulationOptions } from './options.js';
 import { isWrong, type PooledShare, type ShareResult } from './oracle/shares.js';
 import { type Offence, Simulation } from './simulation.js';
+import { STEP_MS } from './step.js';
 import type { ServiceWorld } from './world/service-world.js';
 
 type Counts = Readonly<Record<string, number>>;

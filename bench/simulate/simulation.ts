@@ -1,13 +1,19 @@
 import { place } from '../../src/routing/decide.js';
+import type { SharedPin } from '../../src/sessions/shared-pin.js';
+import { Callers } from './fleet/callers.js';
 import { Fleet } from './fleet/fleet.js';
+import { TICK_MS } from './fleet/relay.js';
 import { describeCall, describeService } from './history.js';
 import { MUTANTS } from './mutants.js';
-import { type SimulationOptions, STEP_MS } from './options.js';
+import type { SimulationOptions } from './options.js';
 import { Memory } from './oracle/memory.js';
 import { Oracle } from './oracle/oracle.js';
+import { PinLedger } from './oracle/pin-ledger.js';
 import { Numbers } from './oracle/reading.js';
 import { Shares } from './oracle/shares.js';
 import { Random } from './random.js';
+import { sharingParts } from './sharing-mutants.js';
+import { STEP_MS } from './step.js';
 import { Caller } from './traffic/caller.js';
 import { type Decide, learn, send } from './traffic/send.js';
 import { Sessions } from './traffic/sessions.js';
@@ -18,6 +24,12 @@ import { World } from './world/world.js';
 const ARRIVALS = 0.8;
 /** Of the calls that are not a session's first, this share comes from sessions of the last steps. */
 const RECENT = { share: 0.7, steps: 20 };
+
+/** Calls of a step come in so many bursts; between them, pins travel for a while. */
+const BURSTS = 6;
+const MOST_TICKS_BETWEEN = 6;
+/** Share of sessions whose second call comes at once, before their pin can be known elsewhere. */
+const AT_ONCE = 0.3;
 
 /** The first decision that SEMANTICS does not explain. */
 export interface Offence {
@@ -50,6 +62,12 @@ export class Simulation {
   private readonly decide: Decide;
   private readonly context;
   private nowMs = 1_000_000;
+  private stepMs = 1_000_000;
+  /** What the decision has looked up for the present request. */
+  private lookup: { key: bigint | undefined; found: SharedPin | undefined } = {
+    key: undefined,
+    found: undefined,
+  };
   private begun = 0;
 
   /** @param watched a session whose history is to be kept */
@@ -59,18 +77,28 @@ export class Simulation {
   ) {
     const { seed, sidecars, services, sessions } = options;
     this.world = new World(services, new Random(seed, 'world'));
+    const traits = this.world.services.map((service) => service.traits);
+    const callers = new Callers(sidecars);
+    this.sessions = new Sessions(sessions, callers, traits, new Random(seed, 'sessions'));
     this.fleet = new Fleet({
       sidecars,
-      // Room for every session that a caller without cookies may have there, all routes kept apart.
-      tableCapacity: Math.max(1000, Math.ceil((sessions / sidecars) * 3)),
+      callers,
+      sessions: this.sessions.records,
+      parts: sharingParts(options.mutant),
+      relayRandom: new Random(seed, 'relay'),
+      // Room for every session of all pods of the caller: nothing is to be lost for want of it.
+      tableCapacity: (caller) => {
+        const called = traits.filter(({ index }) => callers.ofService(index).includes(caller));
+        return 1000 + 2 * this.sessions.recordsInTables(new Set(called.map(({ index }) => index)));
+      },
       world: this.world,
       random: new Random(seed, 'fleet'),
       numbers: new Numbers(),
       nowMs: () => this.nowMs,
     });
-    const traits = this.world.services.map((service) => service.traits);
-    this.sessions = new Sessions(sessions, sidecars, traits, new Random(seed, 'sessions'));
-    this.oracle = new Oracle(new Memory(this.sessions.records), this.shares);
+    const ledger = new PinLedger(callers, this.fleet.relay);
+    this.fleet.watch(ledger);
+    this.oracle = new Oracle(new Memory(this.sessions.records), this.shares, ledger);
     this.traffic = new Random(seed, 'traffic');
     const parts = { sessions: this.sessions, fleet: this.fleet, oracle: this.oracle };
     this.caller = new Caller({ ...parts, random: this.traffic }, traits);
@@ -103,40 +131,83 @@ export class Simulation {
         return now();
       },
       random: random.next,
-      findPin: (...question: Parameters<(typeof fleet.deciding.pins)['find']>) =>
-        fleet.deciding.pins.find(...question),
+      findPin: (...question: Parameters<(typeof fleet.deciding.pins)['find']>) => {
+        const [affinity, hash] = question;
+        const found = fleet.deciding.pins.find(...question);
+        this.lookup = { key: hash ^ affinity.scope, found };
+        return found;
+      },
     };
   }
 
   private step(step: number, until: number): void {
-    this.nowMs += STEP_MS;
+    this.stepMs = Math.max(this.stepMs + STEP_MS, this.nowMs + TICK_MS);
+    this.nowMs = this.stepMs;
     const happened = this.world.step(step);
     this.fleet.step(step);
     this.tell(step, happened);
     const { sessions, steps, calls } = this.options;
     const before = this.begun;
     this.begun = Math.min(sessions, Math.ceil((sessions * (step + 1)) / Math.max(1, steps * ARRIVALS)));
-    for (let session = before; session < this.begun; session++) this.call(session, true, until);
     const again = Math.round((sessions * (calls - 1)) / steps);
     const recent = Math.max(1, Math.round((sessions * RECENT.steps) / Math.max(1, steps * ARRIVALS)));
-    for (let i = 0; i < again; i++) {
-      const range = this.traffic.chance(RECENT.share) ? Math.min(recent, this.begun) : this.begun;
-      this.call(this.begun - 1 - this.traffic.below(range), false, until);
+    for (let burst = 0; burst < BURSTS; burst++) {
+      this.pass(this.traffic.between(1, MOST_TICKS_BETWEEN));
+      const share = (count: number) =>
+        [burst, burst + 1].map((n) => Math.floor((count * n) / BURSTS)) as [number, number];
+      const [first, end] = share(this.begun - before);
+      for (let session = before + first; session < before + end; session++) {
+        this.call(session, true, until);
+        if (this.traffic.chance(AT_ONCE)) this.call(session, false, until);
+      }
+      const called = before + end;
+      const [from, to] = share(again);
+      for (let i = from; i < to && called > 0; i++) {
+        const range = this.traffic.chance(RECENT.share) ? Math.min(recent, called) : called;
+        this.call(called - 1 - this.traffic.below(range), false, until);
+      }
     }
+    this.pass(MOST_TICKS_BETWEEN);
+  }
+
+  /** Lets time pass, and pins travel. */
+  private pass(ticks: number): void {
+    for (let tick = 0; tick < ticks; tick++) {
+      this.nowMs += TICK_MS;
+      this.fleet.tick();
+    }
+  }
+
+  /** A call waits as long as its sidecar says, or until the pins are there. */
+  private waitFor(service: string, key: bigint): void {
+    let isHere = false;
+    const wait = this.fleet.deciding.sharing.await(service, key, () => {
+      isHere = true;
+    });
+    if (wait === undefined) return;
+    this.fleet.noteWait();
+    for (let waited = 0; !isHere && waited < wait.waitMs; waited += TICK_MS) this.pass(1);
+    wait.cancel();
   }
 
   private call(session: number, isFirst: boolean, until: number): void {
     if (this.requests >= until) return;
     this.requests++;
-    const { fleet, world, sessions, nowMs } = this;
-    const { call, request, authority } = this.caller.prepare(session, isFirst, nowMs);
+    const { fleet, world, sessions } = this;
+    const { call, request, authority } = this.caller.prepare(session, isFirst, this.nowMs);
     const { sidecar, service } = call;
     fleet.deciding = sidecar;
+    sidecar.table.revision = sidecar.services[service]?.routes.read.revision ?? 0;
+    this.lookup = { key: undefined, found: undefined };
     const { context, decide } = this;
-    const sent = send({ sidecar, service, authority, request, context, decide, pods: world.pods });
+    const waitFor = (name: string, key: bigint) => this.waitFor(name, key);
+    const sent = send({ sidecar, service, authority, request, context, decide, pods: world.pods, waitFor });
+    const { nowMs } = this;
+    const { key, found } = this.lookup;
+    const kept = key === undefined ? undefined : sidecar.table.peek(key, nowMs)?.pin;
     if (sent.setCookie !== undefined) sessions.keepCookie(call.record, sent.setCookie, nowMs);
     const outcome = { ...sent, setsCookie: sent.setCookie !== undefined };
-    const { situation, placed, problem } = this.oracle.judge(call, outcome, nowMs);
+    const { situation, placed, problem } = this.oracle.judge(call, outcome, { found, kept }, nowMs);
     learn(sidecar, service, sent);
     if (session === this.watched) {
       this.history.push(describeCall({ request: this.requests, call, situation, outcome, placed, problem }));

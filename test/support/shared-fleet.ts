@@ -1,4 +1,4 @@
-import type { HubMember } from '../../control-plane/sessions/hub-member.js';
+import { MemoryTransport } from '../../bench/simulate/fleet/memory-transport.js';
 import { SessionHub } from '../../control-plane/sessions/session-hub.js';
 import { SessionPins } from '../../sidecar/session/session-pins.js';
 import { SessionTable } from '../../sidecar/session/session-table.js';
@@ -6,105 +6,16 @@ import { FleetViews, type ViewedEndpoint } from '../../sidecar/session/sharing/f
 import { PinSharing } from '../../sidecar/session/sharing/pin-sharing.js';
 import { ServicePlaces } from '../../sidecar/session/sharing/service-places.js';
 import { SharedAffinities } from '../../sidecar/session/sharing/shared-affinities.js';
-import type { SharingHandlers, SharingTransport } from '../../sidecar/session/sharing/sharing-stream.js';
 import type { Trouble } from '../../sidecar/upstream/upstream-endpoint.js';
 import { findRoute, place } from '../../src/routing/decide.js';
 import { type FleetView, UNUSABLE, USABLE } from '../../src/routing/endpoint-set.js';
 import { plainRequest } from '../../src/routing/request-view.js';
-import { readView } from '../../src/sessions/endpoint-view.js';
-import { codec } from '../../src/xds/descriptors.js';
-import { messages, text } from '../../src/xds/fields.js';
 import { MeshTable } from './mesh-table.js';
 import { NO_COOKIES } from './session-pins.js';
-
-const REQUEST = codec('roost.v1.ShareRequest');
-const RESPONSE = codec('roost.v1.ShareResponse');
 
 /** A clock that a test moves. */
 export interface Clock {
   nowMs: number;
-}
-
-/** A stream between a sidecar and a hub, in memory, by way of the bytes that gRPC would carry. Can be cut. */
-class MemoryTransport implements SharingTransport {
-  isOpen = false;
-  private member: HubMember | undefined;
-  private isCut = false;
-
-  constructor(
-    private readonly hub: SessionHub,
-    private readonly handlers: SharingHandlers,
-  ) {}
-
-  start(): void {
-    if (this.isCut) return;
-    const { caller, follow } = REQUEST.decode(REQUEST.encode(this.handlers.hello())) as {
-      caller: { id: string; service: string; namespace: string };
-      follow: never[];
-    };
-    const early: Buffer[] = [];
-    this.member = this.hub.join(caller, {
-      write: (bytes) => {
-        if (this.member === undefined) early.push(bytes);
-        else this.onResponse(bytes);
-        return true;
-      },
-      pause: () => {},
-      resume: () => {},
-      end: () => {},
-    });
-    for (const bytes of early) this.onResponse(bytes);
-    this.take({ follow });
-  }
-
-  private onResponse(bytes: Buffer): void {
-    if (!this.isOpen) this.handlers.onOpen();
-    this.isOpen = true;
-    this.handlers.onResponse(RESPONSE.decode(bytes));
-  }
-
-  write(request: object): void {
-    if (this.isOpen) this.take(REQUEST.decode(REQUEST.encode(request)));
-  }
-
-  close(): void {
-    if (this.member !== undefined) this.hub.leave(this.member);
-    this.member = undefined;
-    this.isOpen = false;
-  }
-
-  /** As a network that breaks. */
-  cut(): void {
-    this.isCut = true;
-    this.close();
-    this.handlers.onLost();
-  }
-
-  restore(): void {
-    this.isCut = false;
-    this.start();
-  }
-
-  private take(request: { readonly [field: string]: unknown }): void {
-    for (const raw of messages(request.follow))
-      this.member?.follow({
-        service: text(raw.service),
-        ttlMs: Number(raw.ttlMs),
-        epoch: Number(raw.epoch ?? 0),
-        sequence: Number(raw.sequence ?? 0),
-      });
-    const pins = messages(request.pins).map((raw) => ({
-      service: text(raw.service),
-      records: Buffer.from(raw.records as Uint8Array),
-    }));
-    if (pins.length > 0) this.member?.publish(pins, Number(request.number));
-    const views = messages(request.views).map((raw) => ({
-      service: text(raw.service),
-      endpoint: Number(raw.endpoint),
-      view: readView(raw.view),
-    }));
-    this.member?.takeViews(views);
-  }
 }
 
 /** An endpoint of a table, as far as sidecars may see it differently. */
@@ -185,7 +96,7 @@ export class FleetPod {
     this.sharing = new PinSharing({
       views: this.views,
       connect: (handlers) => {
-        this.transport = new MemoryTransport(hub, handlers);
+        this.transport = new MemoryTransport({ hub: () => hub, handlers });
         return this.transport;
       },
       caller: { id, service: 'frontend', namespace: 'shop' },

@@ -1,15 +1,22 @@
 import { createHash } from 'node:crypto';
 import type { EndpointSet } from '../../../src/routing/endpoint-set.js';
 import type { Cluster } from '../../../src/routing/table.js';
+import type { PinLedger } from '../oracle/pin-ledger.js';
 import type { Numbers } from '../oracle/reading.js';
 import type { Random } from '../random.js';
+import type { SharingParts } from '../sharing-mutants.js';
+import { STEP_MS } from '../step.js';
 import { namespaceOf } from '../world/traits.js';
 import type { World } from '../world/world.js';
+import type { Callers } from './callers.js';
 import { type Publication, Publisher } from './publication.js';
+import { Relay } from './relay.js';
 import { SimSidecar } from './sim-sidecar.js';
 
 /** How often, for each step: a sidecar restarts; a partition begins. */
-const CHANCE = { restart: 0.002, partition: 0.04, endpointsFirst: 0.1 };
+const CHANCE = { restart: 0.002, partition: 0.04, endpointsFirst: 0.1, scale: 0.02 };
+/** A caller has so many pods at least. */
+const FEWEST_PODS = 2;
 const PARTITION = { leastSteps: 1, mostSteps: 25, largestShare: 0.3 };
 
 /**
@@ -36,10 +43,14 @@ class FleetCluster implements Cluster {
 
 export interface FleetOptions {
   readonly sidecars: number;
-  /** Sessions that one sidecar's table has room for. */
-  readonly tableCapacity: number;
+  readonly callers: Callers;
+  readonly sessions: number;
+  readonly parts: SharingParts;
+  /** Sessions that a caller's tables have room for. */
+  tableCapacity(caller: number): number;
   readonly world: World;
   readonly random: Random;
+  readonly relayRandom: Random;
   readonly numbers: Numbers;
   nowMs(): number;
 }
@@ -51,18 +62,39 @@ export class Fleet {
   deciding: SimSidecar;
   /** The key that the next session without a cookie gets. */
   nextKey = '';
-  readonly changes = { restarts: 0, partitions: 0, 'endpoints before routes': 0 };
+  readonly relay: Relay;
+  private readonly counts = {
+    restarts: 0,
+    partitions: 0,
+    'endpoints before routes': 0,
+    'caller scaled up': 0,
+    'caller scaled down': 0,
+    'calls that waited for pins': 0,
+  };
+  private readonly starting = new Set<SimSidecar>();
+  private ledger: PinLedger | undefined;
   private readonly publishers: readonly Publisher[];
   private readonly publications: Publication[];
   private readonly slots: Map<string, FleetCluster>[];
   private ids = 0;
 
   constructor(private readonly options: FleetOptions) {
-    const { world, nowMs } = options;
-    this.sidecars = Array.from(
-      { length: options.sidecars },
-      (_, index) => new SimSidecar(index, namespaceOf(index), options.tableCapacity, nowMs),
+    const { world, nowMs, callers, parts, sidecars, sessions } = options;
+    const services = new Map(
+      world.services.map(({ traits }) => [`${traits.name}.${traits.namespace}`, traits.index]),
     );
+    const indexOf = (service: string) => services.get(service) ?? -1;
+    const secretOf = (service: string) =>
+      this.publications[indexOf(service)]?.local.shared.find(service)?.pinSecret;
+    this.relay = new Relay({ sidecars, random: options.relayRandom, parts, sessions, secretOf, nowMs });
+    const { relay } = this;
+    this.sidecars = Array.from({ length: sidecars }, (_, index) => {
+      const caller = callers.of(index);
+      const capacity = options.tableCapacity(caller);
+      const namespace = namespaceOf(caller);
+      const name = `caller-${caller}`;
+      return new SimSidecar({ index, namespace, caller: name, capacity, relay, parts, nowMs, indexOf });
+    });
     this.deciding = this.sidecars[0] as SimSidecar;
     this.slots = world.services.map(() => new Map());
     const context = {
@@ -75,7 +107,74 @@ export class Fleet {
     };
     this.publishers = world.services.map((service) => new Publisher(service, context, options.numbers));
     this.publications = this.publishers.map((publisher) => publisher.publish());
-    for (const sidecar of this.sidecars) this.deliver(sidecar, 0, 0);
+    for (const sidecar of this.sidecars) {
+      this.deliver(sidecar, 0, 0);
+      sidecar.sharing.start();
+    }
+  }
+
+  get changes(): Readonly<Record<string, number>> {
+    return { ...this.counts, ...this.relay.changes };
+  }
+
+  /** Has the oracle told of what befalls the sidecars and the relay. */
+  watch(ledger: PinLedger): void {
+    this.ledger = ledger;
+  }
+
+  /** A pod for the next request of a caller; undefined: of any. */
+  podFor(caller: number | undefined, random: Random): SimSidecar {
+    const { callers } = this.options;
+    const mine =
+      caller === undefined
+        ? this.sidecars
+        : callers.podsOf(caller).map((pod) => this.sidecars[pod] as SimSidecar);
+    const there = mine.filter(({ isThere }) => isThere);
+    const ready = there.filter(({ isReady }) => isReady);
+    return random.pick(ready.length > 0 ? ready : there) as SimSidecar;
+  }
+
+  /** Lets sidecars and the hub tell each other what there is to tell, at the present time. */
+  tick(): void {
+    const nowMs = this.options.nowMs();
+    for (const sidecar of this.sidecars) if (sidecar.isThere) sidecar.sharing.tick();
+    this.relay.tick();
+    for (const sidecar of this.starting) {
+      if (!sidecar.isReady) continue;
+      this.starting.delete(sidecar);
+      if (sidecar.isThere && Number.isFinite(this.relay.upSinceMs(sidecar.index)))
+        this.ledger?.ready(sidecar.index, nowMs);
+    }
+    this.ledger?.spread(nowMs);
+  }
+
+  noteWait(): void {
+    this.counts['calls that waited for pins']++;
+  }
+
+  private start(sidecar: SimSidecar): void {
+    sidecar.restart();
+    this.ledger?.restarted(sidecar.index, this.options.nowMs());
+    this.starting.add(sidecar);
+  }
+
+  private scale(): void {
+    const { callers, random, nowMs } = this.options;
+    for (let caller = 0; caller < callers.count; caller++) {
+      if (!random.chance(CHANCE.scale)) continue;
+      const pods = callers.podsOf(caller).map((pod) => this.sidecars[pod] as SimSidecar);
+      const away = random.pick(pods.filter(({ isThere }) => !isThere));
+      const there = pods.filter(({ isThere }) => isThere);
+      if (away !== undefined && random.chance(0.6)) {
+        this.start(away);
+        this.counts['caller scaled up']++;
+      } else if (there.length > FEWEST_PODS) {
+        const leaving = random.pick(there) as SimSidecar;
+        leaving.leave();
+        this.ledger?.restarted(leaving.index, nowMs(), true);
+        this.counts['caller scaled down']++;
+      }
+    }
   }
 
   /** Publishes what changed, to whom it reaches, and lets sidecars fail and recover. */
@@ -86,11 +185,13 @@ export class Fleet {
       this.publications[index] = (this.publishers[index] as Publisher).publish();
     });
     if (random.chance(CHANCE.partition)) this.cutOff(step);
+    if (this.relay.step()) this.ledger?.hubRestarted();
+    this.scale();
     for (const sidecar of this.sidecars) {
       if (sidecar.cutOffUntil <= step) this.deliver(sidecar, step, CHANCE.endpointsFirst);
-      if (random.chance(CHANCE.restart)) {
-        sidecar.restart();
-        this.changes.restarts++;
+      if (sidecar.isThere && random.chance(CHANCE.restart)) {
+        this.start(sidecar);
+        this.counts.restarts++;
       }
       sidecar.probe(random);
     }
@@ -111,7 +212,7 @@ export class Fleet {
       if (state?.revision === publication.revision && !this.isBehind(sidecar, index)) return;
       const early = state !== undefined && state.revision < publication.revision;
       const routesToo = !early || !random.chance(endpointsFirst);
-      if (!routesToo) this.changes['endpoints before routes']++;
+      if (!routesToo) this.counts['endpoints before routes']++;
       sidecar.take(index, traits.namespace, publication, routesToo);
     });
     if (sidecar.cutOffUntil === step) sidecar.cutOffUntil = 0;
@@ -119,11 +220,13 @@ export class Fleet {
 
   private cutOff(step: number): void {
     const { random } = this.options;
-    this.changes.partitions++;
+    this.counts.partitions++;
     const share = random.next() * PARTITION.largestShare;
     const until = step + random.between(PARTITION.leastSteps, PARTITION.mostSteps);
     for (const sidecar of this.sidecars) {
-      if (random.chance(share)) sidecar.cutOffUntil = Math.max(sidecar.cutOffUntil, until);
+      if (!random.chance(share)) continue;
+      sidecar.cutOffUntil = Math.max(sidecar.cutOffUntil, until);
+      this.relay.cut(sidecar.index, this.options.nowMs() + (until - step) * STEP_MS);
     }
   }
 

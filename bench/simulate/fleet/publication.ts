@@ -1,4 +1,5 @@
 import { type TranslatedService, translateService } from '../../../control-plane/translate/service.js';
+import { SharedAffinities } from '../../../sidecar/session/sharing/shared-affinities.js';
 import { compileVirtualHost } from '../../../src/routing/compile.js';
 import { DomainTable } from '../../../src/routing/domains.js';
 import type { Cluster, RoutingTable } from '../../../src/routing/table.js';
@@ -25,6 +26,7 @@ export interface PublishContext {
 export interface RoutesVersion {
   readonly table: RoutingTable;
   readonly read: ReadService;
+  readonly shared: SharedAffinities;
   /** Number of each release's cluster, by the release's name. */
   readonly slots: ReadonlyMap<string, number>;
 }
@@ -103,8 +105,10 @@ export class Publisher {
       cluster: (name) => context.cluster(index, name),
       mintKey: context.mintKey,
     });
+    const table = DomainTable.of([[host.domains, compiled]]);
     return {
-      table: DomainTable.of([[host.domains, compiled]]),
+      table,
+      shared: new SharedAffinities(() => table),
       read,
       slots,
     };

@@ -1,9 +1,12 @@
 import { SessionPins } from '../../../sidecar/session/session-pins.js';
 import { SessionTable } from '../../../sidecar/session/session-table.js';
+import { PinSharing } from '../../../sidecar/session/sharing/pin-sharing.js';
 import type { Random } from '../random.js';
+import type { SharingParts } from '../sharing-mutants.js';
 import type { Pod } from '../world/pods.js';
 import type { ClusterVersion, View } from './cluster-version.js';
 import type { Publication, RoutesVersion } from './publication.js';
+import type { Relay } from './relay.js';
 
 /** Connections refused in a row that make an endpoint unreachable, as in the sidecar. */
 const REFUSALS = 3;
@@ -65,34 +68,80 @@ export interface ServiceState {
   readonly clusters: Map<number, ClusterState>;
 }
 
+/** What sidecars see of endpoints is not shared here: each goes by what it has found out itself. */
+const NO_VIEWS = { disputed: 0, onGreeting() {}, onLost() {}, onResponse() {}, tick: () => [] };
+
+export interface SimSidecarOptions {
+  readonly index: number;
+  readonly namespace: string;
+  /** Name of the service that it is a pod of. */
+  readonly caller: string;
+  readonly capacity: number;
+  readonly relay: Relay;
+  readonly parts: SharingParts;
+  nowMs(): number;
+  /** Number of a service, by its name `service-1.ns-1`. */
+  indexOf(service: string): number;
+}
+
 /** A sidecar: the configuration that it has, the health that it has seen, and the sessions that it remembers. */
 export class SimSidecar {
   readonly services: ServiceState[] = [];
   pins: SessionPins;
-  /** Counts restarts: pins in the table are lost with each. */
-  epoch = 0;
+  sharing: PinSharing;
+  table: SessionTable;
+  /** The pod is there. */
+  isThere = true;
   /** Hears nothing of the control plane before this step. */
   cutOffUntil = 0;
-  private table: SessionTable;
   private readonly unreachable = new Set<readonly [ClusterState, Pod]>();
 
-  constructor(
-    readonly index: number,
-    private readonly namespace: string,
-    private readonly capacity: number,
-    readonly nowMs: () => number,
-  ) {
-    this.table = new SessionTable(capacity, nowMs());
+  constructor(private readonly options: SimSidecarOptions) {
+    this.table = this.newTable();
+    this.sharing = this.newSharing();
     this.pins = this.newPins();
   }
 
-  private newPins(): SessionPins {
-    const { table, nowMs } = this;
-    return new SessionPins({ table, nowMs, wallMs: nowMs });
+  get index(): number {
+    return this.options.index;
   }
 
-  get sessions(): number {
-    return this.table.size;
+  nowMs(): number {
+    return this.options.nowMs();
+  }
+
+  /** It may be sent requests. */
+  get isReady(): boolean {
+    return this.isThere && this.sharing.isSettled;
+  }
+
+  private newTable(): SessionTable {
+    return new SessionTable(this.options.capacity, this.nowMs());
+  }
+
+  private newPins(): SessionPins {
+    const { table, sharing, options } = this;
+    const { nowMs, parts } = options;
+    return new SessionPins({
+      table,
+      nowMs,
+      wallMs: nowMs,
+      onShared: (service, key) => {
+        if (parts.isTold(table, key, nowMs())) sharing.note(service, key);
+      },
+    });
+  }
+
+  private newSharing(): PinSharing {
+    const { index, caller, namespace, relay, parts, nowMs, indexOf } = this.options;
+    return new PinSharing({
+      connect: (handlers) => relay.connect(index, handlers),
+      caller: { id: `sidecar-${index}`, service: caller, namespace },
+      table: parts.tableFor(this.table, nowMs),
+      views: NO_VIEWS,
+      affinityOf: (name) => this.services[indexOf(name)]?.routes.shared.find(name),
+      nowMs,
+    });
   }
 
   cluster(service: number, slot: number): ClusterState {
@@ -107,7 +156,7 @@ export class SimSidecar {
    * @param routesToo false: only the endpoints have arrived yet, of clusters that the sidecar has already
    */
   take(service: number, namespace: string, publication: Publication, routesToo: boolean): void {
-    const routes = namespace === this.namespace ? publication.local : publication.foreign;
+    const routes = namespace === this.options.namespace ? publication.local : publication.foreign;
     const known = this.services[service];
     const state: ServiceState = known ?? { revision: 0, routes, clusters: new Map() };
     for (const [slot, version] of publication.clusters) {
@@ -121,13 +170,25 @@ export class SimSidecar {
     state.routes = routes;
     const needed = new Set(routes.slots.values());
     for (const slot of state.clusters.keys()) if (!needed.has(slot)) state.clusters.delete(slot);
+    this.sharing.onTable();
+  }
+
+  /** The pod is scaled away. */
+  leave(): void {
+    this.isThere = false;
+    this.sharing.close();
+    this.options.relay.disconnect(this.index);
   }
 
   /** Loses all that is not configuration. */
   restart(): void {
-    this.epoch++;
-    this.table = new SessionTable(this.capacity, this.nowMs());
+    this.sharing.close();
+    this.isThere = true;
+    this.table = this.newTable();
+    this.sharing = this.newSharing();
     this.pins = this.newPins();
+    this.sharing.onTable();
+    this.sharing.start();
     this.unreachable.clear();
     for (const { clusters } of this.services) {
       for (const [slot, { view }] of clusters) {

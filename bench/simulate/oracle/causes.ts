@@ -1,6 +1,6 @@
 import { PINNED_ONLY, UNUSABLE } from '../../../src/routing/endpoint-set.js';
 import type { Placed } from './expectation.js';
-import { HOW, type Last, type Loss } from './memory.js';
+import { HOW, type Last } from './memory.js';
 import { has } from './reading.js';
 import type { SeenViews } from './seen-views.js';
 import { podIndex, type Situation } from './situation.js';
@@ -11,8 +11,8 @@ export interface Move {
   readonly last: Last;
   readonly placed: Placed;
   readonly how: number;
-  /** What the session held was lost since then. */
-  readonly loss: Loss | undefined;
+  /** Why it is not placed with the pin of its last request. */
+  readonly loss: string | undefined;
   /** {@link SeenViews.serving} of now. */
   readonly serving: number;
 }

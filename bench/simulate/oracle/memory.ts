@@ -35,11 +35,6 @@ export const HOW = {
 
 const HELD = 1;
 const LABEL = 2;
-const RESTARTED = 4;
-const IDLE = 8;
-
-/** How what a session held was lost without anybody's wish. */
-export type Loss = 'sidecar restarted' | 'idle for longer than ttl';
 
 /**
  * What the oracle remembers of each session: about 50 bytes in typed arrays. A session of a service that keeps its
@@ -51,7 +46,6 @@ export class Memory {
   private readonly heldPod: Int32Array;
   private readonly heldBits: Uint8Array;
   private readonly usedAtSeconds: Uint32Array;
-  private readonly epoch: Uint16Array;
   private readonly counted: Uint8Array;
   private readonly last: Int32Array;
 
@@ -61,7 +55,6 @@ export class Memory {
     this.heldPod = new Int32Array(records);
     this.heldBits = new Uint8Array(records);
     this.usedAtSeconds = new Uint32Array(records);
-    this.epoch = new Uint16Array(records);
     this.counted = new Uint8Array(records);
     this.last = new Int32Array(records * LAST_FIELDS);
   }
@@ -88,31 +81,14 @@ export class Memory {
     };
   }
 
-  hold(record: number, held: Held, epoch: number): void {
+  hold(record: number, held: Held): void {
     this.heldRelease[record] = held.release;
     this.heldPod[record] = held.pod;
     this.heldBits[record] = HELD | (held.label ? LABEL : 0);
-    this.epoch[record] = epoch;
   }
 
   drop(record: number): void {
     this.heldBits[record] = 0;
-  }
-
-  /** The session no longer has what it held; {@link lossOf} tells until it is placed again. */
-  lose(record: number, loss: Loss): void {
-    this.heldBits[record] = loss === 'sidecar restarted' ? RESTARTED : IDLE;
-  }
-
-  lossOf(record: number): Loss | undefined {
-    const bits = this.heldBits[record] as number;
-    if ((bits & RESTARTED) !== 0) return 'sidecar restarted';
-    return (bits & IDLE) === 0 ? undefined : 'idle for longer than ttl';
-  }
-
-  /** The session has been placed: what was lost has had its effect. */
-  accept(record: number): void {
-    this.heldBits[record] = (this.heldBits[record] as number) & ~(RESTARTED | IDLE);
   }
 
   /** @returns whether the session has not been counted before, answered or not */
@@ -120,11 +96,6 @@ export class Memory {
     const isFirst = this.counted[record] === 0;
     this.counted[record] = 1;
     return isFirst;
-  }
-
-  /** Restarts of the sidecar's when the session was given what it holds. */
-  epochOf(record: number): number {
-    return this.epoch[record] as number;
   }
 
   /** @returns seconds since the session was last used */

@@ -1,9 +1,11 @@
+import type { SharedPin } from '../../../src/sessions/shared-pin.js';
 import type { SimSidecar } from '../fleet/sim-sidecar.js';
 import { follow, type Outcome } from './attempts.js';
 import { causeOfFlip, causeOfHop, type Move } from './causes.js';
 import { ConsistentHash } from './consistent-hash.js';
 import { heldAfter, open, type Placed, type Wanted } from './expectation.js';
 import { HOW, type Last, type Memory } from './memory.js';
+import type { Looked, PinLedger } from './pin-ledger.js';
 import { type ReadService, routeFor } from './reading.js';
 import { SeenViews } from './seen-views.js';
 import type { Shares } from './shares.js';
@@ -48,6 +50,7 @@ export class Oracle {
   constructor(
     private readonly memory: Memory,
     private readonly shares: Shares,
+    private readonly ledger: PinLedger,
   ) {}
 
   /** A session that has never called: the record is its own from now on. */
@@ -55,10 +58,11 @@ export class Oracle {
     this.memory.begin(record, hash);
   }
 
-  judge(call: Call, outcome: Outcome, nowMs: number): Verdict {
+  /** @param table what the session table had for the session, before and after; of sessions in cookies, nothing */
+  judge(call: Call, outcome: Outcome, table: InTable, nowMs: number): Verdict {
     const { memory } = this;
-    this.forget(call, nowMs);
-    const situation = this.situationOf(call, nowMs);
+    const looked = this.look(call, table, nowMs);
+    const situation = this.situationOf(call, looked, nowMs);
     const followed = follow(situation, outcome, this.hashing);
     if ('problem' in followed) {
       this.adopt(call, situation, outcome);
@@ -68,27 +72,42 @@ export class Oracle {
     this.countShare(call, situation, first);
     if (placed === undefined) {
       this.tally.unanswered++;
-      return { situation, placed, problem: undefined };
+      return { situation, placed, problem: this.misplaced(looked?.problem) };
     }
     const held = heldAfter(situation, placed);
-    const problem =
-      this.checkMove(call, situation, placed, outcome) ?? this.checkCookie(call, outcome, held !== 'same');
-    memory.accept(call.record);
+    const move = this.checkMove(call, situation, placed, outcome, looked?.loss);
+    if (looked !== undefined) {
+      const { revision } = situation.read;
+      const kept = this.ledger.keep(whereOf(call), looked, table.kept, held, revision, nowMs);
+      return { situation, placed, problem: move ?? this.misplaced(looked.problem ?? kept) };
+    }
+    const problem = move ?? this.checkCookie(call, outcome, held !== 'same');
     if (held === undefined) memory.drop(call.record);
-    else if (held !== 'same') memory.hold(call.record, held, call.sidecar.epoch);
+    else if (held !== 'same') memory.hold(call.record, held);
     return { situation, placed, problem };
   }
 
-  /** S6: a table loses what its sidecar loses, and what has been idle for longer than its time. */
-  private forget({ carrier, record, sidecar, service }: Call, nowMs: number): void {
-    const { memory } = this;
-    const idleMs = memory.use(record, Math.floor(nowMs / 1000)) * 1000;
-    if (carrier !== 'request' || memory.held(record) === undefined) return;
-    if (memory.epochOf(record) !== sidecar.epoch) memory.lose(record, 'sidecar restarted');
-    else if (idleMs > readOf(sidecar, service).affinity.ttl) memory.lose(record, 'idle for longer than ttl');
+  private misplaced(problem: string | undefined): string | undefined {
+    if (problem !== undefined) this.tally.misplaced++;
+    return problem;
   }
 
-  private situationOf({ sidecar, service, record, label, lane, carrier }: Call, nowMs: number): Situation {
+  /** S6: what the sidecar may know of a session whose pin its fleet shares. */
+  private look(call: Call, { found }: InTable, nowMs: number): Looked | undefined {
+    const { carrier, record, sidecar, service } = call;
+    const idleMs = this.memory.use(record, Math.floor(nowMs / 1000)) * 1000;
+    if (carrier !== 'request') return undefined;
+    const { ttl } = readOf(sidecar, service).affinity;
+    const looked = this.ledger.look(whereOf(call), found, idleMs, ttl, nowMs);
+    this.ledger.called(whereOf(call), nowMs);
+    return looked;
+  }
+
+  private situationOf(
+    { sidecar, service, record, label, lane, carrier }: Call,
+    looked: Looked | undefined,
+    nowMs: number,
+  ): Situation {
     const state = sidecar.services[service];
     if (state === undefined) throw new Error('a sidecar that has no configuration cannot decide');
     const { read, slots } = state.routes;
@@ -98,13 +117,19 @@ export class Oracle {
       route: routeFor(read, label),
       hash: sessionless ? undefined : this.memory.hashOf(record),
       lane,
-      held: sessionless ? undefined : this.memory.held(record),
+      held: sessionless ? undefined : looked ? looked.held : this.memory.held(record),
       nowMs,
       sees: ({ name }) => sidecar.cluster(service, slots.get(name) ?? -1),
     };
   }
 
-  private checkMove(call: Call, situation: Situation, placed: Placed, outcome: Outcome): string | undefined {
+  private checkMove(
+    call: Call,
+    situation: Situation,
+    placed: Placed,
+    outcome: Outcome,
+    loss: string | undefined,
+  ): string | undefined {
     if (call.carrier === 'none') return undefined;
     const { tally, memory, seen } = this;
     const last = memory.lastOf(call.record);
@@ -123,7 +148,7 @@ export class Oracle {
     };
     memory.place(call.record, now);
     if (last === undefined) return undefined;
-    const move: Move = { situation, last, placed, how, loss: memory.lossOf(call.record), serving };
+    const move: Move = { situation, last, placed, how, loss, serving };
     if (last.release !== now.release) return tally.flip(causeOfFlip(move, seen));
     return last.pod === now.pod ? undefined : tally.hop(causeOfHop(move, seen));
   }
@@ -165,6 +190,16 @@ export class Oracle {
     else if (last.pod !== end.pod.id) this.tally.hop(undefined);
     else this.tally.misplaced++;
   }
+}
+
+/** A session's pin in the table of the sidecar that its request came through. */
+export interface InTable {
+  readonly found: SharedPin | undefined;
+  readonly kept: SharedPin | undefined;
+}
+
+function whereOf({ record, service, sidecar }: Call) {
+  return { record, service, sidecar: sidecar.index };
 }
 
 function readOf(sidecar: SimSidecar, service: number): ReadService {

@@ -52,8 +52,7 @@ export class Caller {
     const { sessions, fleet, random } = this.parts;
     const traits = sessions.traitsOf(session);
     const carrier = sessions.carrierOf(session);
-    const number = carrier === 'cookie' ? random.below(fleet.sidecars.length) : sessions.sidecarOf(session);
-    const sidecar = fleet.sidecars[number] as SimSidecar;
+    const sidecar = fleet.podFor(carrier === 'cookie' ? undefined : sessions.callerOf(session), random);
     const label = this.labelFor(traits);
     const lane = this.laneFor(traits);
     const { read } = (sidecar.services[traits.index] as SimSidecar['services'][number]).routes;

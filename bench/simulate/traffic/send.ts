@@ -17,6 +17,8 @@ export interface SendOptions {
   readonly context: DecisionContext;
   readonly decide: Decide;
   readonly pods: Pods;
+  /** Lets a call wait for the pins of a service that its sidecar is about to be told of (S6). */
+  waitFor(service: string, key: bigint): void;
 }
 
 export interface Sent {
@@ -39,6 +41,7 @@ export function send(options: SendOptions): Sent {
   const attempts: Attempt[] = [];
   const tried: Endpoint[] = [];
   const refused: Release[] = [];
+  awaitPin(options, decide(host, route, request, context, refused));
   for (;;) {
     const placement = decide(host, route, request, context, refused);
     if (placement.endpoint === undefined) return { attempts, answered: false, route, setCookie: undefined };
@@ -60,6 +63,16 @@ export function send(options: SendOptions): Sent {
     }
     refused.push(placement.release);
   }
+}
+
+/** As the sidecar does where a session has no pin here: once, and before anything is sent. */
+function awaitPin({ waitFor }: SendOptions, placed: ReturnType<Decide>): void {
+  if (placed.endpoint === undefined) return;
+  const { session, pin, route } = placed;
+  const { affinity } = route;
+  if (pin !== undefined || session === undefined || session.cookie !== undefined || !affinity?.sharesPins)
+    return;
+  waitFor(affinity.service, session.pinHash ^ affinity.scope);
 }
 
 /** What the sidecar learns from a request: which pods refuse, and which answer again. */

@@ -1,3 +1,4 @@
+import type { Callers } from '../fleet/callers.js';
 import type { Random } from '../random.js';
 import type { Traits } from '../world/traits.js';
 
@@ -13,12 +14,12 @@ const KEYLESS = 0.02;
 const SKEW = 0.7;
 
 /**
- * Every session of the simulation: whom it calls, through which sidecar, and the cookies that it has been given.
+ * Every session of the simulation: whom it calls, which caller it comes from, and the cookies that it has been given.
  * Sessions begin one after the other, in the order of their numbers.
  */
 export class Sessions {
   private readonly services: Uint16Array;
-  private readonly sidecars: Uint16Array;
+  private readonly callers: Uint16Array;
   private readonly carriers: Uint8Array;
   private readonly firstRecords: Uint32Array;
   /** `name=value` by record. */
@@ -29,12 +30,12 @@ export class Sessions {
 
   constructor(
     readonly count: number,
-    sidecars: number,
+    callers: Callers,
     private readonly traits: readonly Traits[],
     random: Random,
   ) {
     this.services = new Uint16Array(count);
-    this.sidecars = new Uint16Array(count);
+    this.callers = new Uint16Array(count);
     this.carriers = new Uint8Array(count);
     this.firstRecords = new Uint32Array(count);
     const popularity = traits.map(({ index }) => [index, 1 / (index + 1) ** SKEW] as const);
@@ -43,7 +44,7 @@ export class Sessions {
       const service = random.pickWeighted(popularity);
       const { keys, perRoute } = traits[service] as Traits;
       this.services[session] = service;
-      this.sidecars[session] = random.below(sidecars);
+      this.callers[session] = random.pick(callers.ofService(service)) ?? 0;
       this.carriers[session] = CARRIERS.indexOf(carrierOf(keys, random));
       this.firstRecords[session] = records;
       records += perRoute ? ROUTE_NAMES.length : 1;
@@ -57,9 +58,18 @@ export class Sessions {
     return this.traits[this.services[session] as number] as Traits;
   }
 
-  /** The sidecar beside the caller; cookies may come through any. */
-  sidecarOf(session: number): number {
-    return this.sidecars[session] as number;
+  /** Whose pods its requests come through; cookies may come through anybody's. */
+  callerOf(session: number): number {
+    return this.callers[session] as number;
+  }
+
+  /** Records of sessions of these services that no cookie carries. */
+  recordsInTables(services: ReadonlySet<number>): number {
+    let records = 0;
+    for (let session = 0; session < this.count; session++)
+      if (services.has(this.services[session] as number) && this.carrierOf(session) === 'request')
+        records += this.traitsOf(session).perRoute ? ROUTE_NAMES.length : 1;
+    return records;
   }
 
   carrierOf(session: number): Carrier {
@@ -101,7 +111,10 @@ export class Sessions {
   isRenewalDue(record: number, nowMs: number): boolean {
     const issuedMs = this.cookieStarts[record] as number;
     const endMs = this.cookieEnds[record] as number;
-    return this.cookies[record] !== undefined && (nowMs - issuedMs) * 2 >= endMs - issuedMs;
+    return (
+      this.cookies[record] !== undefined &&
+      (Math.floor(nowMs / 1000) * 1000 - issuedMs) * 2 >= endMs - issuedMs
+    );
   }
 
   /** Does what a client does with a `Set-Cookie`. */
@@ -109,8 +122,11 @@ export class Sessions {
     const [cookie, ...attributes] = setCookie.split('; ');
     const maxAge = attributes.find((attribute) => attribute.startsWith('Max-Age='))?.slice('Max-Age='.length);
     this.cookies[record] = cookie;
-    this.cookieStarts[record] = nowMs;
-    this.cookieEnds[record] = maxAge === undefined ? Number.POSITIVE_INFINITY : nowMs + Number(maxAge) * 1000;
+    // Cookies are dated in whole seconds.
+    const issuedMs = Math.floor(nowMs / 1000) * 1000;
+    this.cookieStarts[record] = issuedMs;
+    this.cookieEnds[record] =
+      maxAge === undefined ? Number.POSITIVE_INFINITY : issuedMs + Number(maxAge) * 1000;
   }
 }
 

@@ -5,6 +5,7 @@ import t from 'tap';
 import { MUTANTS } from '../../../../bench/simulate/mutants.js';
 import { parseCommandLine, QUICK_RUN, type SimulationOptions } from '../../../../bench/simulate/options.js';
 import { printReport, type Report, reportOn } from '../../../../bench/simulate/report.js';
+import { SHARING_MUTANTS } from '../../../../bench/simulate/sharing-mutants.js';
 import { Simulation } from '../../../../bench/simulate/simulation.js';
 import { OPERATIONS } from '../../../../bench/simulate/world/operations.js';
 
@@ -19,11 +20,15 @@ const SMALL: SimulationOptions = { ...QUICK_RUN, sidecars: 4, services: 9, sessi
 const MEDIUM: SimulationOptions = { ...QUICK_RUN, sessions: 5_000, steps: 60 };
 /** Those that show themselves less often. */
 const RARE: Readonly<Record<string, SimulationOptions>> = {
-  'rare-flip': MEDIUM,
+  'rare-flip': { ...QUICK, sessions: 10_000 },
   'biased-chance': MEDIUM,
   'chance-again': MEDIUM,
   'repin-at-once': MEDIUM,
   'canary-without-stable': QUICK,
+  'newer-revision-wins': { ...QUICK, sessions: 10_000 },
+  'last-one-wins': QUICK,
+  'repins-untold': MEDIUM,
+  'one-pod-untold': MEDIUM,
 };
 
 /** Runs until the first decision that is not explained, if there is one. */
@@ -63,7 +68,7 @@ t.test('the same seed gives the same history, and another seed another', async (
   t.notSame(first.flips, history(8).flips);
 });
 
-for (const [mutant, { breaks }] of Object.entries(MUTANTS)) {
+for (const [mutant, { breaks }] of Object.entries({ ...MUTANTS, ...SHARING_MUTANTS })) {
   t.test(`a decision that is wrong is noticed: ${mutant} (${breaks})`, async (t) => {
     const report = simulate({ ...(RARE[mutant] ?? SMALL), mutant });
     t.notOk(report.passed);

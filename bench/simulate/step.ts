@@ -1,0 +1,2 @@
+/** Simulated time from one step to the next. */
+export const STEP_MS = 5000;
