@@ -161,7 +161,8 @@ export class PinSharing implements FleetPins {
       const affinity = this.options.affinityOf(name);
       if (affinity !== undefined && isSame(affinity, pins.affinity)) continue;
       this.services.delete(name);
-      if (affinity !== undefined) this.follow(name);
+      if (affinity !== undefined) this.follow(name)?.takeOver(pins);
+      pins.release();
     }
     for (const name of this.expected) if (this.follow(name) !== undefined) this.expected.delete(name);
   }
@@ -255,16 +256,14 @@ export class PinSharing implements FleetPins {
     this.isAway = true;
     this.options.views.onLost();
     for (const { keys } of this.unacknowledged)
-      for (const [service, ofService] of keys) for (const key of ofService) service.note(key);
+      for (const [{ name }, ofService] of keys)
+        for (const key of ofService) this.services.get(name)?.note(key);
     this.unacknowledged = [];
     this.releaseWaiting();
   }
 
   private releaseWaiting(): void {
-    for (const { waiting } of this.services.values()) {
-      for (const goOn of [...waiting]) goOn();
-      waiting.clear();
-    }
+    for (const service of this.services.values()) service.release();
   }
 }
 

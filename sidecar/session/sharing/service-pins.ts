@@ -68,6 +68,12 @@ export class ServicePins {
     this.resend = { all: all || this.resend?.all === true, slot: 0 };
   }
 
+  /** The service is known by something else: what has not been sent of it is sent by the new one. */
+  takeOver(before: ServicePins): void {
+    for (const key of before.changed) this.note(key);
+    this.sendAgain(false);
+  }
+
   /** What is to be sent next. @param most sessions, at least 0 */
   take(
     most: number,
@@ -94,6 +100,11 @@ export class ServicePins {
 
   complete(): void {
     this.isComplete = true;
+    this.release();
+  }
+
+  /** Nobody waits for it any longer. */
+  release(): void {
     for (const goOn of [...this.waiting]) goOn();
     this.waiting.clear();
   }

@@ -176,3 +176,14 @@ t.test('a session that has moved on does not come back with what another pod sti
   fleet.settle();
   for (const pod of [a, b, c]) t.equal(moved(later, callAll(pod)), 0);
 });
+
+t.test('a change of the affinity loses no pin that is on its way', async (t) => {
+  const fleet = start(t);
+  const [a, b] = fleet.three;
+  b.call('user-0');
+  fleet.settle();
+  const first = callAll(a);
+  fleet.apply(service({ v1: 50, v2: 50 }, { affinity: { ...persistent, ttl: '2h' } }));
+  fleet.settle();
+  t.equal(moved(first, callAll(b)), 0);
+});
