@@ -101,6 +101,8 @@ t.test('a pinned session is answered elsewhere, and its pin is replaced only if 
   t.equal(backendOf(await call('POST', user)), home, 'one refusal is not lost (S5)');
   await own.app.stop();
   for (let i = 0; i < 6; i++) t.equal(backendOf(await call('POST', user)), other.app.name);
+  // The sidecar may first ask others what they find (docs/semantics.md, views that differ): 3 s at most.
+  await new Promise((resolve) => setTimeout(resolve, 4000));
   await own.app.restart();
   const { inbound } = own.sidecar.addresses;
   await eventually('it is back', async () => (await endpoint(inbound))?.unreachable === false);
