@@ -1,3 +1,4 @@
+import { metric } from '../support/exposition.js';
 import type { Owner } from '../support/owner.js';
 import { type RoostProcess, startControlPlane, startSidecar } from '../support/processes.js';
 
@@ -82,7 +83,6 @@ export class SidecarProgram {
 
 /** @returns undefined where nobody answers, or there is no such metric */
 async function readMetric(address: string, name: string): Promise<number | undefined> {
-  const response = await fetch(`http://${address}/metrics`).catch(() => undefined);
-  const line = (await response?.text())?.split('\n').find((candidate) => candidate.startsWith(`${name} `));
-  return line === undefined ? undefined : Number(line.slice(name.length + 1));
+  const value = await metric(address, name).catch(() => Number.NaN);
+  return Number.isNaN(value) ? undefined : value;
 }

@@ -8,6 +8,7 @@ import { ControlPlaneClient } from '../../src/cli/client.js';
 import { splitHostPort } from '../../src/model/formats.js';
 import { Backend } from '../support/backend.js';
 import { caller, inParallel } from '../support/calls.js';
+import { metric } from '../support/exposition.js';
 import { temporaryFolder } from '../support/folder.js';
 import { toAddress } from '../support/mesh.js';
 import { eventually, type StartedSidecar, startControlPlane, startSidecar } from '../support/processes.js';
@@ -17,12 +18,6 @@ t.setTimeout(180_000);
 
 const adminText = async ({ admin }: StartedSidecar, path: string) =>
   (await fetch(`http://${admin}${path}`)).text();
-const metric = async (sidecar: StartedSidecar, name: string) =>
-  Number(
-    new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (\\S+)$`, 'm').exec(
-      await adminText(sidecar, '/metrics'),
-    )?.[1],
-  );
 /** Names of one type that it holds. */
 const held = async (sidecar: StartedSidecar, type: string) => {
   const { config } = JSON.parse(await adminText(sidecar, '/client_status')) as {
@@ -141,14 +136,17 @@ t.test('--on-demand: a first call waits for its host, and only what is called is
   t.ok(performance.now() - beganMs < 15_000);
   await world.declare('nosuch.shop');
   await eventually('its coming is noticed', async () => (await sidecar.call('nosuch')).status === 200);
-  t.equal(await metric(sidecar, 'roost_on_demand_hosts{state="absent"}'), 3);
-  t.equal(await metric(sidecar, 'roost_on_demand_waiting_requests'), 0);
+  t.equal(await metric(sidecar.admin, 'roost_on_demand_hosts{state="absent"}'), 3);
+  t.equal(await metric(sidecar.admin, 'roost_on_demand_waiting_requests'), 0);
 
   // A change to what is held arrives; one to anything else does not.
-  const sent = await metric(sidecar, 'roost_configuration_revision');
+  const sent = await metric(sidecar.admin, 'roost_configuration_revision');
   await world.declare('other-1.shop', { loadBalancer: 'maglev' });
   await world.declare('cart.shop', { loadBalancer: 'maglev' });
-  await eventually('the change', async () => (await metric(sidecar, 'roost_configuration_revision')) > sent);
+  await eventually(
+    'the change',
+    async () => (await metric(sidecar.admin, 'roost_configuration_revision')) > sent,
+  );
   t.equal(await held(sidecar, 'Cluster'), 'money/pay/v1 shop/cart/v1 shop/nosuch/v1');
 });
 
@@ -210,7 +208,7 @@ t.test('the control plane goes and comes back; a sidecar restarted meanwhile has
   await world.process.kill('SIGKILL');
   await eventually(
     'it has noticed',
-    async () => (await metric(before, 'roost_control_plane_connected')) === 0,
+    async () => (await metric(before.admin, 'roost_control_plane_connected')) === 0,
   );
   t.match(await before.call('cart'), { status: 200 });
   for (let i = 0; i < 2; i++)
@@ -256,7 +254,7 @@ t.test('a caller that makes up hosts harms nobody but itself', async (t) => {
   const [client] = (await world.call<StatusResponse>('Status', {})).clients;
   const names = client?.types.find(({ type }) => type === 'listener')?.names ?? 0;
   t.ok(names <= 51, `${names} names are held`);
-  t.ok((await metric(sidecar, 'roost_on_demand_refused_total')) > 1000);
+  t.ok((await metric(sidecar.admin, 'roost_on_demand_refused_total')) > 1000);
   t.match(await sidecar.call('cart'), { status: 200 }, 'what is in use stays');
   await eventually(
     'others are asked for again',

@@ -5,6 +5,7 @@ import { toStruct } from '../../src/api/struct.js';
 import { ControlPlaneClient } from '../../src/cli/client.js';
 import { Backend } from '../support/backend.js';
 import { caller } from '../support/calls.js';
+import { metric } from '../support/exposition.js';
 import { temporaryFolder } from '../support/folder.js';
 import { toAddress } from '../support/mesh.js';
 import { eventually, type StartedSidecar, startControlPlane, startSidecar } from '../support/processes.js';
@@ -16,8 +17,6 @@ const admin = async ({ admin }: StartedSidecar, path: string) => {
   const response = await fetch(`http://${admin}${path}`);
   return { status: response.status, text: await response.text() };
 };
-const metric = async (sidecar: StartedSidecar, name: string) =>
-  Number(new RegExp(`^${name} (\\S+)$`, 'm').exec((await admin(sidecar, '/metrics')).text)?.[1]);
 
 for (const mode of ['delta', 'sotw']) {
   t.test(`a sidecar restarted while the control plane is away, ${mode}`, async (t) => {
@@ -67,8 +66,8 @@ for (const mode of ['delta', 'sotw']) {
       ready.text,
       /^ready, on the configuration of \S+Z from disk \(\d+ s old\); waiting for the control plane/,
     );
-    t.equal(await metric(after, 'roost_configuration_from_disk'), 1);
-    t.ok((await metric(after, 'roost_configuration_age_seconds')) > 0);
+    t.equal(await metric(after.admin, 'roost_configuration_from_disk'), 1);
+    t.ok((await metric(after.admin, 'roost_configuration_age_seconds')) > 0);
     const call = caller(t, after.outbound);
     for (const host of ['checkout', 'gone']) t.match(await call(host), { status: 200, backend: 'v1-1' });
 
@@ -79,7 +78,7 @@ for (const mode of ['delta', 'sotw']) {
       'the control plane has answered',
       async () => (await admin(after, '/ready')).text === 'ready\n',
     );
-    t.equal(await metric(after, 'roost_configuration_from_disk'), 0);
+    t.equal(await metric(after.admin, 'roost_configuration_from_disk'), 0);
     await change(returned.grpc, 'Split', { name: 'checkout.shop', split: [{ version: 'v2', weight: 1 }] });
     await eventually('it catches up', async () => (await call('checkout')).backend === 'v2-1');
 

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap';
 import { stringify } from 'yaml';
 import type { StatusResponse } from '../../src/api/config-service.js';
 import { ETCD, EtcdCluster } from '../support/etcd.js';
+import { metric } from '../support/exposition.js';
 import { FastCaller, startBackends } from '../support/fast-traffic.js';
 import {
   eventually,
@@ -24,12 +25,6 @@ interface Replica {
 
 async function startReplica(t: Test, name: string, store: string): Promise<Replica> {
   return { name, ...(await startControlPlane(t, ['--store', store, '--replica', name])) };
-}
-
-async function metric(http: string, name: string): Promise<number> {
-  const text = await (await fetch(`http://${http}/metrics`)).text();
-  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
-  return Number(line?.slice(name.length + 1));
 }
 
 async function ok(args: string, controlPlane: string, input = ''): Promise<string> {

@@ -6,6 +6,7 @@ import { ControlPlaneClient } from '../../src/cli/client.js';
 import { bodyOf, isReady, moved, persistent } from '../support/case-world.js';
 import { CutOff } from '../support/cut-off.js';
 import { ETCD, EtcdCluster } from '../support/etcd.js';
+import { metric } from '../support/exposition.js';
 import { FastCaller, startBackends } from '../support/fast-traffic.js';
 import { toAddress } from '../support/mesh.js';
 import { eventually, type RoostProcess, startControlPlane, startSidecar } from '../support/processes.js';
@@ -33,16 +34,6 @@ async function startReplica(t: Test, name: string, store: string): Promise<Repli
   const started = await startControlPlane(t, args);
   network.turnTo(started.grpc);
   return { ...started, network };
-}
-
-async function metric(address: string, name: string): Promise<number> {
-  const text = await (await fetch(`http://${address}/metrics`)).text();
-  return Number(
-    text
-      .split('\n')
-      .find((line) => line.startsWith(`${name} `))
-      ?.split(' ')[1],
-  );
 }
 
 t.test(

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import t from 'tap';
 import { bodyOf, CaseWorld, flips, moved, persistent, share } from '../support/case-world.js';
+import { metric } from '../support/exposition.js';
 import { eventually } from '../support/processes.js';
 import { labelled } from '../support/shop.js';
 
@@ -18,16 +19,7 @@ const FRONTEND = ['--service', 'frontend.shop', ...WITH_STORE];
 const [A, B, C] = [0, 1, 2];
 const world = await CaseWorld.start(t, 3, FRONTEND);
 
-async function metric(sidecar: number, name: string): Promise<number> {
-  const text = await (await fetch(`http://${world.sidecars[sidecar]?.admin}/metrics`)).text();
-  return Number(
-    text
-      .split('\n')
-      .find((line) => line.startsWith(`${name} `))
-      ?.split(' ')[1],
-  );
-}
-
+const metricOf = (sidecar: number, name: string) => metric(world.sidecars[sidecar]?.admin ?? '', name);
 /** Every pod that is named knows so many sessions, or can look them up. */
 async function knows(sidecars: readonly number[], sessions: number): Promise<void> {
   if (STORE !== '') {
@@ -37,7 +29,7 @@ async function knows(sidecars: readonly number[], sessions: number): Promise<voi
   for (const sidecar of sidecars)
     await eventually(
       `sidecar ${sidecar} knows ${sessions} sessions`,
-      async () => (await metric(sidecar, 'roost_sessions')) >= sessions,
+      async () => (await metricOf(sidecar, 'roost_sessions')) >= sessions,
     );
 }
 

@@ -7,6 +7,7 @@ import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { messages } from '../../src/xds/fields.js';
 import { type CaseService, CaseWorld, moved, persistent, releaseOf } from '../support/case-world.js';
 import { CutOff } from '../support/cut-off.js';
+import { metric } from '../support/exposition.js';
 import { eventually } from '../support/processes.js';
 
 /**
@@ -23,13 +24,8 @@ const network = new CutOff(t);
 const world = await CaseWorld.start(t, 1, FRONTEND, { env: network.env });
 await world.addSidecar(t, FRONTEND);
 
-async function metric(sidecar: number, name: string): Promise<number> {
-  const text = await (await fetch(`http://${world.sidecars[sidecar]?.admin}/metrics`)).text();
-  const line = text.split('\n').find((each) => each.startsWith(`${name} `));
-  return Number(line?.split(' ')[1]);
-}
-
-const disputed = (sidecar: number) => metric(sidecar, 'roost_session_sharing_disputed_endpoints');
+const metricOf = (sidecar: number, name: string) => metric(world.sidecars[sidecar]?.admin ?? '', name);
+const disputed = (sidecar: number) => metricOf(sidecar, 'roost_session_sharing_disputed_endpoints');
 
 /** How many sessions are shared for each release and endpoint. */
 async function sharedPins({ host }: CaseService): Promise<string[]> {
@@ -41,9 +37,9 @@ async function sharedPins({ host }: CaseService): Promise<string[]> {
 async function begin(service: CaseService): Promise<string[]> {
   // A follows the service from its first call on.
   await service.callAll(['first'], A);
-  const before = await metric(A, 'roost_sessions');
+  const before = await metricOf(A, 'roost_sessions');
   const first = await service.callAll(users, B);
-  const known = async () => (await metric(A, 'roost_sessions')) >= before + users.length;
+  const known = async () => (await metricOf(A, 'roost_sessions')) >= before + users.length;
   await eventually('A knows the sessions', known);
   return first;
 }

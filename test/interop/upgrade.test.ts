@@ -12,6 +12,7 @@ import {
 } from '../support/case-world.js';
 import { versionBefore } from '../support/earlier-version.js';
 import { ETCD, EtcdCluster } from '../support/etcd.js';
+import { metric } from '../support/exposition.js';
 import { FastCaller } from '../support/fast-traffic.js';
 import { temporaryFolder } from '../support/folder.js';
 import {
@@ -67,12 +68,6 @@ async function planned(world: CaseWorld, { name }: CaseService) {
     split: { name: `${name}.shop`, split },
   });
   return routes[0];
-}
-
-async function metric(admin: string, name: string): Promise<number> {
-  const text = await (await fetch(`http://${admin}/metrics`)).text();
-  const line = text.split('\n').find((each) => each.startsWith(`${name} `));
-  return Number(line?.split(' ')[1]);
 }
 
 t.test('an earlier sidecar and new ones on a new control plane', { skip }, async (t) => {

@@ -65,6 +65,13 @@ export async function scrape(address: string): Promise<Map<string, Family>> {
   return parseExposition(await response.text());
 }
 
+/** One metric of a process. @param name with its labels, as it is written; @returns NaN where there is none */
+export async function metric(address: string, name: string): Promise<number> {
+  const text = await (await fetch(`http://${address}/metrics`)).text();
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+  return Number(line?.slice(name.length + 1));
+}
+
 /** Sum of the samples with these labels. */
 export function sumOf(family: Family | undefined, labels: Readonly<Record<string, string>> = {}): number {
   const matching = (family?.samples ?? []).filter((sample) =>
