@@ -37,9 +37,10 @@ export async function statusOf(parts: StatusParts, visible: Visibility): Promise
   const services = new Map(
     [...parts.store.current.services].filter(([, { service }]) => visible(service.namespace)),
   );
+  const sharing = parts.sessions.memberIds;
   const clients = parts.ads.streams
     .filter(({ node }) => visible(node.namespace))
-    .map((stream) => clientStatus(stream, revision, parts));
+    .map((stream) => clientStatus(stream, revision, sharing, parts));
   return {
     revision,
     clients: clients.sort((a, b) => (a.id < b.id ? -1 : 1)),
@@ -69,6 +70,7 @@ export async function statusOf(parts: StatusParts, visible: Visibility): Promise
 function clientStatus(
   stream: AdsStream,
   revision: number,
+  sharing: ReadonlySet<string>,
   { source, load, sessions }: StatusParts,
 ): ClientStatus {
   const rejections = rejectionsOf(stream);
@@ -76,7 +78,7 @@ function clientStatus(
   return {
     ...stream.node,
     protocol: stream.protocol,
-    notSharingSinceMs: notSharingSince(stream, sessions),
+    notSharingSinceMs: sharing.has(stream.node.id) ? 0 : notSharingSince(stream, sessions),
     connectedAtMs: stream.connectedAtMs,
     inSync,
     drift: [...(inSync ? [] : driftOf(stream, source)), ...waitingOf(stream, load)].slice(0, MAX_DRIFT),
@@ -100,7 +102,7 @@ const MAX_REASON = 1000;
 const SHARES_WITHIN_MS = 5000;
 
 function notSharingSince({ node, connectedAtMs }: AdsStream, sessions: SessionHub): number {
-  if (node.agent !== 'roost' || sessions.isMember(node.id)) return 0;
+  if (node.agent !== 'roost') return 0;
   const sinceMs = Math.max(connectedAtMs, sessions.leftAtMs(node.id) ?? 0);
   return Date.now() - sinceMs < SHARES_WITHIN_MS ? 0 : sinceMs;
 }

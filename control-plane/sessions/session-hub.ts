@@ -147,9 +147,9 @@ export class SessionHub {
     }));
   }
 
-  /** @param id what a sidecar calls itself */
-  isMember(id: string): boolean {
-    return [...this.members].some((member) => member.id === id);
+  /** What those who share pins call themselves. */
+  get memberIds(): ReadonlySet<string> {
+    return new Set([...this.members].map(({ id }) => id));
   }
 
   leftAtMs(id: string): number | undefined {
