@@ -176,6 +176,7 @@ export class PinSharing implements FleetPins {
     const pins: { service: string; records: Buffer }[] = [];
     let count = 0;
     for (const service of this.services.values()) {
+      if (!service.hasMore) continue;
       const taken = service.take(MOST_IN_MESSAGE - count, this.options.nowMs());
       if (taken.sessions.length === 0) continue;
       count += taken.sessions.length;

@@ -51,9 +51,9 @@ export class ServicePins {
     this.records = new PinRecords(affinity.pinSecret);
   }
 
-  /** Sessions that wait to be sent. */
-  get pending(): number {
-    return this.changed.size;
+  /** There are sessions to be sent, or to be looked for. */
+  get hasMore(): boolean {
+    return this.changed.size > 0 || this.resend !== undefined;
   }
 
   /** A session has a new pin, or has been used for some time. */
