@@ -11,7 +11,7 @@ import { describeSource } from '../../src/routing/explain.js';
 import { type Pin, releaseDigest } from '../../src/routing/pins.js';
 import { sessionTag } from '../../src/routing/session-key.js';
 import type { Affinity, Release, VirtualHost } from '../../src/routing/table.js';
-import type { SharedPin } from '../../src/sessions/shared-pin.js';
+import { isUnpinned, type SharedPin } from '../../src/sessions/shared-pin.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import { decisionTable } from '../plan/decision-table.js';
 import type { TranslateContext } from '../translate/policy.js';
@@ -41,7 +41,7 @@ const SLICE = 5000;
 export function sharedPins(hub: SessionHub): (affinity: Affinity, pinHash: bigint) => SharedPin | undefined {
   return ({ service, scope }, pinHash) => {
     const pin = hub.find(service)?.book.find(pinHash ^ scope)?.pin;
-    return pin === undefined || isForgotten(pin) ? undefined : pin;
+    return pin === undefined || isUnpinned(pin) ? undefined : pin;
   };
 }
 
@@ -106,7 +106,7 @@ function entriesOf(
     const { affinity, source } = kind;
     const entry = hub.find(affinity.service)?.book.find(hash ^ affinity.scope);
     const isOfKind = entry?.tag === sessionTag(affinity.scope, source);
-    return entry === undefined || !isOfKind || isForgotten(entry.pin) ? [] : [[kind, entry]];
+    return entry === undefined || !isOfKind || isUnpinned(entry.pin) ? [] : [[kind, entry]];
   });
 }
 
@@ -124,7 +124,7 @@ async function countSessions(
   for (const { pin, tag } of entries) {
     if (++looked % SLICE === 0) await setImmediate();
     const source = sources.get(tag);
-    if (source === undefined || affinity === undefined || isForgotten(pin)) continue;
+    if (source === undefined || affinity === undefined || isUnpinned(pin)) continue;
     const place = placeOf(pin, host, affinity);
     const count = counts.get(`${place.release} ${place.endpoint} ${source}`);
     if (count === undefined)
@@ -168,9 +168,4 @@ function placeOf(
     return { release: owner.name, endpoint: owner.cluster.endpoints.at(at(owner)).address };
   const named = service.releases.find((release) => releaseDigest(release, pin.label) === pin.release);
   return { release: named?.name ?? '', endpoint: '' };
-}
-
-/** A session that has been unpinned has a pin that holds nothing. */
-function isForgotten({ release, endpoint }: Pin): boolean {
-  return release === 0 && endpoint === 0;
 }

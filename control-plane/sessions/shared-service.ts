@@ -1,5 +1,5 @@
 import { PinRecords } from '../../src/sessions/pin-records.js';
-import { nextGeneration, OWN_SOURCE, type SharedSession } from '../../src/sessions/shared-pin.js';
+import { OWN_SOURCE, type SharedSession, unpinned } from '../../src/sessions/shared-pin.js';
 import { codec } from '../../src/xds/descriptors.js';
 import { EndpointViews, type ToldCounts } from './endpoint-views.js';
 import { type BookEntry, PinBook } from './pin-book.js';
@@ -99,9 +99,7 @@ export class SharedService {
     const present = this.book.find(hash);
     if (present === undefined) return false;
     const { pin, tag } = present;
-    const nothing = { release: 0, endpoint: 0, label: false, revision: pin.revision };
-    const forgotten = { ...nothing, generation: nextGeneration(pin) };
-    this.book.merge({ hash, pin: forgotten, idleS: 0, source: OWN_SOURCE, tag }, nowMs);
+    this.book.merge({ hash, pin: unpinned(pin), idleS: 0, source: OWN_SOURCE, tag }, nowMs);
     this.lastChange = this.book.find(hash)?.sequence ?? this.lastChange;
     this.changed.set(hash, SEVERAL);
     return true;

@@ -42,6 +42,16 @@ export function nextGeneration(replaced: { readonly generation?: number } | unde
   return replaced?.generation === undefined ? 0 : Math.min(replaced.generation + 1, MAX_GENERATION);
 }
 
+/** A pin that unpins: it names no release and no endpoint, so that it is valid nowhere, and beats the one before. */
+export function unpinned(pin: SharedPin): SharedPin {
+  return { release: 0, endpoint: 0, label: false, generation: nextGeneration(pin), revision: pin.revision };
+}
+
+/** The pin is one that {@link unpinned} made. */
+export function isUnpinned({ release, endpoint }: Pin): boolean {
+  return release === 0 && endpoint === 0;
+}
+
 /**
  * S6: which of two pins of one session wins, wherever they meet. A total order without clocks: the higher generation,
  * then the one that a label made, then the older revision, then the smaller digests.

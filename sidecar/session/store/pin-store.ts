@@ -1,5 +1,5 @@
 import type { PinRecords } from '../../../src/sessions/pin-records.js';
-import type { SharedSession } from '../../../src/sessions/shared-pin.js';
+import { type SharedSession, unpinned } from '../../../src/sessions/shared-pin.js';
 import type { DurationHistogram } from '../../../src/telemetry/duration-histogram.js';
 import type { Logger } from '../../../src/telemetry/logger.js';
 import type { SessionStore, SessionStoreEvents, StoreCounts } from './session-store.js';
@@ -10,7 +10,7 @@ import { StoreHealth } from './store-health.js';
 import { type Answer, StoreLookups } from './store-lookups.js';
 import type { StoreParts } from './store-parts.js';
 import { StoreWriter } from './store-writer.js';
-import { fromStored, type StoredPin, storeKey, toStored, unpinned } from './stored-pin.js';
+import { fromStored, type StoredPin, storeKey, toStored } from './stored-pin.js';
 
 export interface PinStoreOptions {
   readonly client: StoreClient;

@@ -1,10 +1,5 @@
 import { type PinRecords, RECORD_BYTES } from '../../../src/sessions/pin-records.js';
-import {
-  nextGeneration,
-  OWN_SOURCE,
-  type SharedPin,
-  type SharedSession,
-} from '../../../src/sessions/shared-pin.js';
+import { OWN_SOURCE, type SharedSession } from '../../../src/sessions/shared-pin.js';
 
 /** A session as the store has it. */
 export interface StoredPin {
@@ -43,9 +38,4 @@ export function fromStored(records: PinRecords, hash: bigint, value: Buffer): Sh
 
 function withoutPast(session: SharedSession): SharedSession {
   return { ...session, idleS: 0, source: OWN_SOURCE };
-}
-
-/** A pin that unpins: it names no release and no endpoint, so that it is valid nowhere, and beats the one before. */
-export function unpinned(pin: SharedPin): SharedPin {
-  return { release: 0, endpoint: 0, label: false, generation: nextGeneration(pin), revision: 0 };
 }

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { storeKey, toStored, unpinned } from '../../../../../sidecar/session/store/stored-pin.js';
+import { storeKey, toStored } from '../../../../../sidecar/session/store/stored-pin.js';
+import { unpinned } from '../../../../../src/sessions/shared-pin.js';
 import { fakeStore, RECORDS, sharedSession, TTL_MS } from '../../../../support/fake-store.js';
 
 t.test('finds what another sidecar has written, and not what is unknown', async (t) => {
