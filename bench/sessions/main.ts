@@ -7,7 +7,7 @@ import type { SessionFigure, SessionLab } from './lab.js';
 import { HELP, readOptions, type SessionMeasurement, SessionUsageError } from './options.js';
 import { measureRelay } from './relay.js';
 
-/** What sharing the pins of sessions costs: `npm run bench:sessions`. The figures of docs/sessions.md come from here. */
+/** How soon the sidecars of a fleet know each other's pins: `npm run bench:sessions`. */
 const MEASURE: Readonly<Record<SessionMeasurement, (lab: SessionLab) => Promise<SessionFigure[]>>> = {
   relay: measureRelay,
 };
