@@ -8,8 +8,6 @@ import { formatAddress } from '../src/xds/fields.js';
 import { adminWarning } from './admin/admin-guard.js';
 import { createAdminServer, createProbeServer } from './admin/admin-server.js';
 import { ClientStatusServer, type ClientStatusSource } from './admin/client-status-server.js';
-import { FailoverEpisodes } from './admin/failover-episodes.js';
-import type { NewFailovers } from './admin/failovers.js';
 import { type AdminActions, adminSources } from './assembly/administration.js';
 import { assembleDiscovery, type Discovery } from './assembly/discovery.js';
 import { assembleSharing } from './assembly/sharing.js';
@@ -24,8 +22,11 @@ import {
   type WorkerParts,
 } from './assembly/worker-parts.js';
 import { Drain } from './drain.js';
+import { AppRefusals } from './http/app-refusal.js';
 import type { SidecarOptions } from './options.js';
 import type { OwnListener, OwnPorts } from './outbound/own-ports.js';
+import { FailoverEpisodes } from './records/failover-episodes.js';
+import type { NewFailovers } from './records/failovers.js';
 import { countPins } from './session/pin-census.js';
 import { SessionFile } from './session/session-file.js';
 import { surveySessions } from './session/session-survey.js';
@@ -34,7 +35,6 @@ import type { FleetPins } from './session/sharing/fleet-pins.js';
 import type { PinSharing } from './session/sharing/pin-sharing.js';
 import type { openSessionStore } from './session/store/open-session-store.js';
 import type { SessionStore } from './session/store/session-store.js';
-import { AppRefusals } from './upstream/app-refusal.js';
 import type { OtherWorkers } from './workers/other-workers.js';
 
 /** Where a sidecar listens; `metrics` only where it was asked for. */

@@ -6,11 +6,11 @@ import type { LoadBalancerKind } from '../../src/xds/cluster.js';
 import { ourClusterMetadata } from '../../src/xds/cluster-metadata.js';
 import { packAny } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
-import { translateCalm } from './calm.js';
+import { translateProtection } from './cluster-protection.js';
 import { socketAddress } from './endpoint.js';
 import { markOf } from './mark.js';
 import type { TranslateContext } from './policy.js';
-import { translateTls } from './upstream-tls.js';
+import { translateTls } from './tls-context.js';
 
 /** Of the mark that a cluster has. */
 const MARK_BYTES = 3;
@@ -31,7 +31,7 @@ export function translateCluster(
     name: clusterName,
     ...translateDiscovery(clusterName, version),
     ...translateLoadBalancer(loadBalancerOf(service), service, version),
-    ...translateCalm(service, mark),
+    ...translateProtection(service, mark),
     ...translateTls(service.spec.tls),
     connectTimeout: toDuration(service.spec.timeouts?.connect ?? CONNECT_TIMEOUT_MS),
     metadata: ourClusterMetadata(

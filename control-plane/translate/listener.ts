@@ -7,7 +7,7 @@ import { routeConfigurationName } from '../../src/xds/resource-names.js';
 import { markOf } from './mark.js';
 import type { TranslateContext } from './policy.js';
 import { requestTimeoutMs } from './route.js';
-import { STATEFUL_SESSION_OFF } from './stateful-session.js';
+import { STATEFUL_SESSION_OFF } from './stateful-session-filter.js';
 
 /** Of a service's listeners, whatever their name: the service is as old as the oldest of its releases. */
 export function listenerMark(service: MeshService, context: TranslateContext): string {

@@ -16,7 +16,7 @@ import {
 } from './changes.js';
 import { translateMatch } from './match.js';
 import { routePolicy, servicePolicy, type TranslateContext } from './policy.js';
-import { translateStatefulSession } from './stateful-session.js';
+import { translateStatefulSession } from './stateful-session-filter.js';
 
 const VIRTUAL_HOST = codec('envoy.config.route.v3.VirtualHost');
 const ROUTE_CONFIGURATION = codec('envoy.config.route.v3.RouteConfiguration');

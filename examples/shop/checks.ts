@@ -1,4 +1,4 @@
-import type { Journey, Place, Places, Round } from './traffic.js';
+import type { ConcurrencySlots, Journey, Place, Round } from './traffic.js';
 
 /**
  * Measured numbers against what SEMANTICS promises: no flips (another release), no hops (another pod of the same
@@ -57,7 +57,10 @@ export function checkAll(name: string, count: number, total: number): Check {
 }
 
 /** How sessions that were somewhere before are placed now. One without an answer counts as neither. */
-export function compare(before: Places, after: Places): { flips: number; hops: number; seen: number } {
+export function compare(
+  before: ConcurrencySlots,
+  after: ConcurrencySlots,
+): { flips: number; hops: number; seen: number } {
   let [flips, hops, seen] = [0, 0, 0];
   for (const [session, now] of after) {
     const then = before.get(session);
@@ -70,7 +73,11 @@ export function compare(before: Places, after: Places): { flips: number; hops: n
 }
 
 /** Nobody who has called before has been anywhere else since, in any of these rounds. */
-export function checkNobodyMoved(who: string, before: Places, ...rounds: readonly Places[]): Check[] {
+export function checkNobodyMoved(
+  who: string,
+  before: ConcurrencySlots,
+  ...rounds: readonly ConcurrencySlots[]
+): Check[] {
   const compared = rounds.map((after) => compare(before, after));
   const sum = (key: 'flips' | 'hops' | 'seen') => compared.reduce((total, each) => total + each[key], 0);
   return [
@@ -88,7 +95,11 @@ export function checkNoFailures(...rounds: readonly Round[]): Check {
 }
 
 /** The loss of a pod: its sessions move once, within their release; nobody else does. */
-export function checkPodLoss(lost: string, before: Places, rounds: readonly Places[]): Check[] {
+export function checkPodLoss(
+  lost: string,
+  before: ConcurrencySlots,
+  rounds: readonly ConcurrencySlots[],
+): Check[] {
   const journeys = [...before].map(([session, start]) => ({
     start,
     path: [start, ...rounds.flatMap((places) => places.get(session) ?? [])],

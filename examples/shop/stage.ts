@@ -3,9 +3,9 @@ import { format } from './checks.js';
 import type { Report } from './report.js';
 import type { Shop } from './shop.js';
 import {
+  type ConcurrencySlots,
   type Customers,
   type Place,
-  type Places,
   type Round,
   sessionsAt,
   type VisitOptions,
@@ -78,7 +78,7 @@ export class Stage {
   }
 
   /** Keeps where sessions are, to compare with later. */
-  remember(places: Places): void {
+  remember(places: ConcurrencySlots): void {
     for (const [session, place] of places) this.known.set(session, place);
   }
 

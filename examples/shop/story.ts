@@ -9,7 +9,7 @@ import {
   checkShare,
 } from './checks.js';
 import type { Stage } from './stage.js';
-import { type Places, type Round, sessionsAt, sessionsNamed } from './traffic.js';
+import { type ConcurrencySlots, type Round, sessionsAt, sessionsNamed } from './traffic.js';
 
 /** Sessions whose share is measured. */
 const MANY = 2000;
@@ -197,6 +197,6 @@ async function abortLabels(stage: Stage): Promise<void> {
   );
 }
 
-function onRelease(places: Places, release: string): number {
+function onRelease(places: ConcurrencySlots, release: string): number {
   return sessionsAt(places, { release }).length;
 }

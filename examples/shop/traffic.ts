@@ -7,12 +7,12 @@ export interface Place {
   readonly pod: string;
 }
 
-/** Places by session. */
-export type Places = ReadonlyMap<string, Place>;
+/** ConcurrencySlots by session. */
+export type ConcurrencySlots = ReadonlyMap<string, Place>;
 
 /** What came of one request for each of many sessions. */
 export interface Round {
-  readonly places: Places;
+  readonly places: ConcurrencySlots;
   readonly requests: number;
   /** How often a session was answered by another pod than last time in this round. */
   readonly moves: number;
@@ -133,7 +133,7 @@ export function sessionsNamed(name: string, count: number): string[] {
 }
 
 /** The sessions of a release, or of a pod. */
-export function sessionsAt(places: Places, where: Partial<Place>): string[] {
+export function sessionsAt(places: ConcurrencySlots, where: Partial<Place>): string[] {
   const { release, pod } = where;
   return [...places].flatMap(([session, place]) =>
     (release ?? place.release) === place.release && (pod ?? place.pod) === place.pod ? [session] : [],

@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { printableJson, printableLines } from '../../src/telemetry/printable.js';
 import type { Scraper } from '../../src/telemetry/scrape.js';
+import { formatSamples } from '../records/format-samples.js';
+import { SAMPLES_KEPT, type Sample } from '../records/request-samples.js';
 import { adminRefusal } from './admin-guard.js';
-import { formatSamples } from './format-samples.js';
 import type { Readiness } from './readiness.js';
-import { SAMPLES_KEPT, type Sample } from './request-samples.js';
 
 export interface AdminSources {
   readiness(): Readiness;

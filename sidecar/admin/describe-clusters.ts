@@ -1,8 +1,8 @@
 import { USABLE } from '../../src/routing/endpoint-set.js';
-import type { ClusterRegistry } from '../upstream/cluster-registry.js';
-import type { LiveCluster } from '../upstream/live-cluster.js';
-import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
-import { type ClusterTallies, summedUp } from './cluster-tallies.js';
+import type { ClusterRegistry } from '../cluster/cluster-registry.js';
+import type { LiveCluster } from '../cluster/live-cluster.js';
+import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
+import { type ClusterTallies, summedUp } from '../records/cluster-tallies.js';
 
 /**
  * What `/clusters` shows: every cluster and endpoint, with its health and counts.

@@ -10,19 +10,19 @@ import {
 } from '../../src/telemetry/metrics.js';
 import type { ProcessFigures } from '../../src/telemetry/process-metrics.js';
 import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
+import type { ClusterRegistry } from '../cluster/cluster-registry.js';
+import type { LiveCluster } from '../cluster/live-cluster.js';
+import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { OnDemand } from '../discovery/on-demand.js';
+import type { Direction } from '../net/listener.js';
+import type { ActionCounts } from '../records/action-counts.js';
+import type { Failovers } from '../records/failovers.js';
+import type { RequestRecorder } from '../records/request-recorder.js';
+import type { RequestSeries } from '../records/request-statistics.js';
 import type { SharingCounts } from '../session/sharing/pin-sharing.js';
 import type { SessionStore } from '../session/store/session-store.js';
-import type { ClusterRegistry } from '../upstream/cluster-registry.js';
-import type { LiveCluster } from '../upstream/live-cluster.js';
-import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
-import type { ActionCounts } from './action-counts.js';
-import type { Failovers } from './failovers.js';
 import { SIDECAR_METRICS } from './metric-table.js';
-import type { RequestRecorder } from './request-recorder.js';
-import type { RequestSeries } from './request-statistics.js';
 
-type Direction = 'inbound' | 'outbound';
 const DIRECTIONS: readonly Direction[] = ['inbound', 'outbound'];
 
 /** What a worker counts by itself. */

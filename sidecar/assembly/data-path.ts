@@ -2,27 +2,27 @@ import type { SocketAddress } from '../../src/model/formats.js';
 import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import type { Warn } from '../../src/telemetry/logger.js';
 import { formatAddress } from '../../src/xds/fields.js';
-import type { ActionCounts } from '../admin/action-counts.js';
-import type { RequestRecorder } from '../admin/request-recorder.js';
+import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../cluster/upstream-endpoint.js';
 import type { HostDemand } from '../discovery/on-demand.js';
+import type { AppRefusals } from '../http/app-refusal.js';
+import { LoopMarks } from '../http/loop-marks.js';
+import { requestIds } from '../http/request-ids.js';
 import { createInboundListener } from '../inbound/inbound-listener.js';
+import type { ConcurrencySlots } from '../net/concurrency-slots.js';
+import type { Listener } from '../net/listener.js';
 import type { SidecarOptions } from '../options.js';
 import { DestinationGuard } from '../outbound/destination-guard.js';
 import { Mirrors } from '../outbound/mirrors.js';
 import { createOutboundListener } from '../outbound/outbound-listener.js';
 import type { OwnPorts } from '../outbound/own-ports.js';
 import { PassthroughEndpoints } from '../outbound/passthrough.js';
-import type { Listener } from '../proxy/listener.js';
-import { LoopMarks } from '../proxy/loop-marks.js';
-import { requestIds } from '../proxy/request-ids.js';
+import type { ActionCounts } from '../records/action-counts.js';
+import type { RequestRecorder } from '../records/request-recorder.js';
 import { SessionPins } from '../session/session-pins.js';
 import type { SessionTable } from '../session/session-table.js';
 import type { FleetPins } from '../session/sharing/fleet-pins.js';
 import { TraceMemory } from '../session/trace-memory.js';
 import type { TraceStore } from '../session/trace-store.js';
-import type { AppRefusals } from '../upstream/app-refusal.js';
-import type { Places } from '../upstream/places.js';
-import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../upstream/upstream-endpoint.js';
 
 /** How long the local app may take to accept a connection. */
 const APP_CONNECT_TIMEOUT_MS = 2000;
@@ -60,7 +60,7 @@ export interface DataPathNeeds {
   readonly seenInCookies: SessionTable;
   readonly traces: TraceStore;
   /** For clients' connections. */
-  readonly places: { readonly inbound: Places; readonly outbound: Places };
+  readonly slots: { readonly inbound: ConcurrencySlots; readonly outbound: ConcurrencySlots };
   readonly ownPorts: OwnPorts;
   readonly loopSeed: bigint;
   readonly recorder: RequestRecorder;
@@ -137,7 +137,7 @@ function outboundListener(
       onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
     },
     limits: options.limits,
-    places: needs.places.outbound,
+    slots: needs.slots.outbound,
     context,
     nowMs,
     onRefused: (reply, caller) => recorder.refused('outbound', reply, caller),
@@ -145,7 +145,7 @@ function outboundListener(
 }
 
 function inboundListener(
-  { options, settings, table, places, recorder, refusals, loopSeed }: DataPathNeeds,
+  { options, settings, table, slots, recorder, refusals, loopSeed }: DataPathNeeds,
   traces: TraceMemory,
   app: UpstreamEndpoint,
 ): Listener {
@@ -160,7 +160,7 @@ function inboundListener(
       onFinished: (exchange) => recorder.inbound(exchange),
     },
     limits: options.limits,
-    places: places.inbound,
+    slots: slots.inbound,
     nowMs: settings.nowMs,
     onRefused: (reply, caller) => recorder.refused('inbound', reply, caller),
   });

@@ -1,10 +1,11 @@
 import { INSECURE, openChannelSecurity } from '../../src/access/channel-security.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterLoad } from '../../src/xds/load-report.js';
+import type { NameChanges } from '../../src/xds/referenced-names.js';
 import { listenerName } from '../../src/xds/resource-names.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import type { SessionAnswer, SessionQuestion } from '../../src/xds/session-survey.js';
-import type { NameChanges } from '../../src/xds/wanted-names.js';
+import type { ClusterRegistry } from '../cluster/cluster-registry.js';
 import type { AdsClient, AdsClientOptions, ResourceConsumer } from '../discovery/ads-client.js';
 import { ControlPlanes } from '../discovery/control-planes.js';
 import { DeltaClient } from '../discovery/delta-client.js';
@@ -16,9 +17,8 @@ import { nodeOf } from '../discovery/node.js';
 import { OnDemand } from '../discovery/on-demand.js';
 import { SotwClient } from '../discovery/sotw-client.js';
 import type { Origin } from '../discovery/store-guard.js';
+import type { AppRefusals } from '../http/app-refusal.js';
 import type { SidecarOptions } from '../options.js';
-import type { AppRefusals } from '../upstream/app-refusal.js';
-import type { ClusterRegistry } from '../upstream/cluster-registry.js';
 import type { OtherWorkers } from '../workers/other-workers.js';
 
 /** What talks to the control plane. */

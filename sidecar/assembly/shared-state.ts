@@ -1,10 +1,10 @@
+import type { CountsSource } from '../cluster/counts-source.js';
+import { newLoopSeed } from '../http/loop-marks.js';
+import { SharedSlots } from '../net/concurrency-slots.js';
 import { OwnPorts } from '../outbound/own-ports.js';
-import { newLoopSeed } from '../proxy/loop-marks.js';
 import { type SharedSessions, SharedSessionTable, sharedSessions } from '../session/shared-session-table.js';
 import { type SharedTraceMemory, SharedTraces, sharedTraceMemory } from '../session/shared-traces.js';
 import { type CellRange, CellSource } from '../shared-memory/cells.js';
-import type { CountsSource } from '../upstream/counts-source.js';
-import { SharedPlaces } from '../upstream/places.js';
 import { MOST_SEEN_IN_COOKIES, type ThreadState } from './thread-state.js';
 
 /** The memory of it all, to be handed to every worker. */
@@ -39,7 +39,7 @@ export function sharedState(memory: SharedMemory, counts: CountsSource): ThreadS
     sessions: new SharedSessionTable(sessions),
     seenInCookies: new SharedSessionTable(seenInCookies),
     traces: new SharedTraces(traces),
-    places: { inbound: new SharedPlaces(inbound), outbound: new SharedPlaces(outbound) },
+    slots: { inbound: new SharedSlots(inbound), outbound: new SharedSlots(outbound) },
     counts,
     ownPorts: new OwnPorts(ownPorts),
     loopSeed,

@@ -1,17 +1,17 @@
 import type { Logger } from '../../src/telemetry/logger.js';
+import type { ClusterRegistry } from '../cluster/cluster-registry.js';
+import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { SidecarOptions } from '../options.js';
 import type { SessionTable } from '../session/session-table.js';
+import { EndpointDigests } from '../session/sharing/endpoint-digests.js';
 import type { FleetPins } from '../session/sharing/fleet-pins.js';
 import type { FleetViews } from '../session/sharing/fleet-views.js';
 import { PinSharing } from '../session/sharing/pin-sharing.js';
-import { ServicePlaces } from '../session/sharing/service-places.js';
 import { SharedAffinities } from '../session/sharing/shared-affinities.js';
 import { SharingStream } from '../session/sharing/sharing-stream.js';
 import { StoredPins } from '../session/sharing/stored-pins.js';
 import type { openSessionStore } from '../session/store/open-session-store.js';
 import type { SessionStore } from '../session/store/session-store.js';
-import type { ClusterRegistry } from '../upstream/cluster-registry.js';
-import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 import type { Discovery } from './discovery.js';
 
 export interface SharingNeeds extends Pick<Discovery, 'configuration' | 'client' | 'controlPlanes' | 'node'> {
@@ -50,7 +50,7 @@ export function assembleSharing(needs: SharingNeeds): Sharing {
     caller: { id: (node as { readonly id: string }).id, service, namespace },
     views,
   });
-  views.places = new ServicePlaces(affinities, clusters, (service) => sharing.joins(service));
+  views.names = new EndpointDigests(affinities, clusters, (service) => sharing.joins(service));
   configuration.onPublished = () => {
     sessions.revision = client.revision ?? client.guard.origin.revision;
     sharing.onTable();

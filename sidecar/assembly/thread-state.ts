@@ -1,9 +1,9 @@
+import { type CountsSource, OWN_COUNTS } from '../cluster/counts-source.js';
+import { newLoopSeed } from '../http/loop-marks.js';
+import { type ConcurrencySlots, OwnSlots } from '../net/concurrency-slots.js';
 import { OwnPorts } from '../outbound/own-ports.js';
-import { newLoopSeed } from '../proxy/loop-marks.js';
 import { SessionTable } from '../session/session-table.js';
 import { OwnTraces, type TraceStore } from '../session/trace-store.js';
-import { type CountsSource, OWN_COUNTS } from '../upstream/counts-source.js';
-import { OwnPlaces, type Places } from '../upstream/places.js';
 
 /** What a request meets and another has left there: all workers of a sidecar have the same. */
 export interface ThreadState {
@@ -12,7 +12,7 @@ export interface ThreadState {
   readonly seenInCookies: SessionTable;
   readonly traces: TraceStore;
   /** For clients' connections. */
-  readonly places: { readonly inbound: Places; readonly outbound: Places };
+  readonly slots: { readonly inbound: ConcurrencySlots; readonly outbound: ConcurrencySlots };
   readonly counts: CountsSource;
   readonly ownPorts: OwnPorts;
   readonly loopSeed: bigint;
@@ -27,7 +27,7 @@ export function ownState(sessionTableSize: number, nowMs: number): ThreadState {
     sessions: new SessionTable(sessionTableSize, nowMs),
     seenInCookies: new SessionTable(MOST_SEEN_IN_COOKIES, nowMs),
     traces: new OwnTraces(),
-    places: { inbound: new OwnPlaces(), outbound: new OwnPlaces() },
+    slots: { inbound: new OwnSlots(), outbound: new OwnSlots() },
     counts: OWN_COUNTS,
     ownPorts: new OwnPorts(),
     loopSeed: newLoopSeed(),

@@ -1,14 +1,14 @@
 import type { Logger } from '../../src/telemetry/logger.js';
+import { ClusterRegistry, type FollowNames } from '../cluster/cluster-registry.js';
+import type { CountsSource } from '../cluster/counts-source.js';
+import { DnsRefresher, resolveBySystem, resolveWithOverrides } from '../cluster/dns-refresher.js';
+import { HealthChecker } from '../cluster/health-checker.js';
+import { type ClusterSettings, LiveCluster } from '../cluster/live-cluster.js';
+import { ReachabilityProber } from '../cluster/reachability-prober.js';
+import type { UpstreamEndpoint, UpstreamSettings } from '../cluster/upstream-endpoint.js';
+import { probeHealth } from '../http1/health-probe.js';
 import type { SidecarOptions } from '../options.js';
 import { FleetViews } from '../session/sharing/fleet-views.js';
-import { ClusterRegistry, type FollowNames } from '../upstream/cluster-registry.js';
-import type { CountsSource } from '../upstream/counts-source.js';
-import { DnsRefresher, resolveBySystem, resolveWithOverrides } from '../upstream/dns-refresher.js';
-import { HealthChecker } from '../upstream/health-checker.js';
-import { probeHealth } from '../upstream/health-probe.js';
-import { type ClusterSettings, LiveCluster } from '../upstream/live-cluster.js';
-import { ReachabilityProber } from '../upstream/reachability-prober.js';
-import type { UpstreamEndpoint, UpstreamSettings } from '../upstream/upstream-endpoint.js';
 import type { OtherWorkers } from '../workers/other-workers.js';
 
 /** Whom requests are sent to, and whoever finds out how these are. */

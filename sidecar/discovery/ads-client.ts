@@ -4,6 +4,7 @@ import { BackOff } from '../../src/lifecycle/back-off.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { text } from '../../src/xds/fields.js';
+import type { NameChanges } from '../../src/xds/referenced-names.js';
 import {
   ADS_SERVICE,
   kindOfTypeUrl,
@@ -11,7 +12,6 @@ import {
   type ResourceKind,
   TYPE_URL,
 } from '../../src/xds/resource-types.js';
-import type { NameChanges } from '../../src/xds/wanted-names.js';
 import { ClientStatus } from './client-status.js';
 import { CONTROL_PLANE_BACK_OFF_MS } from './control-plane-channel.js';
 import type { ControlPlanes } from './control-planes.js';

@@ -1,6 +1,6 @@
 import { toTimestamp } from '../../src/xds/client-status-service.js';
+import type { NameChanges } from '../../src/xds/referenced-names.js';
 import { type ResourceKind, TYPE_URL } from '../../src/xds/resource-types.js';
-import type { NameChanges } from '../../src/xds/wanted-names.js';
 import type { ReceivedResource, RefusedResource } from './response-entries.js';
 
 /** As `envoy.admin.v3.ClientResourceStatus` has it. */

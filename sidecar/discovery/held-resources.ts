@@ -1,4 +1,4 @@
-import type { NameChanges } from '../../src/xds/wanted-names.js';
+import type { NameChanges } from '../../src/xds/referenced-names.js';
 import { Deadlines } from './deadlines.js';
 import type { Heartbeat, ReceivedResource } from './response-entries.js';
 

@@ -1,4 +1,4 @@
-import type { NameChanges } from '../../src/xds/wanted-names.js';
+import type { NameChanges } from '../../src/xds/referenced-names.js';
 import type { Dependencies } from '../options.js';
 import { WILDCARD } from './held-resources.js';
 import type { OnDemand } from './on-demand.js';

@@ -7,10 +7,10 @@ import { decodeCluster } from '../../src/xds/cluster.js';
 import { decodeAssignment } from '../../src/xds/endpoint.js';
 import { InvalidXdsError } from '../../src/xds/fields.js';
 import { decodeListener, type ListenerResource } from '../../src/xds/listener.js';
+import { type NameChanges, ReferencedNames } from '../../src/xds/referenced-names.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
 import { decodeRouteConfiguration, type RouteConfigurationResource } from '../../src/xds/route.js';
-import { type NameChanges, WantedNames } from '../../src/xds/wanted-names.js';
-import type { ClusterRegistry } from '../upstream/cluster-registry.js';
+import type { ClusterRegistry } from '../cluster/cluster-registry.js';
 import type { ResourceConsumer } from './ads-client.js';
 import type { ReceivedResource, RefusedResource } from './response-entries.js';
 import { RouteSets } from './route-sets.js';
@@ -45,7 +45,7 @@ export class MeshConfiguration implements ResourceConsumer {
   private readonly listeners = new Map<string, ListenerResource>();
   /** Names of the listeners that name or hold a route configuration. */
   private readonly holders = new Map<string, Set<string>>();
-  private readonly routeNames = new WantedNames();
+  private readonly routeNames = new ReferencedNames();
   private readonly routes: RouteSets;
   private current: RoutingTable | undefined;
   private connectedNow = false;

@@ -1,6 +1,6 @@
 import { DEFAULT_PORT_SUFFIX, sameByDefaultPort } from '../../src/http/authority.js';
 import { mayBeServiceHost } from '../../src/model/service-hosts.js';
-import type { NameChanges } from '../../src/xds/wanted-names.js';
+import type { NameChanges } from '../../src/xds/referenced-names.js';
 
 /** How much may be asked for by name, and how long. */
 export interface OnDemandLimits {

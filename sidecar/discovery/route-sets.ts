@@ -1,7 +1,7 @@
 import { DomainIndex } from '../../src/routing/domains.js';
 import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
+import { ReferencedNames } from '../../src/xds/referenced-names.js';
 import type { RouteConfigurationResource } from '../../src/xds/route.js';
-import { WantedNames } from '../../src/xds/wanted-names.js';
 import { MISSING_AFTER_MS } from './held-resources.js';
 
 export interface RouteSetsOptions {
@@ -40,7 +40,7 @@ interface RouteSet {
  */
 export class RouteSets {
   /** Clusters that something names which is in force or waits to be. */
-  readonly clusters = new WantedNames();
+  readonly clusters = new ReferencedNames();
   private readonly sets = new Map<string, RouteSet>();
   /** Names of those that have something waiting. */
   private readonly pending = new Set<string>();

@@ -1,5 +1,5 @@
+import { ProtocolError } from '../http/protocol-error.js';
 import { CR, hasBareLineFeed, LF } from './characters.js';
-import { ProtocolError } from './errors.js';
 
 /** Bytes of chunk extensions taken in one message; they mean nothing to us and are dropped. */
 const MAX_EXTENSION_BYTES = 4096;

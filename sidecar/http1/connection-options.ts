@@ -1,4 +1,4 @@
-import { ProtocolError } from './errors.js';
+import { ProtocolError } from '../http/protocol-error.js';
 import { type HeaderBlock, ID } from './header-block.js';
 
 /** What a `Connection` header says (RFC 9110 section 7.6.1). */

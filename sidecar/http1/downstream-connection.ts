@@ -3,20 +3,20 @@ import type { ErrorCode } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { isFromThisMachine, peerIp } from '../../src/net/ip-address.js';
 import { formatAddress } from '../../src/xds/fields.js';
-import { BodyRate } from './body-rate.js';
+import { BodyRate } from '../http/body-rate.js';
+import { ERROR_OF_STATUS, ProtocolError } from '../http/protocol-error.js';
+import { looksLikeHttp1 } from '../intercept/sniff.js';
+import { ClientPresence, socketPairOf } from '../net/client-presence.js';
+import { reset, watchPeer } from '../net/socket-endings.js';
+import { SocketReader } from '../net/socket-reader.js';
+import type { SocketPair } from '../net/socket-table.js';
+import { SocketWriter } from '../net/socket-writer.js';
 import { BodyReader } from './body-reader.js';
-import { ClientPresence, socketPairOf } from './client-presence.js';
 import type { DownstreamOwner } from './downstream-owner.js';
-import { ERROR_OF_STATUS, ProtocolError } from './errors.js';
 import { HeadCollector } from './head-collector.js';
 import { ID } from './header-block.js';
 import { localReplyText } from './local-reply.js';
 import { RequestHead } from './request-head.js';
-import { looksLikeHttp1 } from './sniff.js';
-import { reset, watchPeer } from './socket-endings.js';
-import { SocketReader } from './socket-reader.js';
-import type { SocketPair } from './socket-table.js';
-import { SocketWriter } from './socket-writer.js';
 import { forwardedTrailers } from './trailers.js';
 
 /** Whoever answers the request that is under way. Called in the order in which things happen. */

@@ -1,6 +1,6 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
+import type { Http1Limits } from '../http/limits.js';
 import type { DownstreamConnection, DownstreamUser } from './downstream-connection.js';
-import type { Http1Limits } from './limits.js';
 
 /** What the connection's owner, a listener, does for it. */
 export interface DownstreamOwner {

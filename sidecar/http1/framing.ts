@@ -1,4 +1,4 @@
-import { ProtocolError } from './errors.js';
+import { ProtocolError } from '../http/protocol-error.js';
 import { type HeaderBlock, ID } from './header-block.js';
 
 /** How long a body is, and how that is known (RFC 9112 section 6.3). */

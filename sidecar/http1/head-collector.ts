@@ -1,5 +1,5 @@
+import { ProtocolError } from '../http/protocol-error.js';
 import { CR, LF } from './characters.js';
-import { ProtocolError } from './errors.js';
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n', 'latin1');
 

@@ -1,6 +1,6 @@
 import { HASH_SEED, type HeaderName, hashStep, headerName } from '../../src/http/header-name.js';
+import { ProtocolError } from '../http/protocol-error.js';
 import { COLON, CR, FIELD_VALUE, LF, SPACE, TAB, TOKEN_LOWER } from './characters.js';
-import { ProtocolError } from './errors.js';
 
 /** Headers that the proxy itself reads or removes; the rest it only carries. */
 export const KNOWN_HEADERS = [

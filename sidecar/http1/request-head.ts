@@ -2,9 +2,9 @@ import { DEFAULT_PORT, normalAuthority, parseAuthority } from '../../src/http/au
 import type { HeaderName } from '../../src/http/header-name.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { RequestView } from '../../src/routing/request-view.js';
+import { ProtocolError } from '../http/protocol-error.js';
 import { SPACE, TARGET, TOKEN_LOWER } from './characters.js';
 import { type ConnectionOptions, connectionOptions } from './connection-options.js';
-import { ProtocolError } from './errors.js';
 import { type Framing, requestFraming } from './framing.js';
 import { HeaderBlock, ID } from './header-block.js';
 

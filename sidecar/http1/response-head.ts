@@ -1,6 +1,6 @@
+import { ProtocolError } from '../http/protocol-error.js';
 import { FIELD_VALUE, SPACE } from './characters.js';
 import { type ConnectionOptions, connectionOptions } from './connection-options.js';
-import { ProtocolError } from './errors.js';
 import { type Framing, hasStrayBody, responseFraming } from './framing.js';
 import { HeaderBlock, ID } from './header-block.js';
 import { parseVersion } from './request-head.js';

@@ -1,13 +1,13 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import { IDEMPOTENT_METHODS } from '../../src/http/methods.js';
 import type { RequestView } from '../../src/routing/request-view.js';
+import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
+import type { Exchange } from '../exchange/exchange.js';
+import { type Forwarder, NO_TIMEOUTS, type Step } from '../exchange/forwarder.js';
+import type { AppRefusals } from '../http/app-refusal.js';
+import type { LoopMarks } from '../http/loop-marks.js';
+import type { UpstreamFailure } from '../http/upstream-failure.js';
 import type { RequestEdits } from '../http1/forwarded-head.js';
-import type { Exchange } from '../proxy/exchange.js';
-import { type Forwarder, NO_TIMEOUTS, type Step } from '../proxy/forwarder.js';
-import type { LoopMarks } from '../proxy/loop-marks.js';
-import type { AppRefusals } from '../upstream/app-refusal.js';
-import type { UpstreamFailure } from '../upstream/failure.js';
-import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 
 /** What all inbound exchanges share. */
 export interface InboundServices {

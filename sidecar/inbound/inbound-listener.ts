@@ -1,31 +1,31 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
+import { Exchange } from '../exchange/exchange.js';
+import { ImmediateAnswer } from '../exchange/immediate-answer.js';
+import { APP_PROBE } from '../http/app-refusal.js';
+import type { Http1Limits } from '../http/limits.js';
 import type { DownstreamConnection } from '../http1/downstream-connection.js';
-import type { Http1Limits } from '../http1/limits.js';
 import { localReplyText } from '../http1/local-reply.js';
-import { Exchange } from '../proxy/exchange.js';
-import { ImmediateAnswer } from '../proxy/immediate-answer.js';
-import { Listener } from '../proxy/listener.js';
-import { APP_PROBE } from '../upstream/app-refusal.js';
-import type { Places } from '../upstream/places.js';
-import { tryConnect } from '../upstream/try-connect.js';
+import type { ConcurrencySlots } from '../net/concurrency-slots.js';
+import { Listener } from '../net/listener.js';
+import { tryConnect } from '../tls/try-connect.js';
 import { InboundForwarder, type InboundServices } from './inbound-forwarder.js';
 
 export interface InboundOptions {
   readonly services: InboundServices;
   readonly limits: Http1Limits;
-  readonly places: Places;
+  readonly slots: ConcurrencySlots;
   nowMs(): number;
   onRefused(reply: LocalReply, client: string): void;
 }
 
 /** Where other pods' calls for the local app arrive. */
 export function createInboundListener(options: InboundOptions): Listener {
-  const { services, limits, places, nowMs, onRefused } = options;
+  const { services, limits, slots, nowMs, onRefused } = options;
   const settings = { limits, nowMs };
   return new Listener({
     what: 'inbound calls (--inbound)',
     limits,
-    places,
+    slots,
     nowMs,
     onRefused,
     onRequest: (connection) => {

@@ -1,10 +1,10 @@
 import { pickEndpoint } from '../../src/routing/pick-endpoint.js';
 import type { Cluster } from '../../src/routing/table.js';
+import { upstreamOf } from '../cluster/live-cluster.js';
+import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
+import type { ReplayBuffer } from '../exchange/replay-buffer.js';
 import type { ResponseHead } from '../http1/response-head.js';
-import type { ReplayBuffer } from '../proxy/replay-buffer.js';
-import { upstreamOf } from '../upstream/live-cluster.js';
-import type { UpstreamConnection, UpstreamUser } from '../upstream/upstream-connection.js';
-import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
+import type { UpstreamConnection, UpstreamUser } from '../http1/upstream-connection.js';
 
 /** Where the route sets no limit. */
 const DEFAULT_TIMEOUT_MS = 15_000;

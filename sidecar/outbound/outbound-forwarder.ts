@@ -21,25 +21,25 @@ import type { Endpoint } from '../../src/routing/endpoint-set.js';
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { Release, Route, RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import { formatAddress } from '../../src/xds/fields.js';
-import type { ActionCounts } from '../admin/action-counts.js';
+import type { ClusterLoad } from '../cluster/cluster-load.js';
+import { upstreamOf } from '../cluster/live-cluster.js';
+import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { HostDemand } from '../discovery/on-demand.js';
+import type { Exchange } from '../exchange/exchange.js';
+import { type AttemptTarget, type Forwarder, NO_TIMEOUTS, type Step } from '../exchange/forwarder.js';
+import type { Outcome } from '../exchange/outcome.js';
+import { APP_REFUSES, type AppRefusals } from '../http/app-refusal.js';
+import type { LoopMarks } from '../http/loop-marks.js';
+import type { UpstreamFailure } from '../http/upstream-failure.js';
 import { forwardedRequestHead, type RequestEdits } from '../http1/forwarded-head.js';
 import { ID } from '../http1/header-block.js';
 import type { ResponseHead } from '../http1/response-head.js';
-import type { Exchange } from '../proxy/exchange.js';
-import { type Forwarder, NO_TIMEOUTS, type Step, type Target } from '../proxy/forwarder.js';
-import type { LoopMarks } from '../proxy/loop-marks.js';
-import type { Outcome } from '../proxy/outcome.js';
+import type { ActionCounts } from '../records/action-counts.js';
 import type { SessionPins } from '../session/session-pins.js';
 import type { FleetPins, PinWait } from '../session/sharing/fleet-pins.js';
 import { KEYS_MEMBER } from '../session/trace-keys.js';
 import { missingKeys, TracedRequest, type TraceMemory } from '../session/trace-memory.js';
 import type { TraceEntry } from '../session/trace-store.js';
-import { APP_REFUSES, type AppRefusals } from '../upstream/app-refusal.js';
-import type { ClusterLoad } from '../upstream/cluster-load.js';
-import type { UpstreamFailure } from '../upstream/failure.js';
-import { upstreamOf } from '../upstream/live-cluster.js';
-import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 import { withCallersTimeout } from './callers-timeout.js';
 import { refusalCode } from './destination-guard.js';
 import { HostLookup } from './host-lookup.js';
@@ -354,7 +354,7 @@ export class OutboundForwarder implements Forwarder {
     return { reply: { code: 'overloaded', detail: `${this.describeEndpoint()}: ${reason}` } };
   }
 
-  private targetOn(endpoint: UpstreamEndpoint, fresh: boolean): Target {
+  private targetOn(endpoint: UpstreamEndpoint, fresh: boolean): AttemptTarget {
     if (this.endpoint !== undefined) this.settleFailed(this.endpoint, fresh);
     this.endpoint = endpoint;
     if (!this.tried.includes(endpoint)) this.tried.push(endpoint);

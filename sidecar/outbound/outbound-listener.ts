@@ -4,21 +4,21 @@ import { type DecisionContext, findRoute, place } from '../../src/routing/decide
 import { plainRequest } from '../../src/routing/request-view.js';
 import type { VirtualHost } from '../../src/routing/table.js';
 import { formatAddress } from '../../src/xds/fields.js';
+import { Exchange } from '../exchange/exchange.js';
+import { ImmediateAnswer } from '../exchange/immediate-answer.js';
+import type { Http1Limits } from '../http/limits.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
-import type { Http1Limits } from '../http1/limits.js';
-import { Exchange } from '../proxy/exchange.js';
-import { ImmediateAnswer } from '../proxy/immediate-answer.js';
-import { Listener } from '../proxy/listener.js';
-import type { Places } from '../upstream/places.js';
+import type { ConcurrencySlots } from '../net/concurrency-slots.js';
+import { Listener } from '../net/listener.js';
+import { CONNECT_GRANTED, OpaqueTunnel, type TunnelEnd, type TunnelSettings } from '../tcp/opaque-tunnel.js';
 import { AwaitedHost } from './awaited-host.js';
 import { HostLookup } from './host-lookup.js';
-import { CONNECT_GRANTED, OpaqueTunnel, type TunnelEnd, type TunnelSettings } from './opaque-tunnel.js';
 import { OutboundForwarder, type OutboundServices } from './outbound-forwarder.js';
 
 export interface OutboundOptions {
   readonly services: OutboundServices;
   readonly limits: Http1Limits;
-  readonly places: Places;
+  readonly slots: ConcurrencySlots;
   readonly context: DecisionContext;
   nowMs(): number;
   onRefused(reply: LocalReply, client: string): void;
@@ -31,12 +31,12 @@ const CONNECT_TIMEOUT_MS = 5000;
  * through which is looked at like a fresh connection.
  */
 export function createOutboundListener(options: OutboundOptions): Listener {
-  const { services, limits, places } = options;
+  const { services, limits, slots } = options;
   const tunnels = { limits, nowMs: () => options.nowMs(), connectTimeoutMs: CONNECT_TIMEOUT_MS };
   return new Listener({
     what: 'outbound calls (--outbound)',
     limits,
-    places,
+    slots,
     nowMs: tunnels.nowMs,
     onRefused: options.onRefused,
     onRequest(connection): DownstreamUser {

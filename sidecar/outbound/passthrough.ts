@@ -1,6 +1,6 @@
 import type { SocketAddress } from '../../src/model/formats.js';
 import { formatAddress } from '../../src/xds/fields.js';
-import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../upstream/upstream-endpoint.js';
+import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../cluster/upstream-endpoint.js';
 import type { DestinationGuard } from './destination-guard.js';
 
 /** Most destinations whose connections are pooled; the one used longest ago gives way. */

@@ -1,6 +1,6 @@
 import { IDEMPOTENT_METHODS } from '../../src/http/methods.js';
 import type { RetryConfig } from '../../src/xds/retry.js';
-import type { FailureKind } from '../upstream/failure.js';
+import type { FailureKind } from '../http/upstream-failure.js';
 
 /** Whether the route's policy asks for another try after a failure. That the request can be sent again is the caller's to know. */
 export function retriesFailure(retry: RetryConfig | undefined, kind: FailureKind, method: string): boolean {

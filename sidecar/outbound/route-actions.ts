@@ -1,11 +1,11 @@
 import type { Mirror, RequestChanges, RouteActions } from '../../src/routing/actions.js';
 import type { Route, VirtualHost } from '../../src/routing/table.js';
-import type { ActionCounts, CountedAction } from '../admin/action-counts.js';
+import type { Exchange } from '../exchange/exchange.js';
+import type { Step } from '../exchange/forwarder.js';
+import type { ReplayBuffer } from '../exchange/replay-buffer.js';
 import { forwardedUpgrade } from '../http1/forwarded-head.js';
 import type { RequestHead } from '../http1/request-head.js';
-import type { Exchange } from '../proxy/exchange.js';
-import type { Step } from '../proxy/forwarder.js';
-import type { ReplayBuffer } from '../proxy/replay-buffer.js';
+import type { ActionCounts, CountedAction } from '../records/action-counts.js';
 import type { CopyResult, Mirrors } from './mirrors.js';
 
 /** What the actions of routes need from outside. */

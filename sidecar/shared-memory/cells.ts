@@ -4,7 +4,7 @@
  */
 
 /** Takes one of so many places, unless all are taken. Of two threads that want the last one, exactly one gets it. */
-export function takePlace(cells: Int32Array, at: number, most: number): boolean {
+export function takeSlot(cells: Int32Array, at: number, most: number): boolean {
   if (most === Number.POSITIVE_INFINITY) {
     Atomics.add(cells, at, 1);
     return true;
@@ -17,7 +17,7 @@ export function takePlace(cells: Int32Array, at: number, most: number): boolean 
   return false;
 }
 
-export function giveBackPlace(cells: Int32Array, at: number): void {
+export function giveBackSlot(cells: Int32Array, at: number): void {
   Atomics.sub(cells, at, 1);
 }
 

@@ -1,5 +1,5 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
-import type { FoundCounts } from '../upstream/shared-counts.js';
+import type { FoundCounts } from '../cluster/shared-counts.js';
 import type { Change, JournalEnd, JournalEntry } from './journal.js';
 
 /** Makes the main thread's changes in this thread, each as soon as it is in force and not before. */

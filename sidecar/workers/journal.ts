@@ -1,9 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
+import type { HandedCounts, MadeCounts } from '../cluster/shared-counts.js';
+import type { EndpointCondition } from '../cluster/upstream-endpoint.js';
 import type { ReceivedResource } from '../discovery/response-entries.js';
-import type { HandedCounts, MadeCounts } from '../upstream/shared-counts.js';
-import type { EndpointCondition } from '../upstream/upstream-endpoint.js';
 
 /** Something that decides where requests go has changed. */
 export type Change =

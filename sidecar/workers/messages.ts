@@ -1,19 +1,17 @@
 import type { PortSharing } from '../../src/lifecycle/listen.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { ClusterLoad } from '../../src/xds/load-report.js';
-import type { ClusterTallies } from '../admin/cluster-tallies.js';
-import type { NewFailovers } from '../admin/failovers.js';
-import type { Sample } from '../admin/request-samples.js';
 import type { MetricTexts } from '../admin/summed-metrics.js';
 import type { DataPathOptions } from '../assembly/data-path.js';
 import type { SharedMemory } from '../assembly/shared-state.js';
 import type { RecorderSettings } from '../assembly/worker-parts.js';
-import type { ListenerFigures } from '../proxy/listener.js';
-import type { Sighting } from '../upstream/worker-cluster.js';
-import type { HostVerdict } from './asked-hosts.js';
+import type { Sighting } from '../cluster/worker-cluster.js';
+import type { Direction, ListenerFigures } from '../net/listener.js';
+import type { ClusterTallies } from '../records/cluster-tallies.js';
+import type { NewFailovers } from '../records/failovers.js';
+import type { Sample } from '../records/request-samples.js';
 import type { JournalEnd } from './journal.js';
-
-export type Direction = 'inbound' | 'outbound';
+import type { HostVerdict } from './worker-host-lookup.js';
 
 /** What a worker of its own thread is started with. */
 export interface WorkerSetup {

@@ -3,31 +3,30 @@ import type { LogOutput } from '../../src/telemetry/log-output.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { BoundMetric } from '../../src/telemetry/metrics.js';
 import type { ClusterLoad } from '../../src/xds/load-report.js';
-import type { ClusterTallies } from '../admin/cluster-tallies.js';
-import type { NewFailovers } from '../admin/failovers.js';
-import { newestOf, type Sample } from '../admin/request-samples.js';
 import { withOthers } from '../admin/summed-metrics.js';
 import { sharedMemory, sharedState } from '../assembly/shared-state.js';
 import type { ThreadState } from '../assembly/thread-state.js';
+import type { ClusterRegistry, FollowNames } from '../cluster/cluster-registry.js';
+import type { LiveCluster } from '../cluster/live-cluster.js';
+import { MadeCounts } from '../cluster/shared-counts.js';
+import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { ResourceConsumer } from '../discovery/ads-client.js';
 import type { ListenerDemand } from '../discovery/listener-demand.js';
 import { mergedLoads } from '../discovery/merged-loads.js';
 import type { MeshConfiguration } from '../discovery/mesh-configuration.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import type { DrainedListener } from '../drain.js';
+import type { Direction, Listener } from '../net/listener.js';
 import type { SidecarOptions } from '../options.js';
-import type { Listener } from '../proxy/listener.js';
+import type { ClusterTallies } from '../records/cluster-tallies.js';
+import type { NewFailovers } from '../records/failovers.js';
+import { newestOf, type Sample } from '../records/request-samples.js';
 import type { FleetPins } from '../session/sharing/fleet-pins.js';
-import type { ClusterRegistry, FollowNames } from '../upstream/cluster-registry.js';
-import type { LiveCluster } from '../upstream/live-cluster.js';
-import { MadeCounts } from '../upstream/shared-counts.js';
-import type { UpstreamEndpoint } from '../upstream/upstream-endpoint.js';
 import { hrtimeMs } from './clock-origin.js';
-import { HostsForWorkers } from './hosts-for-workers.js';
+import { applySighting } from './endpoint-sightings.js';
+import { HostLookupsForWorkers } from './host-lookups-for-workers.js';
 import { Journal } from './journal.js';
 import { JournaledConsumer } from './journaled-consumer.js';
-import { judgeSighting } from './judge-sighting.js';
-import type { Direction } from './messages.js';
 import { assertPortsCanBeShared, shareOf, tryPort } from './shared-port.js';
 import { TeamListener } from './team-listener.js';
 import { WorkerTeam } from './worker-team.js';
@@ -54,7 +53,7 @@ export class OtherWorkers {
   private readonly team: WorkerTeam;
   private readonly journal: Journal;
   private configuration: MeshConfiguration | undefined;
-  private hosts: HostsForWorkers | undefined;
+  private hosts: HostLookupsForWorkers | undefined;
 
   /** @throws OperatorError where connections cannot be spread over several */
   constructor(options: SidecarOptions) {
@@ -77,10 +76,10 @@ export class OtherWorkers {
   start(leader: Leader): Promise<void> {
     const { clusters, configuration, onDemand, fleetPins, output, log, onFailovers } = leader;
     const isThere = (authority: string) => configuration.table?.find(authority) !== undefined;
-    const hosts = onDemand && new HostsForWorkers(onDemand, isThere);
+    const hosts = onDemand && new HostLookupsForWorkers(onDemand, isThere);
     this.hosts = hosts;
     return this.team.start({
-      onSighting: (sighting) => judgeSighting(clusters, sighting),
+      onSighting: (sighting) => applySighting(clusters, sighting),
       onRoomWanted: ({ cluster, address }) => clusters.find(cluster)?.giveRoom(address),
       onHost: (call, authority, answer) => hosts?.ask(call, authority, answer),
       onHostGivenUp: (call) => hosts?.end(call),

@@ -1,9 +1,9 @@
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
+import { ClusterRegistry } from '../cluster/cluster-registry.js';
+import type { ClusterSettings } from '../cluster/live-cluster.js';
+import type { UpstreamSettings } from '../cluster/upstream-endpoint.js';
+import { type Sighting, WorkerCluster } from '../cluster/worker-cluster.js';
 import { type Demand, MeshConfiguration } from '../discovery/mesh-configuration.js';
-import { ClusterRegistry } from '../upstream/cluster-registry.js';
-import type { ClusterSettings } from '../upstream/live-cluster.js';
-import type { UpstreamSettings } from '../upstream/upstream-endpoint.js';
-import { type Sighting, WorkerCluster } from '../upstream/worker-cluster.js';
 import type { Change } from './journal.js';
 import type { RoomWanted } from './messages.js';
 

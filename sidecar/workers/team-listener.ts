@@ -1,7 +1,6 @@
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { DrainedListener } from '../drain.js';
-import type { Listener, ListenerFigures } from '../proxy/listener.js';
-import type { Direction } from './messages.js';
+import type { Direction, Listener, ListenerFigures } from '../net/listener.js';
 import type { WorkerTeam } from './worker-team.js';
 
 /** The listeners of all workers on one address: counts are sums, orders are everybody's. */

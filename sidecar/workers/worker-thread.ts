@@ -1,7 +1,6 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CoarseClock } from '../../src/lifecycle/coarse-clock.js';
 import { LogOutput } from '../../src/telemetry/log-output.js';
-import { tallyClusters } from '../admin/cluster-tallies.js';
 import { workerMetrics } from '../admin/metrics.js';
 import { collectTexts } from '../admin/summed-metrics.js';
 import { sharedState } from '../assembly/shared-state.js';
@@ -13,14 +12,15 @@ import {
   upstreamSettings,
   type WorkerParts,
 } from '../assembly/worker-parts.js';
+import { FoundCounts } from '../cluster/shared-counts.js';
+import { AppRefusals } from '../http/app-refusal.js';
+import { tallyClusters } from '../records/cluster-tallies.js';
 import { WorkerFleetPins } from '../session/sharing/worker-fleet-pins.js';
-import { AppRefusals } from '../upstream/app-refusal.js';
-import { FoundCounts } from '../upstream/shared-counts.js';
-import { AskedHosts } from './asked-hosts.js';
 import { hrtimeMs } from './clock-origin.js';
 import { JournalReader } from './journal-reader.js';
 import type { FromWorker, Questions, ToWorker, WorkerSetup } from './messages.js';
 import { Replica } from './replica.js';
+import { WorkerHostLookup } from './worker-host-lookup.js';
 
 /**
  * A worker in a thread of its own: the main thread's data path once more, its configuration from the {@link Journal},
@@ -49,7 +49,7 @@ function start(setup: WorkerSetup, main: MessagePort): void {
   );
   const log = new RelayedLog((text) => tell({ kind: 'log', text }));
   const { hostWaitMs } = setup;
-  const hosts = hostWaitMs === undefined ? undefined : new AskedHosts(hostWaitMs, tell);
+  const hosts = hostWaitMs === undefined ? undefined : new WorkerHostLookup(hostWaitMs, tell);
   const used = new Set<string>();
   const fleetPins = new WorkerFleetPins(tell);
   const parts = assembleWorkerParts({

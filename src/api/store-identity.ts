@@ -15,7 +15,7 @@ export const REPLACES_METADATA = 'roost-store-replaces';
 /** Initial metadata of discovery streams: {@link sidecarKeyOf}, in base64url. */
 export const SIDECAR_KEY_METADATA = 'roost-sidecar-key';
 
-/** What sidecars that are served from one store recognise each other's word by (see `sidecar/upstream/app-refusal.ts`). */
+/** What sidecars that are served from one store recognise each other's word by (see `sidecar/http/app-refusal.ts`). */
 export function sidecarKeyOf(pinSecret: Uint8Array): string {
   return createHmac('sha256', pinSecret).update('roost sidecars').digest('base64url');
 }

@@ -9,7 +9,7 @@ import { compileMatch } from './match.js';
 import { PinDigests } from './pins.js';
 import { RouteGuards } from './route-guards.js';
 import { SessionKeys } from './session-key.js';
-import { StatefulSession } from './stateful-session.js';
+import { StatefulSession } from './stateful-cookie.js';
 import type { Affinity, Cluster, Release, Route, Service, Split, Timeouts, VirtualHost } from './table.js';
 
 export interface CompileOptions {

@@ -7,7 +7,7 @@ import type { Condition } from './match.js';
 import type { PinDigests, ReleaseDigests } from './pins.js';
 import type { RouteGuards } from './route-guards.js';
 import type { SessionKeys } from './session-key.js';
-import type { StatefulSession } from './stateful-session.js';
+import type { StatefulSession } from './stateful-cookie.js';
 
 /**
  * The routing table: what configuration compiles to and every decision reads. Immutable but for the endpoint

@@ -1,4 +1,5 @@
 import type { RingSize } from '../hashing/ring.js';
+import { type Confinement, readConfinement } from './cluster-metadata.js';
 import {
   type HealthCheckConfig,
   type LimitsConfig,
@@ -7,8 +8,7 @@ import {
   readLimits,
   readOutlier,
   readPanicThreshold,
-} from './cluster-calm.js';
-import { type Confinement, readConfinement } from './cluster-metadata.js';
+} from './cluster-protection.js';
 import { checkHttpVersion } from './cluster-transport.js';
 import { checkConfigSource } from './config-source.js';
 import { decodeResource } from './decode-resource.js';
@@ -16,8 +16,8 @@ import type { Message } from './descriptors.js';
 import { checkIp, type EndpointConfig, readLocalities } from './endpoint.js';
 import { message, type Problems, readDuration, text } from './fields.js';
 import { readLoadBalancer } from './load-balancer.js';
+import { readUpstreamTls, type UpstreamTlsConfig } from './tls-config.js';
 import { refuseUnsupported } from './unsupported.js';
-import { readUpstreamTls, type UpstreamTlsConfig } from './upstream-tls.js';
 
 /** Where a cluster's endpoints come from. */
 export type DiscoveryConfig =

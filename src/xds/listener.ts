@@ -8,7 +8,7 @@ import {
   readStatefulSession,
   STATEFUL_SESSION_TYPE,
   type StatefulSessionConfig,
-} from './stateful-session.js';
+} from './stateful-session-config.js';
 import { refuseUnsupported } from './unsupported.js';
 import { readUpgrades } from './upgrades.js';
 

@@ -1,8 +1,8 @@
 import { DEFAULT_MAGLEV_TABLE_SIZE } from '../hashing/maglev.js';
 import { DEFAULT_RING_SIZE, type RingSize } from '../hashing/ring.js';
 import type { HashingConfig, LoadBalancerConfig, LoadBalancerKind } from './cluster.js';
-import { readSlowStart } from './cluster-calm.js';
 import { hasPromise } from './cluster-metadata.js';
+import { readSlowStart } from './cluster-protection.js';
 import { type Message, unpackAny } from './descriptors.js';
 import { message, messages, type Problems, text, wrapped } from './fields.js';
 import { refuseUnsupported } from './unsupported.js';

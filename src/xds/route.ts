@@ -23,7 +23,7 @@ import {
 } from './route-changes.js';
 import { refuseOtherRouteFilters } from './route-filters.js';
 import { type RouteMatchConfig, readRouteMatch } from './route-match.js';
-import { readStatefulSessionOverride, type StatefulSessionConfig } from './stateful-session.js';
+import { readStatefulSessionOverride, type StatefulSessionConfig } from './stateful-session-config.js';
 import { refuseUnsupported } from './unsupported.js';
 import { readUpgrades } from './upgrades.js';
 import { readSplit, type WeightedClusterConfig } from './weighted-clusters.js';

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
-import type { Http1Limits } from '../../sidecar/http1/limits.js';
+import type { Http1Limits } from '../../sidecar/http/limits.js';
 import { keep, keptInputs, seedInputs } from './corpus.js';
 import { Coverage, type Seen } from './coverage.js';
 import { byteByByte, CHECKS, type Cut, cutAt, LIMITS, type Target, Violation } from './invariants.js';

@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http';
+import { DEFAULT_LIMITS, type Http1Limits } from '../../sidecar/http/limits.js';
+import { ProtocolError } from '../../sidecar/http/protocol-error.js';
 import { ChunkedScanner } from '../../sidecar/http1/chunked-scanner.js';
-import { ProtocolError } from '../../sidecar/http1/errors.js';
-import { DEFAULT_LIMITS, type Http1Limits } from '../../sidecar/http1/limits.js';
 import { forwardedTrailers } from '../../sidecar/http1/trailers.js';
 import { normalAuthority } from '../../src/http/authority.js';
 import { contentOf, sameMessage } from '../support/http1/oracles.js';

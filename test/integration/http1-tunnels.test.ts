@@ -1,6 +1,6 @@
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
 import t from 'tap';
-import { readSocketTable } from '../../sidecar/http1/socket-table.js';
+import { readSocketTable } from '../../sidecar/net/socket-table.js';
 import { encryption } from '../support/http1/encryption.js';
 import { DIRECTIONS, inEachDirection, newService, type Path, startPath } from '../support/http1/paths.js';
 import { fieldOf } from '../support/http1/plain-message.js';

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
+import { MAX_COPIES } from '../../sidecar/cluster/cluster-load.js';
 import type { Sidecar } from '../../sidecar/sidecar.js';
-import { MAX_COPIES } from '../../sidecar/upstream/cluster-load.js';
 import { FastCaller } from '../support/fast-traffic.js';
 import { newService } from '../support/http1/paths.js';
 import { fieldOf, type PlainMessage } from '../support/http1/plain-message.js';

@@ -6,7 +6,7 @@ import {
   COOKIE_STATE_TYPE,
   HEADER_STATE_TYPE,
   STATEFUL_SESSION_TYPE,
-} from '../../src/xds/stateful-session.js';
+} from '../../src/xds/stateful-session-config.js';
 import { bodyOf, moved, releaseOf, share } from '../support/case-world.js';
 import { type FastAnswer, FastCaller, type NamedBackend, startBackends } from '../support/fast-traffic.js';
 import { TestMesh, toAddress } from '../support/mesh.js';

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import t, { type Test } from 'tap';
-import { SocketReader } from '../../sidecar/http1/socket-reader.js';
-import { SocketWriter } from '../../sidecar/http1/socket-writer.js';
-import { handleOf } from '../../sidecar/http1/stream-handle.js';
+import { SocketReader } from '../../sidecar/net/socket-reader.js';
+import { SocketWriter } from '../../sidecar/net/socket-writer.js';
+import { handleOf } from '../../sidecar/net/stream-handle.js';
 import { OPENSSL, TestAuthority } from '../support/certificates.js';
 import { temporaryFolder } from '../support/folder.js';
 

@@ -1,8 +1,8 @@
 import { BlockList } from 'node:net';
-import { DEFAULT_LIMITS } from '../../sidecar/http1/limits.js';
-import { ClusterRegistry } from '../../sidecar/upstream/cluster-registry.js';
-import { OWN_COUNTS } from '../../sidecar/upstream/counts-source.js';
-import { LiveCluster } from '../../sidecar/upstream/live-cluster.js';
+import { ClusterRegistry } from '../../sidecar/cluster/cluster-registry.js';
+import { OWN_COUNTS } from '../../sidecar/cluster/counts-source.js';
+import { LiveCluster } from '../../sidecar/cluster/live-cluster.js';
+import { DEFAULT_LIMITS } from '../../sidecar/http/limits.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 
 /** A machine with no addresses of its own. */

@@ -4,7 +4,7 @@ import {
   type ControlPlaneOptions,
   type ControlPlaneTiming,
 } from '../../control-plane/control-plane.js';
-import { DEFAULT_LIMITS } from '../../sidecar/http1/limits.js';
+import { DEFAULT_LIMITS } from '../../sidecar/http/limits.js';
 import type { SidecarOptions } from '../../sidecar/options.js';
 import { Sidecar } from '../../sidecar/sidecar.js';
 import type { AwaitProgress, ChangeResponse } from '../../src/api/config-service.js';

@@ -1,12 +1,12 @@
 import { MemoryTransport } from '../../bench/simulate/fleet/memory-transport.js';
 import { SessionHub } from '../../control-plane/sessions/session-hub.js';
+import type { Trouble } from '../../sidecar/cluster/upstream-endpoint.js';
 import { SessionPins } from '../../sidecar/session/session-pins.js';
 import { SessionTable } from '../../sidecar/session/session-table.js';
+import { EndpointDigests } from '../../sidecar/session/sharing/endpoint-digests.js';
 import { FleetViews, type ViewedEndpoint } from '../../sidecar/session/sharing/fleet-views.js';
 import { PinSharing } from '../../sidecar/session/sharing/pin-sharing.js';
-import { ServicePlaces } from '../../sidecar/session/sharing/service-places.js';
 import { SharedAffinities } from '../../sidecar/session/sharing/shared-affinities.js';
-import type { Trouble } from '../../sidecar/upstream/upstream-endpoint.js';
 import { findRoute, place } from '../../src/routing/decide.js';
 import { type FleetView, UNUSABLE, USABLE } from '../../src/routing/endpoint-set.js';
 import { plainRequest } from '../../src/routing/request-view.js';
@@ -88,7 +88,7 @@ export class FleetPod {
       },
       onFleetView() {},
     });
-    this.views.places = new ServicePlaces(
+    this.views.names = new EndpointDigests(
       affinities,
       { find: (cluster) => ({ find: (address) => this.endpoint(cluster, address) }) },
       (service) => this.sharing.joins(service),

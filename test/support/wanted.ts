@@ -1,5 +1,5 @@
+import type { NameChanges } from '../../src/xds/referenced-names.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
-import type { NameChanges } from '../../src/xds/wanted-names.js';
 
 /** Lets a test say which names of a type a client wants from now on, instead of what changes. */
 export function wanting(client: { subscribe(kind: ResourceKind, changes: NameChanges): void }) {

@@ -8,9 +8,9 @@ import type { SocketAddress } from '../../../src/model/formats.js';
 import { createLogger } from '../../../src/telemetry/logger.js';
 import { decodeCluster } from '../../../src/xds/cluster.js';
 import { decodeListener } from '../../../src/xds/listener.js';
+import { ReferencedNames } from '../../../src/xds/referenced-names.js';
 import { PUSH_ORDER, type ResourceKind } from '../../../src/xds/resource-types.js';
 import { decodeRouteConfiguration } from '../../../src/xds/route.js';
-import { WantedNames } from '../../../src/xds/wanted-names.js';
 
 /** What every sidecar holds: the version of each resource, by kind and name. */
 export type World = Readonly<Record<ResourceKind, ReadonlyMap<string, string>>>;
@@ -21,7 +21,7 @@ const QUIET_MS = 500;
 /** Asks a control plane for everything, with the sidecar's own client, and returns once all that is named is here. */
 export async function exploreWorld(address: SocketAddress, node: object): Promise<World> {
   const world = perKind(() => new Map<string, string>());
-  const wanted = perKind(() => new WantedNames());
+  const wanted = perKind(() => new ReferencedNames());
   let lastMs = performance.now();
   const consumer: ResourceConsumer = {
     onConnected() {},

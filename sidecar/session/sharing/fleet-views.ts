@@ -10,7 +10,7 @@ import {
 } from '../../../src/sessions/endpoint-view.js';
 import type { Message } from '../../../src/xds/descriptors.js';
 import { messages, text } from '../../../src/xds/fields.js';
-import type { Trouble } from '../../upstream/upstream-endpoint.js';
+import type { Trouble } from '../../cluster/upstream-endpoint.js';
 
 /** An endpoint, as far as sidecars may see it differently. */
 export interface ViewedEndpoint {
@@ -27,16 +27,16 @@ export interface ViewedEndpoint {
 }
 
 /** An endpoint's name among sidecars. */
-export interface SharedPlace {
+export interface SharedEndpointName {
   readonly service: string;
   readonly digest: number;
 }
 
 /** Which endpoints are shared by which names, as of the routing table of this instant. */
-export interface EndpointPlaces<E> {
+export interface EndpointNames<E> {
   /** Undefined: its service shares no pins. */
-  placeOf(cluster: string, address: string): SharedPlace | undefined;
-  find(place: SharedPlace): { readonly cluster: string; readonly endpoint: E } | undefined;
+  nameOf(cluster: string, address: string): SharedEndpointName | undefined;
+  find(name: SharedEndpointName): { readonly cluster: string; readonly endpoint: E } | undefined;
 }
 
 export interface FleetViewsOptions<E> {
@@ -64,7 +64,7 @@ const MOST_ASKED = 64;
 /** What others say makes this sidecar ask one endpoint so often at most. */
 const HURRY_EVERY_MS = 1000;
 
-const NOWHERE: EndpointPlaces<never> = { placeOf: () => undefined, find: () => undefined };
+const NOWHERE: EndpointNames<never> = { nameOf: () => undefined, find: () => undefined };
 const COMPLAINTS: Readonly<Record<Trouble, View>> = {
   unreachable: 'UNREACHABLE',
   'app-refuses': 'APP_REFUSES',
@@ -72,7 +72,7 @@ const COMPLAINTS: Readonly<Record<Trouble, View>> = {
   'failing-checks': 'FAILING_CHECKS',
 };
 
-interface Viewed<E> extends SharedPlace {
+interface Viewed<E> extends SharedEndpointName {
   readonly cluster: string;
   readonly endpoint: E;
   said: View | undefined;
@@ -96,7 +96,7 @@ interface Viewed<E> extends SharedPlace {
  * when it is back.
  */
 export class FleetViews<E extends ViewedEndpoint> {
-  places: EndpointPlaces<E> = NOWHERE;
+  names: EndpointNames<E> = NOWHERE;
   private readonly viewed = new Map<string, Viewed<E>>();
   /** How many sidecars may have a view, this one included, by service. Those that this sidecar follows. */
   private readonly sidecars = new Map<string, number>();
@@ -113,11 +113,11 @@ export class FleetViews<E extends ViewedEndpoint> {
   /** The endpoint's trouble may be another. Before a decision looks at it. */
   onCondition(cluster: string, endpoint: E): void {
     if (endpoint.trouble === undefined) endpoint.fleetView = undefined;
-    const place = this.isSharing ? this.places.placeOf(cluster, endpoint.address) : undefined;
-    if (place === undefined) return;
-    const viewed = this.viewed.get(keyOf(place));
+    const name = this.isSharing ? this.names.nameOf(cluster, endpoint.address) : undefined;
+    if (name === undefined) return;
+    const viewed = this.viewed.get(keyOf(name));
     if (viewed?.endpoint === endpoint) this.judge(viewed);
-    else if (endpoint.trouble !== undefined) this.watch(place, cluster, endpoint);
+    else if (endpoint.trouble !== undefined) this.watch(name, cluster, endpoint);
   }
 
   /** The control plane has greeted this sidecar. @param hasViews it passes views on */
@@ -146,8 +146,8 @@ export class FleetViews<E extends ViewedEndpoint> {
     for (const { service, sidecars, endpoints } of services) {
       this.sidecars.set(text(service), Number(sidecars ?? 0));
       for (const raw of messages(endpoints)) {
-        const place = { service: text(service), digest: Number(raw.endpoint) };
-        const viewed = this.viewed.get(keyOf(place)) ?? this.learn(place, readCounts(raw));
+        const name = { service: text(service), digest: Number(raw.endpoint) };
+        const viewed = this.viewed.get(keyOf(name)) ?? this.learn(name, readCounts(raw));
         if (viewed !== undefined) this.take(viewed, raw);
       }
     }
@@ -174,17 +174,17 @@ export class FleetViews<E extends ViewedEndpoint> {
   }
 
   /** Others complain of an endpoint that this sidecar has said nothing of. */
-  private learn(place: SharedPlace, counts: ViewCounts): Viewed<E> | undefined {
+  private learn(name: SharedEndpointName, counts: ViewCounts): Viewed<E> | undefined {
     if (complaintsIn(counts) === 0) return undefined;
-    const found = this.places.find(place);
-    return found && this.watch(place, found.cluster, found.endpoint);
+    const found = this.names.find(name);
+    return found && this.watch(name, found.cluster, found.endpoint);
   }
 
-  private watch(place: SharedPlace, cluster: string, endpoint: E): Viewed<E> | undefined {
-    const key = keyOf(place);
+  private watch(name: SharedEndpointName, cluster: string, endpoint: E): Viewed<E> | undefined {
+    const key = keyOf(name);
     if (this.viewed.size >= MOST_VIEWED && !this.viewed.has(key)) return undefined;
     const viewed: Viewed<E> = {
-      ...{ ...place, cluster, endpoint, isAsked: false },
+      ...{ ...name, cluster, endpoint, isAsked: false },
       ...{ said: undefined, saidAtMs: 0, answer: undefined, answeredAtMs: Number.NEGATIVE_INFINITY },
       successesThen: 0,
       ...{ troubledSinceMs: undefined, hurriedAtMs: Number.NEGATIVE_INFINITY },
@@ -283,7 +283,7 @@ export class FleetViews<E extends ViewedEndpoint> {
   }
 }
 
-function keyOf({ service, digest }: SharedPlace): string {
+function keyOf({ service, digest }: SharedEndpointName): string {
   return `${service} ${digest}`;
 }
 

@@ -1,4 +1,4 @@
-import type { Http1Limits } from '../../../sidecar/http1/limits.js';
+import type { Http1Limits } from '../../../sidecar/http/limits.js';
 import { LONGEST_TIMER } from '../../model/formats.js';
 import { durationBetween, durationMs, type Flag, wholeNumber } from '../flags.js';
 

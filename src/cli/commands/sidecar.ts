@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
-import { ACCESS_LOG_LEVELS } from '../../../sidecar/admin/access-log.js';
+import { ACCESS_LOG_LEVELS } from '../../../sidecar/records/access-log.js';
 import { type SocketAddress, splitHostPort } from '../../model/formats.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
 import { openStandardOutput } from '../../telemetry/standard-output.js';

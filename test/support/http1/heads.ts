@@ -1,6 +1,6 @@
-import { ProtocolError } from '../../../sidecar/http1/errors.js';
+import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http/limits.js';
+import { ProtocolError } from '../../../sidecar/http/protocol-error.js';
 import { HeadCollector } from '../../../sidecar/http1/head-collector.js';
-import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http1/limits.js';
 import { RequestHead } from '../../../sidecar/http1/request-head.js';
 import { ResponseHead } from '../../../sidecar/http1/response-head.js';
 

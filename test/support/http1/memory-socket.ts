@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import type { Dialling } from '../../../sidecar/upstream/dial.js';
+import type { Dialling } from '../../../sidecar/tls/dial.js';
 
 /**
  * A socket without a network: a test says what arrives and when the peer takes what is written. It has what our

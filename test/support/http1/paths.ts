@@ -1,5 +1,5 @@
 import type { Test } from 'tap';
-import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http1/limits.js';
+import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http/limits.js';
 import type { SidecarOptions } from '../../../sidecar/options.js';
 import type { Sidecar } from '../../../sidecar/sidecar.js';
 import { type TestMesh, toAddress } from '../mesh.js';

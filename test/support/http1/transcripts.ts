@@ -1,10 +1,10 @@
+import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http/limits.js';
+import type { UpstreamFailure } from '../../../sidecar/http/upstream-failure.js';
 import { DownstreamConnection, type DownstreamUser } from '../../../sidecar/http1/downstream-connection.js';
 import type { DownstreamOwner } from '../../../sidecar/http1/downstream-owner.js';
 import { forwardedRequestHead, forwardedResponseHead } from '../../../sidecar/http1/forwarded-head.js';
-import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http1/limits.js';
 import type { ResponseHead } from '../../../sidecar/http1/response-head.js';
-import type { UpstreamFailure } from '../../../sidecar/upstream/failure.js';
-import { UpstreamConnection, type UpstreamUser } from '../../../sidecar/upstream/upstream-connection.js';
+import { UpstreamConnection, type UpstreamUser } from '../../../sidecar/http1/upstream-connection.js';
 import type { LocalReply } from '../../../src/http/error-catalogue.js';
 import { MemorySocket } from './memory-socket.js';
 

@@ -1,4 +1,4 @@
-import type { UpstreamEndpoint } from '../../../sidecar/upstream/upstream-endpoint.js';
+import type { UpstreamEndpoint } from '../../../sidecar/cluster/upstream-endpoint.js';
 import type { Imported } from '../../../src/import-ingress/import-ingress.js';
 import { placeAgain } from '../../../src/routing/decide.js';
 import { UNUSABLE } from '../../../src/routing/endpoint-set.js';

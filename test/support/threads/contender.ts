@@ -1,16 +1,16 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { SharedEndpointCounts } from '../../../sidecar/cluster/endpoint-counts.js';
 import { type SharedSessions, SharedSessionTable } from '../../../sidecar/session/shared-session-table.js';
 import { type SharedTraceMemory, SharedTraces } from '../../../sidecar/session/shared-traces.js';
-import { giveBackPlace, takePlace } from '../../../sidecar/shared-memory/cells.js';
+import { giveBackSlot, takeSlot } from '../../../sidecar/shared-memory/cells.js';
 import { lock, unlock } from '../../../sidecar/shared-memory/lock.js';
-import { SharedEndpointCounts } from '../../../sidecar/upstream/endpoint-counts.js';
 import { xxh64 } from '../../../src/hashing/xxh64.js';
 
 /** What the threads of a test fight over, and how. Each job tells what this thread has seen that must not be. */
 
 const HOUR_MS = 3_600_000;
 
-/** Places of which there are so few, cell by cell: the counter, then how many hold one, then the most that ever did. */
+/** ConcurrencySlots of which there are so few, cell by cell: the counter, then how many hold one, then the most that ever did. */
 interface PlacesJob {
   readonly cells: Int32Array;
   readonly most: number;
@@ -20,11 +20,11 @@ interface PlacesJob {
 function places({ cells, most, turns }: PlacesJob): { taken: number; tooMany: number } {
   let [taken, tooMany] = [0, 0];
   for (let i = 0; i < turns; i++) {
-    if (!takePlace(cells, 0, most)) continue;
+    if (!takeSlot(cells, 0, most)) continue;
     taken++;
     if (Atomics.add(cells, 1, 1) + 1 > most) tooMany++;
     Atomics.sub(cells, 1, 1);
-    giveBackPlace(cells, 0);
+    giveBackSlot(cells, 0);
   }
   return { taken, tooMany };
 }

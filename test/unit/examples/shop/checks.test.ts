@@ -10,14 +10,14 @@ import {
   checkShare,
 } from '../../../../examples/shop/checks.js';
 import { Report } from '../../../../examples/shop/report.js';
-import type { Place, Places, Round } from '../../../../examples/shop/traffic.js';
+import type { ConcurrencySlots, Place, Round } from '../../../../examples/shop/traffic.js';
 
 /** `v2-1` → pod 1 of v2. */
 function place(pod: string): Place {
   return { release: pod.split('-')[0] as string, pod };
 }
 
-function places(pods: Readonly<Record<string, string>>): Places {
+function places(pods: Readonly<Record<string, string>>): ConcurrencySlots {
   return new Map(Object.entries(pods).map(([session, pod]) => [session, place(pod)]));
 }
 
@@ -84,7 +84,7 @@ t.test('one failed request is one too many, and is quoted', async (t) => {
 t.test('a lost pod: its sessions move once and stay in their release, nobody else moves', async (t) => {
   const before = places({ dead: 'v2-1', other: 'v2-2', stable: 'v1-1' });
   const moved = places({ dead: 'v2-2', other: 'v2-2', stable: 'v1-1' });
-  const kept = (...rounds: Places[]) => verdicts(checkPodLoss('v2-1', before, rounds));
+  const kept = (...rounds: ConcurrencySlots[]) => verdicts(checkPodLoss('v2-1', before, rounds));
   t.same(kept(before, moved, moved), [true, true, true]);
   t.same(kept(before, before), [false, true, true], 'it never moved');
   t.same(kept(moved, before, moved), [false, true, true], 'it moved three times');

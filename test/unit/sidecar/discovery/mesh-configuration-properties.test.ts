@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { translateService } from '../../../../control-plane/translate/service.js';
+import type { ClusterRegistry } from '../../../../sidecar/cluster/cluster-registry.js';
 import { ListenerDemand } from '../../../../sidecar/discovery/listener-demand.js';
 import { MeshConfiguration } from '../../../../sidecar/discovery/mesh-configuration.js';
 import type { ReceivedResource } from '../../../../sidecar/discovery/response-entries.js';
-import type { ClusterRegistry } from '../../../../sidecar/upstream/cluster-registry.js';
 import { parseMeshService } from '../../../../src/model/mesh-service.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
+import type { NameChanges } from '../../../../src/xds/referenced-names.js';
 import { PUSH_ORDER, type ResourceKind } from '../../../../src/xds/resource-types.js';
-import type { NameChanges } from '../../../../src/xds/wanted-names.js';
 import { quietRegistry } from '../../../support/cluster-registry.js';
 import { meshService } from '../../../support/shop.js';
 

@@ -1,8 +1,8 @@
 import t from 'tap';
 import { translateService } from '../../../../control-plane/translate/service.js';
+import type { ClusterRegistry } from '../../../../sidecar/cluster/cluster-registry.js';
 import { ListenerDemand } from '../../../../sidecar/discovery/listener-demand.js';
 import { MeshConfiguration } from '../../../../sidecar/discovery/mesh-configuration.js';
-import type { ClusterRegistry } from '../../../../sidecar/upstream/cluster-registry.js';
 import { parseMeshService } from '../../../../src/model/mesh-service.js';
 import { EndpointSet, USABLE } from '../../../../src/routing/endpoint-set.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import { OnDemand, type OnDemandLimits } from '../../../../sidecar/discovery/on-demand.js';
-import type { NameChanges } from '../../../../src/xds/wanted-names.js';
+import type { NameChanges } from '../../../../src/xds/referenced-names.js';
 
 /** Names that are asked for, on a clock of the test's. */
 function start(limits: Partial<OnDemandLimits> = {}) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
+import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
 import { checkRequests, everyCut } from '../../../fuzz/invariants.js';
 import { garbage, request, response } from '../../../support/http1/arbitraries.js';
 import { ODD_REQUESTS } from '../../../support/http1/odd-corpus.js';

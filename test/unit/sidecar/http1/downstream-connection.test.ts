@@ -1,10 +1,10 @@
 import t from 'tap';
+import { DEFAULT_LIMITS, type Http1Limits } from '../../../../sidecar/http/limits.js';
 import {
   DownstreamConnection,
   type DownstreamUser,
 } from '../../../../sidecar/http1/downstream-connection.js';
 import type { DownstreamOwner } from '../../../../sidecar/http1/downstream-owner.js';
-import { DEFAULT_LIMITS, type Http1Limits } from '../../../../sidecar/http1/limits.js';
 import type { LocalReply } from '../../../../src/http/error-catalogue.js';
 import { headOf } from '../../../support/http1/heads.js';
 import { MemorySocket } from '../../../support/http1/memory-socket.js';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
+import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
 import { headerName } from '../../../../src/http/header-name.js';
 import { headOf, parseRequest, shown, verdict } from '../../../support/http1/heads.js';
 

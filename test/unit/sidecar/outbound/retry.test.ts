@@ -1,6 +1,6 @@
 import t from 'tap';
+import type { FailureKind } from '../../../../sidecar/http/upstream-failure.js';
 import { backOffMs, retriesFailure, retriesStatus } from '../../../../sidecar/outbound/retry.js';
-import type { FailureKind } from '../../../../sidecar/upstream/failure.js';
 import { IDEMPOTENT_METHODS } from '../../../../src/http/methods.js';
 import type { RetryCondition, RetryConfig } from '../../../../src/xds/retry.js';
 

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { CellSource, clearCell, RANGE_CELLS, takePlace } from '../../../../sidecar/shared-memory/cells.js';
-import { SharedEndpointCounts } from '../../../../sidecar/upstream/endpoint-counts.js';
+import { SharedEndpointCounts } from '../../../../sidecar/cluster/endpoint-counts.js';
+import { CellSource, clearCell, RANGE_CELLS, takeSlot } from '../../../../sidecar/shared-memory/cells.js';
 import { contend } from '../../../support/threads/contend.js';
 
 const THREADS = 4;
@@ -23,10 +23,10 @@ t.test('threads that fight over three places never have a fourth, and lose none'
 
 t.test('the last place goes to somebody: refused only where it is taken', async (t) => {
   const cells = shared(1);
-  t.strictSame([takePlace(cells, 0, 1), takePlace(cells, 0, 1)], [true, false]);
+  t.strictSame([takeSlot(cells, 0, 1), takeSlot(cells, 0, 1)], [true, false]);
   t.equal(cells[0], 1, 'a refusal leaves no trace');
-  t.equal(takePlace(cells, 0, Number.POSITIVE_INFINITY), true);
-  t.equal(takePlace(cells, 0, 0), false);
+  t.equal(takeSlot(cells, 0, Number.POSITIVE_INFINITY), true);
+  t.equal(takeSlot(cells, 0, 0), false);
   clearCell(cells, 0);
   t.equal(cells[0], 0);
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { MessageChannel } from 'node:worker_threads';
 import t, { type Test } from 'tap';
-import { FoundCounts, MadeCounts } from '../../../../sidecar/upstream/shared-counts.js';
+import { FoundCounts, MadeCounts } from '../../../../sidecar/cluster/shared-counts.js';
 import { type Change, Journal, type JournalEntry } from '../../../../sidecar/workers/journal.js';
 import { JournalReader } from '../../../../sidecar/workers/journal-reader.js';
 

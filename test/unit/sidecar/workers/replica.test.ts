@@ -2,17 +2,17 @@ import { MessageChannel } from 'node:worker_threads';
 import fc from 'fast-check';
 import t from 'tap';
 import { translateService } from '../../../../control-plane/translate/service.js';
+import { ClusterRegistry } from '../../../../sidecar/cluster/cluster-registry.js';
+import { LiveCluster } from '../../../../sidecar/cluster/live-cluster.js';
+import { FoundCounts, MadeCounts } from '../../../../sidecar/cluster/shared-counts.js';
+import type { UpstreamEndpoint } from '../../../../sidecar/cluster/upstream-endpoint.js';
 import { type Demand, MeshConfiguration } from '../../../../sidecar/discovery/mesh-configuration.js';
-import { DEFAULT_LIMITS } from '../../../../sidecar/http1/limits.js';
-import { ClusterRegistry } from '../../../../sidecar/upstream/cluster-registry.js';
-import { LiveCluster } from '../../../../sidecar/upstream/live-cluster.js';
-import { FoundCounts, MadeCounts } from '../../../../sidecar/upstream/shared-counts.js';
-import type { UpstreamConnection } from '../../../../sidecar/upstream/upstream-connection.js';
-import type { UpstreamEndpoint } from '../../../../sidecar/upstream/upstream-endpoint.js';
+import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
+import type { UpstreamConnection } from '../../../../sidecar/http1/upstream-connection.js';
+import { applySighting } from '../../../../sidecar/workers/endpoint-sightings.js';
 import { Journal } from '../../../../sidecar/workers/journal.js';
 import { JournalReader } from '../../../../sidecar/workers/journal-reader.js';
 import { JournaledConsumer } from '../../../../sidecar/workers/journaled-consumer.js';
-import { judgeSighting } from '../../../../sidecar/workers/judge-sighting.js';
 import { Replica } from '../../../../sidecar/workers/replica.js';
 import { parseMeshService } from '../../../../src/model/mesh-service.js';
 import { findRoute, place } from '../../../../src/routing/decide.js';
@@ -85,7 +85,7 @@ class Pair {
     );
     this.replica = new Replica({
       settings: { ...settings, counts: found },
-      onSighting: (sighting) => judgeSighting(this.clusters, sighting),
+      onSighting: (sighting) => applySighting(this.clusters, sighting),
       onRoomWanted: () => {},
       onSidecarKey: (key) => this.sidecarKeys.push(key),
     });

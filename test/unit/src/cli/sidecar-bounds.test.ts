@@ -1,5 +1,5 @@
 import t from 'tap';
-import { DEFAULT_LIMITS, type Http1Limits } from '../../../../sidecar/http1/limits.js';
+import { DEFAULT_LIMITS, type Http1Limits } from '../../../../sidecar/http/limits.js';
 import { BOUND_FLAGS, limitsOf } from '../../../../src/cli/commands/sidecar-bounds.js';
 
 const KEYS = Object.keys(DEFAULT_LIMITS) as (keyof Http1Limits)[];

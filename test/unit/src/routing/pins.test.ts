@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { UpstreamEndpoint } from '../../../../sidecar/upstream/upstream-endpoint.js';
+import type { UpstreamEndpoint } from '../../../../sidecar/cluster/upstream-endpoint.js';
 import type { Pin } from '../../../../src/routing/pins.js';
 import {
   formatSessionCookie,

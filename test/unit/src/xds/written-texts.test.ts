@@ -9,7 +9,7 @@ import {
   COOKIE_STATE_TYPE,
   HEADER_STATE_TYPE,
   STATEFUL_SESSION_TYPE,
-} from '../../../../src/xds/stateful-session.js';
+} from '../../../../src/xds/stateful-session-config.js';
 
 /** Texts that a control plane sends and that a sidecar writes into messages: whoever sends them, they are checked. */
 

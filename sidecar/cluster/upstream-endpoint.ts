@@ -1,0 +1,426 @@
+import type { LookupFunction } from 'node:net';
+import {
+  type Endpoint,
+  type FleetView,
+  PINNED_ONLY,
+  UNUSABLE,
+  USABLE,
+  type Usability,
+} from '../../src/routing/endpoint-set.js';
+import type { EndpointConfig } from '../../src/xds/endpoint.js';
+import type { Http1Limits } from '../http/limits.js';
+import {
+  UpstreamConnection,
+  type UpstreamConnectionOwner,
+  type UpstreamUser,
+} from '../http1/upstream-connection.js';
+import { type Dialled, dial } from '../tls/dial.js';
+import type { UpstreamTls } from '../tls/endpoint-tls.js';
+import { ClusterLoad, type LimitName } from './cluster-load.js';
+import { type EndpointCounts, OwnEndpointCounts } from './endpoint-counts.js';
+import { HealthRecord } from './health-record.js';
+import { OutlierRecord } from './outlier-record.js';
+
+/** What all endpoints of a sidecar have in common. */
+export interface UpstreamSettings {
+  readonly limits: Http1Limits;
+  /** Connections refused in a row that make an endpoint unreachable. */
+  readonly connectFailuresToEject: number;
+  nowMs(): number;
+}
+
+/** Whom an endpoint belongs to: its cluster, which decides what follows from what it is told. */
+export interface EndpointOwner {
+  readonly load: ClusterLoad;
+  /** How its connections are made; undefined: in plain text. */
+  readonly tls?: UpstreamTls | undefined;
+  /** What resolves the names of its endpoints; undefined: what resolves all names. */
+  readonly lookup?: LookupFunction;
+  /** So many connections in a row were refused that nobody seems to listen there. */
+  onUnreachable(endpoint: UpstreamEndpoint): void;
+  /** A connection was made to an endpoint that counts as unreachable. */
+  onReached(endpoint: UpstreamEndpoint): void;
+  /** It has said that it is about to stop. */
+  onLeaving(endpoint: UpstreamEndpoint): void;
+  /** It had said so, and is there still. */
+  onStaying(endpoint: UpstreamEndpoint): void;
+  /** An answer of it was an error, or there was none. */
+  onError(endpoint: UpstreamEndpoint): void;
+  /**
+   * A limit on connections is met, for a request that could have one.
+   *
+   * @returns whether another worker has a connection that nobody uses, which it is going to close
+   */
+  makeRoom(endpoint: UpstreamEndpoint, limit: LimitName): boolean;
+}
+
+/** There is no room for a connection, but another worker is about to close one: to be asked again in a moment. */
+export const ROOM_IS_MADE = 'room-is-made';
+
+/** For endpoints outside of clusters: no limits, and nobody who would judge them. */
+export function unwatched(lookup?: LookupFunction): EndpointOwner {
+  return {
+    load: new ClusterLoad(),
+    ...(lookup && { lookup }),
+    onUnreachable() {},
+    onReached() {},
+    onLeaving() {},
+    onStaying() {},
+    onError() {},
+    makeRoom: () => false,
+  };
+}
+
+/** Longer than a sidecar that stops goes on taking connections, unless it is told otherwise. */
+const LEAVING_MS = 8000;
+
+/** What there is to know of an endpoint besides its configuration, and speaks against picking it. */
+export interface EndpointCondition {
+  readonly unreachable: boolean;
+  readonly leaving: boolean;
+  readonly ejected: boolean;
+  readonly failingChecks: boolean;
+  /** See {@link Endpoint.fleetView}. */
+  readonly fleetView: FleetView | undefined;
+}
+
+/** Why a sidecar cannot use an endpoint, but for what the configuration says. */
+export type Trouble = 'unreachable' | 'app-refuses' | 'ejected' | 'failing-checks';
+
+/** By how much of their age connections differ, so that those opened together do not all end together. */
+const AGE_JITTER = 0.1;
+
+/**
+ * One address: its connections, how it is doing, and what has been counted. Lives as long as the address is
+ * configured, and beyond that until its last exchange is over.
+ */
+export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dialled {
+  readonly host: string;
+  readonly port: number;
+  readonly address: string;
+  weight: number;
+  zone: string;
+  status: EndpointConfig['status'];
+  hashing: EndpointConfig['hashing'];
+  /** Since when it takes requests, on the coarse clock; its share grows from then on where the cluster starts slowly. */
+  usableSinceMs: number;
+
+  readonly counters = { requests: 0, connects: 0, connectFailures: 0, resets: 0, failures: 0 };
+  /** Attempts that were answered, and what became of them; for load reports. An attempt the client left counts as neither. */
+  readonly traffic = { succeeded: 0, failed: 0, latencySumMs: 0 };
+  readonly outlier: OutlierRecord;
+  readonly health = new HealthRecord();
+  /** Connections are refused; its owner's to say. */
+  isUnreachable = false;
+  /** Its sidecar says that the app refuses: that the sidecar itself takes connections does not count until it answers. */
+  appRefuses = false;
+  fleetView: FleetView | undefined;
+  /** Last in, first out: the most recently used connection is the least likely to have been closed. */
+  private readonly idle: UpstreamConnection[] = [];
+  /** Each with how many recoveries there had been when it was begun. */
+  private readonly connections = new Map<UpstreamConnection, number>();
+  private retired = false;
+  /** 0: it has not said that it is about to stop, or that was a while ago. */
+  private leavingUntilMs = 0;
+
+  constructor(
+    config: EndpointConfig,
+    public connectTimeoutMs: number,
+    private readonly settings: UpstreamSettings,
+    private readonly owner: EndpointOwner,
+    private readonly counts: EndpointCounts = new OwnEndpointCounts(),
+  ) {
+    this.outlier = new OutlierRecord(counts);
+    this.host = config.host;
+    this.port = config.port;
+    this.address = config.address;
+    this.weight = config.weight;
+    this.zone = config.zone;
+    this.status = config.status;
+    this.hashing = config.hashing;
+    this.usableSinceMs = settings.nowMs();
+  }
+
+  /** What its cluster has in hand, and how much it may. */
+  get load(): ClusterLoad {
+    return this.owner.load;
+  }
+
+  get tls(): UpstreamTls | undefined {
+    return this.owner.tls;
+  }
+
+  get lookup(): LookupFunction | undefined {
+    return this.owner.lookup;
+  }
+
+  /** Attempts in flight. */
+  get activeRequests(): number {
+    return this.counts.requests;
+  }
+
+  get connectionCount(): number {
+    return this.counts.connections;
+  }
+
+  /** It has been sent something. */
+  get isUsed(): boolean {
+    return this.counts.isUsed;
+  }
+
+  /** So many connections in a row have been refused that nobody seems to listen there. */
+  get isRefusing(): boolean {
+    return this.counts.refusals >= this.settings.connectFailuresToEject;
+  }
+
+  /** Connections of this thread that nobody uses. */
+  get idleCount(): number {
+    return this.idle.length;
+  }
+
+  /** The address is not configured any more. */
+  get isRetired(): boolean {
+    return this.retired;
+  }
+
+  /** It has said that it is about to stop: better to call another, if there is one. */
+  get isLeaving(): boolean {
+    return this.leavingUntilMs !== 0;
+  }
+
+  get isEjected(): boolean {
+    return this.outlier.ejectedAtMs !== undefined;
+  }
+
+  /** Whether it may be picked, when everything that is known of it counts. */
+  get usability(): Usability {
+    const suspected = this.status === 'unhealthy' || this.health.failing || this.isEjected;
+    return suspected ? UNUSABLE : this.usabilityInPanic;
+  }
+
+  /** The same when checks and ejections do not count. That nothing listens there does, and that it is on its way out. */
+  get usabilityInPanic(): Usability {
+    if (this.isUnreachable) return UNUSABLE;
+    return this.status === 'draining' || this.isLeaving ? PINNED_ONLY : USABLE;
+  }
+
+  get condition(): EndpointCondition {
+    const { isUnreachable: unreachable, isLeaving: leaving, isEjected: ejected, health } = this;
+    return { unreachable, leaving, ejected, failingChecks: health.failing, fleetView: this.fleetView };
+  }
+
+  /** It has answered well lately, and not badly since. */
+  get isAnswering(): boolean {
+    return this.counts.successes > 0 && this.counts.errorsInARow === 0;
+  }
+
+  get successes(): number {
+    return this.counts.successes;
+  }
+
+  get passesChecks(): boolean {
+    return this.health.lastMs !== undefined && !this.health.failing;
+  }
+
+  /** Takes over what another thread has found, until that finds something else. */
+  set condition({ unreachable, leaving, ejected, failingChecks, fleetView }: EndpointCondition) {
+    this.isUnreachable = unreachable;
+    if (!unreachable) this.appRefuses = false;
+    this.leavingUntilMs = leaving ? Number.POSITIVE_INFINITY : 0;
+    this.outlier.ejectedAtMs = ejected ? this.settings.nowMs() : undefined;
+    this.health.failing = failingChecks;
+    this.fleetView = fleetView;
+  }
+
+  /** What this sidecar has found wrong with it; undefined: nothing, or the configuration says so already. */
+  get trouble(): Trouble | undefined {
+    if (this.status === 'unhealthy') return undefined;
+    if (this.isUnreachable) return this.appRefuses ? 'app-refuses' : 'unreachable';
+    if (this.isEjected) return 'ejected';
+    return this.health.failing ? 'failing-checks' : undefined;
+  }
+
+  /**
+   * A connection for one exchange, given back by {@link release}: the idle one used last, or a new one.
+   *
+   * @param fresh a new one in any case: a pooled one was just found dead
+   * @param patient may be told that {@link ROOM_IS_MADE}
+   * @returns a limit, where one is met
+   */
+  acquire(
+    user: UpstreamUser,
+    fresh: boolean,
+    patient = false,
+  ): UpstreamConnection | LimitName | typeof ROOM_IS_MADE {
+    const { load } = this.owner;
+    if (!load.takeRequest()) return load.refuse('requests');
+    if (!this.counts.takeRequest(load.limits.perEndpointRequests)) {
+      load.giveBackRequest();
+      return load.refuse('perEndpointRequests');
+    }
+    const connection = (fresh ? undefined : this.takeIdle()) ?? this.open();
+    if (typeof connection === 'string') {
+      this.release();
+      if (patient && this.owner.makeRoom(this, connection)) return ROOM_IS_MADE;
+      return load.refuse(connection);
+    }
+    if (this.counters.requests++ === 0) this.counts.use();
+    load.begin();
+    connection.assign(user);
+    return connection;
+  }
+
+  /** The exchange that had a connection is over, or has failed. */
+  release(): void {
+    this.counts.giveBackRequest();
+    this.owner.load.giveBackRequest();
+  }
+
+  /** What time alone brings about. */
+  tick(nowMs: number): void {
+    this.closeIdle(nowMs);
+    if (this.leavingUntilMs === 0 || nowMs < this.leavingUntilMs) return;
+    this.stays();
+    this.owner.onStaying(this);
+  }
+
+  onLeaving(): void {
+    this.owner.onLeaving(this);
+  }
+
+  /** It has said that it is about to stop. */
+  leaves(): void {
+    this.leavingUntilMs = this.settings.nowMs() + LEAVING_MS;
+  }
+
+  /** Whatever it has said is so long ago that it need not be true any more, or there is nobody else. */
+  stays(): void {
+    this.leavingUntilMs = 0;
+  }
+
+  /** Closes connections that nobody has used for a while. */
+  closeIdle(nowMs: number): void {
+    // The longest idle are at the front. One that its server keeps for less, behind others, is not used any more.
+    while (this.idle.length > 0 && nowMs >= (this.idle[0] as UpstreamConnection).idleUntilMs) {
+      this.closeOneIdle();
+    }
+  }
+
+  /** Closes the connection that has been idle for longest. @returns whether there was one */
+  closeOneIdle(): boolean {
+    const connection = this.idle.shift();
+    connection?.destroy();
+    return connection !== undefined;
+  }
+
+  /** From now on connections are made in another way: those there are finish their exchanges. */
+  renew(): void {
+    for (const connection of this.connections.keys()) connection.expiresAtMs = 0;
+    for (const connection of this.idle.splice(0)) connection.destroy();
+  }
+
+  /** The address is not configured any more: exchanges finish, connections go as they become idle. */
+  retire(): void {
+    this.retired = true;
+    for (const connection of this.idle.splice(0)) connection.destroy();
+  }
+
+  onConnected(): void {
+    this.owner.load.giveBackPending();
+    if (!this.appRefuses) this.reached();
+  }
+
+  onConnectFailed(connection: UpstreamConnection, _reason: string): void {
+    this.counters.connectFailures++;
+    const { recoveries } = this.counts;
+    // Begun before another got through, and heard of after: what it says is over.
+    if ((this.connections.get(connection) ?? recoveries) !== recoveries) return;
+    this.counts.refused();
+    if (!this.isUnreachable && this.isRefusing) this.owner.onUnreachable(this);
+  }
+
+  /** Its sidecar took a request that the app took no connection for. */
+  onAppRefused(): void {
+    this.appRefuses = true;
+    this.counters.connectFailures++;
+    this.counts.refused();
+    if (!this.isUnreachable && this.isRefusing) this.owner.onUnreachable(this);
+  }
+
+  /** The app answers again. */
+  onAppAnswered(): void {
+    this.appRefuses = false;
+    this.reached();
+  }
+
+  onIdle(connection: UpstreamConnection): void {
+    const nowMs = this.settings.nowMs();
+    const idleMs = Math.min(this.settings.limits.upstreamIdleTimeoutMs, connection.keptForMs);
+    if (this.retired || nowMs >= connection.expiresAtMs || idleMs <= 0) {
+      connection.destroy();
+      return;
+    }
+    connection.idleUntilMs = nowMs + idleMs;
+    this.idle.push(connection);
+  }
+
+  onResult(good: boolean): void {
+    if (good) {
+      this.counts.succeeded();
+      return;
+    }
+    this.counters.failures++;
+    this.owner.onError(this);
+  }
+
+  onClosed(connection: UpstreamConnection): void {
+    const { load } = this.owner;
+    load.giveBackConnection();
+    this.counts.giveBackConnection();
+    if (!connection.isConnected) load.giveBackPending();
+    this.connections.delete(connection);
+    const at = this.idle.indexOf(connection);
+    if (at !== -1) this.idle.splice(at, 1);
+  }
+
+  /** A connection was made: whatever was wrong with the address is over. */
+  reached(): void {
+    this.counts.connected();
+    if (this.isUnreachable) this.owner.onReached(this);
+  }
+
+  private takeIdle(): UpstreamConnection | undefined {
+    const nowMs = this.settings.nowMs();
+    for (;;) {
+      const connection = this.idle.pop();
+      if (connection === undefined) return undefined;
+      if (nowMs >= connection.idleUntilMs) connection.destroy();
+      else if (connection.isUsable) return connection;
+    }
+  }
+
+  private open(): UpstreamConnection | LimitName {
+    const met = this.takePlaceForConnection();
+    if (met !== undefined) return met;
+    this.counters.connects++;
+    const connection = new UpstreamConnection(dial(this), this, this.settings.limits);
+    const ageMs = this.settings.limits.maxUpstreamAgeMs * (1 - AGE_JITTER * Math.random());
+    connection.expiresAtMs = this.settings.nowMs() + ageMs;
+    this.connections.set(connection, this.counts.recoveries);
+    return connection;
+  }
+
+  /** @returns the limit that is met; undefined: the connection may be made */
+  private takePlaceForConnection(): LimitName | undefined {
+    const { load } = this.owner;
+    if (!load.takePending()) return 'pending';
+    if (!this.counts.takeConnection(load.limits.perEndpointConnections)) {
+      load.giveBackPending();
+      return 'perEndpointConnections';
+    }
+    if (load.takeConnection()) return undefined;
+    load.giveBackPending();
+    this.counts.giveBackConnection();
+    return 'connections';
+  }
+}

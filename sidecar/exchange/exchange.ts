@@ -1,0 +1,453 @@
+import { ROOM_IS_MADE } from '../cluster/upstream-endpoint.js';
+import type { Http1Limits } from '../http/limits.js';
+import { isReset, type UpstreamFailure } from '../http/upstream-failure.js';
+import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
+import { forwardedRequestHead, forwardedResponseHead, forwardedUpgrade } from '../http1/forwarded-head.js';
+import { ID } from '../http1/header-block.js';
+import { answerStatus, type LocalAnswer, localAnswerText } from '../http1/local-reply.js';
+import type { RequestHead } from '../http1/request-head.js';
+import type { ResponseHead } from '../http1/response-head.js';
+import type { UpstreamConnection, UpstreamUser } from '../http1/upstream-connection.js';
+import { TunnelIdle } from '../tcp/tunnel-idle.js';
+import type { AttemptTarget, Forwarder, Step } from './forwarder.js';
+import type { Outcome } from './outcome.js';
+import { ReplayBuffer } from './replay-buffer.js';
+
+/** Longest that an exchange waits for another worker to close a connection that nobody uses. */
+const ROOM_WAIT_MS = 500;
+
+/** What every exchange of a listener shares. */
+export interface ExchangeSettings {
+  readonly limits: Http1Limits;
+  /** Coarse clock, for deadlines. */
+  nowMs(): number;
+}
+
+/**
+ * One request and its response, between one downstream connection and as many upstream connections, one after
+ * the other, as it takes.
+ *
+ * ```
+ *   begin ──► attempt ──response head──► responding ──complete──► done
+ *     │         │  ▲                          └── broken ──► done (client cut off)
+ *     │         │  └─ another ◄─ failure, or a status to retry
+ *     │         └── no other ──► reply ──► done
+ *     └── nowhere to go ──► reply ──► done
+ * ```
+ * Back-pressure: whichever side does not take what it is given has the other side's socket paused until it does.
+ */
+export class Exchange implements DownstreamUser, UpstreamUser {
+  readonly method: string;
+  readonly startedMs: number;
+  /** Precise, for durations: milliseconds of `performance.now()`. */
+  readonly startedAt = performance.now();
+  readonly outcome: Outcome = { status: 0, error: undefined, cutOff: '', requestBytes: 0, responseBytes: 0 };
+  /** Attempts made, the present one included. */
+  attempts = 0;
+  private readonly forwarder: Forwarder;
+  private readonly replay: ReplayBuffer;
+  private upstream: UpstreamConnection | undefined;
+  private target: AttemptTarget | undefined;
+  private headText = '';
+  /** The baggage that it was made with. */
+  private baggage: string | undefined;
+  private responding = false;
+  /** Where the response starts in what is written to the client. */
+  private responseStart = 0;
+  /** Undefined: there is no tunnel. */
+  private tunnel: TunnelIdle | undefined;
+  /** All of the request has been read. */
+  private whole = false;
+  private onWhole: ((kept: ReplayBuffer) => void) | undefined;
+  private onDecided: ((switches: boolean) => void) | undefined;
+  private done = false;
+  private chunkedToClient = false;
+  /** The upstream will not take the rest of the request. */
+  private requestDeclined = false;
+  /** Deadlines on the coarse clock; 0: none. */
+  private tryDeadlineMs = 0;
+  private connectDeadlineMs = 0;
+  private waitUntilMs = 0;
+  /** What comes after the wait; undefined: the attempt that is due. */
+  private afterWait: (() => Step) | undefined;
+  private lastActivityMs: number;
+  /** Until when it may wait for room for a connection; 0: it has not asked for one yet. */
+  private roomUntilMs = 0;
+
+  constructor(
+    readonly downstream: DownstreamConnection,
+    private readonly settings: ExchangeSettings,
+    forwarder: Forwarder,
+  ) {
+    this.method = downstream.request.method;
+    this.startedMs = settings.nowMs();
+    this.lastActivityMs = this.startedMs;
+    this.forwarder = forwarder;
+    this.replay = new ReplayBuffer(settings.limits.maxReplayBytes);
+  }
+
+  get requestComplete(): boolean {
+    return this.downstream.requestComplete;
+  }
+
+  /** `IP:PORT` that the present attempt went to. */
+  get upstreamAddress(): string {
+    return this.upstream?.remoteAddress ?? '';
+  }
+
+  /** The whole request can be sent once more. */
+  get canReplay(): boolean {
+    return this.replay.intact;
+  }
+
+  /** Has something done when all of the request has been read. @param then what is kept of it may be intact or not */
+  whenWhole(then: (kept: ReplayBuffer) => void): void {
+    if (this.whole) then(this.replay);
+    else this.onWhole = then;
+  }
+
+  /** Has something done when it is known whether the protocol is switched, while the request is still kept. */
+  whenDecided(then: (switches: boolean) => void): void {
+    this.onDecided = then;
+  }
+
+  private decide(switches: boolean): void {
+    const { onDecided } = this;
+    this.onDecided = undefined;
+    onDecided?.(switches);
+  }
+
+  // ---- downstream ----
+
+  onRequestHead(): void {
+    this.take(this.forwarder.begin(this));
+  }
+
+  onRequestBody(piece: Buffer, start: number, end: number): void {
+    this.lastActivityMs = this.settings.nowMs();
+    this.outcome.requestBytes += end - start;
+    const { upstream } = this;
+    if (upstream === undefined) {
+      // Between two attempts: the next one sends it, and more has to wait for that.
+      this.replay.keep(piece, start, end);
+      this.downstream.pause();
+      return;
+    }
+    if (this.requestDeclined) return;
+    this.replay.add(piece, start, end);
+    upstream.writer.writeRange(piece, start, end);
+  }
+
+  onRequestEnd(trailers: string): void {
+    if (this.downstream.request.framing.kind === 'chunked' && !this.requestDeclined) {
+      const text = `${trailers}\r\n`;
+      this.replay.addText(text);
+      this.upstream?.writer.writeText(text);
+    }
+    this.whole = true;
+    this.onWhole?.(this.replay);
+  }
+
+  onDownstreamTurnEnd(): void {
+    const { upstream } = this;
+    if (upstream === undefined) return;
+    upstream.writer.flush();
+    if (upstream.writer.congested) this.downstream.pause();
+  }
+
+  onDownstreamDrain(): void {
+    this.upstream?.resume();
+  }
+
+  onDownstreamGone(by: 'client' | 'sidecar' = 'client'): void {
+    if (this.done) return;
+    if (this.tunnel && this.downstream.endedOrderly) this.upstream?.closeSoon();
+    else {
+      this.outcome.cutOff = by;
+      this.upstream?.cancel();
+    }
+    this.finish();
+  }
+
+  // ---- attempts ----
+
+  private take(step: Step): void {
+    if ('target' in step) this.attempt(step.target);
+    else if ('reply' in step) this.reply(step.reply);
+    else this.wait(step.waitMs, step.afterwards);
+  }
+
+  private wait(ms: number, afterwards: (() => Step) | undefined): void {
+    this.waitUntilMs = this.settings.nowMs() + ms;
+    this.afterWait = afterwards;
+  }
+
+  /** What it waits for has come before its time. */
+  wake(): void {
+    if (!this.done && this.waitUntilMs !== 0) this.goOn();
+  }
+
+  private goOn(): void {
+    const { afterWait } = this;
+    this.waitUntilMs = 0;
+    if (afterWait === undefined) this.send(this.target as AttemptTarget);
+    else this.take(afterWait());
+  }
+
+  private attempt(target: AttemptTarget): void {
+    this.target = target;
+    this.attempts++;
+    if (target.delayMs > 0) this.wait(target.delayMs, undefined);
+    else this.send(target);
+  }
+
+  private send(target: AttemptTarget): void {
+    const { endpoint } = target;
+    const nowMs = this.settings.nowMs();
+    this.roomUntilMs ||= nowMs + ROOM_WAIT_MS;
+    const upstream = endpoint.acquire(this, target.fresh, nowMs < this.roomUntilMs);
+    if (upstream === ROOM_IS_MADE) {
+      this.wait(1, undefined);
+      return;
+    }
+    if (typeof upstream === 'string') {
+      const failure = {
+        kind: 'overloaded',
+        reason: endpoint.load.describe(upstream),
+        limit: upstream,
+      } as const;
+      this.take(this.forwarder.afterFailure(this, failure));
+      return;
+    }
+    this.upstream = upstream;
+    this.connectDeadlineMs = upstream.isConnected ? 0 : nowMs + endpoint.connectTimeoutMs;
+    const { perTryMs } = this.forwarder.timeouts;
+    this.tryDeadlineMs = perTryMs === 0 ? 0 : nowMs + perTryMs;
+    upstream.writer.writeText(this.requestHead());
+    this.replay.writeTo(upstream.writer);
+    if (this.downstream.flushesSoon) return;
+    upstream.writer.flush();
+    if (!upstream.writer.congested) this.downstream.resume();
+  }
+
+  /** The same for every attempt, but where another release has another lane. */
+  private requestHead(): string {
+    const edits = this.forwarder.requestEdits(this);
+    if (this.headText === '' || edits.baggage !== this.baggage) {
+      this.baggage = edits.baggage;
+      this.headText = forwardedRequestHead(this.downstream.request, edits);
+    }
+    return this.headText;
+  }
+
+  private releaseTarget(): void {
+    if (this.upstream !== undefined && this.target !== undefined) this.target.endpoint.release();
+    this.upstream = undefined;
+  }
+
+  // ---- upstream ----
+
+  onUpstreamConnected(): void {
+    this.connectDeadlineMs = 0;
+  }
+
+  onInterimResponse(head: ResponseHead): void {
+    this.lastActivityMs = this.settings.nowMs();
+    if (this.downstream.request.minorVersion === 0) return;
+    this.downstream.writer.writeText(
+      forwardedResponseHead(head, { added: '', close: false, toOldClient: false }),
+    );
+  }
+
+  onResponseHead(head: ResponseHead): 'raw' | 'content' {
+    this.lastActivityMs = this.settings.nowMs();
+    const { downstream } = this;
+    const instead = this.forwarder.afterResponse(this, head);
+    if (instead !== undefined) {
+      this.upstream?.destroy();
+      this.releaseTarget();
+      this.take(instead);
+      return 'content';
+    }
+    if (head.status === 101 && !switchesAsAsked(downstream.request, head)) {
+      this.upstream?.abort('bad-response', 'it switched to a protocol that nobody asked for');
+      return 'content';
+    }
+    this.tryDeadlineMs = 0;
+    this.responding = true;
+    this.decide(head.status === 101);
+    this.replay.release();
+    const toOldClient = downstream.request.minorVersion === 0;
+    const close = this.mustClose(head, toOldClient);
+    this.outcome.status = head.status;
+    downstream.responseStarted = true;
+    downstream.closeAfterResponse = close;
+    const added = this.forwarder.responseLines(this, head);
+    const { responseChanges: changes } = this.forwarder;
+    const edits = { added, changes, close, leaving: downstream.leaving, toOldClient };
+    this.responseStart = downstream.writer.position;
+    downstream.writer.writeText(forwardedResponseHead(head, edits));
+    this.chunkedToClient = head.framing.kind === 'chunked' && !toOldClient;
+    // RFC 9112 section 9.5: to go on sending would only have the rest of the response lost to a reset.
+    this.requestDeclined = head.status >= 400 && !head.keepAlive && !downstream.requestComplete;
+    if (head.status === 101) this.startTunnel();
+    return toOldClient ? 'content' : 'raw';
+  }
+
+  /** The client's connection has to end with this response: its end is the body's, or the request was cut short. */
+  private mustClose(head: ResponseHead, toOldClient: boolean): boolean {
+    const { downstream } = this;
+    if (!downstream.request.keepAlive || downstream.closeAfterResponse || !downstream.requestComplete)
+      return true;
+    return head.framing.kind === 'until-close' || (toOldClient && head.framing.kind === 'chunked');
+  }
+
+  onResponseBody(piece: Buffer, start: number, end: number): void {
+    if (!this.responding) return;
+    this.lastActivityMs = this.settings.nowMs();
+    this.outcome.responseBytes += end - start;
+    this.downstream.writer.writeRange(piece, start, end);
+  }
+
+  onResponseEnd(trailers: string): void {
+    if (!this.responding) return;
+    const { downstream } = this;
+    if (this.chunkedToClient) downstream.writer.writeText(`${trailers}\r\n`);
+    this.finish();
+    downstream.endResponse(!downstream.closeAfterResponse);
+  }
+
+  onUpstreamFailure(failure: UpstreamFailure): void {
+    if (isReset(failure) && this.target !== undefined) this.target.endpoint.counters.resets++;
+    this.releaseTarget();
+    if (this.done) return;
+    if (this.withdrawResponse()) {
+      this.take(this.forwarder.afterFailure(this, { ...failure, kind: 'bad-response' }));
+      return;
+    }
+    if (this.responding) {
+      this.outcome.cutOff = 'upstream';
+      this.finish();
+      this.downstream.abort();
+      return;
+    }
+    this.take(this.forwarder.afterFailure(this, failure));
+  }
+
+  /** What is malformed may have come with the head, of which nothing has gone on yet. @returns whether that is so */
+  private withdrawResponse(): boolean {
+    const { downstream } = this;
+    if (!this.responding || this.tunnel || !downstream.writer.withdraw(this.responseStart)) return false;
+    this.responding = false;
+    downstream.responseStarted = false;
+    Object.assign(this.outcome, { status: 0, responseBytes: 0 });
+    return true;
+  }
+
+  onUpstreamTurnEnd(): void {
+    this.downstream.writer.flush();
+    if (this.downstream.writer.congested) this.upstream?.pause();
+  }
+
+  onUpstreamDrain(): void {
+    this.downstream.resume();
+  }
+
+  // ---- tunnels ----
+
+  private startTunnel(): void {
+    this.tunnel = new TunnelIdle(this.settings.limits, this.settings.nowMs());
+    this.downstream.becomeTunnel();
+  }
+
+  onClientTunnelData(piece: Buffer): void {
+    this.tunnel?.carried(this.settings.nowMs());
+    this.outcome.requestBytes += piece.length;
+    this.upstream?.writer.writeRange(piece, 0, piece.length);
+  }
+
+  onClientTunnelEnd(): void {
+    this.tunnel?.ended();
+    this.upstream?.endTunnel();
+  }
+
+  onUpstreamTunnelData(piece: Buffer): void {
+    this.tunnel?.carried(this.settings.nowMs());
+    this.outcome.responseBytes += piece.length;
+    this.downstream.writer.writeRange(piece, 0, piece.length);
+  }
+
+  onUpstreamTunnelEnd(): void {
+    this.tunnel?.ended();
+    this.downstream.endTunnel();
+  }
+
+  onUpstreamTunnelClosed(): void {
+    this.finish();
+    this.downstream.endGently();
+  }
+
+  // ---- the end ----
+
+  reply(answer: LocalAnswer): void {
+    const { downstream } = this;
+    this.upstream?.cancel();
+    const { keepAlive, minorVersion } = downstream.request;
+    // An answer of ours does not tell a client of HTTP/1.0 that the connection goes on.
+    const close =
+      !keepAlive || minorVersion === 0 || downstream.closeAfterResponse || !downstream.requestComplete;
+    if ('code' in answer) this.outcome.error = answer;
+    this.outcome.status = answerStatus(answer);
+    downstream.writer.writeText(localAnswerText(answer, { close, head: this.method === 'HEAD' }));
+    this.finish();
+    downstream.endResponse(!close);
+  }
+
+  checkDeadlines(nowMs: number): void {
+    if (this.done) return;
+    if (this.tunnel !== undefined) {
+      if (this.tunnel.isOver(nowMs)) this.timeOut(`nothing moved for ${this.tunnel.limitMs} ms`);
+      return;
+    }
+    const { requestMs, idleMs: ownIdleMs } = this.forwarder.timeouts;
+    const idleMs = ownIdleMs || this.settings.limits.streamIdleTimeoutMs;
+    if (this.waitUntilMs !== 0 && nowMs >= this.waitUntilMs) this.goOn();
+    else if (this.connectDeadlineMs !== 0 && nowMs >= this.connectDeadlineMs) {
+      this.upstream?.abort('connect', 'no connection in time');
+    } else if (requestMs !== 0 && nowMs - this.startedMs >= requestMs) {
+      this.timeOut(`no response within ${requestMs} ms`);
+    } else if (this.tryDeadlineMs !== 0 && nowMs >= this.tryDeadlineMs) {
+      this.upstream?.abort('timeout', 'no response in time');
+    } else if (idleMs !== 0 && nowMs - this.lastActivityMs >= idleMs) {
+      this.timeOut(`nothing moved for ${idleMs} ms`);
+    }
+  }
+
+  private timeOut(detail: string): void {
+    if (!this.responding) {
+      // A request that its client has not finished is not the upstream's to answer yet.
+      if (this.upstream !== undefined && this.requestComplete) this.target?.endpoint.onResult(false);
+      this.reply({ code: 'request-timeout', detail });
+      return;
+    }
+    this.outcome.cutOff = 'timeout';
+    this.upstream?.cancel();
+    this.finish();
+    this.downstream.abort();
+  }
+
+  private finish(): void {
+    // However it ended, nothing was switched.
+    this.decide(false);
+    this.done = true;
+    this.releaseTarget();
+    this.replay.release();
+    this.forwarder.finished(this);
+  }
+}
+
+/** RFC 9110 section 7.8: a server switches to nothing but what the client offered. */
+function switchesAsAsked(request: RequestHead, response: ResponseHead): boolean {
+  const offered = forwardedUpgrade(request)?.toLowerCase().split(', ') ?? [];
+  return offered.includes((response.headers.known(ID.upgrade) as string).toLowerCase());
+}

@@ -1,0 +1,57 @@
+import type { HealthCheckConfig } from '../../src/xds/cluster-protection.js';
+import { formatAddress } from '../../src/xds/fields.js';
+import type { HealthProbe } from '../cluster/health-checker.js';
+import type { Dialled } from '../tls/dial.js';
+import { tryConnect } from '../tls/try-connect.js';
+
+/** Of the answer's body, read and thrown away. */
+const MAX_BODY_BYTES = 65_536;
+
+/** A connection is enough, or with a path, an answer to GET with a status of 200 to 299. */
+export const probeHealth: HealthProbe = (endpoint, config, signal) =>
+  config.path === undefined
+    ? probeConnection(endpoint, config.timeoutMs, signal)
+    : probePath(endpoint, config.path, config, signal);
+
+function probeConnection(
+  endpoint: Dialled,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const giveUp = tryConnect(endpoint, timeoutMs, resolve);
+    signal.addEventListener('abort', () => {
+      giveUp();
+      resolve(`no connection within ${timeoutMs} ms`);
+    });
+  });
+}
+
+/** Each on a connection of its own: what is asked is whether a caller would get through. */
+async function probePath(
+  { host, port, tls }: Dialled,
+  path: string,
+  { timeoutMs, host: named, headers: own }: HealthCheckConfig,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  // Loaded by the first check of this kind: most sidecars make none, and it takes several megabytes.
+  const { Client } = await import('undici');
+  const address = formatAddress(host, port);
+  let client: InstanceType<typeof Client> | undefined;
+  try {
+    client =
+      tls === undefined
+        ? new Client(`http://${address}`)
+        : new Client(`https://${address}`, { connect: tls.optionsFor(address) });
+    const headers = [...(named === '' ? [] : ['host', named]), ...own.flat()];
+    const { statusCode, body } = await client.request({ method: 'GET', path, headers, reset: true, signal });
+    await body.dump({ limit: MAX_BODY_BYTES, signal });
+    return statusCode >= 200 && statusCode <= 299 ? undefined : `status ${statusCode}`;
+  } catch (error) {
+    if (signal.aborted) return `no answer within ${timeoutMs} ms`;
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code ?? message;
+  } finally {
+    await client?.destroy();
+  }
+}
