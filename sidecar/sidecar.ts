@@ -10,8 +10,10 @@ import { createAdminServer, createProbeServer } from './admin/admin-server.js';
 import { ClientStatusServer, type ClientStatusSource } from './admin/client-status-server.js';
 import { type AdminActions, adminSources } from './assembly/administration.js';
 import { assembleDiscovery, type Discovery } from './assembly/discovery.js';
+import { Drain } from './assembly/drain.js';
+import { NoOtherWorkers, type OtherWorkers } from './assembly/other-workers.js';
 import { assembleSharing } from './assembly/sharing.js';
-import { ownState } from './assembly/thread-state.js';
+import type { SidecarOptions } from './assembly/sidecar-options.js';
 import { assembleUpstreams, type Upstreams } from './assembly/upstreams.js';
 import {
   assembleWorkerParts,
@@ -21,9 +23,7 @@ import {
   upstreamSettings,
   type WorkerParts,
 } from './assembly/worker-parts.js';
-import { Drain } from './drain.js';
 import { AppRefusals } from './http/app-refusal.js';
-import type { SidecarOptions } from './options.js';
 import type { OwnListener, OwnPorts } from './outbound/own-ports.js';
 import { FailoverEpisodes } from './records/failover-episodes.js';
 import type { NewFailovers } from './records/failovers.js';
@@ -35,7 +35,6 @@ import type { FleetPins } from './session/sharing/fleet-pins.js';
 import type { PinSharing } from './session/sharing/pin-sharing.js';
 import type { openSessionStore } from './session/store/open-session-store.js';
 import type { SessionStore } from './session/store/session-store.js';
-import type { OtherWorkers } from './workers/other-workers.js';
 
 /** Where a sidecar listens; `metrics` only where it was asked for. */
 export interface SidecarAddresses {
@@ -118,7 +117,7 @@ export class Sidecar {
   async stop(): Promise<void> {
     this.drain();
     await this.parts.drain.finish();
-    await this.parts.others?.finish(this.log);
+    await this.parts.others.finish(this.log);
     await this.parts.lastGood?.close();
     await this.parts.sessionFile?.close();
     await release(this.parts);
@@ -135,8 +134,7 @@ interface Parts extends Discovery, WorkerParts, Upstreams {
   readonly admin: HttpServer;
   readonly probes: HttpServer;
   readonly clientStatus: ClientStatusServer | undefined;
-  /** Undefined: this thread is the only one. */
-  readonly others: OtherWorkers | undefined;
+  readonly others: OtherWorkers;
   readonly sharing: PinSharing;
   /** Where a directory was named to keep it in. */
   readonly sessionFile: SessionFile | undefined;
@@ -148,7 +146,7 @@ interface Parts extends Discovery, WorkerParts, Upstreams {
 async function prepare(parts: Parts, options: SidecarOptions, log: Logger): Promise<SidecarAddresses> {
   const { others, clusters, configuration, onDemand, fleetPins, output, episodes, clock } = parts;
   const onFailovers = (news: readonly NewFailovers[]) => episodes.note(news, clock.nowMs);
-  await others?.start({ clusters, configuration, onDemand, fleetPins, output, log, onFailovers });
+  await others.start({ clusters, configuration, onDemand, fleetPins, output, log, onFailovers });
   await restore(parts);
   await parts.sessionFile?.restore();
   parts.sessionFile?.start();
@@ -173,7 +171,7 @@ async function bind(parts: Parts, options: SidecarOptions): Promise<SidecarAddre
   const { admin, metrics, csds } = options;
   const start = (direction: 'outbound' | 'inbound') => {
     const [own, wanted] = [parts[direction], options[direction]];
-    return others === undefined ? own.start(wanted) : others.bind(own, wanted, direction);
+    return others.bind(own, wanted, direction);
   };
   const noted = async (listener: OwnListener, starting: Promise<string>) => {
     const address = await starting;
@@ -208,14 +206,15 @@ async function release(parts: Parts): Promise<void> {
     server.closeAllConnections();
   }
   await parts.store?.close();
-  await parts.others?.close();
+  await parts.others.close();
 }
 
-/** Loaded only where there are to be any: with one worker, nothing is shared with anybody. */
-async function otherWorkers(options: SidecarOptions): Promise<OtherWorkers | undefined> {
-  if (options.workers === 1) return undefined;
-  const { OtherWorkers } = await import('./workers/other-workers.js');
-  return new OtherWorkers(options);
+/** Threads are loaded only where there are to be any. @throws OperatorError */
+async function otherWorkers(options: SidecarOptions): Promise<OtherWorkers> {
+  if (options.workers === 1)
+    return new NoOtherWorkers(options.sessionTableSize, Math.floor(performance.now()));
+  const { WorkerThreads } = await import('./workers/worker-threads.js');
+  return new WorkerThreads(options);
 }
 
 /** Loaded only where there is to be one. */
@@ -239,7 +238,7 @@ interface Assembly {
   readonly options: SidecarOptions;
   readonly log: Logger;
   readonly output: LogOutput;
-  readonly others: OtherWorkers | undefined;
+  readonly others: OtherWorkers;
   readonly openStore: typeof openSessionStore | undefined;
   readonly actions: AdminActions;
 }
@@ -248,7 +247,7 @@ function assemble({ options, log, output, others, openStore, actions }: Assembly
   const clock = new CoarseClock(TICK_MS);
   const nowMs = () => clock.nowMs;
   const settings = upstreamSettings(options, nowMs);
-  const state = others?.state ?? ownState(options.sessionTableSize, clock.nowMs);
+  const { state } = others;
   const { sessions, seenInCookies, counts, ownPorts } = state;
   const ofUpstream = log.child({ component: 'upstream' });
   const upstreams = assembleUpstreams({ options, settings, counts, others, log: ofUpstream });
@@ -278,11 +277,10 @@ function assemble({ options, log, output, others, openStore, actions }: Assembly
     },
   });
   const { inbound, outbound } = worker;
-  const drain = new Drain(
-    others?.listener(inbound, 'inbound') ?? inbound,
-    others?.listener(outbound, 'outbound') ?? outbound,
-    { graceMs: options.drainGraceMs, timeoutMs: options.drainTimeoutMs },
-  );
+  const drain = new Drain(others.listener(inbound, 'inbound'), others.listener(outbound, 'outbound'), {
+    graceMs: options.drainGraceMs,
+    timeoutMs: options.drainTimeoutMs,
+  });
   const shown = { ...discovery, ...worker, sessions, sharing, fleetPins, store, drain, others, nowMs };
   const sources = adminSources(shown, actions);
 
@@ -292,7 +290,7 @@ function assemble({ options, log, output, others, openStore, actions }: Assembly
     clusters.tick(now, checker);
     discovery.client.checkDeadlines(now);
     const overdue = configuration.checkDeadlines(now);
-    if (overdue.length > 0) others?.onOverdue(overdue);
+    if (overdue.length > 0) others.onOverdue(overdue);
     if (fleetPins !== sharing) fleetPins.tick();
     sharing.tick();
   };
@@ -304,7 +302,7 @@ function assemble({ options, log, output, others, openStore, actions }: Assembly
         ? new Map()
         : await countPins(sessions, configuration.table, clock.nowMs);
     const own = worker.ledger.take(pins);
-    return others?.load(own) ?? own;
+    return others.load(own);
   }
 
   const [admin, probes] = [createAdminServer(sources, options.admin.host), createProbeServer(sources)];

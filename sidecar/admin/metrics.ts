@@ -15,7 +15,7 @@ import type { LiveCluster } from '../cluster/live-cluster.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { OnDemand } from '../discovery/on-demand.js';
 import type { Direction } from '../net/listener.js';
-import type { ActionCounts } from '../records/action-counts.js';
+import type { ActionCounts } from '../outbound/action-counts.js';
 import type { Failovers } from '../records/failovers.js';
 import type { RequestRecorder } from '../records/request-recorder.js';
 import type { RequestSeries } from '../records/request-statistics.js';

@@ -4,12 +4,12 @@ import type { AdminSources } from '../admin/admin-server.js';
 import { describeClusters } from '../admin/describe-clusters.js';
 import { sidecarMetrics } from '../admin/metrics.js';
 import { readiness } from '../admin/readiness.js';
-import type { Drain } from '../drain.js';
 import type { SessionTable } from '../session/session-table.js';
 import type { PinSharing } from '../session/sharing/pin-sharing.js';
 import type { SessionStore } from '../session/store/session-store.js';
-import type { OtherWorkers } from '../workers/other-workers.js';
 import type { Discovery } from './discovery.js';
+import type { Drain } from './drain.js';
+import type { OtherWorkers } from './other-workers.js';
 import type { WorkerParts } from './worker-parts.js';
 
 /** What the administration shows. */
@@ -19,7 +19,7 @@ export interface Shown extends Discovery, WorkerParts {
   readonly fleetPins: { readonly isSettled: boolean };
   readonly store: SessionStore | undefined;
   readonly drain: Drain;
-  readonly others: OtherWorkers | undefined;
+  readonly others: OtherWorkers;
   nowMs(): number;
 }
 
@@ -31,10 +31,10 @@ export function adminSources(shown: Shown, actions: AdminActions): AdminSources 
   return {
     readiness: () => readiness({ ...shown, sharing: shown.fleetPins, draining: drain.begun }),
     scraper: newScraper(shown),
-    samples: (count) => others?.samples(count, samples.latest(count)) ?? samples.latest(count),
+    samples: (count) => others.samples(count, samples.latest(count)),
     configDump: () => configuration.dump(),
     clientStatus: () => ({ config: [{ node, genericXdsConfigs: client.status.list() }] }),
-    clusters: async () => describeClusters(clusters, (await others?.clusters()) ?? []),
+    clusters: async () => describeClusters(clusters, await others.clusters()),
     ...actions,
   };
 }
@@ -56,6 +56,6 @@ function newScraper(shown: Shown): Scraper {
   });
   return new Scraper(metrics, async () => {
     await figures.prepare();
-    return others?.metrics(metrics);
+    return others.metrics(metrics);
   });
 }

@@ -10,19 +10,19 @@ import { requestIds } from '../http/request-ids.js';
 import { createInboundListener } from '../inbound/inbound-listener.js';
 import type { ConcurrencySlots } from '../net/concurrency-slots.js';
 import type { Listener } from '../net/listener.js';
-import type { SidecarOptions } from '../options.js';
+import type { ActionCounts } from '../outbound/action-counts.js';
 import { DestinationGuard } from '../outbound/destination-guard.js';
 import { Mirrors } from '../outbound/mirrors.js';
 import { createOutboundListener } from '../outbound/outbound-listener.js';
 import type { OwnPorts } from '../outbound/own-ports.js';
 import { PassthroughEndpoints } from '../outbound/passthrough.js';
-import type { ActionCounts } from '../records/action-counts.js';
 import type { RequestRecorder } from '../records/request-recorder.js';
 import { SessionPins } from '../session/session-pins.js';
 import type { SessionTable } from '../session/session-table.js';
 import type { FleetPins } from '../session/sharing/fleet-pins.js';
 import { TraceMemory } from '../session/trace-memory.js';
 import type { TraceStore } from '../session/trace-store.js';
+import type { SidecarOptions } from './sidecar-options.js';
 
 /** How long the local app may take to accept a connection. */
 const APP_CONNECT_TIMEOUT_MS = 2000;

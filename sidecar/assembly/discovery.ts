@@ -18,8 +18,8 @@ import { OnDemand } from '../discovery/on-demand.js';
 import { SotwClient } from '../discovery/sotw-client.js';
 import type { Origin } from '../discovery/store-guard.js';
 import type { AppRefusals } from '../http/app-refusal.js';
-import type { SidecarOptions } from '../options.js';
-import type { OtherWorkers } from '../workers/other-workers.js';
+import type { OtherWorkers } from './other-workers.js';
+import type { SidecarOptions } from './sidecar-options.js';
 
 /** What talks to the control plane. */
 export interface Discovery {
@@ -39,7 +39,7 @@ export interface Discovery {
 export interface DiscoveryNeeds {
   readonly options: SidecarOptions;
   readonly clusters: ClusterRegistry;
-  readonly others: OtherWorkers | undefined;
+  readonly others: OtherWorkers;
   readonly refusals: AppRefusals;
   nowMs(): number;
   /** What there is to report of the load since the last time. */
@@ -60,14 +60,14 @@ export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
     subscribe: (changes) => subscribe('listener', changes),
     forget: (listeners) => {
       configuration.forget(listeners);
-      others?.onForgotten(listeners);
+      others.onForgotten(listeners);
     },
     lastUsedMs: (listener) => configuration.lastUsedMs(listener),
     connected: () => configuration.connected,
     nowMs,
   });
   const configuration: MeshConfiguration = new MeshConfiguration({ clusters, demand, subscribe, nowMs, log });
-  const consumer = others?.consumer(configuration, demand) ?? configuration;
+  const consumer = others.consumer(configuration, demand);
   const lastGood = newLastGood({ options, consumer, configuration, origin: () => client.guard.origin, log });
   const node = nodeOf(options);
   const controlPlanes = newControlPlanes(options, log);
@@ -79,7 +79,7 @@ export function assembleDiscovery(needs: DiscoveryNeeds): Discovery {
     nowMs,
     onSidecarKey: (key) => {
       refusals.key = key;
-      others?.onSidecarKey(key);
+      others.onSidecarKey(key);
     },
     log,
   });

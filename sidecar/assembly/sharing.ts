@@ -1,7 +1,6 @@
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterRegistry } from '../cluster/cluster-registry.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
-import type { SidecarOptions } from '../options.js';
 import type { SessionTable } from '../session/session-table.js';
 import { EndpointDigests } from '../session/sharing/endpoint-digests.js';
 import type { FleetPins } from '../session/sharing/fleet-pins.js';
@@ -13,6 +12,7 @@ import { StoredPins } from '../session/sharing/stored-pins.js';
 import type { openSessionStore } from '../session/store/open-session-store.js';
 import type { SessionStore } from '../session/store/session-store.js';
 import type { Discovery } from './discovery.js';
+import type { SidecarOptions } from './sidecar-options.js';
 
 export interface SharingNeeds extends Pick<Discovery, 'configuration' | 'client' | 'controlPlanes' | 'node'> {
   readonly options: Pick<SidecarOptions, 'service' | 'sessionStore'>;

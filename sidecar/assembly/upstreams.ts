@@ -7,9 +7,9 @@ import { type ClusterSettings, LiveCluster } from '../cluster/live-cluster.js';
 import { ReachabilityProber } from '../cluster/reachability-prober.js';
 import type { UpstreamEndpoint, UpstreamSettings } from '../cluster/upstream-endpoint.js';
 import { probeHealth } from '../http1/health-probe.js';
-import type { SidecarOptions } from '../options.js';
 import { FleetViews } from '../session/sharing/fleet-views.js';
-import type { OtherWorkers } from '../workers/other-workers.js';
+import type { OtherWorkers } from './other-workers.js';
+import type { SidecarOptions } from './sidecar-options.js';
 
 /** Whom requests are sent to, and whoever finds out how these are. */
 export interface Upstreams {
@@ -23,7 +23,7 @@ export interface UpstreamNeeds {
   readonly options: SidecarOptions;
   readonly settings: UpstreamSettings & Pick<ClusterSettings, 'machine'>;
   readonly counts: CountsSource;
-  readonly others: OtherWorkers | undefined;
+  readonly others: OtherWorkers;
   readonly log: Logger;
 }
 
@@ -39,7 +39,7 @@ export function assembleUpstreams({ options, settings, counts, others, log }: Up
     },
     onFleetView(name, endpoint) {
       const cluster = clusters.find(name);
-      if (cluster !== undefined) others?.onCondition(cluster, endpoint);
+      if (cluster !== undefined) others.onCondition(cluster, endpoint);
     },
   });
   const ofClusters: ClusterSettings = {
@@ -49,16 +49,16 @@ export function assembleUpstreams({ options, settings, counts, others, log }: Up
     onCondition(cluster, endpoint) {
       prober.watch(endpoint);
       views.onCondition(cluster.name, endpoint);
-      others?.onCondition(cluster, endpoint);
+      others.onCondition(cluster, endpoint);
     },
-    askForRoom: others && ((cluster, address) => others.askForRoom(cluster, address)),
+    askForRoom: others.askForRoom,
   };
   const resolve = resolveWithOverrides(options.resolve, resolveBySystem);
   const follow: FollowNames = (cluster, config, onEndpoints) =>
     new DnsRefresher({ cluster, config, resolve, onEndpoints, log, nowMs: settings.nowMs });
   const clusters = new ClusterRegistry(
     (name, onAwake) => new LiveCluster(name, ofClusters, log, onAwake),
-    others?.follow(follow) ?? follow,
+    others.follow(follow),
   );
   return { clusters, prober, views, checker: new HealthChecker(probeHealth) };
 }

@@ -9,14 +9,14 @@ import type { UpstreamSettings } from '../cluster/upstream-endpoint.js';
 import { LoadLedger } from '../discovery/load-ledger.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import type { AppRefusals } from '../http/app-refusal.js';
-import type { SidecarOptions } from '../options.js';
+import { ActionCounts } from '../outbound/action-counts.js';
 import { AccessLog } from '../records/access-log.js';
-import { ActionCounts } from '../records/action-counts.js';
 import { Failovers, type NewFailovers } from '../records/failovers.js';
 import { RequestRecorder } from '../records/request-recorder.js';
 import { RequestSamples } from '../records/request-samples.js';
 import type { FleetPins } from '../session/sharing/fleet-pins.js';
 import { assembleDataPath, type DataPath, type DataPathOptions } from './data-path.js';
+import type { SidecarOptions } from './sidecar-options.js';
 import type { ThreadState } from './thread-state.js';
 
 /** Deadlines are kept to within this. */

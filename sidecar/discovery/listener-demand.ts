@@ -1,7 +1,14 @@
 import type { NameChanges } from '../../src/xds/referenced-names.js';
-import type { Dependencies } from '../options.js';
 import { WILDCARD } from './held-resources.js';
-import type { OnDemand } from './on-demand.js';
+import type { OnDemand, OnDemandLimits } from './on-demand.js';
+
+/** What a sidecar's app calls, so that it is not sent the whole mesh. */
+export interface Dependencies {
+  /** Hosts as callers write them, in lower case. */
+  readonly names: readonly string[];
+  /** Whether other hosts are asked for when they are called first. */
+  readonly onDemand: OnDemandLimits | undefined;
+}
 
 export interface ListenerDemandOptions {
   /** What this sidecar's app calls; undefined: whatever there is. */

@@ -34,6 +34,9 @@ export type Lookup =
   /** Too much is being asked for. */
   | { readonly kind: 'refused'; readonly why: string };
 
+/** The outcome of a call to such a host. */
+export type HostVerdict = Exclude<Lookup, { kind: 'wait' }>;
+
 /** Whoever knows what becomes of calls to hosts that are not in the table. */
 export interface HostDemand {
   /**

@@ -16,7 +16,7 @@ const CLOSE: ConnectionOptions = { ...NONE, close: true };
 
 /**
  * A connection option of our own, without a field: whoever answers is about to stop, and takes connections for a while
- * only (see `sidecar/drain.ts`). Peers that do not know it see a connection that closes.
+ * only (see `sidecar/assembly/drain.ts`). Peers that do not know it see a connection that closes.
  */
 export const LEAVING = 'roost-leaving';
 

@@ -5,7 +5,7 @@ import type { Step } from '../exchange/forwarder.js';
 import type { ReplayBuffer } from '../exchange/replay-buffer.js';
 import { forwardedUpgrade } from '../http1/forwarded-head.js';
 import type { RequestHead } from '../http1/request-head.js';
-import type { ActionCounts, CountedAction } from '../records/action-counts.js';
+import type { ActionCounts, CountedAction } from './action-counts.js';
 import type { CopyResult, Mirrors } from './mirrors.js';
 
 /** What the actions of routes need from outside. */

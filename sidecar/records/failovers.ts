@@ -1,5 +1,5 @@
 import type { Release, VirtualHost } from '../../src/routing/table.js';
-import { MAX_SERIES } from './request-statistics.js';
+import { MAX_SERIES } from '../../src/telemetry/metrics.js';
 
 /** What requests that failed over have in common. */
 export interface FailoverLabels {

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { DurationHistogram, durationBounds } from '../../src/telemetry/duration-histogram.js';
-import { labelText } from '../../src/telemetry/metrics.js';
+import { labelText, MAX_SERIES } from '../../src/telemetry/metrics.js';
 
 /** What a series of requests has in common. They come from configuration, never from a request. */
 export interface RequestLabels {
@@ -62,12 +62,6 @@ function codeLabel(status: number): string {
   if (status === 0 || STATUS_CODES[status] !== undefined) return String(status);
   return `${Math.floor(status / 100)}xx`;
 }
-
-/**
- * Most label sets kept; configuration that changes its names for ever must not fill memory, nor a scrape. What is
- * beyond goes into one for each direction.
- */
-export const MAX_SERIES = 2000;
 
 /** The service of requests beyond {@link MAX_SERIES}; no service of ours has a name without a namespace. */
 const OVERFLOW = 'other';

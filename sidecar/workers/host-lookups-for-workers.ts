@@ -1,5 +1,4 @@
-import type { HostDemand } from '../discovery/on-demand.js';
-import type { HostVerdict } from './worker-host-lookup.js';
+import type { HostDemand, HostVerdict } from '../discovery/on-demand.js';
 
 /** What other workers' calls to hosts that are not in the table wait for, in the main thread. */
 export class HostLookupsForWorkers {

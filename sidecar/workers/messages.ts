@@ -6,12 +6,12 @@ import type { DataPathOptions } from '../assembly/data-path.js';
 import type { SharedMemory } from '../assembly/shared-state.js';
 import type { RecorderSettings } from '../assembly/worker-parts.js';
 import type { Sighting } from '../cluster/worker-cluster.js';
+import type { HostVerdict } from '../discovery/on-demand.js';
 import type { Direction, ListenerFigures } from '../net/listener.js';
 import type { ClusterTallies } from '../records/cluster-tallies.js';
 import type { NewFailovers } from '../records/failovers.js';
 import type { Sample } from '../records/request-samples.js';
 import type { JournalEnd } from './journal.js';
-import type { HostVerdict } from './worker-host-lookup.js';
 
 /** What a worker of its own thread is started with. */
 export interface WorkerSetup {

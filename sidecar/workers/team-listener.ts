@@ -1,5 +1,5 @@
 import type { SocketAddress } from '../../src/model/formats.js';
-import type { DrainedListener } from '../drain.js';
+import type { DrainedListener } from '../assembly/drain.js';
 import type { Direction, Listener, ListenerFigures } from '../net/listener.js';
 import type { WorkerTeam } from './worker-team.js';
 

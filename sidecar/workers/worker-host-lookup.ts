@@ -1,9 +1,6 @@
 import { mayBeServiceHost } from '../../src/model/service-hosts.js';
-import type { HostDemand, Lookup } from '../discovery/on-demand.js';
+import type { HostDemand, HostVerdict, Lookup } from '../discovery/on-demand.js';
 import type { FromWorker } from './messages.js';
-
-/** What became of a call to a host, for the worker that has it. */
-export type HostVerdict = Exclude<Lookup, { kind: 'wait' }>;
 
 /** The main thread answers when its own time for it is over; it is not waited for much longer. */
 const MARGIN_MS = 1000;

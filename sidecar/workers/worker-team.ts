@@ -1,10 +1,10 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { OperatorError } from '../../src/lifecycle/operator-error.js';
 import type { Warn } from '../../src/telemetry/logger.js';
+import type { HostVerdict } from '../discovery/on-demand.js';
 import type { NewFailovers } from '../records/failovers.js';
 import type { JournalEnd } from './journal.js';
 import type { FromWorker, NotedPins, Questions, RoomWanted, ToWorker, WorkerSetup } from './messages.js';
-import type { HostVerdict } from './worker-host-lookup.js';
 
 /** What the main thread does about what the other workers tell it. */
 export interface TeamOwner {

@@ -15,11 +15,11 @@ import {
 import { FoundCounts } from '../cluster/shared-counts.js';
 import { AppRefusals } from '../http/app-refusal.js';
 import { tallyClusters } from '../records/cluster-tallies.js';
-import { WorkerFleetPins } from '../session/sharing/worker-fleet-pins.js';
 import { hrtimeMs } from './clock-origin.js';
 import { JournalReader } from './journal-reader.js';
 import type { FromWorker, Questions, ToWorker, WorkerSetup } from './messages.js';
 import { Replica } from './replica.js';
+import { WorkerFleetPins } from './worker-fleet-pins.js';
 import { WorkerHostLookup } from './worker-host-lookup.js';
 
 /**

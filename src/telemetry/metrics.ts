@@ -5,6 +5,12 @@ import { printableLines } from './printable.js';
  * what is counted elsewhere, in plain numbers; nothing is copied before somebody scrapes.
  */
 
+/**
+ * Most label sets kept; configuration that changes its names for ever must not fill memory, nor a scrape. What is
+ * beyond goes into one for each direction.
+ */
+export const MAX_SERIES = 2000;
+
 /** What a metric is. Its unit is in its name, as Prometheus has it: `_seconds`, `_bytes`, `_total`. */
 export interface MetricDescription {
   readonly type: 'counter' | 'gauge' | 'histogram';

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import type { SidecarOptions } from '../../sidecar/options.js';
+import type { SidecarOptions } from '../../sidecar/assembly/sidecar-options.js';
 import type { Sidecar } from '../../sidecar/sidecar.js';
 import { newService } from '../support/http1/paths.js';
 import { fieldOf } from '../support/http1/plain-message.js';

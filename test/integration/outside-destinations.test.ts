@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import t, { type Test } from 'tap';
-import type { SidecarOptions } from '../../sidecar/options.js';
+import type { SidecarOptions } from '../../sidecar/assembly/sidecar-options.js';
 import { fieldOf } from '../support/http1/plain-message.js';
 import { RawBackend, RawPeer } from '../support/http1/raw-peer.js';
 import { TestMesh, toAddress } from '../support/mesh.js';

@@ -4,8 +4,8 @@ import {
   type ControlPlaneOptions,
   type ControlPlaneTiming,
 } from '../../control-plane/control-plane.js';
+import type { SidecarOptions } from '../../sidecar/assembly/sidecar-options.js';
 import { DEFAULT_LIMITS } from '../../sidecar/http/limits.js';
-import type { SidecarOptions } from '../../sidecar/options.js';
 import { Sidecar } from '../../sidecar/sidecar.js';
 import type { AwaitProgress, ChangeResponse } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';

@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../../sidecar/options.js';
+import type { Dependencies } from '../../../sidecar/discovery/listener-demand.js';
 import { normalAuthority } from '../../http/authority.js';
 import { mayBeServiceHost } from '../../model/service-hosts.js';
 import { durationMs, FlagError, type Flags, isSwitch, type Values, wholeNumber } from '../flags.js';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { SidecarOptions } from '../../../sidecar/options.js';
+import type { SidecarOptions } from '../../../sidecar/assembly/sidecar-options.js';
 import type { ChannelSecurityOptions } from '../../access/channel-security.js';
 import type { SocketAddress } from '../../model/formats.js';
 import type { ReadBootstrap } from '../../xds/grpc-bootstrap.js';

@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
+import type { SidecarOptions } from '../../../sidecar/assembly/sidecar-options.js';
 import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http/limits.js';
-import type { SidecarOptions } from '../../../sidecar/options.js';
 import type { Sidecar } from '../../../sidecar/sidecar.js';
 import { type TestMesh, toAddress } from '../mesh.js';
 import { encryption } from './encryption.js';

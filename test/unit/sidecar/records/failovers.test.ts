@@ -1,8 +1,8 @@
 import t from 'tap';
 import { FailoverEpisodes } from '../../../../sidecar/records/failover-episodes.js';
 import { Failovers, type NewFailovers } from '../../../../sidecar/records/failovers.js';
-import { MAX_SERIES } from '../../../../sidecar/records/request-statistics.js';
 import type { Release, VirtualHost } from '../../../../src/routing/table.js';
+import { MAX_SERIES } from '../../../../src/telemetry/metrics.js';
 
 const host = { service: { label: 'checkout.shop' } } as VirtualHost;
 const release = (name: string) => ({ name, cluster: { name: `shop/checkout/${name}` } }) as Release;

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { MAX_SERIES, RequestStatistics } from '../../../../sidecar/records/request-statistics.js';
+import { RequestStatistics } from '../../../../sidecar/records/request-statistics.js';
+import { MAX_SERIES } from '../../../../src/telemetry/metrics.js';
 
 const labels = (n: number) =>
   ({ direction: 'outbound', service: `svc-${n}.shop`, release: 'v1', route: 'default' }) as const;

@@ -4,9 +4,12 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import type { BoundMetric } from '../../src/telemetry/metrics.js';
 import type { ClusterLoad } from '../../src/xds/load-report.js';
 import { withOthers } from '../admin/summed-metrics.js';
+import type { DrainedListener } from '../assembly/drain.js';
+import type { Leader, OtherWorkers } from '../assembly/other-workers.js';
 import { sharedMemory, sharedState } from '../assembly/shared-state.js';
+import type { SidecarOptions } from '../assembly/sidecar-options.js';
 import type { ThreadState } from '../assembly/thread-state.js';
-import type { ClusterRegistry, FollowNames } from '../cluster/cluster-registry.js';
+import type { FollowNames } from '../cluster/cluster-registry.js';
 import type { LiveCluster } from '../cluster/live-cluster.js';
 import { MadeCounts } from '../cluster/shared-counts.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
@@ -14,12 +17,8 @@ import type { ResourceConsumer } from '../discovery/ads-client.js';
 import type { ListenerDemand } from '../discovery/listener-demand.js';
 import { mergedLoads } from '../discovery/merged-loads.js';
 import type { MeshConfiguration } from '../discovery/mesh-configuration.js';
-import type { HostDemand } from '../discovery/on-demand.js';
-import type { DrainedListener } from '../drain.js';
 import type { Direction, Listener } from '../net/listener.js';
-import type { SidecarOptions } from '../options.js';
 import type { ClusterTallies } from '../records/cluster-tallies.js';
-import type { NewFailovers } from '../records/failovers.js';
 import { newestOf, type Sample } from '../records/request-samples.js';
 import type { FleetPins } from '../session/sharing/fleet-pins.js';
 import { hrtimeMs } from './clock-origin.js';
@@ -31,23 +30,11 @@ import { assertPortsCanBeShared, shareOf, tryPort } from './shared-port.js';
 import { TeamListener } from './team-listener.js';
 import { WorkerTeam } from './worker-team.js';
 
-/** What the others' doings concern in the main thread. */
-export interface Leader {
-  readonly clusters: ClusterRegistry;
-  readonly configuration: MeshConfiguration;
-  /** Undefined: hosts are not asked for when they are called. */
-  readonly onDemand: HostDemand | undefined;
-  readonly fleetPins: FleetPins;
-  readonly output: LogOutput;
-  readonly log: Logger;
-  onFailovers(news: readonly NewFailovers[]): void;
-}
-
 /** How long whoever reads the log may take for the last of it. */
 const LAST_LINES_MS = 500;
 
-/** The workers besides the main thread, as this has to do with them. Made, and loaded, only where there are any. */
-export class OtherWorkers {
+/** The workers in threads of their own. Loaded only where there are any. */
+export class WorkerThreads implements OtherWorkers {
   /** The main thread's own share of what all workers have. */
   readonly state: ThreadState;
   private readonly team: WorkerTeam;
@@ -133,9 +120,9 @@ export class OtherWorkers {
     this.journal.write({ what: 'sidecar-key', key });
   }
 
-  askForRoom(cluster: string, address: string | undefined): void {
+  readonly askForRoom = (cluster: string, address: string | undefined): void => {
     this.team.wantRoom({ cluster, address });
-  }
+  };
 
   // ---- listeners ----
 

@@ -1,5 +1,5 @@
-import type { FromWorker, NotedPins, ToWorker } from '../../workers/messages.js';
-import { FIRST_CALL_WAIT_MS, type FleetPins, type PinWait } from './fleet-pins.js';
+import { FIRST_CALL_WAIT_MS, type FleetPins, type PinWait } from '../session/sharing/fleet-pins.js';
+import type { FromWorker, NotedPins, ToWorker } from './messages.js';
 
 /** Sessions that are told of at once; of more within a tick, the rest is told of when they are used again. */
 const MOST_NOTED = 10_000;

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
-import { Drain, type DrainedListener } from '../../../sidecar/drain.js';
-import { eventually } from '../../support/processes.js';
+import { Drain, type DrainedListener } from '../../../../sidecar/assembly/drain.js';
+import { eventually } from '../../../support/processes.js';
 
 /** A listener that notes what it is told. */
 class Told implements DrainedListener {

@@ -1,19 +1,11 @@
-import type { ChannelSecurityOptions } from '../src/access/channel-security.js';
-import type { SocketAddress } from '../src/model/formats.js';
-import type { BootstrapNode } from '../src/xds/grpc-bootstrap.js';
-import type { ResolvedAddress } from './cluster/dns-refresher.js';
-import type { OnDemandLimits } from './discovery/on-demand.js';
-import type { Http1Limits } from './http/limits.js';
-import type { AccessLogLevel } from './records/access-log.js';
-import type { SessionStoreOptions } from './session/store/session-store.js';
-
-/** What a sidecar's app calls, so that it is not sent the whole mesh. */
-export interface Dependencies {
-  /** Hosts as callers write them, in lower case. */
-  readonly names: readonly string[];
-  /** Whether other hosts are asked for when they are called first. */
-  readonly onDemand: OnDemandLimits | undefined;
-}
+import type { ChannelSecurityOptions } from '../../src/access/channel-security.js';
+import type { SocketAddress } from '../../src/model/formats.js';
+import type { BootstrapNode } from '../../src/xds/grpc-bootstrap.js';
+import type { ResolvedAddress } from '../cluster/dns-refresher.js';
+import type { Dependencies } from '../discovery/listener-demand.js';
+import type { Http1Limits } from '../http/limits.js';
+import type { AccessLogLevel } from '../records/access-log.js';
+import type { SessionStoreOptions } from '../session/store/session-store.js';
 
 /** What a sidecar is told at its start. */
 export interface SidecarOptions {

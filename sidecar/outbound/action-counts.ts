@@ -1,4 +1,4 @@
-import { MAX_SERIES } from './request-statistics.js';
+import { MAX_SERIES } from '../../src/telemetry/metrics.js';
 
 /** What a route can do to a request besides sending it somewhere. */
 export type CountedAction =

@@ -1,4 +1,4 @@
-import type { ListenerFigures } from './net/listener.js';
+import type { ListenerFigures } from '../net/listener.js';
 
 /** A listener, or those of all workers together, as far as drain has to do with them. */
 export interface DrainedListener {

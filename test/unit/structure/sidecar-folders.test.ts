@@ -1,0 +1,79 @@
+import t from 'tap';
+import { circlesOf, importsUpwards, importsWithin } from '../../support/import-graph.js';
+
+/** From the socket upwards: a folder imports from those above it in this list, and from none below. */
+const LOWEST_FIRST = [
+  'shared-memory',
+  'net',
+  'tls',
+  'http',
+  'http1',
+  'cluster',
+  'pool',
+  'session',
+  'session/store',
+  'discovery',
+  'session/sharing',
+  'tcp',
+  'exchange',
+  'outbound',
+  'inbound',
+  'intercept',
+  'records',
+  'admin',
+  'assembly',
+  'workers',
+  '.',
+];
+
+/** Imports that the split into codecs and one policy path has still to remove. */
+const UPWARDS_FOR_NOW: readonly string[] = [
+  'http/loop-marks.ts → http1/header-block.ts',
+  'http/loop-marks.ts → http1/request-head.ts',
+  'http/upstream-failure.ts → cluster/cluster-load.ts',
+  'http1/downstream-connection.ts → intercept/sniff.ts',
+  'http1/health-probe.ts → cluster/health-checker.ts',
+  'net/left-clients.ts → http1/downstream-connection.ts',
+  'net/listener.ts → http/limits.ts',
+  'net/listener.ts → http1/downstream-connection.ts',
+  'net/listener.ts → http1/downstream-owner.ts',
+  'tcp/opaque-tunnel.ts → outbound/destination-guard.ts',
+];
+const CIRCLES_FOR_NOW: readonly string[] = [
+  'exchange/exchange.ts → exchange/forwarder.ts → exchange/exchange.ts',
+  'http1/downstream-connection.ts → http1/downstream-owner.ts → http1/downstream-connection.ts',
+];
+
+const edges = importsWithin('sidecar');
+
+t.test('finds the imports of the sidecar', async (t) => {
+  t.ok(edges.length > 300, `${edges.length} imports`);
+});
+
+t.test('no folder of the sidecar imports from one above it', async (t) => {
+  const upwards = importsUpwards(edges, LOWEST_FIRST);
+  t.same(
+    upwards.filter((each) => !UPWARDS_FOR_NOW.includes(each)),
+    [],
+    'no other than those known',
+  );
+  t.same(
+    UPWARDS_FOR_NOW.filter((each) => !upwards.includes(each)),
+    [],
+    'take these off the list: they are gone',
+  );
+});
+
+t.test('no files of the sidecar import each other in a circle', async (t) => {
+  const circles = circlesOf(edges);
+  t.same(
+    circles.filter((each) => !CIRCLES_FOR_NOW.includes(each)),
+    [],
+    'no other than those known',
+  );
+  t.same(
+    CIRCLES_FOR_NOW.filter((each) => !circles.includes(each)),
+    [],
+    'take these off the list: they are gone',
+  );
+});
