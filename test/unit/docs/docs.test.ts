@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { CONTROL_PLANE_METRICS } from '../../../control-plane/metric-table.js';
@@ -66,24 +66,6 @@ t.test('docs/dependencies.md names every dependency and no other', async (t) => 
   t.same(named, wanted);
 });
 
-t.test('the README stays under 200 lines, and every relative link in the docs leads somewhere', async (t) => {
+t.test('the README stays under 200 lines', async (t) => {
   t.ok(read('README.md').split('\n').length < 200);
-  const pages = ['README.md', 'CONTRIBUTING.md', ...markdownIn('docs'), ...markdownIn('examples')];
-  for (const page of pages) {
-    for (const [, link] of read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
-      const target = normalize(join(dirname(page), link as string));
-      t.ok(exists(target), `${page} links to ${target}`);
-    }
-  }
 });
-
-function markdownIn(folder: string): string[] {
-  if (!exists(folder)) return [];
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.md'))
-    .map((file) => join(folder, file));
-}
-
-function exists(path: string): boolean {
-  return statSync(join(root, path), { throwIfNoEntry: false }) !== undefined;
-}

@@ -62,7 +62,7 @@ t.test(
   },
 );
 
-t.test('the defaults of each part (docs/calm.md)', async (t) => {
+t.test('the defaults of each part (docs/health-and-limits.md)', async (t) => {
   const { outlier, health, limits } = bothWays({ outlier: { successRate: {} }, health: {}, limits: {} });
   t.strictSame(outlier, {
     consecutiveErrors: 5,

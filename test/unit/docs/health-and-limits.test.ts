@@ -3,15 +3,15 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { parseMeshService } from '../../../src/model/mesh-service.js';
 
-const page = readFileSync(new URL('../../../../docs/calm.md', import.meta.url), 'utf8');
+const page = readFileSync(new URL('../../../../docs/health-and-limits.md', import.meta.url), 'utf8');
 
-t.test('the examples on docs/calm.md can be applied', async (t) => {
+t.test('the examples on docs/health-and-limits.md can be applied', async (t) => {
   const examples = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)];
   t.equal(examples.length, 2);
   for (const [, example] of examples) t.doesNotThrow(() => parseMeshService(parse(example as string)));
 });
 
-t.test('docs/calm.md names every field and its default', async (t) => {
+t.test('docs/health-and-limits.md names every field and its default', async (t) => {
   const { spec } = parseMeshService({
     apiVersion: 'roost.dev/v1alpha1',
     kind: 'MeshService',

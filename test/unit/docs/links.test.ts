@@ -1,0 +1,68 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+/** Every relative link of the documentation leads to a file and to a heading of it, and the index names every page. */
+
+const root = fileURLToPath(new URL('../../../../', import.meta.url));
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+const exists = (path: string) => statSync(join(root, path), { throwIfNoEntry: false }) !== undefined;
+
+function markdownIn(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md') && !file.includes('node_modules'))
+    .map((file) => join(folder, file));
+}
+
+const pages = ['README.md', 'CONTRIBUTING.md', ...markdownIn('docs'), ...markdownIn('examples')];
+
+/** A page without its code blocks, in which `#` and brackets mean other things. */
+const proseOf = (page: string) => read(page).replace(/^( *)```.*?^\1```/gms, '');
+
+/** The anchors that GitHub gives a page's headings. */
+function anchorsIn(page: string): Set<string> {
+  const anchors = new Set<string>();
+  for (const [, heading = ''] of proseOf(page).matchAll(/^#{1,6} (.+)$/gm)) {
+    const text = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1');
+    const slug = text
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replaceAll(' ', '-');
+    let anchor = slug;
+    for (let n = 1; anchors.has(anchor); n++) anchor = `${slug}-${n}`;
+    anchors.add(anchor);
+  }
+  return anchors;
+}
+
+for (const page of pages)
+  t.test(`every relative link of ${page} leads somewhere`, async (t) => {
+    for (const [, link = ''] of proseOf(page).matchAll(/\]\((?!\w+:)([^)\s]+)\)/g)) {
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? page : normalize(join(dirname(page), path));
+      if (!exists(target)) t.fail(`${link}: there is no ${target}`);
+      else if (anchor !== undefined && target.endsWith('.md'))
+        t.ok(anchorsIn(target).has(anchor), `${target} has a heading #${anchor}`);
+    }
+  });
+
+t.test('the index of the documentation links to every page', async (t) => {
+  const linksIn = (index: string) =>
+    [...proseOf(index).matchAll(/\]\((?!\w+:)([^)#\s]+)/g)].map(([, link = '']) =>
+      normalize(join(dirname(index), link)),
+    );
+  const listed = [...linksIn('docs/README.md'), ...linksIn('docs/adr/README.md')];
+  const missing = markdownIn('docs').filter((page) => page !== 'docs/README.md' && !listed.includes(page));
+  t.same(missing, []);
+});
+
+t.test('every page begins with its title and says below it what it is for', async (t) => {
+  for (const page of markdownIn('docs')) {
+    const [title = '', blank, purpose = ''] = read(page).split('\n');
+    t.match(title, /^# \S/, `${page} has a title`);
+    t.equal(blank, '', `${page} has an empty line below its title`);
+    t.match(purpose, /^[\p{L}\p{N}`*]/u, `${page} begins with what it is for`);
+  }
+});
