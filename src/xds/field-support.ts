@@ -12,17 +12,17 @@ export interface FieldSupport {
   readonly ignored?: Readonly<Record<string, string>>;
 }
 
-const OWN_LISTENER = 'where and how the sidecar listens is its own matter (its flags)';
-const OWN_OBSERVABILITY = 'statistics, logs and traces are the sidecar’s own';
-const FOR_OTHERS = 'says nothing to a sidecar';
-const NO_RUNTIME = 'there is no runtime to override the value';
-const TOLD_BY_TYPE = 'a filter is told by its type';
-const THE_STREAM = 'the one stream that everything comes over';
+const OWN_LISTENER = 'the sidecar’s flags say where and how it listens';
+const OWN_OBSERVABILITY = 'the sidecar has its own statistics, logs and traces';
+const FOR_OTHERS = 'has no meaning for a sidecar';
+const NO_RUNTIME = 'a sidecar has no runtime that could override the value';
+const TOLD_BY_TYPE = 'a filter is identified by its type';
+const THE_STREAM = 'a sidecar gets everything over one stream';
 const GRPC_ONLY = 'for gRPC requests, which a sidecar does not carry yet';
-const OWN_CONNECTIONS = 'how connections are kept is the sidecar’s own';
-const OWN_BUFFERS = 'the sidecar’s own bounds hold';
-const ALL_UPGRADES = 'every upgrade is carried';
-const NO_ZONES = 'there is no cluster of one’s own to compare zones with';
+const OWN_CONNECTIONS = 'the sidecar manages its connections itself';
+const OWN_BUFFERS = 'the sidecar’s own limits apply';
+const ALL_UPGRADES = 'the sidecar carries every upgrade';
+const NO_ZONES = 'a sidecar has no cluster of its own to compare zones with';
 const RING_SIZES = {
   minimum_ring_size: 'up to `maximum_ring_size`',
   maximum_ring_size: 'up to 8,388,608',
@@ -35,8 +35,8 @@ const ROUTES: Readonly<Record<string, FieldSupport>> = {
   'envoy.config.route.v3.RouteConfiguration': {
     honoured: `name virtual_hosts ${HEADERS} most_specific_header_mutations_wins request_mirror_policies ignore_port_in_host_matching typed_per_filter_config`,
     ignored: {
-      'a route whose cluster is not there yet waits for it': 'validate_clusters',
-      'there are no direct responses': 'max_direct_response_body_size_bytes',
+      'a route waits for a cluster that has not arrived': 'validate_clusters',
+      'direct responses are rejected': 'max_direct_response_body_size_bytes',
       [FOR_OTHERS]: 'metadata',
     },
   },
@@ -74,7 +74,7 @@ const ROUTES: Readonly<Record<string, FieldSupport>> = {
   },
   'envoy.type.matcher.v3.RegexMatcher': {
     honoured: 'regex',
-    ignored: { 'every expression is RE2’s': 'google_re2' },
+    ignored: { 'every expression is RE2': 'google_re2' },
   },
   'envoy.config.route.v3.RouteAction': {
     honoured:
@@ -82,7 +82,7 @@ const ROUTES: Readonly<Record<string, FieldSupport>> = {
     only: { upgrade_configs: 'that turn nothing off' },
     ignored: {
       [GRPC_ONLY]: 'max_grpc_timeout grpc_timeout_offset',
-      'there is no early data to a sidecar': 'early_data_policy',
+      'a sidecar receives no early data': 'early_data_policy',
     },
   },
   'envoy.config.route.v3.RouteAction.MaxStreamDuration': {

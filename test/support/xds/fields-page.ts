@@ -2,7 +2,7 @@ import { FIELD_SUPPORT, type FieldSupport } from '../../../src/xds/field-support
 import { decodedName, wireName } from '../../../src/xds/unsupported.js';
 import { typeOf } from './descriptor.js';
 
-/** The part of `docs/xds-fields.md` that is made of the table which sidecars go by. */
+/** The part of `docs/xds-fields.md` that is generated from the table which sidecars use. */
 export function fieldsPage(): string {
   return Object.entries(FIELD_SUPPORT)
     .map(([typeName, support]) => section(typeName, support))
@@ -22,10 +22,10 @@ function section(typeName: string, { honoured, only = {}, ignored = {} }: FieldS
     '',
     ...line('Honoured', withLimits.join(', ')),
     ...line(
-      'Passed over',
+      'Ignored',
       passedOver.map(([why, list]) => `${list.map(code).join(', ')}: ${why}`).join('; '),
     ),
-    ...line('Refused', refused.map(code).join(', ')),
+    ...line('Rejected', refused.map(code).join(', ')),
     '',
   ].join('\n');
 }

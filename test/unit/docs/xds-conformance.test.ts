@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
-/** The conformance table of docs/xds.md names tests that there are, and one for whatever it says that we do. */
+/** The table of docs/xds-conformance.md names tests that there are, and one for whatever it says that we do. */
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const read = (path: string) => readFileSync(`${root}${path}`, 'utf8');
@@ -23,7 +23,7 @@ function rowOf(line: string): Row {
   };
 }
 
-const [, section = ''] = read('docs/xds.md').split('\n## Conformance\n');
+const [, section = ''] = read('docs/xds-conformance.md').split('\n## Rules\n');
 const rows = section
   .split('\n')
   .filter((line) => line.startsWith('| '))
