@@ -21,10 +21,7 @@ function section(typeName: string, { honoured, only = {}, ignored = {} }: FieldS
     `### ${typeName}`,
     '',
     ...line('Honoured', withLimits.join(', ')),
-    ...line(
-      'Ignored',
-      passedOver.map(([why, list]) => `${list.map(code).join(', ')}: ${why}`).join('; '),
-    ),
+    ...line('Ignored', passedOver.map(([why, list]) => `${list.map(code).join(', ')}: ${why}`).join('; ')),
     ...line('Rejected', refused.map(code).join(', ')),
     '',
   ].join('\n');
