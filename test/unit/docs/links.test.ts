@@ -66,3 +66,13 @@ t.test('every page begins with its title and says below it what it is for', asyn
     t.match(purpose, /^[\p{L}\p{N}`*]/u, `${page} begins with what it is for`);
   }
 });
+
+t.test('every source file that a page names exists', async (t) => {
+  const bases = ['', 'sidecar', 'src', 'examples/shop'];
+  for (const page of pages)
+    for (const [, path = ''] of proseOf(page).matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|yaml|json|proto))`/g))
+      t.ok(
+        bases.some((base) => exists(join(base, path))),
+        `${page}: ${path}`,
+      );
+});
