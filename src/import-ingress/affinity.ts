@@ -141,7 +141,7 @@ function readMode(ingress: Ingress): keyof typeof MODES {
   }
   ingress.refuseAnnotation(
     'affinity-mode',
-    `"${mode}" is neither balanced nor persistent; balanced is taken, as there`,
+    `"${mode}" is neither balanced nor persistent; balanced is used, as in ingress-nginx`,
   );
   return 'balanced';
 }
@@ -156,7 +156,7 @@ function readCanaryBehavior(canary: Ingress | undefined): 'sticky' | 'legacy' {
   else if (behavior !== 'legacy')
     canary?.refuseAnnotation(
       'affinity-canary-behavior',
-      `"${behavior}" is neither sticky nor legacy; sticky is taken, as there`,
+      `"${behavior}" is neither sticky nor legacy; sticky is used, as in ingress-nginx`,
     );
   return behavior === 'legacy' ? 'legacy' : 'sticky';
 }

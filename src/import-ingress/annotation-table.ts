@@ -25,13 +25,13 @@ const CANARY: readonly AnnotationRow[] = [
     'canary-by-header-value',
     'exact',
     'route header-value',
-    'this value leads to the canary, and every other, always and never included, to the next rule',
+    'this value selects the canary; every other value, always and never included, goes to the next rule',
   ),
   row(
     'canary-by-header-pattern',
     'changes',
     'route header-pattern',
-    'RE2 instead of PCRE, found anywhere in the value as there; a pattern that RE2 refuses is named, and requests with the header then go to the primary, as on an error there',
+    'RE2 instead of PCRE, found anywhere in the value as in ingress-nginx; the report names a pattern that RE2 refuses, and requests with the header then go to the primary, as ingress-nginx does on an error',
   ),
   row(
     'canary-by-cookie',
@@ -43,13 +43,13 @@ const CANARY: readonly AnnotationRow[] = [
     'canary-weight',
     'exact',
     'routes[].split',
-    "the canary's share of requests, or of new sessions where there is affinity; at 0 the canary stays in the split, so that its sessions stay on it",
+    "the canary's share of requests, or of new sessions with affinity; at 0 the canary stays in the split and keeps its sessions",
   ),
   row(
     'canary-weight-total',
     'exact',
     'routes[].split',
-    'the sum of the split; values up to 100 mean 100, as there',
+    'the sum of the split; values up to 100 mean 100, as in ingress-nginx',
   ),
 ];
 
@@ -58,7 +58,7 @@ const AFFINITY: readonly AnnotationRow[] = [
     'affinity',
     'changes',
     'affinity',
-    'one session for the whole service, with precedence: session; the cookie has a format of its own, so every session is placed anew once, when callers move',
+    'one session for the whole service, with precedence: session; the cookie has a different format, so every session is placed again once, when callers move',
   ),
   row(
     'affinity-mode',
@@ -70,49 +70,49 @@ const AFFINITY: readonly AnnotationRow[] = [
     'affinity-canary-behavior',
     'changes',
     'affinity.version',
-    'sticky (default): persistent, as there; legacy: none, the release is drawn for every request, for sessions on the primary too',
+    'sticky (default): persistent, as in ingress-nginx; legacy: none, the release is drawn for every request, for sessions on the primary too',
   ),
-  row('session-cookie-name', 'exact', 'affinity.key[].cookie.name', 'INGRESSCOOKIE where it is not set'),
+  row('session-cookie-name', 'exact', 'affinity.key[].cookie.name', 'INGRESSCOOKIE if it is not set'),
   row(
     'session-cookie-path',
     'changes',
     'affinity.key[].cookie.path',
-    'where it is not set, the path that all rules of the service share, not one cookie for each path',
+    'if it is not set, the path that all rules of the service share, not one cookie for each path',
   ),
   row(
     'session-cookie-domain',
     'exact',
     'affinity.key[].cookie.domain',
-    'a leading dot is dropped; it has meant nothing since RFC 6265',
+    'a leading dot is dropped; RFC 6265 ignores it',
   ),
   row('session-cookie-max-age', 'exact', 'affinity.key[].cookie.ttl', 'seconds, sent as Max-Age'),
   row(
     'session-cookie-expires',
     'changes',
     'affinity.key[].cookie.ttl',
-    'sent as Max-Age, which every client prefers to Expires; not used where max-age is set',
+    'sent as Max-Age, which every client prefers to Expires; ignored if max-age is set',
   ),
   row(
     'session-cookie-samesite',
     'exact',
     'affinity.key[].cookie.sameSite',
-    'where it is not set, Roost says Lax, which is what browsers assume; None brings secure: true with it, without which browsers drop the cookie',
+    'if it is not set, Roost sends Lax, which browsers assume; None also sets secure: true, without which browsers drop the cookie',
   ),
   none(
     'session-cookie-conditional-samesite-none',
-    'SameSite=None is sent to every client; those that it was left out for are browsers of 2019 and before',
+    'SameSite=None is sent to every client; ingress-nginx left it out for browsers of 2019 and before',
   ),
   row(
     'session-cookie-secure',
     'changes',
     'affinity.key[].cookie.secure',
-    'true: always, as there; false: auto, which in the mesh means no Secure, since apps call their sidecar without TLS',
+    'true: always, as in ingress-nginx; false: auto, which in the mesh means no Secure, because apps call their sidecar without TLS',
   ),
   row(
     'session-cookie-change-on-failure',
     'changes',
     '',
-    'neither value is needed: a failed call is answered by another pod of the release, and the session stays on its pod until that is gone or unhealthy',
+    'not needed: another pod of the release answers a failed call, and the session stays on its pod until that is gone or unhealthy',
   ),
 ];
 
@@ -121,14 +121,14 @@ const BALANCING: readonly AnnotationRow[] = [
     'upstream-hash-by',
     'changes',
     'affinity.key, affinity.endpoint',
-    "$http_NAME, $arg_NAME and $cookie_NAME (mint: false) become a key with endpoint: balanced; on Envoy's ring, so keys land on other pods than there; requests without the key are spread, not all sent to one pod",
+    "$http_NAME, $arg_NAME and $cookie_NAME (mint: false) become a key with endpoint: balanced; on Envoy's ring, so keys reach other pods than in ingress-nginx; requests without the key are spread, not all sent to one pod",
   ),
   none('upstream-hash-by-subset upstream-hash-by-subset-size', 'a key has one pod, not a subset'),
   row(
     'load-balance',
     'changes',
     'loadBalancer',
-    'round_robin: the same; ewma: least-request, which counts requests under way instead of measuring latency',
+    'round_robin: the same; ewma: least-request, which counts requests in flight instead of measuring latency',
   ),
   row(
     'service-upstream',
@@ -140,7 +140,7 @@ const BALANCING: readonly AnnotationRow[] = [
     'backend-protocol',
     'changes',
     'protocol',
-    'HTTP: http; GRPC: grpc, refused by name as long as Roost does not speak it; others are refused',
+    'HTTP: http; GRPC: grpc, refused until Roost supports it; others are refused',
   ),
 ];
 
@@ -149,27 +149,27 @@ const REQUESTS: readonly AnnotationRow[] = [
     'proxy-connect-timeout',
     'changes',
     'timeouts.connect',
-    'for the whole service, the longest where its Ingresses differ; then another pod of the release is asked',
+    'for the whole service, the longest if its Ingresses differ; after it, the request goes to another pod of the release',
   ),
   row(
     'proxy-read-timeout proxy-send-timeout',
     'changes',
     'routes[].idleTimeout',
-    'the longer of the two: time in which nothing moves, in either direction',
+    'the longer of the two: time without a byte in either direction',
   ),
   row(
     'proxy-next-upstream',
     'changes',
     'routes[].retries.on',
-    'error: connect-failure and reset; http_NNN: that status; timeout, invalid_header and non_idempotent are left out; off: no retries, though a refused connection is still tried elsewhere',
+    'error: connect-failure and reset; http_NNN: that status; timeout, invalid_header and non_idempotent are left out; off: no retries, but a refused connection is still tried elsewhere',
   ),
   row(
     'proxy-next-upstream-tries',
     'changes',
     'routes[].retries.attempts',
-    'one less, since the first try is no retry; 0 (unlimited) becomes 10, the most there is',
+    'one less, because the first try is not a retry; 0 (unlimited) becomes 10, the maximum',
   ),
-  none('proxy-next-upstream-timeout', "retries are bounded by their number and by the route's timeout"),
+  none('proxy-next-upstream-timeout', "the number of retries and the route's timeout limit retries"),
   row(
     'server-alias',
     'changes',
@@ -180,7 +180,7 @@ const REQUESTS: readonly AnnotationRow[] = [
     'use-regex',
     'changes',
     'routes[].match[].path.regex',
-    'all paths of the host become regular expressions, without regard to case, as there; RE2 instead of PCRE',
+    'all paths of the host become case-insensitive regular expressions, as in ingress-nginx; RE2 instead of PCRE',
   ),
 ];
 
@@ -202,7 +202,7 @@ const ACTIONS: readonly AnnotationRow[] = [
     'x-forwarded-prefix',
     'changes',
     'routes[].headers.request.set',
-    'where there is a rewrite-target too; captures have no counterpart',
+    'only together with rewrite-target; captures have no counterpart',
   ),
 ];
 

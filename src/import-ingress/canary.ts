@@ -83,7 +83,7 @@ function headerPattern(ingress: Ingress, name: string, pattern: string): Label {
   if (broken === undefined) {
     ingress.remark('canary-by-header-pattern', {
       outcome: 'exact',
-      note: 'found anywhere in the value, as there',
+      note: 'found anywhere in the value, as in ingress-nginx',
     });
     ingress.remark('canary-by-header', {
       becomes: 'route header-pattern',
@@ -145,7 +145,7 @@ function readTotal(ingress: Ingress): number {
   if (total === undefined || total === DEFAULT_TOTAL) return DEFAULT_TOTAL;
   if (total > DEFAULT_TOTAL) return total;
   ingress.remark('canary-weight-total', {
-    note: `means ${DEFAULT_TOTAL}, as there: smaller totals are ignored`,
+    note: `means ${DEFAULT_TOTAL}, as in ingress-nginx: smaller totals are ignored`,
   });
   return DEFAULT_TOTAL;
 }

@@ -2,13 +2,13 @@ import { type AnnotationRow, none } from './annotation-row.js';
 
 /** The annotations of ingress-nginx that nothing in a MeshService answers to, and where to turn instead. */
 
-const EDGE = 'a matter of the edge: TLS, addresses and pages of clients outside the mesh';
-const APP = 'the app, or a proxy before it, has to do this';
+const EDGE = 'for the edge only: TLS, addresses and pages of clients outside the mesh';
+const APP = 'let the app, or a proxy in front of it, do this';
 
 export const NO_COUNTERPART: readonly AnnotationRow[] = [
   none(
     'app-root from-to-www-redirect relative-redirects',
-    'a matter of browsers: callers in the mesh dial the path that they want',
+    'for browsers only: callers in the mesh dial the path that they want',
   ),
   none(
     'ssl-redirect force-ssl-redirect ssl-passthrough ssl-ciphers ssl-prefer-server-ciphers preserve-trailing-slash use-port-in-redirects http2-push-preload',
@@ -32,13 +32,13 @@ export const NO_COUNTERPART: readonly AnnotationRow[] = [
   ),
   none(
     'enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers cors-allow-credentials cors-max-age',
-    `a matter of browsers; ${APP}`,
+    `for browsers only; ${APP}`,
   ),
   none(
     'custom-headers',
     'names a ConfigMap, which the import does not read: write its headers in routes[].headers.response.set',
   ),
-  none('connection-proxy-header', "headers of the connection are the sidecar's own"),
+  none('connection-proxy-header', 'the sidecar sets the headers of the connection itself'),
   none(
     'mirror-target mirror-request-body mirror-host',
     'goes to a URL; routes[].mirror goes to a version of the service',

@@ -32,7 +32,7 @@ function noteOnPaths({ metadata, spec }: MeshServiceInput): string | undefined {
   const name = `${metadata.name}.${metadata.namespace ?? 'default'}`;
   const named = [...new Set(paths.flatMap((path) => path?.exact ?? path?.prefix ?? path?.regex ?? []))];
   const more = named.length > MOST_NAMED ? ` and ${named.length - MOST_NAMED} more` : '';
-  const served = `only ${named.slice(0, MOST_NAMED).join(', ')}${more} ${named.length === 1 ? 'is' : 'are'} routed, as there`;
+  const served = `only ${named.slice(0, MOST_NAMED).join(', ')}${more} ${named.length === 1 ? 'is' : 'are'} routed, as in ingress-nginx`;
   const rewritten = rewrittenPath(routes, example);
   const instead =
     rewritten === undefined ? '' : ` (what the app serves as ${example} is ${name}${rewritten})`;

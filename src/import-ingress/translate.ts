@@ -110,7 +110,9 @@ function reportRules(group: Group, [primary, ofCanary]: readonly Located[]): voi
   if (canary === undefined || ofCanary === undefined) return;
   const remark = remarkOn(ofCanary);
   const note =
-    rules.length === 1 ? remark.note : `${remark.note}; the canary of every path of its primary, as there`;
+    rules.length === 1
+      ? remark.note
+      : `${remark.note}; the canary of every path of its primary, as in ingress-nginx`;
   canary.ingress.find(['spec'], 'spec.rules', `${canary.backend.service}:${canary.backend.port}`, {
     ...remark,
     note,

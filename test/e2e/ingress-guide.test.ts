@@ -92,7 +92,7 @@ t.test('the guide’s commands do what it says, on a path with a regular express
   const { grpc } = await startControlPlane(t);
   const run = (line: string) => shell(folder, line, grpc);
   const [report = ''] = [await run(imports[0] as string)];
-  t.match(report, /only \/checkout is routed, as there: checkout\.shop\/a is answered 404/);
+  t.match(report, /only \/checkout is routed, as in ingress-nginx: checkout\.shop\/a is answered 404/);
   t.match(report, /the cookie's path is \/checkout; there it is \/checkout\(\/\|\$\)\(\.\*\)/);
   for (const line of imports.slice(1)) await run(line);
 

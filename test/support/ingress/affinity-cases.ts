@@ -74,7 +74,7 @@ export const RELEASE_CASES: readonly IngressCase[] = [
     there: 'canary, no cookie',
     here: {
       answer: 'canary, with a cookie',
-      why: 'affinity is a matter of the service: the cookie keeps the pod; under legacy it keeps no release',
+      why: 'affinity belongs to the service: the cookie keeps the pod; under legacy it keeps no release',
     },
     async run(world, t) {
       await world.apply(pair(LEGACY, COOKIE), ONE_EACH);
@@ -144,7 +144,7 @@ export const POD_CASES: readonly IngressCase[] = [
     there: 'another pod and a new cookie; the same pod again',
     here: {
       answer: 'another pod of the release, both times',
-      why: 'a failed call is no reason to lose a session, nor to fail it: the pin is kept until the pod is gone or unhealthy (S5)',
+      why: 'a failed call neither fails nor ends a session: the pin stays until the pod is gone or unhealthy (S5)',
     },
     async run(world, t) {
       for (const value of ['true', 'false']) {
@@ -166,7 +166,7 @@ export const POD_CASES: readonly IngressCase[] = [
     there: 'names a release and a pod; a pod',
     here: {
       answer: 'counts as absent and is replaced',
-      why: "its pods are named by their addresses, unsigned; Roost's pins give no address away and cannot be forged (S6)",
+      why: "it names pods by their addresses, unsigned; Roost's pins reveal no address and cannot be forged (S6)",
     },
     async run(world, t) {
       await world.apply(pair({ 'canary-weight': '0' }, COOKIE), ONE_EACH);

@@ -120,7 +120,7 @@ export const COOKIE_CASES: readonly IngressCase[] = [
     there: 'that Path; a warning in the log, and the expression as Path',
     here: {
       answer: 'that Path; Path=/',
-      why: 'a path that clients never match would give every call a new session',
+      why: 'with a path that clients never match, every call would be a new session',
     },
     async run(world, t) {
       const annotations = { ...COOKIE, 'use-regex': 'true' };
@@ -190,7 +190,7 @@ export const COOKIE_CASES: readonly IngressCase[] = [
     id: '63',
     given: 'SameSite Lax, Strict, None; conditional None for Chrome 51',
     there: 'the same; none for Chrome 51',
-    here: { answer: 'the same; None for Chrome 51 too', why: 'no caller in a mesh is a browser of 2019' },
+    here: { answer: 'the same; None for Chrome 51 too', why: 'callers in a mesh are not browsers of 2019' },
     async run(world, t) {
       for (const value of ['Lax', 'Strict', 'None']) {
         const annotations = {

@@ -60,7 +60,7 @@ export const DERIVED_CASES: readonly IngressCase[] = [
     there: 'primary, no new cookie',
     here: {
       answer: 'primary, a new cookie',
-      why: 'who is evicted is placed anew once and for good (S2, S6); there, they would go back to a canary of the same name',
+      why: 'an evicted session is placed again once and for good (S2, S6); in ingress-nginx it would go back to a canary of the same name',
     },
     run: (world, t) => loseCanary(world, t, COOKIE),
   },

@@ -69,7 +69,7 @@ export const RULE_CASES: readonly IngressCase[] = [
     there: '404',
     here: {
       answer: 'nothing is imported, exit code 2',
-      why: 'a service without a stable release is no service; the report names it',
+      why: 'a service needs a stable release; the report names the canary',
     },
     async run(_world, t) {
       const { services, report } = importObjects([canary('c', BY_HEADER)]);
@@ -83,7 +83,7 @@ export const RULE_CASES: readonly IngressCase[] = [
     there: '503',
     here: {
       answer: 'canary',
-      why: 'a release that was asked for by name and is healthy answers (S4.1); what the split decides is 503',
+      why: 'a healthy release that a route names answers (S4.1); everything that the split decides is 503',
     },
     async run(world, t) {
       await world.apply(pair(BY_HEADER), { ...ONE_EACH, p: ['p-1', 'p-2'] });

@@ -77,9 +77,11 @@ t.test(
     const notes = (...all: Parameters<typeof importPaths>) =>
       importPaths(...all).report.services[0]?.notes.filter((note) => note.includes('404'));
     t.match(notes(['/checkout(/|$)(.*)'], REWRITE), [
-      /^only \/checkout is routed, as there: checkout\.default\/a is answered 404 no-route \(what the app serves as \/a is checkout\.default\/checkout\/a\)/,
+      /^only \/checkout is routed, as in ingress-nginx: checkout\.default\/a is answered 404 no-route \(what the app serves as \/a is checkout\.default\/checkout\/a\)/,
     ]);
-    t.match(notes(['/a', '/b']), [/^only .*\/a.*, .*\/b.* are routed, as there: checkout\.default\/other/]);
+    t.match(notes(['/a', '/b']), [
+      /^only .*\/a.*, .*\/b.* are routed, as in ingress-nginx: checkout\.default\/other/,
+    ]);
     t.match(notes(['/shop/v[0-9]+'], REGEX), [/^only \(\?i\)\/shop\/v\[0-9\]\+\.\* is routed/]);
     t.same(notes(['/']), []);
     t.same(notes(['/(.*)'], { 'rewrite-target': '/$1' }), []);
