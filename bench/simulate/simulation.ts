@@ -142,7 +142,8 @@ export class Simulation {
 
   private step(step: number, until: number): void {
     this.stepMs = Math.max(this.stepMs + STEP_MS, this.nowMs + TICK_MS);
-    this.nowMs = this.stepMs;
+    // Pins travel all the time: a delay that the clock shows must be one in which they could.
+    this.pass(Math.ceil((this.stepMs - this.nowMs) / TICK_MS));
     const happened = this.world.step(step);
     this.fleet.step(step);
     this.tell(step, happened);

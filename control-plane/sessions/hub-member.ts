@@ -176,13 +176,25 @@ export class HubMember implements Follower {
     }
     const { book } = service;
     book.ttlMs = Math.max(book.ttlMs, Math.min(ttlMs, LONGEST_TTL_MS));
-    const wantsAll = book.size === 0 && !service.refilling && !this.isReplica;
-    if (wantsAll) service.refilling = true;
+    const wantsAll = this.isAskedForAll(service, epoch);
     service.followers.add(this);
     service.views.tellAgain();
     this.catchUp(service, epoch === this.options.epoch ? sequence : 0, wantsAll);
     this.pump();
     this.options.onFollow(name);
+  }
+
+  /**
+   * A control plane that has restarted asks one sidecar for all pins that it has, not only for those that it made: the
+   * first that has been told of the service's pins by another control plane. A sidecar that has just started may come
+   * before it and know nothing.
+   *
+   * @param epoch of the control plane that has told the sidecar of the service; 0: none has
+   */
+  private isAskedForAll(service: SharedService, epoch: number): boolean {
+    if (this.isReplica || service.refilling || epoch === this.options.epoch) return false;
+    service.refilling = epoch !== 0;
+    return service.refilling || service.book.size === 0;
   }
 
   /** @param number of the request that this is of */

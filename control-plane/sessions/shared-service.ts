@@ -31,7 +31,7 @@ export class SharedService {
   readonly book: PinBook;
   readonly followers = new Set<Follower>();
   readonly views = new EndpointViews();
-  /** A follower has been asked for everything that it has, because nothing was known here. */
+  /** A follower that other control planes had told of the service's pins has been asked for everything that it has. */
   refilling = false;
   /** Position of the newest change. */
   lastChange = 0;

@@ -93,7 +93,18 @@ export class Fleet {
       const capacity = options.tableCapacity(caller);
       const namespace = namespaceOf(caller);
       const name = `caller-${caller}`;
-      return new SimSidecar({ index, namespace, caller: name, capacity, relay, parts, nowMs, indexOf });
+      const tableKey = [options.relayRandom.below(2 ** 32), index] as const;
+      return new SimSidecar({
+        index,
+        namespace,
+        caller: name,
+        capacity,
+        tableKey,
+        relay,
+        parts,
+        nowMs,
+        indexOf,
+      });
     });
     this.deciding = this.sidecars[0] as SimSidecar;
     this.slots = world.services.map(() => new Map());

@@ -1,6 +1,7 @@
 import { SessionPins } from '../../../sidecar/session/session-pins.js';
-import { SessionTable } from '../../../sidecar/session/session-table.js';
+import { SessionTable, sessionSlots } from '../../../sidecar/session/session-table.js';
 import { PinSharing } from '../../../sidecar/session/sharing/pin-sharing.js';
+import type { HashKey } from '../../../src/hashing/half-siphash.js';
 import type { Random } from '../random.js';
 import type { SharingParts } from '../sharing-mutants.js';
 import type { Pod } from '../world/pods.js';
@@ -77,6 +78,8 @@ export interface SimSidecarOptions {
   /** Name of the service that it is a pod of. */
   readonly caller: string;
   readonly capacity: number;
+  /** Decides where the table's entries lie; in production each table draws its own. */
+  readonly tableKey: HashKey;
   readonly relay: Relay;
   readonly parts: SharingParts;
   nowMs(): number;
@@ -115,8 +118,13 @@ export class SimSidecar {
     return this.isThere && this.sharing.isSettled;
   }
 
+  /** Entries lie where the seed says, so that a run can be repeated: pins are sent in their order. */
   private newTable(): SessionTable {
-    return new SessionTable(this.options.capacity, this.nowMs());
+    const { capacity, tableKey } = this.options;
+    return new SessionTable(capacity, this.nowMs(), {
+      ...sessionSlots(capacity, ArrayBuffer),
+      key: tableKey,
+    });
   }
 
   private newPins(): SessionPins {

@@ -17,6 +17,8 @@ interface MadePin {
   readonly pin: SharedPin;
   /** Made, or used again after so long that others may have forgotten it. */
   madeMs: number;
+  /** When a request was placed with it last. Requests placed with another pin of the session do not keep it alive. */
+  usedMs: number;
   maker: number;
   /** The maker's, when it made it. */
   life: number;
@@ -24,6 +26,8 @@ interface MadePin {
   isOwn: boolean;
   /** A bit for each of the service's callers' pods. */
   knownBy: number;
+  /** There was a better pin of the session, which the maker may have heard of and taken in its place. */
+  isBeaten: boolean;
   /** The control plane has to know it. */
   atHub: boolean;
   /** It may be past its ttl everywhere: nobody has to know it. */
@@ -43,6 +47,8 @@ export interface Looked {
   readonly loss: string | undefined;
   readonly problem: string | undefined;
   readonly match: MadePin | undefined;
+  /** Pins that no request was placed with for longer than this may be forgotten, here or there. */
+  readonly surelyAliveMs: number;
 }
 
 export interface Where {
@@ -82,13 +88,17 @@ export class PinLedger {
   /** @param found the pin that the sidecar found */
   look(at: Where, found: SharedPin | undefined, idleMs: number, ttlMs: number, nowMs: number): Looked {
     const entry = this.entries.get(at.record);
-    const nothing = { held: undefined, loss: undefined, match: undefined };
+    const surelyAliveMs = ttlMs * SURELY_ALIVE;
+    const nothing = { held: undefined, loss: undefined, match: undefined, surelyAliveMs };
     if (entry === undefined) return { ...nothing, problem: found && 'a pin that nobody has made' };
     const bit = this.bit(at);
-    const must = best(entry.pins.filter(({ knownBy }) => (knownBy & bit) !== 0));
+    const must = best(
+      entry.pins.filter(({ knownBy, usedMs }) => (knownBy & bit) !== 0 && nowMs - usedMs <= surelyAliveMs),
+    );
     if (found === undefined) {
       const mayBeIdle = this.mayBeIdle(at, entry, idleMs, ttlMs, nowMs);
-      for (const pin of entry.pins) this.forget(pin, mayBeIdle ? 0 : ~bit);
+      for (const pin of entry.pins)
+        this.forget(pin, mayBeIdle && nowMs - pin.madeMs >= surelyAliveMs ? 0 : ~bit);
       const loss =
         entry.last && (mayBeIdle ? 'idle for longer than ttl' : this.whyUnknown(entry.last, at, nowMs));
       if (idleMs > ttlMs + ROUNDING_MS) this.drop(entry);
@@ -100,13 +110,15 @@ export class PinLedger {
     const isDead = idleMs > ttlMs + ROUNDING_MS;
     const isOld = must !== undefined && must !== match && beats(must.pin, match.pin);
     match.knownBy |= bit;
-    if (idleMs > ttlMs * SURELY_ALIVE) this.revive(match, at, nowMs);
+    match.usedMs = nowMs;
+    if (idleMs > surelyAliveMs) this.revive(match, at, nowMs);
     const problem = isDead
       ? 'a pin that is past its ttl'
       : isOld
         ? 'a pin that another has replaced, as this sidecar has to know'
         : undefined;
-    return { held: match.held, loss: this.whyOther(entry.last, match, at, nowMs), match, problem };
+    const loss = this.whyOther(entry.last, match, at, nowMs);
+    return { held: match.held, loss, match, problem, surelyAliveMs };
   }
 
   /**
@@ -117,7 +129,7 @@ export class PinLedger {
    */
   keep(
     at: Where,
-    { match }: Looked,
+    { match, surelyAliveMs }: Looked,
     kept: SharedPin | undefined,
     expected: Held | undefined | 'same',
     revision: number,
@@ -141,7 +153,7 @@ export class PinLedger {
       if (entry !== undefined) entry.last = match;
       return 'not pinned as it should be';
     }
-    this.add(at, expected, kept, nowMs);
+    this.add(at, expected, kept, nowMs, nowMs - surelyAliveMs);
     return undefined;
   }
 
@@ -150,7 +162,7 @@ export class PinLedger {
     const name = this.follows(service, sidecar);
     if (this.following.has(name) || !this.isCalm(sidecar, 0, nowMs)) return;
     this.following.set(name, nowMs);
-    for (const pin of this.pinsOf(service)) if (this.isAlive(pin) || pin.atHub) this.fresh.add(pin);
+    for (const pin of this.pinsOf(service)) if (pin.atHub || this.isTold(pin)) this.fresh.add(pin);
   }
 
   /** Notes what must have come where by now. */
@@ -189,7 +201,7 @@ export class PinLedger {
       if (!told) this.following.delete(this.follows(service, sidecar));
       for (const pin of this.pinsOf(service)) {
         pin.knownBy &= ~(1 << place);
-        if (pin.atHub || this.isAlive(pin)) this.fresh.add(pin);
+        if (pin.atHub || this.isTold(pin)) this.fresh.add(pin);
       }
     }
   }
@@ -198,8 +210,11 @@ export class PinLedger {
   hubRestarted(): void {
     for (const service of this.records.keys())
       for (const pin of this.pinsOf(service)) {
+        // What its maker has still to send, it sends to the next one; what others had told of, they may not tell again.
+        const isUnsent = !pin.atHub && this.fresh.has(pin);
         pin.atHub = false;
-        if (pin.isOwn && this.isAlive(pin)) this.fresh.add(pin);
+        if (this.isTold(pin) || (isUnsent && this.isAlive(pin))) this.fresh.add(pin);
+        else this.fresh.delete(pin);
       }
   }
 
@@ -219,7 +234,8 @@ export class PinLedger {
     }
   }
 
-  private add(at: Where, held: Held | undefined, pin: SharedPin, nowMs: number): void {
+  /** @param aliveSinceMs pins that were not used since then may be forgotten */
+  private add(at: Where, held: Held | undefined, pin: SharedPin, nowMs: number, aliveSinceMs: number): void {
     const entry = this.entries.get(at.record) ?? { pins: [], last: undefined };
     const life = this.lifeOf(at.sidecar);
     const { service, sidecar: maker } = at;
@@ -230,20 +246,31 @@ export class PinLedger {
         held,
         pin,
         madeMs: nowMs,
+        usedMs: nowMs,
         maker,
         life,
         isOwn: true,
+        isBeaten: false,
         knownBy: 0,
         atHub: false,
         isForgotten: false,
       };
       // What must be known to all is better than what nobody can find any longer.
-      const everywhere = best(entry.pins.filter((each) => each.atHub && !this.fresh.has(each)));
+      const everywhere = best(
+        entry.pins.filter(
+          (each) => each.atHub && !each.isForgotten && !this.fresh.has(each) && each.usedMs >= aliveSinceMs,
+        ),
+      );
       if (everywhere !== undefined)
         entry.pins = entry.pins.filter((each) => each === everywhere || beats(each.pin, everywhere.pin));
+      for (const other of entry.pins) {
+        if (beats(pin, other.pin)) other.isBeaten = true;
+        else if (other.usedMs >= aliveSinceMs) made.isBeaten = true;
+      }
       entry.pins.push(made);
       this.fresh.add(made);
     }
+    made.usedMs = nowMs;
     made.knownBy |= this.bit(at);
     entry.last = made;
     this.entries.set(at.record, entry);
@@ -322,6 +349,11 @@ export class PinLedger {
 
   private isAlive({ maker, life }: MadePin): boolean {
     return this.lifeOf(maker) === life && !this.gone.has(maker);
+  }
+
+  /** Its maker tells every new control plane of it. */
+  private isTold(pin: MadePin): boolean {
+    return pin.isOwn && !pin.isBeaten && this.isAlive(pin);
   }
 
   private lifeOf(sidecar: number): number {

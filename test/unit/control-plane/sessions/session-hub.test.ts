@@ -136,6 +136,21 @@ t.test('one that starts gets what there is, newest first, and is told when it ha
   t.ok(b.responses.every(({ pins }) => pins.every((batch) => batch.records.length <= 2000 * 48)));
 });
 
+t.test(
+  'asks the first that knows the pins for all of them, though one that knows none came before',
+  async (t) => {
+    const { hub } = start();
+    t.teardown(() => hub.close());
+    const before = { epoch: hub.epoch + 1, sequence: 7 };
+    const restarted = new Sidecar(hub, 'restarted').follow();
+    restarted.publish([session(1)]);
+    t.match(new Sidecar(hub, 'first').follow(before).lastPosition, { wantsAll: true });
+    t.match(new Sidecar(hub, 'second').follow(before).lastPosition, { wantsAll: false }, 'one is enough');
+    const again = new Sidecar(hub, 'restarted').follow({ epoch: hub.epoch, sequence: 0 });
+    t.match(again.lastPosition, { wantsAll: false }, 'what it had, this control plane knows');
+  },
+);
+
 t.test('one that comes back is told what it has missed', async (t) => {
   const { hub } = start();
   t.teardown(() => hub.close());
