@@ -129,11 +129,11 @@ const ROUTES: Readonly<Record<string, FieldSupport>> = {
   },
   'envoy.config.core.v3.HeaderValue': {
     honoured: 'key value',
-    only: { key: 'what is not of one hop or of the framing', value: 'text without `%COMMAND%`' },
+    only: { key: 'headers other than those of one hop or of framing', value: 'text without `%COMMAND%`' },
   },
   'envoy.config.route.v3.FilterConfig': {
     honoured: 'config is_optional disabled',
-    only: { is_optional: 'what is not known is passed over' },
+    only: { is_optional: 'for unknown filters, which are then ignored' },
   },
   'envoy.extensions.filters.http.fault.v3.HTTPFault': {
     honoured: 'delay abort',
@@ -155,20 +155,21 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
       type: '`EDS`, `STATIC`, `STRICT_DNS`, `LOGICAL_DNS`',
       lb_policy: '`ROUND_ROBIN`, `LEAST_REQUEST`, `RANDOM`, `RING_HASH`, `MAGLEV`',
       load_balancing_policy:
-        'the first of round robin, least request, ring hash, Maglev, and locality around one of these, that it lists',
+        'the first listed one of round robin, least request, ring hash, Maglev, and locality around one of these',
       transport_socket: '`raw_buffer`, `tls`',
-      typed_extension_protocol_options: '`HttpProtocolOptions` that lead to HTTP/1.1',
+      typed_extension_protocol_options: '`HttpProtocolOptions` that select HTTP/1.1',
       health_checks: 'one',
     },
     ignored: {
       [OWN_OBSERVABILITY]:
         'alt_stat_name track_timeout_budgets track_cluster_stats lrs_report_endpoint_metrics',
-      'load is reported of every cluster, to whoever serves the configuration': 'lrs_server',
+      'a sidecar reports the load of every cluster to the control plane that serves it': 'lrs_server',
       [OWN_BUFFERS]: 'per_connection_buffer_limit_bytes',
-      'the system’s resolver tells no time to live, and failures are retried with the next refresh':
+      'the system’s resolver reports no time to live, and the next refresh retries failures':
         'respect_dns_ttl dns_failure_refresh_rate',
       'a cluster takes requests once it has endpoints': 'wait_for_warm_on_init',
-      'endpoints go when they leave the configuration': 'ignore_health_on_host_removal cleanup_interval',
+      'endpoints are removed when they leave the configuration':
+        'ignore_health_on_host_removal cleanup_interval',
       [OWN_CONNECTIONS]: 'upstream_connection_options preconnect_policy',
     },
   },
@@ -181,14 +182,14 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
     only: { ads: THE_STREAM, self: THE_STREAM },
     ignored: {
       'only version 3 is spoken': 'resource_api_version',
-      'what does not come within 15 s counts as not there': 'initial_fetch_timeout',
+      'a resource that does not arrive within 15 s counts as absent': 'initial_fetch_timeout',
     },
   },
   'envoy.config.cluster.v3.Cluster.CommonLbConfig': {
     honoured: 'healthy_panic_threshold locality_weighted_lb_config consistent_hashing_lb_config',
     ignored: {
       [NO_ZONES]: 'zone_aware_lb_config',
-      'changes are taken over as they come': 'update_merge_window',
+      'changes take effect as they arrive': 'update_merge_window',
       'draining endpoints keep their sessions, unhealthy ones do not': 'override_host_status',
     },
   },
@@ -267,7 +268,7 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
       'consecutive_5xx interval base_ejection_time max_ejection_percent enforcing_consecutive_5xx enforcing_success_rate success_rate_minimum_hosts success_rate_request_volume success_rate_stdev_factor max_ejection_time always_eject_one_host successful_active_health_check_uneject_host',
     only: { enforcing_consecutive_5xx: '0 or 100', enforcing_success_rate: '0 or 100' },
     ignored: {
-      'in force only where the next field enforces it': 'consecutive_gateway_failure',
+      'in force only if the next field enforces it': 'consecutive_gateway_failure',
       'in force only where split_external_local_origin_errors is set':
         'consecutive_local_origin_failure enforcing_consecutive_local_origin_failure enforcing_local_origin_success_rate enforcing_failure_percentage_local_origin',
       'in force only where enforcing_failure_percentage is set':
@@ -286,9 +287,9 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
     honoured:
       'timeout interval unhealthy_threshold healthy_threshold http_health_check tcp_health_check no_traffic_interval',
     ignored: {
-      'checks are spread by a tenth of their interval':
+      'checks are jittered by a tenth of their interval':
         'initial_jitter interval_jitter interval_jitter_percent',
-      'each check has a connection of its own': 'reuse_connection',
+      'each check opens its own connection': 'reuse_connection',
       [OWN_OBSERVABILITY]:
         'event_log_path event_logger event_service always_log_health_check_failures always_log_health_check_success',
     },
@@ -303,13 +304,13 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
 const ENDPOINTS: Readonly<Record<string, FieldSupport>> = {
   'envoy.config.endpoint.v3.ClusterLoadAssignment': {
     honoured: 'cluster_name endpoints policy',
-    only: { policy: 'what the next message says' },
+    only: { policy: 'as in the next message' },
   },
   'envoy.config.endpoint.v3.ClusterLoadAssignment.Policy': {
     honoured: '',
     ignored: {
-      'there is one priority, which nothing spills over from': 'weighted_priority_health',
-      'a locality makes up for what it has lost by 1.4 times, the default': 'overprovisioning_factor',
+      'there is one priority and no spill-over': 'weighted_priority_health',
+      'a locality compensates for lost endpoints by the default factor 1.4': 'overprovisioning_factor',
     },
   },
   'envoy.config.endpoint.v3.LocalityLbEndpoints': {
@@ -379,7 +380,7 @@ const LISTENERS: Readonly<Record<string, FieldSupport>> = {
     honoured: 'typed_config is_optional disabled',
     only: {
       typed_config: 'the router, which must be last, `HTTPFault`, `StatefulSession`',
-      is_optional: 'what is not known is passed over',
+      is_optional: 'for unknown filters, which are then ignored',
     },
     ignored: { [TOLD_BY_TYPE]: 'name' },
   },
