@@ -4,11 +4,11 @@ import { type Role, readSettings, type Settings } from './settings.js';
 
 /**
  * The shop: one small program in three roles. `frontend` calls `checkout`, `checkout` calls `payments`. It is an
- * ordinary HTTP/1.1 app that knows nothing of a mesh: it dials names, honours the usual proxy variables, and
- * passes on the headers that a request's session, label and trace travel in.
+ * ordinary HTTP/1.1 app without any knowledge of a mesh: it dials names, honours the usual proxy variables, and
+ * forwards the headers that carry a request's session, label and trace.
  */
 
-/** Who had a part in an answer. */
+/** The pods that took part in an answer. */
 export interface Served {
   readonly service: Role;
   readonly version: string;
@@ -62,7 +62,7 @@ function send(response: ServerResponse, status: number, answer: Answer): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(answer)}\n`);
 }
 
-/** Serves on the loopback interface: whoever wants the app goes through what stands beside it. */
+/** Serves on the loopback interface: callers reach the app only through its sidecar. */
 function serve(settings: Settings): void {
   const server = createServer(handlerFor(settings));
   server.on('error', (error) => fail(error.message));

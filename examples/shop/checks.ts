@@ -1,4 +1,4 @@
-import type { ConcurrencySlots, Journey, Place, Round } from './traffic.js';
+import type { Journey, Place, Placements, Round } from './traffic.js';
 
 /**
  * Measured numbers against what SEMANTICS promises: no flips (another release), no hops (another pod of the same
@@ -56,10 +56,10 @@ export function checkAll(name: string, count: number, total: number): Check {
   };
 }
 
-/** How sessions that were somewhere before are placed now. One without an answer counts as neither. */
+/** How many known sessions flipped or hopped. A session without an answer counts as neither. */
 export function compare(
-  before: ConcurrencySlots,
-  after: ConcurrencySlots,
+  before: Placements,
+  after: Placements,
 ): { flips: number; hops: number; seen: number } {
   let [flips, hops, seen] = [0, 0, 0];
   for (const [session, now] of after) {
@@ -72,12 +72,8 @@ export function compare(
   return { flips, hops, seen };
 }
 
-/** Nobody who has called before has been anywhere else since, in any of these rounds. */
-export function checkNobodyMoved(
-  who: string,
-  before: ConcurrencySlots,
-  ...rounds: readonly ConcurrencySlots[]
-): Check[] {
+/** In these rounds, no known session reached another release or pod than before. */
+export function checkNoneMoved(who: string, before: Placements, ...rounds: readonly Placements[]): Check[] {
   const compared = rounds.map((after) => compare(before, after));
   const sum = (key: 'flips' | 'hops' | 'seen') => compared.reduce((total, each) => total + each[key], 0);
   return [
@@ -94,12 +90,8 @@ export function checkNoFailures(...rounds: readonly Round[]): Check {
   return failures.length === 0 ? check : { ...check, measured: `${check.measured}: ${failures[0]}` };
 }
 
-/** The loss of a pod: its sessions move once, within their release; nobody else does. */
-export function checkPodLoss(
-  lost: string,
-  before: ConcurrencySlots,
-  rounds: readonly ConcurrencySlots[],
-): Check[] {
+/** The loss of a pod: its sessions move once, within their release; no others move. */
+export function checkPodLoss(lost: string, before: Placements, rounds: readonly Placements[]): Check[] {
   const journeys = [...before].map(([session, start]) => ({
     start,
     path: [start, ...rounds.flatMap((places) => places.get(session) ?? [])],
@@ -109,7 +101,7 @@ export function checkPodLoss(
   const once = orphans.filter(({ path }) => movesIn(path) === 1 && path.at(-1)?.pod !== lost);
   const flipped = orphans.filter(({ start, path }) => path.some(({ release }) => release !== start.release));
   return [
-    checkAll(`sessions of the dead pod: moved, and just once`, once.length, orphans.length),
+    checkAll(`sessions of the dead pod: moved exactly once`, once.length, orphans.length),
     checkNone('sessions of the dead pod: went to another release', flipped.length, orphans.length),
     checkNone(
       'sessions of other pods: moved',

@@ -18,7 +18,7 @@ Starts a shop with a control plane and a sidecar beside every app, and runs a ca
   --help   this text
 `;
 
-/** Somebody wants it to end. */
+/** The demo was asked to end. */
 class Interrupted extends Error {}
 
 const PARENT_CHECK_MS = 500;
@@ -68,11 +68,11 @@ function readFlags(): { keep: boolean; help: boolean } | undefined {
   }
 }
 
-/** Starts the shop and tells the story. @returns whether every number is what was promised */
+/** Starts the shop and runs the story. @returns whether every number is as promised */
 async function present(processes: Processes, report: Report): Promise<{ shop: Shop; kept: boolean }> {
   const startedMs = performance.now();
   const seconds = () => (performance.now() - startedMs) / 1000;
-  report.line('Roost: a canary with sessions that stay where they are, in a shop of seven pods.');
+  report.line('Roost: a canary with sticky sessions, in a shop of seven pods.');
   const shop = await Shop.start(processes, { progress: (text) => report.progress(text) });
   report.say(
     `Up in ${seconds().toFixed(1)} s: a control plane, and ${shop.pods.length} apps with a sidecar each.`,
@@ -80,9 +80,11 @@ async function present(processes: Processes, report: Report): Promise<{ shop: Sh
   const customers = new Customers(shop.entrances);
   const stage = new Stage(shop, customers, report);
   await stage.roost(['status']);
-  report.say('Every request below goes the whole way: to the frontend, which calls checkout, which calls');
-  report.say("payments; in at each one's sidecar, and out again through the caller's. The two pods of the");
-  report.say('frontend take turns: no session is tied to one of them, and their sidecars share its pin.');
+  report.say(
+    'Every request below goes through the whole chain: frontend, checkout, payments, and through the',
+  );
+  report.say('sidecar of each caller and each called pod. Requests alternate between the two pods of the');
+  report.say('frontend, whose sidecars share the pins of sessions.');
   for (const { letter, title, play } of STORY) {
     report.begin(letter, title);
     await play(stage);
@@ -92,8 +94,8 @@ async function present(processes: Processes, report: Report): Promise<{ shop: Sh
 }
 
 /**
- * Rejects when a signal asks the demo to end, or when what started it is gone: of a signal to `npm run`, nothing
- * gets through the shell in between.
+ * Rejects when a signal asks the demo to end, or when its parent is gone: the shell between `npm run` and the demo
+ * does not forward signals.
  */
 function interruption(): Promise<never> {
   const parent = process.ppid;
@@ -101,7 +103,7 @@ function interruption(): Promise<never> {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.on(signal, () => reject(new Interrupted(`ended by ${signal}`)));
     const check = () => {
-      if (process.ppid !== parent) reject(new Interrupted('ended, because what started it has ended'));
+      if (process.ppid !== parent) reject(new Interrupted('ended, because its parent process has ended'));
     };
     setInterval(check, PARENT_CHECK_MS).unref();
   });

@@ -1,6 +1,6 @@
 import type { Shop } from './shop.js';
 
-/** What there is to try while the shop keeps running. */
+/** Commands to try while the shop keeps running. */
 export function playground(shop: Shop): string {
   const frontend = shop.pod('frontend-v1-1');
   const [entrance, other] = shop.entrances;
@@ -20,18 +20,19 @@ As a customer, through either pod of the frontend:
   curl ${entrance}/ -c jar.txt -b jar.txt
 As the frontend's app, through its sidecar:
   curl -x http://${frontend.outbound} http://checkout:8080/ -H 'x-user-id: alice'
-What its sidecar knows:
+State of its sidecar:
   curl http://${frontend.admin}/clusters
 
 As an operator, in another terminal, in this folder:
+  alias roost="$PWD/dist/src/cli/main.js"
   export ROOST_CONTROL_PLANE=${shop.controlPlane.grpc}
-  npx roost status
-  npx roost get
-  npx roost plan split checkout.shop v1=90 v2=10
-  npx roost split checkout.shop v1=90 v2=10
-  npx roost explain checkout.shop -H 'x-user-id: bob'
-  npx roost sessions checkout.shop --key alice
-  npx roost promote checkout.shop v2
-  npx roost undo checkout.shop
-  npx roost abort checkout.shop`;
+  roost status
+  roost get
+  roost plan split checkout.shop v1=90 v2=10
+  roost split checkout.shop v1=90 v2=10
+  roost explain checkout.shop -H 'x-user-id: bob'
+  roost sessions checkout.shop --key alice
+  roost promote checkout.shop v2
+  roost undo checkout.shop
+  roost abort checkout.shop`;
 }

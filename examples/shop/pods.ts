@@ -7,7 +7,7 @@ const APP = fileURLToPath(new URL('./app.js', import.meta.url));
 /** Port of the release endpoints' names in `mesh/*.yaml`. */
 const NAMED_PORT = 15_006;
 
-/** Which replica of what a pod is. */
+/** The service, release and replica of a pod. */
 export interface PodName {
   readonly service: Role;
   readonly version: string;
@@ -53,7 +53,7 @@ export class Pod {
     const args = [
       ...['sidecar', '--service', `${service}.shop`, '--release', version, '--control-plane', controlPlane],
       ...['--inbound', this.inbound, '--app', this.appPort.address],
-      // All pods of the demo end at once: nobody is left who would have to learn to call elsewhere.
+      // All pods of the demo end at once: no caller is left that would have to switch to another pod.
       ...['--outbound', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--drain-grace', '0s', ...resolve],
     ];
     this.sidecarChild = this.processes.start(`${this.name} sidecar`, ROOST, args);
@@ -63,7 +63,7 @@ export class Pod {
     this.admin = admin;
   }
 
-  /** The app knows its port, whom it calls, and a proxy; nothing else. */
+  /** The app knows only its port, the service that it calls, and a proxy. */
   async startApp(): Promise<void> {
     const { service, version } = this.of;
     await this.appPort.release();

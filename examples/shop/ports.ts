@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 
 /**
- * Below the range from which Linux (32768 up) and macOS (49152 up) hand out ports by themselves: what is reserved
- * here is not given to somebody's port 0, nor to an outgoing connection, between its release and its use.
+ * Below the range from which Linux (32768 up) and macOS (49152 up) assign ports: between its release and its use, the
+ * kernel gives a port from here neither to a listener on port 0 nor to an outgoing connection.
  */
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
@@ -33,7 +33,7 @@ export class ReservedPort implements PortReservation {
         await once(holder.listen(port, '127.0.0.1'), 'listening');
         return new ReservedPort(holder, port);
       } catch {
-        // Somebody has it. Another one, then.
+        // Another process has this port: try the next one.
       }
     }
     throw new Error(`no port between ${LOWEST} and ${HIGHEST} is free`);

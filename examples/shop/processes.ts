@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-/** Something around the demo is wrong; the message is all that a person needs. */
+/** A problem of the environment; the message says everything that a user needs. */
 export class DemoError extends Error {
   constructor(message: string) {
     super(message);
@@ -15,7 +15,7 @@ export class DemoError extends Error {
 
 /** The project's folder, from which commands run as a user would run them. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-/** What `npx roost` runs. */
+/** The built `roost` command. */
 export const ROOST = join(ROOT, 'dist/src/cli/main.js');
 const END_WITH_PARENT = new URL('./end-with-parent.js', import.meta.url).href;
 
@@ -27,7 +27,7 @@ const TAIL_CHARS = 65_536;
 /** A long-running child process with its log file. */
 export class Child {
   private tail = '';
-  /** It is up, and nobody has ended it: if it ends now, it has crashed. Before that, {@link says} tells. */
+  /** The child is up and was not asked to end: if it ends now, it has crashed. Before that, {@link says} reports it. */
   private wanted = false;
   private readonly onOutput = new Set<() => void>();
   readonly ended: Promise<void>;
@@ -61,7 +61,7 @@ export class Child {
     return this.child.exitCode === null && this.child.signalCode === null && this.pid !== 0;
   }
 
-  /** Waits for output that matches; what it says before it is ready is not much. */
+  /** Waits for output that matches. */
   async says(pattern: RegExp): Promise<RegExpExecArray> {
     const deadline = Date.now() + START_TIMEOUT_MS;
     for (;;) {
@@ -84,7 +84,7 @@ export class Child {
     }
   }
 
-  /** Sends a signal, from which on its end is no surprise. */
+  /** Sends a signal; from then on, the child's end is expected. */
   signal(signal: NodeJS.Signals): void {
     this.wanted = false;
     if (this.isRunning) this.child.kill(signal);
@@ -100,13 +100,13 @@ export class Child {
   }
 }
 
-/** Every child of the demo. Whatever happens, none outlives it. */
+/** All children of the demo. None outlives it. */
 export class Processes {
   private readonly children = new Set<Child>();
   /** Short-lived ones. */
   private readonly commands = new Set<ChildProcess>();
   private onCrash: (error: DemoError) => void = () => {};
-  /** Rejects when a child ends that nobody has ended. */
+  /** Rejects when a child ends that was not asked to. */
   readonly crashed: Promise<never>;
   private readonly killAtExit = () => this.signalAll('SIGKILL');
 
@@ -134,7 +134,7 @@ export class Processes {
     return started;
   }
 
-  /** Runs a script to its end. @returns what it printed. @throws DemoError with what it complained about */
+  /** Runs a script to its end. @returns what it printed. @throws DemoError with its error output */
   async run(script: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
     const child = spawn(process.execPath, [script, ...args], {
       cwd: ROOT,
@@ -152,7 +152,7 @@ export class Processes {
     return output;
   }
 
-  /** Ends all children: asked first, then made to. */
+  /** Ends all children: first with SIGTERM, then with SIGKILL. */
   async stop(): Promise<void> {
     const all = [...this.children];
     this.signalAll('SIGTERM');
@@ -168,7 +168,7 @@ export class Processes {
   }
 }
 
-/** Without what this shell says to `roost`, and without its proxies: nothing here leaves the machine. */
+/** The environment without `ROOST_*` and proxy variables, so that no request leaves the machine. */
 function plainEnvironment(): NodeJS.ProcessEnv {
   const foreign = /^(?:ROOST_.*|NODE_OPTIONS|(?:http|https|no|all|grpc|no_grpc)_proxy)$/i;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));

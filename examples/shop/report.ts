@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { type Check, format } from './checks.js';
 
-/** A number that is not what was promised, and the step that measured it. */
+/** A number that differs from the promise, and the step that measured it. */
 export interface Failure {
   readonly step: string;
   readonly check: Check;
@@ -16,10 +16,10 @@ const INDENT = '    ';
 const NAME_WIDTH = 50;
 const MEASURED_WIDTH = 26;
 const PROMISED_WIDTH = 22;
-/** Where lines cannot be written over, progress is told no more often than this. */
+/** Without a terminal, progress is reported no more often than this. */
 const PLAIN_PROGRESS_MS = 2000;
 
-/** What the demo tells: steps, commands, measured numbers. */
+/** The demo's output: steps, commands, measured numbers. */
 export class Report {
   readonly failures: Failure[] = [];
   checks = 0;
@@ -61,7 +61,7 @@ export class Report {
     }
   }
 
-  /** How far something is: on a terminal a line that is written over, elsewhere one now and then. */
+  /** Progress: on a terminal one line that is overwritten, elsewhere a line now and then. */
   progress(text: string): void {
     if (this.ended) return;
     if (this.output.isTTY === true) {
@@ -72,7 +72,7 @@ export class Report {
     }
   }
 
-  /** Every number at the end. @returns whether all are what was promised */
+  /** Every number at the end. @returns whether all are as promised */
   finish(seconds: number): boolean {
     this.line('');
     const kept = this.failures.length === 0;
@@ -91,7 +91,7 @@ export class Report {
     return kept;
   }
 
-  /** Says a last thing; what a step that is still under way has to say is of no interest any more. */
+  /** Prints a last line, and suppresses the output of steps that are still running. */
   end(text: string): void {
     this.line(text);
     this.ended = true;

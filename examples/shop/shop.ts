@@ -23,11 +23,11 @@ export interface ShopOptions {
   readonly names?: readonly PodName[];
   /** Finds a port for what must be known before its process runs. */
   readonly takePort?: () => Promise<PortReservation>;
-  /** Told what is being waited for. */
+  /** Called with what the start is waiting for. */
   readonly progress?: (text: string) => void;
 }
 
-/** The running shop: a control plane, and apps with a sidecar each, all processes of their own. */
+/** The running shop: a control plane, and apps with a sidecar each, all separate processes. */
 export class Shop {
   private constructor(
     private readonly processes: Processes,
@@ -40,7 +40,7 @@ export class Shop {
       try {
         return await Shop.startOnce(processes, options);
       } catch (error) {
-        // Somebody else took a port in the moment between its release and its use.
+        // Another process took a port between its release and its use.
         const portTaken = error instanceof DemoError && /in use|EADDRINUSE/.test(error.message);
         if (!portTaken || attempt === START_ATTEMPTS) throw error;
         await processes.stop();
@@ -88,12 +88,12 @@ export class Shop {
     return this.processes.run(ROOST, args, { ROOST_CONTROL_PLANE: this.controlPlane.grpc });
   }
 
-  /** A file of this run, for what a user would redirect into one. */
+  /** A file of this run, in place of a shell's redirection. */
   file(name: string): string {
     return join(this.processes.folder, name);
   }
 
-  /** Starts a killed pod again, at the same address, and waits until the frontend's sidecars have found that out. */
+  /** Starts a killed pod again at the same address, and waits until the frontend's sidecars use it. */
   async revive(pod: Pod): Promise<void> {
     await pod.startSidecar(this.controlPlane.grpc, this.resolveFlags);
     await pod.startApp();
@@ -127,7 +127,7 @@ async function startControlPlane(processes: Processes): Promise<{ grpc: string; 
   return JSON.parse(line) as { grpc: string; http: string };
 }
 
-/** Does the same for every pod at once, telling how many are done; then throws what went wrong first, if anything. */
+/** Runs `work` for all pods at once and reports progress. @throws the first error, after all have ended */
 async function together(
   pods: readonly Pod[],
   work: (pod: Pod) => Promise<void>,

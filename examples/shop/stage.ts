@@ -3,9 +3,9 @@ import { format } from './checks.js';
 import type { Report } from './report.js';
 import type { Shop } from './shop.js';
 import {
-  type ConcurrencySlots,
   type Customers,
   type Place,
+  type Placements,
   type Round,
   sessionsAt,
   type VisitOptions,
@@ -14,14 +14,14 @@ import {
 /** Requests at a time while a command runs, which needs the processor too. */
 const BACKGROUND_WIDTH = 4;
 /**
- * A new pin is known to the frontend's other pod within 250 ms (SEMANTICS S6): a session's next call comes no sooner,
- * however fast the machine is.
+ * The frontend's other pod knows a new pin within 250 ms (SEMANTICS S6). A session's next call comes no sooner, even on
+ * a fast machine.
  */
 const PINS_ARE_KNOWN_MS = 300;
 
-/** What the steps of the story work with: the shop, its customers, and what has been seen of them. */
+/** What the steps of the story use: the shop, its customers, and where their sessions are. */
 export class Stage {
-  /** Everybody who has called under affinity, and which pod that was. */
+  /** Every session that has called under affinity, and its pod. */
   readonly known = new Map<string, Place>();
 
   constructor(
@@ -30,7 +30,7 @@ export class Stage {
     readonly report: Report,
   ) {}
 
-  /** Sends one request for each session, and tells of it. */
+  /** Sends one request for each session, and reports it. */
   async visit(what: string, sessions: readonly string[], options: VisitOptions = {}): Promise<Round> {
     const onAnswered = (count: number) => {
       this.report.progress(`${what}: ${format(count)} of ${format(sessions.length)}`);
@@ -54,7 +54,7 @@ export class Stage {
     return journeys;
   }
 
-  /** Runs `roost`, and tells of it. @param redirect for the eye: where a user would put the output */
+  /** Runs `roost`, and reports it. @param redirect shown as the file that a user would redirect the output to */
   async roost(args: readonly string[], redirect?: string): Promise<string> {
     const line = `roost ${args.join(' ')}`;
     this.report.progress(line);
@@ -77,8 +77,8 @@ export class Stage {
     return round;
   }
 
-  /** Keeps where sessions are, to compare with later. */
-  remember(places: ConcurrencySlots): void {
+  /** Stores where sessions are, for later comparison. */
+  remember(places: Placements): void {
     for (const [session, place] of places) this.known.set(session, place);
   }
 

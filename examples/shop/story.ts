@@ -2,14 +2,14 @@ import { writeFile } from 'node:fs/promises';
 import {
   checkAll,
   checkBrowsers,
-  checkNobodyMoved,
   checkNoFailures,
   checkNone,
+  checkNoneMoved,
   checkPodLoss,
   checkShare,
 } from './checks.js';
 import type { Stage } from './stage.js';
-import { type ConcurrencySlots, type Round, sessionsAt, sessionsNamed } from './traffic.js';
+import { type Placements, type Round, sessionsAt, sessionsNamed } from './traffic.js';
 
 /** Sessions whose share is measured. */
 const MANY = 2000;
@@ -20,7 +20,7 @@ const SOME = 200;
 const BROWSERS = 30;
 /** Of each pod, for the loss of one. */
 const PER_POD = 75;
-const EVERYBODY = Number.POSITIVE_INFINITY;
+const ALL_SESSIONS = Number.POSITIVE_INFINITY;
 
 const LABEL = { 'x-region': 'us-east' };
 const SERVICE = 'checkout.shop';
@@ -40,9 +40,9 @@ export const STORY: readonly Step[] = [
   { letter: 'b', title: 'Requests with "x-region: us-east" go to v2', play: canaryByLabel },
   { letter: 'c', title: '10 % to v2, by weight', play: canaryByWeight },
   { letter: 'd', title: 'After a labelled request: without affinity, and with it', play: labelLeftOut },
-  { letter: 'e', title: '10 → 25 → 50 %: nobody who is on v2 leaves it', play: growCanary },
+  { letter: 'e', title: '10 → 25 → 50 %: no session on v2 leaves it', play: growCanary },
   { letter: 'f', title: `A pod of v2 dies: only its sessions move, once`, play: losePod },
-  { letter: 'g', title: 'Abort: everybody back on v1; with --labels, labelled requests too', play: abort },
+  { letter: 'g', title: 'Abort: all sessions back on v1; with --labels, labelled requests too', play: abort },
 ];
 
 async function allOnStable(stage: Stage): Promise<void> {
@@ -59,22 +59,22 @@ async function canaryByLabel(stage: Stage): Promise<void> {
   const others = await stage.visit('not labelled', stage.some({}, SOME));
   stage.report.measured(
     checkAll('labelled sessions on v2', onRelease(labelled.places, 'v2'), SOME),
-    ...checkNobodyMoved('others', stage.known, others.places),
+    ...checkNoneMoved('others', stage.known, others.places),
     checkNoFailures(labelled, others),
   );
 }
 
 async function canaryByWeight(stage: Stage): Promise<void> {
   const during = await stage.change(['split', SERVICE, 'v1=90', 'v2=10'], stage.some({}, SOME));
-  const old = await stage.visit('the sessions of (a)', stage.some({}, EVERYBODY));
+  const old = await stage.visit('the sessions of (a)', stage.some({}, ALL_SESSIONS));
   const fresh = await stage.visit('new sessions', sessionsNamed('c', MANY));
   const canary = sessionsAt(fresh.places, { release: 'v2' });
   const stable = sessionsAt(fresh.places, { release: 'v1' }).slice(0, SOME);
   const again = await stage.visit('all of v2 and some of v1 again', [...canary, ...stable]);
   stage.report.measured(
     checkShare('new sessions on v2', canary.length, MANY, 0.1),
-    ...checkNobodyMoved('new sessions', fresh.places, again.places),
-    ...checkNobodyMoved('sessions of (a)', stage.known, during.places, old.places),
+    ...checkNoneMoved('new sessions', fresh.places, again.places),
+    ...checkNoneMoved('sessions of (a)', stage.known, during.places, old.places),
     checkNone('moves while the split changed', during.moves, during.requests),
     checkNoFailures(during, old, fresh, again),
   );
@@ -110,7 +110,7 @@ async function withAffinity(stage: Stage): Promise<void> {
   const journeys = await stage.browse('browsers, only the first one labelled', BROWSERS, LABEL);
   stage.report.measured(
     checkAll('labelled sessions on v2', onRelease(labelled.places, 'v2'), SOME),
-    ...checkNobodyMoved('with affinity', labelled.places, ...next.map(({ places }) => places)),
+    ...checkNoneMoved('with affinity', labelled.places, ...next.map(({ places }) => places)),
     ...checkBrowsers(journeys, 'v2'),
     checkNoFailures(labelled, ...next),
   );
@@ -119,7 +119,7 @@ async function withAffinity(stage: Stage): Promise<void> {
 
 async function growCanary(stage: Stage): Promise<void> {
   for (const weight of [25, 50]) {
-    const canary = stage.some({ release: 'v2' }, EVERYBODY);
+    const canary = stage.some({ release: 'v2' }, ALL_SESSIONS);
     const stable = stage.some({ release: 'v1' }, SOME);
     const split = ['split', SERVICE, `v1=${100 - weight}`, `v2=${weight}`];
     const during = await stage.change(split, canary.slice(0, SOME));
@@ -128,7 +128,7 @@ async function growCanary(stage: Stage): Promise<void> {
     const left = canary.filter((session) => old.places.get(session)?.release !== 'v2').length;
     stage.report.measured(
       checkNone('sessions that were on v2 and left it', left, canary.length),
-      ...checkNobodyMoved('sessions from before', stage.known, during.places, old.places),
+      ...checkNoneMoved('sessions from before', stage.known, during.places, old.places),
       checkNone('moves while the split changed', during.moves, during.requests),
       checkShare('new sessions on v2', onRelease(fresh.places, 'v2'), NEWCOMERS, weight / 100),
       checkNoFailures(during, old, fresh),
@@ -147,7 +147,7 @@ async function losePod(stage: Stage): Promise<void> {
   const kill = (answered: number) => {
     if (answered === Math.floor(sessions.length / 3)) killed = lost.kill();
   };
-  const rounds = [await stage.visit(`${LOST_POD} killed in the midst`, sessions, { onAnswered: kill })];
+  const rounds = [await stage.visit(`${LOST_POD} killed during the round`, sessions, { onAnswered: kill })];
   report.command(`kill -9 ${sidecar} ${app}`, `${LOST_POD}: its sidecar and its app`);
   await killed;
   for (let i = 0; i < 2; i++) rounds.push(await stage.visit('the same sessions again', sessions));
@@ -164,20 +164,20 @@ async function losePod(stage: Stage): Promise<void> {
   report.say(`${LOST_POD} is back, at its old address`);
   const after = await stage.visit('the same sessions again', sessions);
   const last = rounds.at(-1) as Round;
-  report.measured(...checkNobodyMoved('after its return', last.places, after.places), checkNoFailures(after));
+  report.measured(...checkNoneMoved('after its return', last.places, after.places), checkNoFailures(after));
   stage.remember(after.places);
 }
 
 async function abort(stage: Stage): Promise<void> {
-  const canary = stage.some({ release: 'v2' }, EVERYBODY);
+  const canary = stage.some({ release: 'v2' }, ALL_SESSIONS);
   const stable = stage.some({ release: 'v1' }, SOME);
   const during = await stage.change(['abort', SERVICE], canary.slice(0, SOME));
   const sessions = [...canary, ...stable];
-  const round = await stage.visit('everybody', sessions);
-  const again = await stage.visit('those who were on v2, again', canary.slice(0, SOME));
+  const round = await stage.visit('all sessions', sessions);
+  const again = await stage.visit('the sessions that were on v2, again', canary.slice(0, SOME));
   stage.report.measured(
     checkAll('sessions on v1', onRelease(round.places, 'v1'), sessions.length),
-    ...checkNobodyMoved('after that', round.places, again.places),
+    ...checkNoneMoved('after that', round.places, again.places),
     checkNoFailures(during, round, again),
   );
   await abortLabels(stage);
@@ -197,6 +197,6 @@ async function abortLabels(stage: Stage): Promise<void> {
   );
 }
 
-function onRelease(places: ConcurrencySlots, release: string): number {
+function onRelease(places: Placements, release: string): number {
   return sessionsAt(places, { release }).length;
 }

@@ -7,18 +7,18 @@ export interface Place {
   readonly pod: string;
 }
 
-/** ConcurrencySlots by session. */
-export type ConcurrencySlots = ReadonlyMap<string, Place>;
+/** The placement of each session. */
+export type Placements = ReadonlyMap<string, Place>;
 
-/** What came of one request for each of many sessions. */
+/** The results of one request for each of many sessions. */
 export interface Round {
-  readonly places: ConcurrencySlots;
+  readonly places: Placements;
   readonly requests: number;
   /** How often a session was answered by another pod than last time in this round. */
   readonly moves: number;
-  /** What went wrong, where something did. */
+  /** Failures, as text. */
   readonly failures: readonly string[];
-  /** One answer's way through the shop: `frontend-v1-1 → checkout-v2-1 → payments-v1-1`. */
+  /** The pods of one answer: `frontend-v1-1 → checkout-v2-1 → payments-v1-1`. */
   readonly sample: string;
 }
 
@@ -26,9 +26,9 @@ export interface VisitOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Requests at a time. */
   readonly width?: number;
-  /** Told how many have been answered. */
+  /** Called with the number of answers so far. */
   readonly onAnswered?: (count: number) => void;
-  /** Go round and round until this is settled, instead of once. */
+  /** Repeat the round until this promise is settled, instead of once. */
   readonly until?: Promise<unknown>;
 }
 
@@ -41,8 +41,8 @@ interface Visit {
 const WIDTH = 32;
 
 /**
- * Customers of the shop: every request goes the whole way, from the frontend's front door to payments. The pods of the
- * frontend take turns, as behind a load balancer that knows nothing of sessions.
+ * Customers of the shop: every request goes through the whole chain, from the frontend to payments. Requests alternate
+ * between the pods of the frontend, as behind a load balancer without sessions.
  */
 export class Customers {
   private readonly pools: readonly Pool[];
@@ -84,7 +84,7 @@ export class Customers {
     return { places, requests: answered, moves, failures, sample };
   }
 
-  /** A browser: sends the cookies it is given, on its second and further requests. */
+  /** A browser: sends the cookies that it received, from its second request on. */
   async browse(count: number, firstHeaders: Record<string, string>): Promise<Journey> {
     const first = await this.request(firstHeaders);
     const cookie = first.setCookie.map((text) => text.split(';')[0]).join('; ');
@@ -127,13 +127,13 @@ function placeOf(served: readonly Served[]): Place {
   return { release: checkout.version, pod: checkout.pod };
 }
 
-/** `c-1`, `c-2`, …: the same in every run, and so is what is hashed from them. */
+/** `c-1`, `c-2`, …: the same in every run, and so are their hashes. */
 export function sessionsNamed(name: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${name}-${i + 1}`);
 }
 
 /** The sessions of a release, or of a pod. */
-export function sessionsAt(places: ConcurrencySlots, where: Partial<Place>): string[] {
+export function sessionsAt(places: Placements, where: Partial<Place>): string[] {
   const { release, pod } = where;
   return [...places].flatMap(([session, place]) =>
     (release ?? place.release) === place.release && (pod ?? place.pod) === place.pod ? [session] : [],

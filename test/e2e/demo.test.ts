@@ -13,7 +13,7 @@ const STEPS = [
   ['c', /new sessions on v2 +\S+ % \(\d+ of 2,000\) +10\.0 % /],
   ['d', /without affinity: back on v1 next time +\S+ % /],
   ['e', /sessions that were on v2 and left it +0 of /],
-  ['f', /sessions of the dead pod: moved, and just once +(\d+) of \1 /],
+  ['f', /sessions of the dead pod: moved exactly once +(\d+) of \1 /],
   ['g', /sessions on v1 +([\d,]+) of \1 /],
 ] as const;
 

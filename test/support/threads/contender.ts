@@ -10,7 +10,7 @@ import { xxh64 } from '../../../src/hashing/xxh64.js';
 
 const HOUR_MS = 3_600_000;
 
-/** ConcurrencySlots of which there are so few, cell by cell: the counter, then how many hold one, then the most that ever did. */
+/** Scarce slots, cell by cell: the counter, then how many are held, then the most that were ever held. */
 interface PlacesJob {
   readonly cells: Int32Array;
   readonly most: number;

@@ -3,21 +3,21 @@ import {
   type Check,
   checkAll,
   checkBrowsers,
-  checkNobodyMoved,
   checkNoFailures,
   checkNone,
+  checkNoneMoved,
   checkPodLoss,
   checkShare,
 } from '../../../../examples/shop/checks.js';
 import { Report } from '../../../../examples/shop/report.js';
-import type { ConcurrencySlots, Place, Round } from '../../../../examples/shop/traffic.js';
+import type { Place, Placements, Round } from '../../../../examples/shop/traffic.js';
 
 /** `v2-1` → pod 1 of v2. */
 function place(pod: string): Place {
   return { release: pod.split('-')[0] as string, pod };
 }
 
-function places(pods: Readonly<Record<string, string>>): ConcurrencySlots {
+function places(pods: Readonly<Record<string, string>>): Placements {
   return new Map(Object.entries(pods).map(([session, pod]) => [session, place(pod)]));
 }
 
@@ -51,10 +51,7 @@ t.test('no number is kept where nothing was measured', async (t) => {
   t.notOk(checkNone('failed requests', 0, 0).ok);
   t.notOk(checkAll('on v1', 0, 0).ok);
   t.notOk(checkNoFailures().ok);
-  t.same(verdicts(checkNobodyMoved('sessions', places({ a: 'v1-1' }), places({ b: 'v1-1' }))), [
-    false,
-    false,
-  ]);
+  t.same(verdicts(checkNoneMoved('sessions', places({ a: 'v1-1' }), places({ b: 'v1-1' }))), [false, false]);
 });
 
 t.test('"none" and "all" take no exception', async (t) => {
@@ -67,11 +64,11 @@ t.test('"none" and "all" take no exception', async (t) => {
 t.test('tells flips from hops, in any of several rounds', async (t) => {
   const before = places({ a: 'v1-1', b: 'v1-2', c: 'v2-1' });
   const same = places({ a: 'v1-1', b: 'v1-2', c: 'v2-1' });
-  t.same(verdicts(checkNobodyMoved('sessions', before, same, same)), [true, true]);
+  t.same(verdicts(checkNoneMoved('sessions', before, same, same)), [true, true]);
   const hopped = places({ a: 'v1-2', b: 'v1-2' });
-  t.same(verdicts(checkNobodyMoved('sessions', before, same, hopped)), [true, false]);
+  t.same(verdicts(checkNoneMoved('sessions', before, same, hopped)), [true, false]);
   const flipped = places({ a: 'v1-1', c: 'v1-1' });
-  t.same(verdicts(checkNobodyMoved('sessions', before, flipped, same)), [false, true]);
+  t.same(verdicts(checkNoneMoved('sessions', before, flipped, same)), [false, true]);
 });
 
 t.test('one failed request is one too many, and is quoted', async (t) => {
@@ -81,10 +78,10 @@ t.test('one failed request is one too many, and is quoted', async (t) => {
   t.equal(check.measured, '1 of 200: c-7: 503 no usable endpoint');
 });
 
-t.test('a lost pod: its sessions move once and stay in their release, nobody else moves', async (t) => {
+t.test('a lost pod: its sessions move once and stay in their release, no others move', async (t) => {
   const before = places({ dead: 'v2-1', other: 'v2-2', stable: 'v1-1' });
   const moved = places({ dead: 'v2-2', other: 'v2-2', stable: 'v1-1' });
-  const kept = (...rounds: ConcurrencySlots[]) => verdicts(checkPodLoss('v2-1', before, rounds));
+  const kept = (...rounds: Placements[]) => verdicts(checkPodLoss('v2-1', before, rounds));
   t.same(kept(before, moved, moved), [true, true, true]);
   t.same(kept(before, before), [false, true, true], 'it never moved');
   t.same(kept(moved, before, moved), [false, true, true], 'it moved three times');

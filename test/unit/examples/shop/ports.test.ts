@@ -8,7 +8,7 @@ function numbers(...given: number[]): () => number {
   return () => given.shift() ?? 0.5;
 }
 
-t.test('keeps a port from everybody until it is released', async (t) => {
+t.test('keeps a port from other processes until it is released', async (t) => {
   const reserved = await ReservedPort.take();
   t.teardown(() => reserved.release());
   const taker = createServer();

@@ -65,7 +65,7 @@ function world() {
   return { pins, placed, found, digestOf };
 }
 
-/** ConcurrencySlots requests and keeps no pins: what becomes of them is the test's to say. */
+/** Places requests and keeps no pins: the test decides what becomes of them. */
 class MeshTableView {
   constructor(private readonly mesh: MeshTable) {}
 
@@ -134,7 +134,7 @@ function cookieWorld(key: readonly object[], modes: object = {}) {
     () => clock.ms,
     (service) => noted.push(service),
   );
-  /** ConcurrencySlots a request with what the table knows, has its endpoint answer, and keeps what follows. */
+  /** Places a request with what the table knows, has its endpoint answer, and keeps what follows. */
   const call = (headers: readonly (readonly [string, string])[], set: readonly string[] = []) => {
     mesh.pins.clear();
     const placed = mesh.send('checkout', { headers }, Math.random, [], pins.find.bind(pins));
