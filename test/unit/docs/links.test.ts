@@ -67,6 +67,21 @@ t.test('every page begins with its title and says below it what it is for', asyn
   }
 });
 
+t.test('every page that the code refers to exists', async (t) => {
+  const sources = ['src', 'sidecar', 'control-plane', 'bench', 'examples', 'test'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => join(folder, file)),
+  );
+  t.ok(sources.length > 500);
+  const missing = ['Dockerfile', 'docker-compose.yml', ...sources].flatMap((file) =>
+    [...read(file).matchAll(/\bdocs\/[\w/-]+\.md\b/g)]
+      .filter(([page]) => !exists(page))
+      .map(([page]) => `${file}: ${page}`),
+  );
+  t.same(missing, []);
+});
+
 t.test('every source file that a page names exists', async (t) => {
   const bases = ['', 'sidecar', 'src', 'examples/shop'];
   for (const page of pages)
