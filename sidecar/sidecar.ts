@@ -12,7 +12,7 @@ import { type AdminActions, adminSources } from './assembly/administration.js';
 import { assembleDiscovery, type Discovery } from './assembly/discovery.js';
 import { Drain } from './assembly/drain.js';
 import { NoOtherWorkers, type OtherWorkers } from './assembly/other-workers.js';
-import { assembleSharing } from './assembly/sharing.js';
+import { assembleSharing, type SettlingPins } from './assembly/sharing.js';
 import type { SidecarOptions } from './assembly/sidecar-options.js';
 import { assembleUpstreams, type Upstreams } from './assembly/upstreams.js';
 import {
@@ -31,7 +31,6 @@ import { countPins } from './session/pin-census.js';
 import { SessionFile } from './session/session-file.js';
 import { surveySessions } from './session/session-survey.js';
 import type { SessionTable } from './session/session-table.js';
-import type { FleetPins } from './session/sharing/fleet-pins.js';
 import type { PinSharing } from './session/sharing/pin-sharing.js';
 import type { openSessionStore } from './session/store/open-session-store.js';
 import type { SessionStore } from './session/store/session-store.js';
@@ -138,7 +137,7 @@ interface Parts extends Discovery, WorkerParts, Upstreams {
   readonly sharing: PinSharing;
   /** Where a directory was named to keep it in. */
   readonly sessionFile: SessionFile | undefined;
-  readonly fleetPins: FleetPins;
+  readonly fleetPins: SettlingPins;
   readonly store: SessionStore | undefined;
 }
 
@@ -150,7 +149,7 @@ async function prepare(parts: Parts, options: SidecarOptions, log: Logger): Prom
   await restore(parts);
   await parts.sessionFile?.restore();
   parts.sessionFile?.start();
-  if (parts.lastGood?.restoredMs !== undefined) parts.sharing.settle();
+  if (parts.lastGood?.restoredMs !== undefined) parts.fleetPins.settle();
   return bind(parts, options);
 }
 

@@ -25,11 +25,20 @@ export interface SharingNeeds extends Pick<Discovery, 'configuration' | 'client'
   readonly log: Logger;
 }
 
+/** Pins of the fleet, as a sidecar that starts waits for them. */
+export interface SettlingPins extends FleetPins {
+  readonly isSettled: boolean;
+  /** The sidecar waits no longer: it goes on from what is on disk. */
+  settle(): void;
+  /** Called on the coarse clock's tick. */
+  tick(): void;
+}
+
 /** What shares this sidecar's pins with those that call the same services. */
 export interface Sharing {
   readonly sharing: PinSharing;
   /** What requests have to do with. */
-  readonly fleetPins: FleetPins & { readonly isSettled: boolean; tick(): void };
+  readonly fleetPins: SettlingPins;
   /** Undefined: there is none, the control plane relays all pins. */
   readonly store: SessionStore | undefined;
 }

@@ -24,7 +24,7 @@ async function run(...args: string[]): Promise<Finished> {
 t.test(
   'a minute and a half of chaos: nothing fails that a healthy endpoint could serve, no write is lost',
   async (t) => {
-    const { code, stdout, stderr } = await run('--duration', '64s', '-o', 'json');
+    const { code, stdout, stderr } = await run('--duration', '84s', '-o', 'json');
     t.equal(code, 0, stderr);
     const report = JSON.parse(stdout) as ChaosReport;
     for (const line of formatReport(report).split('\n')) t.comment(line);

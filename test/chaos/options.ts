@@ -17,14 +17,14 @@ export class ChaosUsageError extends Error {}
 
 export const HELP = `npm run chaos -- [FLAGS]
 
-Real control planes, sidecars, backends and etcd, with calls and changes all the time, while one thing after the other
+Real control planes, sidecars, backends, etcd and Redis, with calls and changes all the time, while one thing after the other
 goes wrong: processes killed, networks cut, slowed and silent, disks full, clocks wrong, clients hostile. Counts what
 failed that a healthy endpoint could have served, and acknowledged changes that are not there (docs/chaos.md).
 Exits 1 if a promise is broken. As root, it gives itself network and mount namespaces of its own.
 
   --duration D       how long, all stages together (60s)
   --seed N           the same seed: the same faults in the same order, as far as processes let them (1)
-  --stage NAME       file or etcd; may be repeated (both)
+  --stage NAME       file, etcd or sessions; may be repeated (all)
   --fault NAME       only this one; may be repeated
   --json FILE        write the report to a file
   -o json            the report as JSON on standard output
@@ -56,7 +56,7 @@ export function readOptions(args: readonly string[]): Options {
   if (!/^\d{1,9}$/.test(values.seed)) problems.push(`--seed: "${values.seed}" is no whole number`);
   const stages = values.stage ?? Object.keys(STAGES);
   for (const stage of stages)
-    if (!Object.hasOwn(STAGES, stage)) problems.push(`--stage: "${stage}" is neither file nor etcd`);
+    if (!Object.hasOwn(STAGES, stage)) problems.push(`--stage: "${stage}" is not file, etcd or sessions`);
   if (values.output !== undefined && values.output !== 'json')
     problems.push('-o takes json and nothing else');
   if (problems.length > 0) throw new ChaosUsageError(problems.join('\n'));

@@ -63,6 +63,7 @@ function formatStage({ stage, seconds, faults, requests, writes, ...rest }: Stag
     ...kinds,
     `  requests sent              ${requests.sent}`,
     `  requests failed            ${requests.failed}`,
+    `  requests after 500 ms      ${requests.late} (the slowest took ${requests.slowestMs.toFixed(0)} ms)`,
     `  writes acknowledged        ${writes.acknowledged}`,
     `  writes lost                ${writes.lost}`,
     `  writes refused             ${writes.refused}, made nevertheless ${writes.madeAlthoughRefused}`,

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Random } from '../../bench/simulate/random.js';
 import { ETCD, EtcdCluster } from '../support/etcd.js';
 import type { Owner } from '../support/owner.js';
+import { REDIS, RedisServer } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { clockJumps, FAKETIME, WallClock } from './clock.js';
 import type { Fault } from './fault.js';
@@ -9,6 +10,7 @@ import * as controlPlane from './faults/control-plane-faults.js';
 import { answersLost, cutFromEtcd, disksFull, etcdFaults } from './faults/etcd-faults.js';
 import { HOSTILE_CLIENTS } from './faults/hostile-clients.js';
 import * as network from './faults/network-faults.js';
+import { sessionStoreFaults } from './faults/session-store-faults.js';
 import { IPTABLES, PacketFilter } from './packet-filter.js';
 import { ControlPlaneProgram } from './programs.js';
 import { SmallDisk } from './small-disk.js';
@@ -34,11 +36,12 @@ export interface StageOptions {
   onMissing(what: string): void;
 }
 
-export type StageName = 'file' | 'etcd';
+export type StageName = 'file' | 'etcd' | 'sessions';
 
 export const STAGES: Readonly<Record<StageName, (options: StageOptions) => Promise<Stage | undefined>>> = {
   file: startFileStage,
   etcd: startEtcdStage,
+  sessions: startSessionsStage,
 };
 
 /** One control plane with a data directory. */
@@ -80,6 +83,27 @@ async function startEtcdStage(options: StageOptions): Promise<Stage | undefined>
     ...(disk === undefined ? [] : [disksFull(etcd, disk)]),
   ];
   return { world, own, shared: sharedFaults(options, clock) };
+}
+
+/** Pins that a database keeps, and that the relay of the control plane carries. */
+async function startSessionsStage(options: StageOptions): Promise<Stage | undefined> {
+  if (REDIS.skip !== false) {
+    options.onMissing(`a session store: ${REDIS.skip}`);
+    return undefined;
+  }
+  const { owner, folder } = options;
+  const redis = await RedisServer.start(owner);
+  const program = new ControlPlaneProgram('one', owner, () => ['--data-dir', join(folder, 'data')]);
+  await program.start();
+  const world = await World.start({
+    ...options,
+    controlPlanes: [program],
+    sessionStore: `redis://127.0.0.1:${redis.port}`,
+  });
+  const { cut, allCut, slow, halfOpen } = network;
+  const { killed, killedOften, sidecarWithoutControlPlane } = controlPlane;
+  const relay = [cut, allCut, slow, halfOpen, killed, killedOften, sidecarWithoutControlPlane];
+  return { world, own: sessionStoreFaults(redis), shared: relay };
 }
 
 function sharedFaults({ isolated, onMissing }: StageOptions, clock: WallClock | undefined): Fault[] {

@@ -7,6 +7,11 @@ const WORKERS = 2;
 const PAUSE_MS = 4;
 /** A request that is not answered by then has failed. */
 const TIMEOUT_MS = 10_000;
+/**
+ * Answered later than this, a request has waited for something that it must not wait for: the relay of pins, a session
+ * store beyond its deadline of 20 ms. Far above what a busy machine of two cores takes.
+ */
+const LATE_MS = 500;
 const USERS = 500;
 /** Failures told one by one. */
 const MAX_TOLD = 50;
@@ -21,6 +26,9 @@ export interface Called {
 export interface TrafficReport {
   readonly sent: number;
   readonly failed: number;
+  /** Answered after more than {@link LATE_MS}. Reported; a slow machine breaks no promise. */
+  readonly late: number;
+  readonly slowestMs: number;
   /** The first of them: through which sidecar, what was answered, and during what. */
   readonly failures: readonly string[];
 }
@@ -29,6 +37,8 @@ export interface TrafficReport {
 export class Traffic {
   private sent = 0;
   private failed = 0;
+  private late = 0;
+  private slowestMs = 0;
   private readonly failures: string[] = [];
   private readonly lanes = new Map<string, Lane>();
   private running = true;
@@ -65,7 +75,8 @@ export class Traffic {
   async stop(): Promise<TrafficReport> {
     this.running = false;
     await Promise.all([...this.lanes.values()].flatMap(({ workers }) => workers));
-    return { sent: this.sent, failed: this.failed, failures: this.failures };
+    const { sent, failed, late, slowestMs, failures } = this;
+    return { sent, failed, late, slowestMs, failures };
   }
 
   /** Requests sent so far. */
@@ -77,7 +88,11 @@ export class Traffic {
     for (let turn = first; this.running && !lane.paused; turn++) {
       const { host, releases } = this.called[turn % this.called.length] as Called;
       this.sent++;
+      const startedAt = performance.now();
       const problem = await this.ask(lane.caller, host, releases, `user-${(turn * 7) % USERS}`);
+      const tookMs = performance.now() - startedAt;
+      this.slowestMs = Math.max(this.slowestMs, tookMs);
+      if (tookMs > LATE_MS) this.late++;
       if (problem !== undefined) this.fail(`${name} → ${host}: ${problem}`);
       await wait(PAUSE_MS);
     }

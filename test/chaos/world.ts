@@ -23,6 +23,8 @@ export interface WorldOptions {
   readonly random: Random;
   /** For files; removed by whoever made it. */
   readonly folder: string;
+  /** `redis://…`, for the sidecars; undefined: they share pins by way of the control plane alone. */
+  readonly sessionStore?: string;
   /** Started already. */
   readonly controlPlanes: readonly ControlPlaneProgram[];
   /** What is going on, for reports of failures. */
@@ -44,7 +46,8 @@ export class World {
   ) {}
 
   static async start(options: WorldOptions): Promise<World> {
-    const { owner, random, folder, controlPlanes, during } = options;
+    const { owner, random, folder, controlPlanes, during, sessionStore } = options;
+    const store = sessionStore === undefined ? [] : ['--session-store', sessionStore];
     const networks = await Promise.all(controlPlanes.map(({ grpc }) => TcpProxy.start(owner, grpc)));
     const changing = Array.from({ length: CHANGING }, (_, i) => `changing-${i}.shop`);
     const versions = await startReleases(owner);
@@ -53,6 +56,7 @@ export class World {
     const sidecar = (name: string, ...args: string[]) =>
       new SidecarProgram(name, owner, [
         ...['--service', `${name}.shop`, '--control-plane', addresses],
+        ...store,
         ...args,
       ]);
     const sidecars = [
@@ -127,6 +131,19 @@ export class World {
       );
   }
 
+  /** Waits until every sidecar shares pins again, over the relay and, where there is one, in the store. */
+  private async sharingAll(): Promise<void> {
+    const wanted = ['roost_session_sharing_connected'];
+    if (this.options.sessionStore !== undefined) wanted.push('roost_session_store_available');
+    for (const sidecar of this.sidecars)
+      for (const name of wanted)
+        await eventually(
+          `${name} of ${sidecar.name} is 1 again`,
+          async () => (await sidecar.metric(name)) === 1,
+          RECOVERY_MS,
+        );
+  }
+
   /**
    * Waits until everything is as it should be: a change is acknowledged and in force everywhere, nothing that was
    * acknowledged before is missing, and every control plane agrees.
@@ -137,6 +154,7 @@ export class World {
     await this.operator.pause();
     const problems: string[] = [];
     await this.connectedAll();
+    await this.sharingAll();
     const revision = await this.changeOnce();
     for (const controlPlane of this.controlPlanes) {
       const client = new ControlPlaneClient(toAddress(controlPlane.grpc));
@@ -173,6 +191,13 @@ export class World {
   }
 }
 
+/** Pins of sessions that no cookie carries: sidecars share them all the time. */
+const PERSISTENT = {
+  key: [{ header: 'x-user-id' }],
+  version: 'persistent',
+  endpoint: 'persistent',
+} as const;
+
 /** Releases v1 and v2, with two endpoints each. */
 async function startReleases(owner: Owner): Promise<object[]> {
   const backends = await startBackends(owner, { v1: 2, v2: 2 });
@@ -188,8 +213,8 @@ async function applyServices(
   changing: readonly string[],
 ): Promise<void> {
   const documents = [
-    meshService('steady.shop', { v1: 1 }, { versions }),
-    ...changing.map((name) => meshService(name, { v1: 1, v2: 1 }, { versions })),
+    meshService('steady.shop', { v1: 1 }, { versions, affinity: PERSISTENT }),
+    ...changing.map((name) => meshService(name, { v1: 1, v2: 1 }, { versions, affinity: PERSISTENT })),
   ];
   const client = new ControlPlaneClient(toAddress(controlPlane.grpc));
   await client.call('Apply', { documents: documents.map(toStruct) });

@@ -51,6 +51,12 @@ export class StoredPins implements FleetPins {
     return this.isStoreSettled && this.options.sharing.isSettled;
   }
 
+  /** The sidecar goes on from what is on disk: it is ready at once, whether the store answers or not. */
+  settle(): void {
+    this.isStoreSettled = true;
+    this.options.sharing.settle();
+  }
+
   note(service: string, key: bigint): void {
     const stored = this.of(service);
     if (stored === undefined || stored.noted.size >= MOST_NOTED) return;
