@@ -248,7 +248,7 @@ export class ControlPlane {
     if (claims.length > 0)
       this.log.warn(
         { claims },
-        'services claim what no admin of all namespaces has approved (docs/security.md)',
+        'services claim what no admin of all namespaces has approved (docs/tenancy.md)',
       );
   }
 

@@ -5,7 +5,7 @@ import { isMachineName, isReservedAddress } from './reserved-address.js';
 
 /**
  * What a service may claim beyond its own namespace, because an admin of all namespaces has approved it. A document
- * that claims more is in force all the same: see docs/security.md for what becomes of each claim.
+ * that claims more is in force all the same: see docs/tenancy.md for what becomes of each claim.
  */
 export interface Grant {
   /** Of `spec.hosts`: those that lead callers of every namespace. */

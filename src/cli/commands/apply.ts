@@ -40,7 +40,7 @@ const FLAGS = {
   grant: {
     name: 'grant',
     argument: 'MODE',
-    help: 'what becomes of what is approved beyond the namespace (docs/security.md): listed, what the documents claim, if you are an admin of all namespaces; keep; none',
+    help: 'what becomes of what is approved beyond the namespace (docs/tenancy.md): listed, what the documents claim, if you are an admin of all namespaces; keep; none',
     default: 'listed',
     parse: oneOf(['listed', 'keep', 'none']),
   },
