@@ -36,13 +36,15 @@ export class CaseWorld {
     flags: readonly string[] = [],
     programs: Programs = {},
   ): Promise<CaseWorld> {
-    const { controlPlane: grpc } = programs;
-    const controlPlane = grpc === undefined ? await startControlPlane(t, ['--log-level', 'info']) : { grpc };
-    const client = new ControlPlaneClient(toAddress(controlPlane.grpc));
+    const { controlPlanes = [] } = programs;
+    const first =
+      programs.controlPlane ?? controlPlanes[0] ?? (await startControlPlane(t, ['--log-level', 'info'])).grpc;
+    const client = new ControlPlaneClient(toAddress(first));
     t.teardown(() => client.close());
     const started = await Promise.all(
       Array.from({ length: sidecars }, async (_, i) => {
-        const args = ['--service', `caller-${i + 1}.shop`, '--control-plane', controlPlane.grpc];
+        const controlPlane = controlPlanes[i % controlPlanes.length] ?? first;
+        const args = ['--service', `caller-${i + 1}.shop`, '--control-plane', controlPlane];
         const own = programs.flags?.[i] ?? [];
         const sidecar = await startSidecar(
           t,
@@ -56,7 +58,7 @@ export class CaseWorld {
     );
     const outbound = started.map((sidecar) => sidecar.outbound);
     const callers = outbound.map((address) => new FastCaller(t, address));
-    return new CaseWorld(client, controlPlane.grpc, outbound, callers, started);
+    return new CaseWorld(client, first, outbound, callers, started);
   }
 
   /** Another pod of a caller. @returns its number */
@@ -103,6 +105,8 @@ export class CaseWorld {
 interface Programs {
   /** Address of one that runs already. */
   readonly controlPlane?: string;
+  /** Replicas that run already; sidecars use them in turn, one each. */
+  readonly controlPlanes?: readonly string[];
   /** The command of each sidecar, in order; undefined: this version's. */
   readonly sidecars?: readonly (string | undefined)[];
   /** Of each sidecar, in order. */

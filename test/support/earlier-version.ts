@@ -22,13 +22,20 @@ const GIT = ['-c', 'safe.directory=*', '-C', ROOT];
 
 /** The version before the commit that added a file. */
 export function versionBefore(file: string): EarlierVersion {
-  const commit = parentOfAddition(file);
+  return version(parentOfAddition(file), `before ${file}`);
+}
+
+/** The version of a commit: a hash, or another name that git knows. */
+export function versionAt(name: string): EarlierVersion {
+  return version(commitNamed(name), `of ${name}`);
+}
+
+function version(commit: string | undefined, which: string): EarlierVersion {
   const mayBeMissing = process.env.ROOST_REQUIRE_PEERS !== '1';
   return {
-    skip: commit === undefined && mayBeMissing && `the git history before ${file} is not here`,
+    skip: commit === undefined && mayBeMissing && `the git history ${which} is not here`,
     build: async (t) => {
-      if (commit === undefined)
-        throw new Error(`the git history before ${file} is not here, and is asked for`);
+      if (commit === undefined) throw new Error(`the git history ${which} is not here, and is asked for`);
       return build(await temporaryFolder(t), commit);
     },
   };
@@ -36,16 +43,24 @@ export function versionBefore(file: string): EarlierVersion {
 
 /** Undefined: no git, no repository, or a clone without that part of the history. */
 function parentOfAddition(file: string): string | undefined {
+  const added = git('log', '--diff-filter=A', '--format=%H', '--', file)?.split('\n').at(-1);
+  return added ? commitNamed(`${added}^`) : undefined;
+}
+
+function commitNamed(name: string): string | undefined {
+  return git('rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`);
+}
+
+/** What git says of this repository; undefined where it cannot. */
+function git(...args: string[]): string | undefined {
+  const run = (...command: string[]) =>
+    execFileSync('git', [...GIT, ...command], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   try {
-    const git = (...args: string[]) =>
-      execFileSync('git', [...GIT, ...args], {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'ignore'],
-      }).trim();
     // A folder inside of another repository has none of its own.
-    if (git('rev-parse', '--show-prefix') !== '') return undefined;
-    const added = git('log', '--diff-filter=A', '--format=%H', '--', file).split('\n').at(-1);
-    return added ? git('rev-parse', '--verify', '--quiet', `${added}^{commit}^`) : undefined;
+    return run('rev-parse', '--show-prefix') === '' ? run(...args) : undefined;
   } catch {
     return undefined;
   }
