@@ -24,8 +24,15 @@ export interface RoostOptions {
   readonly nodeArgs: readonly string[];
   /** For the sidecar. */
   readonly flags?: readonly string[];
+  /** Other versions of the command; default: this one. */
+  readonly programs?: Programs;
   /** Of the service, before the route that all requests take. */
   readonly routes?: readonly object[];
+}
+
+interface Programs {
+  readonly sidecar: string;
+  readonly controlPlane: string;
 }
 
 /** A sidecar with a control plane of its own, both as users run them. */
@@ -78,14 +85,23 @@ export interface StartedMesh extends StartedRoost {
 
 export async function startMesh(
   context: Omit<PeerContext, 'backends' | 'folder'>,
-  options: Pick<RoostOptions, 'nodeArgs' | 'config' | 'flags'>,
+  options: Pick<RoostOptions, 'nodeArgs' | 'config' | 'flags' | 'programs'>,
 ): Promise<StartedMesh> {
   const { processes } = context;
+  const programs = options.programs ?? { sidecar: ROOST, controlPlane: ROOST };
   const [port, inbound, admin, grpc, http] = (await freePorts(5)) as [number, number, number, number, number];
   const config = options.config.flatMap((path) => ['--config', path]);
   const controlPlane = processes.start(
     process.execPath,
-    [ROOST, 'control-plane', ...config, '--grpc', `127.0.0.1:${grpc}`, '--http', `127.0.0.1:${http}`],
+    [
+      programs.controlPlane,
+      'control-plane',
+      ...config,
+      '--grpc',
+      `127.0.0.1:${grpc}`,
+      '--http',
+      `127.0.0.1:${http}`,
+    ],
     { name: "Roost's control plane", cores: context.loadCores },
   );
   await controlPlane.listening(grpc);
@@ -94,7 +110,7 @@ export async function startMesh(
   const flags = [...listening, ...(options.flags ?? [])];
   const proxy = processes.start(
     process.execPath,
-    [...options.nodeArgs, ROOST, 'sidecar', '--service', 'frontend.shop', ...flags],
+    [...options.nodeArgs, programs.sidecar, 'sidecar', '--service', 'frontend.shop', ...flags],
     { name: "Roost's sidecar", cores: context.proxyCores },
   );
   await proxy.listening(admin);

@@ -3,13 +3,15 @@ import { MachineLoad } from '../measure/machine-load.js';
 import { ProcessGroup } from '../processes.js';
 import { Progress } from '../progress.js';
 import { textTable } from '../report/text-table.js';
+import { measureCpu } from './cpu.js';
 import type { SessionFigure, SessionLab } from './lab.js';
 import { HELP, readOptions, type SessionMeasurement, SessionUsageError } from './options.js';
 import { measureRelay } from './relay.js';
 
-/** How soon the sidecars of a fleet know each other's pins: `npm run bench:sessions`. */
+/** How soon the sidecars of a fleet know each other's pins, and what that costs a request: `npm run bench:sessions`. */
 const MEASURE: Readonly<Record<SessionMeasurement, (lab: SessionLab) => Promise<SessionFigure[]>>> = {
   relay: measureRelay,
+  cpu: measureCpu,
 };
 
 async function main(): Promise<void> {

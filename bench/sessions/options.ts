@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const MEASUREMENTS = ['relay'] as const;
+export const MEASUREMENTS = ['relay', 'cpu'] as const;
 export type SessionMeasurement = (typeof MEASUREMENTS)[number];
 
 export interface SessionBenchOptions {
@@ -11,6 +11,8 @@ export interface SessionBenchOptions {
   readonly sidecars: number;
   /** New sessions a second. */
   readonly rate: number;
+  /** Commit that `cpu` compares with; undefined: the one before sidecars shared pins. */
+  readonly base: string | undefined;
   /** Folder for a CPU profile of the control plane under `relay`. */
   readonly profile: string | undefined;
   readonly help: boolean;
@@ -25,13 +27,14 @@ const FLAGS = {
   seconds: { type: 'string', default: '5' },
   sidecars: { type: 'string', default: '50' },
   rate: { type: 'string', default: '5000' },
+  base: { type: 'string' },
   profile: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
 export const HELP = `npm run bench:sessions -- [FLAGS]
 
-Measures how soon the sidecars of a fleet know each other's pins. What a session store costs:
+Measures how soon the sidecars of a fleet know each other's pins, and what that costs a request. What a session store costs:
 npm run bench:session-store.
 
   --only A,B       ${MEASUREMENTS.join(', ')} (all)
@@ -39,10 +42,12 @@ npm run bench:session-store.
   --seconds N      length of one round (5)
   --sidecars N     sidecars of one caller, for relay (50)
   --rate N         new sessions a second, for relay (5000)
+  --base COMMIT    what cpu compares this version with (the commit before sidecars shared pins)
   --profile DIR    write a CPU profile of the control plane under relay; its figure then includes the profiler
   -h, --help
 
 relay    50 sidecars' code and streams in two processes, and a control plane: how soon a pin is known to all
+cpu      the sidecar's CPU for a request of a known session, this version's beside an earlier one's, in turn
 `;
 
 /** @throws SessionUsageError */
@@ -63,6 +68,7 @@ export function readOptions(args: readonly string[]): SessionBenchOptions {
     seconds: count('seconds'),
     sidecars: count('sidecars'),
     rate: count('rate'),
+    base: values.base,
     profile: values.profile,
     help: values.help,
   };
