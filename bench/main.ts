@@ -15,6 +15,7 @@ import { keepRun, readRun } from './report/recorded-run.js';
 import type { RunResult, SpecialFigure } from './report/results.js';
 import { textTable } from './report/text-table.js';
 import { measureAffinity } from './special/affinity.js';
+import { measureAgainst } from './special/against.js';
 import { measureMemory } from './special/memory.js';
 import { profileSidecar } from './special/profile.js';
 import { measureWorkers } from './special/workers.js';
@@ -84,6 +85,7 @@ async function measureSpecial(bench: Bench): Promise<SpecialFigure[]> {
   if (wanted('affinity')) figures.push(...(await measureAffinity(bench)));
   // Only where it is asked for: it takes minutes, and on most machines has too few cores to tell.
   if (command === 'workers') figures.push(...(await measureWorkers(bench)));
+  if (command === 'against') figures.push(...(await measureAgainst(bench)));
   if (wanted('micro')) {
     bench.progress.step('micro: decision, session table, ring');
     figures.push(...(await measureMicro(bench.processes, bench.placement.proxyCores)));

@@ -1,7 +1,15 @@
 import { parseArgs } from 'node:util';
 import { WORKLOADS } from './workloads.js';
 
-export const COMMANDS = ['compare-proxies', 'memory', 'affinity', 'workers', 'micro', 'profile'] as const;
+export const COMMANDS = [
+  'compare-proxies',
+  'memory',
+  'affinity',
+  'workers',
+  'micro',
+  'profile',
+  'against',
+] as const;
 export type BenchCommand = (typeof COMMANDS)[number];
 
 export interface BenchOptions {
@@ -22,6 +30,10 @@ export interface BenchOptions {
   readonly compare: readonly [before: string, after: string] | undefined;
   /** A recorded run to put into the documentation again. */
   readonly render: string | undefined;
+  /** For `against`: the commit to compare with. */
+  readonly base: string;
+  /** For `against`: how sessions are kept. */
+  readonly affinity: 'none' | 'balanced' | 'persistent';
   readonly help: boolean;
 }
 
@@ -41,6 +53,8 @@ const FLAGS = {
   compare: { type: 'boolean', default: false },
   render: { type: 'string' },
   profile: { type: 'boolean', default: false },
+  base: { type: 'string', default: 'HEAD^' },
+  affinity: { type: 'string', default: 'balanced' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
@@ -55,6 +69,7 @@ Commands
   affinity     what sticky sessions cost, in CPU a request
   workers      what 2 and 4 workers bring and cost; says what needs more cores than there are
   micro        the decision, the session table and the ring, in this process (also: npm run bench:micro)
+  against      CPU a request as a multiple of an earlier commit's (--base, --affinity), measured in turns
   profile      where the sidecar's time goes under the small-GET workload (also: --profile)
 
 What to measure
@@ -65,6 +80,8 @@ What to measure
     .map(({ name }) => name)
     .join(', ')}; each also as NAME-tls
   --tls                the workloads with TLS between proxy and backend, too
+  --base COMMIT        for against: the commit to compare with (default: HEAD^)
+  --affinity MODE      for against: none, balanced or persistent (default: balanced)
   --rate N             fixed rate for latency, requests a second (default: half of what Envoy, or else the
                        slowest proxy at hand, can do in each workload)
   --with-envoy PATH    where envoy is (default: ENVOY=, then PATH)
@@ -79,6 +96,7 @@ Examples
   npm run bench                                              everything; about 20 minutes
   npm run bench -- --rounds 1 --seconds 1 --workload small   is it still roughly the same?
   npm run bench -- --only haproxy,roost --json after.json
+  npm run bench -- against --base main --workload small,post,blob,connect
   npm run bench -- --compare before.json after.json
 `;
 
@@ -107,12 +125,20 @@ export function readOptions(args: readonly string[], environment = process.env):
     record: values.record,
     compare: compareOf(values.compare, positionals, problems),
     render: values.render,
+    base: values.base,
+    affinity: affinityOf(values.affinity, problems),
     help: values.help,
   };
   if (options.record !== undefined && !/^[\w.-]+$/.test(options.record))
     problems.push(`--record: "${options.record}" is no name for a file`);
   if (problems.length > 0) throw new BenchUsageError(problems.join('\n'));
   return options;
+}
+
+function affinityOf(text: string, problems: string[]): BenchOptions['affinity'] {
+  if (text === 'none' || text === 'balanced' || text === 'persistent') return text;
+  problems.push(`--affinity: expected none, balanced or persistent; got "${text}"`);
+  return 'balanced';
 }
 
 function parse(args: readonly string[]) {

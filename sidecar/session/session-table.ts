@@ -224,7 +224,15 @@ export class SessionTable implements EvictionFacts {
     this.flags[slot] = (this.flags[slot] as number) | REUSED;
     const quarterS = ttlMs / 4000;
     const inNextQuarter = before !== now && Math.floor(before / quarterS) !== Math.floor(now / quarterS);
-    return { ...this.pinIn(slot), idleMs, inNextQuarter };
+    return {
+      release: this.releases[slot] as number,
+      endpoint: this.endpoints[slot] as number,
+      label: ((this.flags[slot] as number) & LABEL) !== 0,
+      generation: this.generations[slot] as number,
+      revision: this.revisions[slot] as number,
+      idleMs,
+      inNextQuarter,
+    };
   }
 
   /** A session as it is now; does not count as a use. */
