@@ -19,6 +19,7 @@ import { measureAgainst } from './special/against.js';
 import { measureMemory } from './special/memory.js';
 import { profileSidecar } from './special/profile.js';
 import { measureWorkers } from './special/workers.js';
+import { measureStickiness } from './stickiness/stickiness.js';
 
 const ROOT = new URL('../../', import.meta.url);
 const PAGE = fileURLToPath(new URL('docs/performance.md', ROOT));
@@ -41,6 +42,12 @@ async function measure(options: BenchOptions): Promise<void> {
       const report = await profileSidecar(bench);
       bench.progress.end();
       print(report);
+      return;
+    }
+    if (options.command === 'stickiness') {
+      const table = await measureStickiness(options.seeds, (text) => bench.progress.step(text));
+      bench.progress.end();
+      print(table);
       return;
     }
     const run = await measureRun(bench);

@@ -9,6 +9,7 @@ export const COMMANDS = [
   'micro',
   'profile',
   'against',
+  'stickiness',
 ] as const;
 export type BenchCommand = (typeof COMMANDS)[number];
 
@@ -30,6 +31,8 @@ export interface BenchOptions {
   readonly compare: readonly [before: string, after: string] | undefined;
   /** A recorded run to put into the documentation again. */
   readonly render: string | undefined;
+  /** For `stickiness`. */
+  readonly seeds: readonly number[];
   /** For `against`: the commit to compare with. */
   readonly base: string;
   /** For `against`: how sessions are kept. */
@@ -54,6 +57,7 @@ const FLAGS = {
   render: { type: 'string' },
   profile: { type: 'boolean', default: false },
   base: { type: 'string', default: 'HEAD^' },
+  seeds: { type: 'string', default: '1,2' },
   affinity: { type: 'string', default: 'balanced' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -69,6 +73,7 @@ Commands
   affinity     what sticky sessions cost, in CPU a request
   workers      what 2 and 4 workers bring and cost; says what needs more cores than there are
   micro        the decision, the session table and the ring, in this process (also: npm run bench:micro)
+  stickiness   one rollout through two instances of Roost and of HAProxy: which sessions move, and why
   against      CPU a request as a multiple of an earlier commit's (--base, --affinity), measured in turns
   profile      where the sidecar's time goes under the small-GET workload (also: --profile)
 
@@ -80,6 +85,7 @@ What to measure
     .map(({ name }) => name)
     .join(', ')}; each also as NAME-tls
   --tls                the workloads with TLS between proxy and backend, too
+  --seeds A,B          for stickiness (default: 1,2)
   --base COMMIT        for against: the commit to compare with (default: HEAD^)
   --affinity MODE      for against: none, balanced or persistent (default: balanced)
   --rate N             fixed rate for latency, requests a second (default: half of what Envoy, or else the
@@ -125,6 +131,7 @@ export function readOptions(args: readonly string[], environment = process.env):
     record: values.record,
     compare: compareOf(values.compare, positionals, problems),
     render: values.render,
+    seeds: list(values.seeds).map((seed) => number('seeds', seed, 0) ?? 0),
     base: values.base,
     affinity: affinityOf(values.affinity, problems),
     help: values.help,
