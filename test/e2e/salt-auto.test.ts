@@ -11,6 +11,7 @@ import {
   share,
 } from '../support/case-world.js';
 import { eventually } from '../support/processes.js';
+import { sharedControlPlanes, sharingFlags } from '../support/sharing-variants.js';
 
 /** SEMANTICS S4 rule 4, case 36: `salt: auto` through three pods of one caller, as black boxes. */
 
@@ -18,7 +19,9 @@ const SESSIONS = 10_000;
 const ids = Array.from({ length: SESSIONS }, (_, i) => i);
 const [A, B, C] = [0, 1, 2];
 const PODS = { v1: 2, v2: 2, v3: 2 };
-const world = await CaseWorld.start(t, 3, ['--service', 'frontend.shop']);
+const world = await CaseWorld.start(t, 3, ['--service', 'frontend.shop', ...sharingFlags()], {
+  controlPlanes: sharedControlPlanes(),
+});
 
 /** v2 at 10, then all on v2. @returns the sessions that v2 met first */
 async function promoteV2(service: CaseService): Promise<number[]> {

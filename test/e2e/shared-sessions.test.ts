@@ -4,6 +4,7 @@ import t from 'tap';
 import { bodyOf, CaseWorld, flips, moved, persistent, share } from '../support/case-world.js';
 import { metric } from '../support/exposition.js';
 import { eventually } from '../support/processes.js';
+import { SESSION_STORE, sharedControlPlanes, sharingFlags } from '../support/sharing-variants.js';
 import { labelled } from '../support/shop.js';
 
 /** SEMANTICS S6, cases 29 to 35: three pods of one caller as black boxes, 10,000 sessions a case. */
@@ -14,23 +15,14 @@ t.setTimeout(180_000);
 const SESSIONS = 10_000;
 const ids = Array.from({ length: SESSIONS }, (_, i) => i);
 const US_EAST = ['x-region', 'us-east'] as const;
-/** Where the same cases are run with the pins in a store. */
-const STORE = process.env.ROOST_TEST_SESSION_STORE ?? '';
-// A deadline far beyond the default, for a machine that is busy: what is late is a case of its own.
-const WITH_STORE = STORE === '' ? [] : ['--session-store', STORE, '--session-store-timeout', '2s'];
-/** Where they are run with several threads in each sidecar. */
-const WORKERS = process.env.ROOST_TEST_WORKERS;
-const WITH_WORKERS = WORKERS === undefined ? [] : ['--workers', WORKERS];
-/** Where they are run with sidecars at several control planes. */
-const controlPlanes = process.env.ROOST_TEST_CONTROL_PLANES?.split(',') ?? [];
-const FRONTEND = ['--service', 'frontend.shop', ...WITH_STORE, ...WITH_WORKERS];
+const FRONTEND = ['--service', 'frontend.shop', ...sharingFlags()];
 const [A, B, C] = [0, 1, 2];
-const world = await CaseWorld.start(t, 3, FRONTEND, { controlPlanes });
+const world = await CaseWorld.start(t, 3, FRONTEND, { controlPlanes: sharedControlPlanes() });
 
 const metricOf = (sidecar: number, name: string) => metric(world.sidecars[sidecar]?.admin ?? '', name);
 /** Every pod that is named knows so many sessions, or can look them up. */
 async function knows(sidecars: readonly number[], sessions: number): Promise<void> {
-  if (STORE !== '') {
+  if (SESSION_STORE !== '') {
     await eventually('the store has them', async () => (await storedSessions()) >= sessions);
     return;
   }
@@ -43,7 +35,7 @@ async function knows(sidecars: readonly number[], sessions: number): Promise<voi
 
 /** Keys in Redis. */
 async function storedSessions(): Promise<number> {
-  const { hostname, port } = new URL(STORE);
+  const { hostname, port } = new URL(SESSION_STORE);
   const socket = connect(Number(port), hostname);
   socket.end('DBSIZE\r\n');
   const [answer] = (await once(socket, 'data')) as [Buffer];

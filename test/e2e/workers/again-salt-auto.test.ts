@@ -1,0 +1,3 @@
+import { againWithTwoWorkers } from '../../support/two-workers.js';
+
+await againWithTwoWorkers(() => import('../salt-auto.test.js'));
