@@ -42,6 +42,7 @@ import type { AdsServer } from '../ads/ads-server.js';
 import type { SessionSurvey } from '../load/session-survey.js';
 import type { SessionHub } from '../sessions/session-hub.js';
 import {
+  findSession,
   forgetSession,
   type ReportedSessions,
   reportSessions,
@@ -152,7 +153,11 @@ export class ConfigApi {
         listServices(store.current, namespace, visibilityOf(call)),
       ),
       Explain: this.unary((request: ExplainRequest) => this.explain(request)),
-      Sessions: this.unary((request: SessionsRequest) => reportSessions(this.reported(request))),
+      Sessions: this.unary(async (request: SessionsRequest) => {
+        const asked = this.reported(request);
+        await findSession(asked);
+        return reportSessions(asked);
+      }),
       ForgetSession: this.unary((request: SessionsRequest, call) => this.forget(request, authorOf(call))),
       Plan: this.unary((request: PlanRequest) => this.plan(request)),
       Status: this.unary((_request, call) => status(visibilityOf(call))),
@@ -191,6 +196,7 @@ export class ConfigApi {
 
   private async forget(request: SessionsRequest, { name: actor }: Author): Promise<SessionsResponse> {
     const asked = this.reported(request);
+    await findSession(asked);
     const told = await reportSessions(asked);
     const forgotten = forgetSession(asked);
     if (forgotten === 0) throw new UnknownSessionError(serviceKey(asked.service));

@@ -233,6 +233,10 @@ export class HubMember implements Follower {
     if (!this.isBlocked && !this.sink.write(response)) this.isBlocked = true;
   }
 
+  onWanted(response: Buffer): void {
+    if (!this.isReplica && !this.isBlocked && !this.sink.write(response)) this.isBlocked = true;
+  }
+
   onChanges(service: SharedService, { records, sequence, from }: ChangeMessage): void {
     if (this.isBlocked || this.catchUps.has(service)) return;
     this.positions.set(service, sequence);

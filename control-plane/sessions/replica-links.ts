@@ -149,6 +149,8 @@ class ReplicaLink implements Follower {
 
   onViews(): void {}
 
+  onWanted(): void {}
+
   private expectFrom(service: SharedService): void {
     service.expect(this);
     service.views.expect(this.peer);

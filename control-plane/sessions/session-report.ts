@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type {
   SessionCountMessage,
   SessionsResponse,
@@ -63,6 +63,24 @@ export async function reportSessions(asked: ReportedSessions): Promise<SessionsR
         : entriesOf(asked, kinds).map(([kind, entry]) => describe(host, kind, entry, hub.nowMs)),
     inCookies: [...new Set(kinds.filter(isInCookie).map(({ source }) => describeSource(source)))],
   };
+}
+
+/** How long sidecars are given to find a session that is not known here, in their tables or in a session store. */
+const FIND_MS = 1000;
+const LOOK_MS = 50;
+
+/** Has sidecars tell of a session that is not known here. Returns once it is, or after {@link FIND_MS}. */
+export async function findSession(asked: ReportedSessions): Promise<void> {
+  const kinds = kindsOf(decisionTable(asked.service, asked.context));
+  const hash = xxh64(utf8Bytes(asked.key));
+  const isKnown = () => entriesOf(asked, kinds).length > 0;
+  if (asked.key === '' || isKnown()) return;
+  for (const { affinity, source } of kinds) {
+    const { service, scope } = affinity;
+    asked.hub.find(service)?.ask([{ hash: hash ^ scope, tag: sessionTag(scope, source) }]);
+  }
+  const deadline = Date.now() + FIND_MS;
+  while (!isKnown() && Date.now() < deadline) await setTimeout(LOOK_MS);
 }
 
 /** Unpins a session. @returns how many pins it had: one for each source, and route, that may have its key */

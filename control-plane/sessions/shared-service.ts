@@ -13,6 +13,8 @@ export interface Follower {
   onChanges(service: SharedService, message: ChangeMessage): void;
   /** @param response a whole message */
   onViews(response: Buffer): void;
+  /** An operator asks about sessions. @param response a whole message */
+  onWanted(response: Buffer): void;
 }
 
 const RESPONSE = codec('roost.v1.ShareResponse');
@@ -93,6 +95,15 @@ export class SharedService {
     return { lost, damaged, taken };
   }
 
+  /** Asks sidecars for sessions that are not known here: with a session store, most are not. */
+  ask(sessions: readonly Pick<SharedSession, 'hash' | 'tag'>[]): void {
+    const named = sessions.map(({ hash, tag }) => ({ hash, tag, pin: NO_PIN, idleS: 0, source: OWN_SOURCE }));
+    const response = RESPONSE.encode({
+      wanted: [{ service: this.name, records: this.records.write(named) }],
+    });
+    for (const follower of this.followers) follower.onWanted(response);
+  }
+
   /** Unpins a session, everywhere: a pin that holds nothing takes the place of its own. @returns whether it had one */
   forget(hash: bigint): boolean {
     const nowMs = this.nowMs();
@@ -158,6 +169,7 @@ export interface Published {
   readonly taken: number;
 }
 
+const NO_PIN = { release: 0, endpoint: 0, label: false, generation: 0, revision: 0 };
 /** No follower's name. */
 const SEVERAL = '';
 /** How long a sidecar is made to wait for what other control planes know. */

@@ -58,7 +58,12 @@ export function assembleSharing(needs: SharingNeeds): Sharing {
     connect: (handlers) => new SharingStream({ ...handlers, controlPlanes, log: needs.log }),
     caller: { id: (node as { readonly id: string }).id, service, namespace },
     views,
+    stored: {
+      onWanted: (name, key) => stored?.onWanted(name, key),
+      onUnpinned: (name, key) => stored?.onUnpinned(name, key),
+    },
   });
+  let stored: StoredPins | undefined;
   views.names = new EndpointDigests(affinities, clusters, (service) => sharing.joins(service));
   configuration.onPublished = () => {
     sessions.revision = client.revision ?? client.guard.origin.revision;
@@ -73,10 +78,10 @@ export function assembleSharing(needs: SharingNeeds): Sharing {
       if (affinity !== undefined) sessions.merge(session, affinity.ttlMs, needs.nowMs());
     },
     onReplaced: (name, { hash }) => sharing.note(name, hash),
-    onGap: () => stored.writeAgain(),
+    onGap: () => stored?.writeAgain(),
   });
   const { timeoutMs } = sessionStore;
-  const stored: StoredPins = new StoredPins({
+  stored = new StoredPins({
     ...{ ...ofTable, store, timeoutMs, sharing },
     services: () => affinities.all,
   });

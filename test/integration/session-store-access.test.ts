@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openSessionStore } from '../../sidecar/session/store/open-session-store.js';
 import { OPENSSL, TestAuthority } from '../support/certificates.js';
-import { RECORDS, sharedSession, TTL_MS } from '../support/fake-store.js';
+import { sharedSession } from '../support/fake-store.js';
 import { temporaryFolder } from '../support/folder.js';
 import { eventually } from '../support/processes.js';
 import { ACL_RULES, openStore, REDIS, RedisServer } from '../support/redis.js';
@@ -24,9 +24,7 @@ t.test(
     write(sharedSession(2n, { generation: 1 }));
     await flushed();
     t.strictSame(await find(1n), sharedSession(1n));
-    t.match(await store.forget(RECORDS, 'checkout.shop', 2n, TTL_MS), {
-      pin: { generation: 2, endpoint: 0 },
-    });
+    t.strictSame(await find(2n), sharedSession(2n, { generation: 1 }));
     t.strictSame([store.counts.errors, log], [0, []]);
   },
 );

@@ -15,11 +15,21 @@ export interface PinSharingOptions {
   readonly views: SharedViews;
   /** The session table's clock. */
   nowMs(): number;
+  /** What an external store has to do with the relay; not given: there is none. */
+  readonly stored?: StoredSessions;
   /**
    * False: only what it is told of is shared, never all that the table has. An external store has the rest, and has not
    * settled yet which of two new pins of a session wins.
    */
   readonly sharesAll?: boolean;
+}
+
+/** Sessions in an external store. */
+export interface StoredSessions {
+  /** An operator asks about a session that this sidecar's table does not have: it may be in the store. */
+  onWanted(service: string, key: bigint): void;
+  /** A session was unpinned, by an operator: the store must not bring its pin back. */
+  onUnpinned(service: string, key: bigint): void;
 }
 
 /** What is said and heard of endpoints over the same stream. */
@@ -216,6 +226,8 @@ export class PinSharing implements FleetPins {
       this.receive(text(batch.service), batch.records as Uint8Array);
     if (response.greeting === true) this.onGreeting(epoch, response.hasViews === true);
     this.options.views.onResponse(messages(response.views));
+    for (const batch of messages(response.wanted))
+      this.onWanted(text(batch.service), batch.records as Uint8Array);
     for (const name of response.siblingsFollow as readonly string[]) this.expect(name);
     for (const position of messages(response.positions)) this.onPosition(epoch, position);
     const taken = Number(response.taken ?? 0);
@@ -225,10 +237,24 @@ export class PinSharing implements FleetPins {
   private receive(name: string, records: Uint8Array): void {
     const service = this.services.get(name);
     if (service === undefined) return;
-    const { sessions, conflicts, damaged } = service.receive(Buffer.from(records), this.options.nowMs());
+    const { sessions, unpinned, conflicts, damaged } = service.receive(
+      Buffer.from(records),
+      this.options.nowMs(),
+    );
+    for (const key of unpinned) this.options.stored?.onUnpinned(name, key);
     this.counts.received += sessions;
     this.counts.conflicts += conflicts;
     this.counts.damaged += damaged;
+  }
+
+  /** An operator asks about sessions: what this sidecar knows of them it tells. */
+  private onWanted(name: string, records: Uint8Array): void {
+    const service = this.services.get(name);
+    if (service === undefined) return;
+    const { stored, table, nowMs } = this.options;
+    for (const { hash } of service.records.read(Buffer.from(records)).sessions)
+      if (table.peek(hash, nowMs()) !== undefined) service.note(hash);
+      else stored?.onWanted(name, hash);
   }
 
   /** A control plane that has not known this sidecar before has lost what it was told, or is another one. */

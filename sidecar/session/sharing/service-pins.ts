@@ -1,5 +1,5 @@
 import { PinRecords } from '../../../src/sessions/pin-records.js';
-import type { SharedSession } from '../../../src/sessions/shared-pin.js';
+import { isUnpinned, type SharedSession } from '../../../src/sessions/shared-pin.js';
 import type { SessionEntry } from '../session-table.js';
 
 /** A session table, as sharing sees it. Sessions are found by their key: see {@link SharedSession.hash}. */
@@ -94,8 +94,12 @@ export class ServicePins {
     const { ttlMs } = this.affinity;
     const { sessions, damaged } = this.records.read(records);
     let conflicts = 0;
-    for (const session of sessions) if (this.table.merge(session, ttlMs, nowMs)) conflicts++;
-    return { sessions: sessions.length, conflicts, damaged };
+    const unpinned: bigint[] = [];
+    for (const session of sessions) {
+      if (this.table.merge(session, ttlMs, nowMs)) conflicts++;
+      else if (isUnpinned(session.pin)) unpinned.push(session.hash);
+    }
+    return { sessions: sessions.length, unpinned, conflicts, damaged };
   }
 
   complete(): void {
@@ -124,6 +128,8 @@ export class ServicePins {
 
 export interface Received {
   readonly sessions: number;
+  /** Keys of those of them that an operator has unpinned. */
+  readonly unpinned: readonly bigint[];
   readonly conflicts: number;
   readonly damaged: number;
 }

@@ -79,6 +79,24 @@ export class StoredPins implements FleetPins {
     return { waitMs: timeoutMs, cancel };
   }
 
+  /** An operator asks about a session: if the store has it, the control plane is told. */
+  onWanted(service: string, key: bigint): void {
+    const { store, sharing, table, nowMs } = this.options;
+    const stored = this.of(service);
+    if (stored === undefined) return;
+    const { ttlMs } = stored.affinity;
+    void store.find(stored.records, service, key, ttlMs).then((session) => {
+      if (session === undefined) return;
+      table.merge(session, ttlMs, nowMs());
+      sharing.note(service, key);
+    });
+  }
+
+  /** The store must not bring the pin of a session back that an operator has unpinned. */
+  onUnpinned(service: string, key: bigint): void {
+    this.note(service, key);
+  }
+
   /** The store works again and has missed something. */
   writeAgain(): void {
     this.again = 0;

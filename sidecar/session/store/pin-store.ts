@@ -1,5 +1,5 @@
 import type { PinRecords } from '../../../src/sessions/pin-records.js';
-import { type SharedSession, unpinned } from '../../../src/sessions/shared-pin.js';
+import type { SharedSession } from '../../../src/sessions/shared-pin.js';
 import type { DurationHistogram } from '../../../src/telemetry/duration-histogram.js';
 import type { Logger } from '../../../src/telemetry/logger.js';
 import type { SessionStore, SessionStoreEvents, StoreCounts } from './session-store.js';
@@ -10,7 +10,7 @@ import { StoreHealth } from './store-health.js';
 import { type Answer, StoreLookups } from './store-lookups.js';
 import type { StoreParts } from './store-parts.js';
 import { StoreWriter } from './store-writer.js';
-import { fromStored, type StoredPin, storeKey, toStored } from './stored-pin.js';
+import { fromStored, storeKey, toStored } from './stored-pin.js';
 
 export interface PinStoreOptions {
   readonly client: StoreClient;
@@ -25,8 +25,6 @@ export interface PinStoreOptions {
 /** How long a start waits for the first connection. */
 const SETTLE_MS = 2000;
 const CLOSE_MS = 1000;
-/** How long an operator's command may take. */
-const FORGET_MS = 2000;
 
 /** Pins in a database that may be slow, broken, full or gone at any time. */
 export class PinStore implements SessionStore {
@@ -123,25 +121,6 @@ export class PinStore implements SessionStore {
     toStored(records, sessions).forEach((stored, i) => {
       this.writer.add({ ...stored, service, records, session: sessions[i] as SharedSession, untilMs });
     });
-  }
-
-  async forget(
-    records: PinRecords,
-    service: string,
-    key: bigint,
-    ttlMs: number,
-  ): Promise<SharedSession | undefined> {
-    const { client } = this.options;
-    const value = await within(FORGET_MS, this.clock, client.get(storeKey(records, key)));
-    const present = value && fromStored(records, key, value);
-    if (present === undefined) return undefined;
-    const session = { ...present, pin: unpinned(present.pin) };
-    const [stored] = toStored(records, [session]) as [StoredPin];
-    const untilMs = this.clock.nowMs() + ttlMs;
-    const write = { ...stored, service, records, session, untilMs };
-    const result = await within(FORGET_MS, this.clock, this.writer.put(write));
-    if (result === undefined) throw new Error('other sidecars keep changing the session; try again');
-    return result;
   }
 
   async close(): Promise<void> {

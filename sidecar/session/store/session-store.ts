@@ -44,18 +44,6 @@ export interface SessionStore {
   find(records: PinRecords, service: string, key: bigint, ttlMs: number): Promise<SharedSession | undefined>;
   /** Writes sessions behind the request. To write a session again as it is keeps it alive. */
   write(records: PinRecords, service: string, sessions: readonly SharedSession[], ttlMs: number): void;
-  /**
-   * Unpins a session: its pin is replaced by one of no endpoint, which wins over it at every sidecar.
-   *
-   * @returns what the store has now; undefined: it has no pin of this session
-   * @throws Error where the store does not answer, or refuses
-   */
-  forget(
-    records: PinRecords,
-    service: string,
-    key: bigint,
-    ttlMs: number,
-  ): Promise<SharedSession | undefined>;
   /** Resolves once the first connection stands, or has failed, or has taken too long. Never rejects. */
   readonly settled: Promise<void>;
   /** Since when it has not worked, in milliseconds since 1970; undefined: it works. */

@@ -85,7 +85,7 @@ export class StoreWriter {
    *
    * @returns what the store has now; undefined: others keep changing the session, and it has to be tried again
    */
-  async put(write: PendingWrite): Promise<SharedSession | undefined> {
+  private async put(write: PendingWrite): Promise<SharedSession | undefined> {
     const { client, clock, counts, events } = this.parts;
     const { key, value, records, session, service } = write;
     let expected: Buffer | undefined;

@@ -1,6 +1,5 @@
 import t from 'tap';
 import { storeKey, toStored } from '../../../../../sidecar/session/store/stored-pin.js';
-import { unpinned } from '../../../../../src/sessions/shared-pin.js';
 import { fakeStore, RECORDS, sharedSession, TTL_MS } from '../../../../support/fake-store.js';
 
 t.test('finds what another sidecar has written, and not what is unknown', async (t) => {
@@ -303,19 +302,6 @@ t.test('an episode is two lines in the log, whatever fails in it', async (t) => 
   await clock.pass(1000);
   t.equal(store.brokenSinceMs, undefined);
   t.strictSame([log.length, log[1]?.level, log[1]?.message], [2, 'info', 'the session store works again']);
-});
-
-t.test('forgetting puts a pin of no endpoint in place, which beats the one before', async (t) => {
-  const { store, client, clock, find, write } = fakeStore();
-  t.equal(await store.forget(RECORDS, 'checkout.shop', 1n, TTL_MS), undefined, 'unknown');
-  write(sharedSession(1n, { generation: 4, label: true }));
-  await clock.pass(5);
-  const forgotten = { ...sharedSession(1n), pin: unpinned(sharedSession(1n, { generation: 4 }).pin) };
-  t.strictSame(await store.forget(RECORDS, 'checkout.shop', 1n, TTL_MS), forgotten);
-  t.match(forgotten.pin, { release: 0, endpoint: 0, generation: 5 });
-  t.strictSame(await find(1n), forgotten);
-  client.reads = { refuses: 'LOADING' };
-  await t.rejects(store.forget(RECORDS, 'checkout.shop', 1n, TTL_MS), /LOADING/);
 });
 
 t.test('settles with the first connection, with its failure, or after two seconds', async (t) => {
