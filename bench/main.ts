@@ -133,8 +133,6 @@ try {
   await main();
 } catch (error) {
   const isUsage = error instanceof BenchUsageError || error instanceof RangeError;
-  process.stderr.write(
-    `bench: ${(error as Error).message}\n${isUsage ? '(--help says what there is)\n' : ''}`,
-  );
+  process.stderr.write(`bench: ${(error as Error).message}\n${isUsage ? '(see --help)\n' : ''}`);
   process.exitCode = isUsage ? 2 : 1;
 }

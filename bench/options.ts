@@ -113,7 +113,7 @@ export function readOptions(args: readonly string[], environment = process.env):
   const number = (name: string, text: string | undefined, least: number) => {
     if (text === undefined) return undefined;
     if (/^\d+(\.\d+)?$/.test(text) && Number(text) >= least) return Number(text);
-    problems.push(`--${name}: "${text}" is no number of at least ${least}`);
+    problems.push(`--${name}: "${text}" is not a number of at least ${least}`);
     return undefined;
   };
   const list = (text: string | undefined) =>
@@ -137,7 +137,7 @@ export function readOptions(args: readonly string[], environment = process.env):
     help: values.help,
   };
   if (options.record !== undefined && !/^[\w.-]+$/.test(options.record))
-    problems.push(`--record: "${options.record}" is no name for a file`);
+    problems.push(`--record: "${options.record}" is not a name for a file`);
   if (problems.length > 0) throw new BenchUsageError(problems.join('\n'));
   return options;
 }

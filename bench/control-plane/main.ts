@@ -67,7 +67,7 @@ try {
 } catch (error) {
   const isUsage = error instanceof ScaleUsageError;
   process.stderr.write(
-    `bench:control-plane: ${(error as Error).message}\n${isUsage ? '(--help says what there is)\n' : ''}`,
+    `bench:control-plane: ${(error as Error).message}\n${isUsage ? '(see --help)\n' : ''}`,
   );
   process.exitCode = isUsage ? 2 : 1;
 }

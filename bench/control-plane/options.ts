@@ -82,11 +82,11 @@ export function readOptions(args: readonly string[]): ScaleOptions {
   const problems: string[] = [];
   const whole = (name: string, value: string, least: number, most: number) => {
     if (/^\d+$/.test(value) && Number(value) >= least && Number(value) <= most) return Number(value);
-    problems.push(`--${name}: "${value}" is no whole number from ${least} to ${most}`);
+    problems.push(`--${name}: "${value}" is not a whole number from ${least} to ${most}`);
     return least;
   };
   if (values.record !== undefined && !/^[\w.-]+$/.test(values.record))
-    problems.push(`--record: "${values.record}" is no name for a file`);
+    problems.push(`--record: "${values.record}" is not a name for a file`);
   const options: ScaleOptions = {
     only: measurementsOf(values.only, problems),
     sidecars: values.sidecars.split(',').map((size) => whole('sidecars', size.trim(), 1, 50_000)),

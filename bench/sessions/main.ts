@@ -44,8 +44,6 @@ try {
   await main();
 } catch (error) {
   const isUsage = error instanceof SessionUsageError;
-  process.stderr.write(
-    `bench:sessions: ${(error as Error).message}\n${isUsage ? '(--help says what there is)\n' : ''}`,
-  );
+  process.stderr.write(`bench:sessions: ${(error as Error).message}\n${isUsage ? '(see --help)\n' : ''}`);
   process.exitCode = isUsage ? 2 : 1;
 }

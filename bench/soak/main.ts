@@ -30,7 +30,7 @@ try {
 } catch (error) {
   const isUsage = error instanceof SoakUsageError;
   process.stderr.write(
-    `soak: ${isUsage ? error.message : (error as Error).stack}\n${isUsage ? '(--help says what there is)\n' : ''}`,
+    `soak: ${isUsage ? error.message : (error as Error).stack}\n${isUsage ? '(see --help)\n' : ''}`,
   );
   process.exitCode = isUsage ? EXIT.usage : EXIT.broken;
 }

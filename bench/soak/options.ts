@@ -73,7 +73,7 @@ export function readOptions(args: readonly string[]): SoakOptions {
   const problems: string[] = [];
   const number = (name: string, value: string, least: number, most: number) => {
     if (/^\d+(\.\d+)?$/.test(value) && Number(value) >= least && Number(value) <= most) return Number(value);
-    problems.push(`--${name}: "${value}" is no number from ${least} to ${most}`);
+    problems.push(`--${name}: "${value}" is not a number from ${least} to ${most}`);
     return least;
   };
   if (values.output !== undefined && values.output !== 'json')

@@ -99,7 +99,7 @@ export class ResponseParser {
 
   private takeChunkSize(line: string): void {
     const size = Number.parseInt(line, 16);
-    if (!(size >= 0)) throw new Error(`"${line}" is no size of a chunk`);
+    if (!(size >= 0)) throw new Error(`"${line}" is not a size of a chunk`);
     this.bodyBytes += size;
     this.left = size + '\r\n'.length;
     this.place = size === 0 ? 'trailers' : 'chunk';

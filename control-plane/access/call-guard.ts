@@ -247,7 +247,7 @@ function ofAuthorization(
   ofToken: (token: string) => Credential | undefined,
 ): Credential | string {
   const [, token] = /^bearer +(\S+)$/i.exec(value) ?? [];
-  if (token === undefined) return 'the authorization is no "Bearer TOKEN"';
+  if (token === undefined) return 'the authorization is not "Bearer TOKEN"';
   return ofToken(token) ?? 'the token is not known here';
 }
 

@@ -12,7 +12,7 @@ import {
   type SourceDocument,
 } from '../../src/model/yaml-source.js';
 
-const NO_DIGEST = 'is no SHA-256 in hexadecimal (64 digits), as "roost token new" prints it';
+const NO_DIGEST = 'is not SHA-256 in hexadecimal (64 digits), as "roost token new" prints it';
 
 const certificate = strict({
   uri: z.string().min(1).optional(),

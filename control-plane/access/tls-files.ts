@@ -54,5 +54,5 @@ function check(what: string, work: () => unknown): void {
 const TLS_REASONS: Readonly<Record<string, string>> = {
   ERR_OSSL_X509_KEY_VALUES_MISMATCH: 'the key is not that of the certificate',
   ERR_OSSL_PEM_NO_START_LINE: 'there is no PEM in it ("-----BEGIN …")',
-  ERR_OSSL_UNSUPPORTED: 'it is no PEM that is understood',
+  ERR_OSSL_UNSUPPORTED: 'it is not PEM that is understood',
 };

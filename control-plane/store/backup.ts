@@ -27,7 +27,7 @@ export async function packBackup(state: ConfigState, at: string): Promise<Buffer
 export function readBackup(file: Buffer): BackupContent {
   const { content } = opened(file);
   const snapshot = parsed(unzipped(content));
-  if (!isSnapshot(snapshot)) throw new InvalidBackupError('is damaged: its content is no configuration');
+  if (!isSnapshot(snapshot)) throw new InvalidBackupError('is damaged: its content is not a configuration');
   const migrated = migrate(snapshot);
   if (migrated !== undefined) return migrated;
   throw new InvalidBackupError(
@@ -62,7 +62,7 @@ function parsed(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    throw new InvalidBackupError('is damaged: its content is no JSON');
+    throw new InvalidBackupError('is damaged: its content is not JSON');
   }
 }
 

@@ -31,6 +31,6 @@ function translateEndpoint({ address, weight }: EndpointSpec): object {
 /** `host:port` as Envoy's Address. */
 export function socketAddress(hostPort: string): object {
   const address = splitHostPort(hostPort);
-  if (address === undefined) throw new Error(`"${hostPort}" passed validation and is no HOST:PORT`);
+  if (address === undefined) throw new Error(`"${hostPort}" passed validation and is not a HOST:PORT`);
   return { socketAddress: { address: address.host, portValue: address.port } };
 }

@@ -23,7 +23,7 @@ export function readSettings(role: string | undefined, env: NodeJS.ProcessEnv): 
   const known = ROLES.find((name) => name === role);
   if (known === undefined) throw new Error(`name a role: ${ROLES.join(', ')}`);
   const port = Number(env.PORT ?? 3000);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`PORT=${env.PORT} is no port`);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`PORT=${env.PORT} is not a port`);
   return {
     role: known,
     port,

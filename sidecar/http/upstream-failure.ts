@@ -12,7 +12,7 @@ export type FailureKind =
   | 'broken-response'
   /** No response in the time that one attempt has. */
   | 'timeout'
-  /** What came back is no HTTP response. */
+  /** What came back is not an HTTP response. */
   | 'bad-response'
   /** A limit was met: nothing was sent, and nothing is wrong with the endpoint. */
   | 'overloaded';

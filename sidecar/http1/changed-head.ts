@@ -38,7 +38,7 @@ function rewrittenLine(head: string, endOfLine: number, path: (path: string) => 
   if (!target.startsWith('/')) return head.slice(0, endOfLine);
   const mark = target.indexOf('?');
   const rewritten = path(mark === -1 ? target : target.slice(0, mark));
-  // What is no path is not written.
+  // What is not a path is not written.
   if (!isTargetPath(rewritten)) return head.slice(0, endOfLine);
   return (
     head.slice(0, start) + rewritten + (mark === -1 ? '' : target.slice(mark)) + head.slice(end, endOfLine)

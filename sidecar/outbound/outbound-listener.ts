@@ -57,7 +57,7 @@ function connectUser(
   const refuse = (reply: LocalReply) => new OpaqueTunnel(connection, reply, true, tunnels);
   const destination = splitHostPort(authority);
   if (destination === undefined)
-    return refuse({ code: 'malformed-request', detail: `${authority} is no HOST:PORT` });
+    return refuse({ code: 'malformed-request', detail: `${authority} is not a HOST:PORT` });
   // Whether somebody declared the host is not known yet.
   if (services.table() === undefined)
     return refuse({ code: 'not-ready', detail: 'the control plane has not sent any' });
@@ -117,7 +117,7 @@ function outsideEnd(
 function endpointOf(host: VirtualHost, context: DecisionContext): TunnelEnd {
   const request = plainRequest({});
   const route = findRoute(host, request, context.random);
-  // A route that redirects leads to no endpoint, and what is no HTTP cannot be sent elsewhere.
+  // A route that redirects leads to no endpoint, and what is not HTTP cannot be sent elsewhere.
   const placed = route?.actions?.redirect ? undefined : route && place(host, route, request, context);
   if (placed?.endpoint === undefined) return { code: 'no-endpoint', detail: host.service.label };
   return { host: placed.endpoint.host, port: placed.endpoint.port };

@@ -69,7 +69,7 @@ function keyCookie({ opaque }: CookieConfig): (value: string) => string | undefi
   return (value) => (opaque || parseSessionCookie(value) !== undefined ? value : undefined);
 }
 
-/** An empty value is no key, unless there are others beside it. */
+/** An empty value is not a key, unless there are others beside it. */
 function key(kind: TraceKey['kind'], name: string, values: readonly (string | undefined)[]): TraceKey[] {
   const present = values.filter((value): value is string => value !== undefined);
   const length = present.reduce((sum, value) => sum + value.length, 0);
@@ -90,7 +90,7 @@ export function formatKeys(keys: readonly TraceKey[]): string | undefined {
   return text.length > MAX_MEMBER_LENGTH ? undefined : text;
 }
 
-/** Whoever sent it: what is no list of keys is none. */
+/** Whoever sent it: what is not a list of keys is none. */
 export function parseKeys(text: string): readonly TraceKey[] {
   if (text === '' || text.length > MAX_MEMBER_LENGTH) return [];
   let json: unknown;

@@ -176,7 +176,7 @@ class RereadCredentials extends ChannelCredentials {
     const { host } = this;
     const secureContext = this.context();
     return new Promise((resolve, reject) => {
-      // An address is checked against the certificate and is no name to ask for (RFC 6066, section 3).
+      // An address is checked against the certificate and is not a name to ask for (RFC 6066, section 3).
       const servername = isIP(host) === 0 ? host : '';
       const tls = connect({ socket, secureContext, host, servername, ALPNProtocols: ['h2'] }, () =>
         resolve(tls),

@@ -4,7 +4,7 @@ import { ALL_NAMESPACES } from './role.js';
 
 /** What a credential is called in logs and in the history of changes. */
 export const credentialName = z.string().regex(/^[\w.@:/-]{1,128}$/, {
-  error: 'is no name; use at most 128 letters, digits and "._@:/-"',
+  error: 'is not a name; use at most 128 letters, digits and "._@:/-"',
 });
 
 /** A namespace that a credential is good for. */

@@ -191,7 +191,7 @@ export interface ClientStatus {
   /** Some, where there are many; none where it is in sync. */
   readonly drift: readonly DriftMessage[];
   readonly types: readonly TypeStatus[];
-  /** A sidecar that shares no pins of sessions; 0: it does, or is no sidecar of ours. */
+  /** A sidecar that shares no pins of sessions; 0: it does, or is not a sidecar of ours. */
   readonly notSharingSinceMs: number;
 }
 

@@ -39,7 +39,7 @@ export class UsageError extends Error {
     readonly problems: readonly string[],
     command: Command,
   ) {
-    super(`nothing was done; "roost ${fullName(command)} --help" tells what there is`);
+    super(`nothing was done; see "roost ${fullName(command)} --help"`);
     this.name = 'UsageError';
   }
 }
@@ -182,13 +182,13 @@ export function listenAddress(value: string): SocketAddress {
   const free = value.endsWith(':0');
   const address = splitHostPort(free ? value.replace(/0$/, '1') : value);
   if (address === undefined)
-    throw new FlagError('is no HOST:PORT, such as 127.0.0.1:15010 (port 0 takes a free one)');
+    throw new FlagError('is not a HOST:PORT, such as 127.0.0.1:15010 (port 0 takes a free one)');
   return free ? { ...address, port: 0 } : address;
 }
 
 export function dialAddress(value: string): SocketAddress {
   const address = splitHostPort(value);
-  if (address === undefined) throw new FlagError('is no HOST:PORT, such as 127.0.0.1:15010');
+  if (address === undefined) throw new FlagError('is not a HOST:PORT, such as 127.0.0.1:15010');
   return address;
 }
 
@@ -196,7 +196,7 @@ export function dialAddress(value: string): SocketAddress {
 export function dialAddresses(value: string): readonly SocketAddress[] {
   const addresses = value.split(',').map(splitHostPort);
   if (addresses.includes(undefined))
-    throw new FlagError('is no HOST:PORT, such as 127.0.0.1:15010, nor several with commas in between');
+    throw new FlagError('is not a HOST:PORT, such as 127.0.0.1:15010, nor several with commas in between');
   return addresses as SocketAddress[];
 }
 
@@ -211,7 +211,7 @@ export function wholeNumber(min: number, max: number): (value: string) => number
   return (value) => {
     const number = Number(value);
     if (!/^\d+$/.test(value) || number < min || number > max)
-      throw new FlagError(`is no whole number from ${min} to ${max}`);
+      throw new FlagError(`is not a whole number from ${min} to ${max}`);
     return number;
   };
 }

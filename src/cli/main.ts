@@ -47,14 +47,14 @@ async function createProgram(verb = ''): Promise<Command> {
     )
     .version(VERSION, '-V, --version')
     .addHelpText('after', EXIT_CODES_HELP)
-    .showHelpAfterError('(add --help for what there is)')
+    .showHelpAfterError('(see --help)')
     // What follows a command belongs to it: "plan split … --output json" is an option of "split".
     .enablePositionalOptions()
     .exitOverride();
   const asked = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
   for (const load of asked === undefined ? Object.values(VERBS) : [asked]) (await load())(program);
   for (const command of program.commands) {
-    command.exitOverride().showHelpAfterError('(add --help for what there is)');
+    command.exitOverride().showHelpAfterError('(see --help)');
     if (makesChanges(command)) command.addHelpText('after', EXIT_CODES_HELP);
   }
   return program;

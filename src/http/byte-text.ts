@@ -45,7 +45,7 @@ export function percentDecode(bytes: string): string {
   );
 }
 
-/** What is no visible ASCII, and "#", which ends the target of a request. */
+/** What is not visible ASCII, and "#", which ends the target of a request. */
 const NOT_IN_URL = /[^\x21\x22\x24-\x7e]/g;
 
 /**

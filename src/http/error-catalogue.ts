@@ -25,7 +25,7 @@ export const ERROR_CATALOGUE = {
   'bad-response': {
     status: 502,
     grpcStatus: 13,
-    message: 'the upstream answered with something that is no HTTP',
+    message: 'the upstream answered with something that is not HTTP',
   },
   'request-timeout': { status: 504, grpcStatus: 4, message: 'the upstream took too long' },
   'fault-injected': { status: 503, grpcStatus: 14, message: 'a fault that the route asks for' },

@@ -108,7 +108,7 @@ function readCookieAffinity(
   if (type !== 'cookie') {
     ingress.refuseAnnotation(
       'affinity',
-      `"${type}" is no affinity of ingress-nginx, which knows cookie only`,
+      `"${type}" is not an affinity of ingress-nginx, which knows cookie only`,
     );
     return undefined;
   }

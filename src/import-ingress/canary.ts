@@ -59,7 +59,7 @@ function readHeader(ingress: Ingress): Label[] {
     return [];
   }
   if (!headerName.safeParse(name).success) {
-    ingress.refuseAnnotation('canary-by-header', `"${name}" is no header name`);
+    ingress.refuseAnnotation('canary-by-header', `"${name}" is not a header name`);
     return [];
   }
   if (value !== undefined) {
@@ -97,7 +97,7 @@ function headerPattern(ingress: Ingress, name: string, pattern: string): Label {
   }
   ingress.refuseAnnotation(
     'canary-by-header-pattern',
-    `"${pattern}" is no RE2 regular expression (${broken}), which PCRE may have taken; until it is rewritten, requests with the header ${name} go to the primary`,
+    `"${pattern}" is not an RE2 regular expression (${broken}), which PCRE may have taken; until it is rewritten, requests with the header ${name} go to the primary`,
   );
   ingress.remark('canary-by-header', { becomes: 'route header-refused', note: 'its pattern was refused' });
   return { name: 'header-refused', to: 'primary', match: { headers: [{ name, present: true }] } };
@@ -107,7 +107,7 @@ function readCookie(ingress: Ingress): Label[] {
   const name = ingress.text('canary-by-cookie');
   if (name === undefined) return [];
   if (!cookieName.safeParse(name).success) {
-    ingress.refuseAnnotation('canary-by-cookie', `"${name}" is no cookie name`);
+    ingress.refuseAnnotation('canary-by-cookie', `"${name}" is not a cookie name`);
     return [];
   }
   return [

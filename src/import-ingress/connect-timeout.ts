@@ -23,6 +23,6 @@ export function readConnectTimeout(ingresses: readonly Ingress[]): Pick<SpecInpu
 function readSeconds(ingress: Ingress): number | undefined {
   const seconds = ingress.timerSeconds(NAME, 'write seconds without a unit; ingress-nginx takes its default');
   if (seconds === undefined || seconds > 0) return seconds;
-  ingress.refuseAnnotation(NAME, `${seconds} is no timeout; write seconds`);
+  ingress.refuseAnnotation(NAME, `${seconds} is not a timeout; write seconds`);
   return undefined;
 }

@@ -25,7 +25,7 @@ export function readHashKey(ingress: Ingress, besideCookie: boolean): AffinityIn
   return undefined;
 }
 
-/** @returns a text: why the variable is no key of a session */
+/** @returns a text: why the variable is not a key of a session */
 function keyOf(variable: string): KeySource | string {
   const header = /^http_(\w+)$/.exec(variable)?.[1]?.replaceAll('_', '-');
   if (header !== undefined && header !== 'cookie' && headerName.safeParse(header).success) return { header };

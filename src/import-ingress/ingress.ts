@@ -52,7 +52,7 @@ export class Ingress {
     const value = this.text(name);
     if (value === undefined) return undefined;
     if (/^[+-]?\d{1,15}$/.test(value)) return Number(value);
-    this.refuseAnnotation(name, `"${value}" is no whole number; ${what}`);
+    this.refuseAnnotation(name, `"${value}" is not a whole number; ${what}`);
     return undefined;
   }
 

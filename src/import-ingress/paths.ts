@@ -62,7 +62,7 @@ function translateRegex(path: string): PathCondition | string {
   if (EVERY_PATH.has(path)) return { text: path, match: undefined, outcome: 'exact', note: 'every path' };
   const broken = whyRefused(path);
   if (broken !== undefined)
-    return `the path "${path}" is no RE2 regular expression (${broken}), which PCRE may have taken`;
+    return `the path "${path}" is not an RE2 regular expression (${broken}), which PCRE may have taken`;
   const pattern = asInUrl(path);
   const start = pattern.includes('|') ? `(?:${pattern})` : pattern;
   return {

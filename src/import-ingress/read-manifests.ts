@@ -135,7 +135,7 @@ const READERS: Readonly<Record<string, Reader>> = {
 function sortOne(raw: RawObject, defaultNamespace: string, sorted: Sorted): void {
   if (raw.kind === '') {
     const where = raw.document.locate(raw.at);
-    const message = 'is no Kubernetes object: it has no kind';
+    const message = 'is not a Kubernetes object: it has no kind';
     sorted.problems.push({ file: raw.document.file, ...where, path: raw.at, message });
     return;
   }

@@ -39,10 +39,10 @@ export function readRedirect(ingress: Ingress): Redirect | undefined {
 
 /** @returns a text: why this is no target */
 export function parseTarget(text: string): Redirect | string {
-  if (!URL.canParse(text)) return `"${text}" is no URL`;
+  if (!URL.canParse(text)) return `"${text}" is not a URL`;
   const { protocol, hostname, port, pathname, search, hash } = new URL(text);
   const scheme = protocol.slice(0, -1);
-  if (scheme !== 'http' && scheme !== 'https') return `"${text}" is no URL of http or https`;
+  if (scheme !== 'http' && scheme !== 'https') return `"${text}" is not a URL of http or https`;
   if (/[$]/.test(text)) return `"${text}" has variables of nginx`;
   if (search !== '' || hash !== '')
     return `"${text}" has a query or a fragment, which a redirect here has not`;

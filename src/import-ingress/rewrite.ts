@@ -22,7 +22,7 @@ const CAPTURES = `${WHOLE}, and one that puts the rest of a prefix, as in /shop(
 
 /** @returns a text: why a MeshService cannot rewrite this path so */
 export function rewritePath(path: string, target: string): Rewritten | string {
-  if (!target.startsWith('/')) return `"${target}" is no path`;
+  if (!target.startsWith('/')) return `"${target}" is not a path`;
   if (!target.includes('$')) return { byPrefix: false, match: undefined, rewrite: { path: target } };
   const [, from = '', separator] = PREFIX_AND_REST.exec(path) ?? [];
   const [, to = '', group] = NEW_PREFIX.exec(target) ?? [];

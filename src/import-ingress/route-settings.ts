@@ -35,7 +35,7 @@ function readHost(ingress: Ingress): string | undefined {
   if (hostname.safeParse(host).success) return host;
   ingress.refuseAnnotation(
     'upstream-vhost',
-    `"${host}" is no host name; the app gets the Host that was sent`,
+    `"${host}" is not a host name; the app gets the Host that was sent`,
   );
   return undefined;
 }
@@ -66,7 +66,7 @@ function readIdleTimeout(ingress: Ingress): RouteSettings {
     );
     if (seconds === undefined) return [];
     if (seconds > 0) return [seconds];
-    ingress.refuseAnnotation(name, `${seconds} is no timeout; write seconds`);
+    ingress.refuseAnnotation(name, `${seconds} is not a timeout; write seconds`);
     return [];
   });
   return given.length === 0 ? {} : { idleTimeout: formatSeconds(Math.max(...given)) };

@@ -53,7 +53,7 @@ const DEFAULT_NAME = 'INGRESSCOOKIE';
 function readName(ingress: Ingress): string {
   const name = ingress.text('session-cookie-name') ?? DEFAULT_NAME;
   if (cookieName.safeParse(name).success) return name;
-  ingress.refuseAnnotation('session-cookie-name', `"${name}" is no cookie name; ${DEFAULT_NAME} is taken`);
+  ingress.refuseAnnotation('session-cookie-name', `"${name}" is not a cookie name; ${DEFAULT_NAME} is taken`);
   return DEFAULT_NAME;
 }
 
@@ -62,7 +62,10 @@ function readPath(ingress: Ingress, group: Group): string {
   const path = ingress.text('session-cookie-path');
   if (path === undefined) return shared;
   if (!isCookiePath(path) || pathProblem(path) !== undefined) {
-    ingress.refuseAnnotation('session-cookie-path', `"${path}" is no path of a cookie; ${shared} is taken`);
+    ingress.refuseAnnotation(
+      'session-cookie-path',
+      `"${path}" is not a path of a cookie; ${shared} is taken`,
+    );
     return shared;
   }
   if (isExpression(path)) {
@@ -93,7 +96,7 @@ function readDomain(ingress: Ingress, ofHost: boolean): string | undefined {
     ? 'browsers drop a cookie with such a name that has a domain'
     : hostname.safeParse(domain).success
       ? domainProblem(domain)
-      : `"${domain}" is no host name`;
+      : `"${domain}" is not a host name`;
   if (problem === undefined) return domain;
   ingress.refuseAnnotation('session-cookie-domain', problem);
   return undefined;

@@ -39,7 +39,7 @@ export function seal(
 export function unseal(kind: string, file: Buffer): { readonly seal: Seal; readonly content: Buffer } {
   const end = file.subarray(0, MAX_LINE_BYTES).indexOf(0x0a);
   const found = end === -1 ? undefined : parseSeal(kind, file.toString('utf8', 0, end));
-  if (found === undefined) throw new DamagedFileError(`is no ${kind}`);
+  if (found === undefined) throw new DamagedFileError(`is not a ${kind}`);
   const content = file.subarray(end + 1);
   const { bytes } = found;
   if (content.length < bytes)

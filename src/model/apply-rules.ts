@@ -19,7 +19,7 @@ function baggageProblems(document: unknown): Problem[] {
   return list(field(field(field(document, 'spec'), 'affinity'), 'key')).flatMap((source, i) => {
     const key = field(source, 'baggage');
     if (typeof key !== 'string' || isToken(key)) return [];
-    const message = `${JSON.stringify(key)} is no key of a baggage member (RFC 9110 token); use letters, digits, "-" and "_"`;
+    const message = `${JSON.stringify(key)} is not a key of a baggage member (RFC 9110 token); use letters, digits, "-" and "_"`;
     return [{ path: ['spec', 'affinity', 'key', i, 'baggage'], message }];
   });
 }

@@ -140,7 +140,7 @@ function unknownVersion(name: unknown, path: (string | number)[], versions: Vers
   return [
     {
       path,
-      message: `${JSON.stringify(name)} is no version of this service; it has ${versions.list}`,
+      message: `${JSON.stringify(name)} is not a version of this service; it has ${versions.list}`,
     },
   ];
 }

@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
 const MS_PER_UNIT = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 
-/** `500ms`, `2s`, `1.5m`, `1h` → milliseconds; undefined where the text is no duration. */
+/** `500ms`, `2s`, `1.5m`, `1h` → milliseconds; undefined where the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   const found = DURATION.exec(text);
   if (!found) return undefined;
@@ -27,7 +27,7 @@ export function durationProblem(text: string, least: string, most: string): stri
     number,
     number,
   ];
-  if (ms === undefined) return 'is no duration; write a number with a unit, such as 500ms, 2s, 5m or 1h';
+  if (ms === undefined) return 'is not a duration; write a number with a unit, such as 500ms, 2s, 5m or 1h';
   if (ms < leastMs) return `is too short; the least is ${least}`;
   if (ms > mostMs) return `is too long; the most is ${most}`;
   return Number.isInteger(ms) ? undefined : 'is finer than a millisecond; write whole milliseconds';

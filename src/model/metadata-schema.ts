@@ -12,14 +12,14 @@ const MAX_ANNOTATION_BYTES = 256 * 1024;
 const MAX_LABELS = 1000;
 
 const key = z.string().regex(KEY, {
-  error: 'is no key; write NAME or DOMAIN/NAME, the name of at most 63 letters, digits, "-", "_" and "."',
+  error: 'is not a key; write NAME or DOMAIN/NAME, the name of at most 63 letters, digits, "-", "_" and "."',
 });
 
 export const labels = z
   .record(
     key,
     z.string().regex(LABEL_VALUE, {
-      error: 'is no value of a label; use at most 63 letters, digits, "-", "_" and ".", or an annotation',
+      error: 'is not a value of a label; use at most 63 letters, digits, "-", "_" and ".", or an annotation',
     }),
   )
   .refine((all) => Object.keys(all).length <= MAX_LABELS, { error: `are more than ${MAX_LABELS}` });

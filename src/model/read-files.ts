@@ -77,7 +77,7 @@ function reasonOf(error: NodeJS.ErrnoException): string {
   const { code, message } = error;
   switch (code) {
     case 'ENOENT':
-      return 'there is no such file or folder';
+      return 'file or folder not found';
     case 'ELOOP':
       return 'is a symbolic link that leads to itself';
     default:

@@ -22,7 +22,7 @@ export function regexProblem(pattern: string, maxLength = MAX_PATTERN_LENGTH): s
     return undefined;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    return `is no RE2 regular expression: ${why.slice(0, MAX_REASON_LENGTH)}`;
+    return `is not an RE2 regular expression: ${why.slice(0, MAX_REASON_LENGTH)}`;
   }
 }
 

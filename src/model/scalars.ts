@@ -50,12 +50,12 @@ export function count(least: 0 | 1) {
 
 export const dnsLabel = z.string().regex(LABEL, {
   error:
-    'is no valid name; use at most 63 lower-case letters, digits and "-", starting and ending with a letter or digit',
+    'is not a valid name; use at most 63 lower-case letters, digits and "-", starting and ending with a letter or digit',
 });
 
 /** A release name: what a Kubernetes label value may hold, so that an image tag or a template hash fits. */
 export const releaseName = z.string().regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, {
-  error: 'is no valid release name; use at most 63 letters, digits, "-", "_" and ".", such as v2 or 1.4.2',
+  error: 'is not a valid release name; use at most 63 letters, digits, "-", "_" and ".", such as v2 or 1.4.2',
 });
 
 export const hostname = z
@@ -71,23 +71,23 @@ function hostnameProblem(text: string): string {
   const meant = parseAuthority(domainToASCII(text) || text);
   const normal = meant && (meant.port === undefined ? meant.text : meant.text.replace(/:\d+$/, ''));
   return normal !== undefined && isHostname(normal)
-    ? `is no host name in its plain spelling; write ${normal}`
-    : 'is no host name; write one in lower case and without a port, such as checkout.internal';
+    ? `is not a host name in its plain spelling; write ${normal}`
+    : 'is not a host name; write one in lower case and without a port, such as checkout.internal';
 }
 
 /** What `Host` may say: `checkout.internal` or `checkout.internal:8080`. */
 export const authority = z.string().refine((text) => text !== '' && normalAuthority(text) === text, {
-  error: 'is no host; write one in lower case, with or without a port, such as checkout.internal:8080',
+  error: 'is not a host; write one in lower case, with or without a port, such as checkout.internal:8080',
 });
 
 export const headerName = z
   .string()
-  .refine(isToken, { error: 'is no header name (RFC 9110 token); use letters, digits and "-"' })
+  .refine(isToken, { error: 'is not a header name (RFC 9110 token); use letters, digits and "-"' })
   .transform((name) => name.toLowerCase());
 
 export const cookieName = z
   .string()
-  .refine(isToken, { error: 'is no cookie name (RFC 6265 token); use letters, digits, "-" and "_"' });
+  .refine(isToken, { error: 'is not a cookie name (RFC 6265 token); use letters, digits, "-" and "_"' });
 
 /** As much as Envoy takes. */
 const MAX_PARAMETER_NAME = 1024;
@@ -99,7 +99,9 @@ export const parameterName = z
     error: `is longer than ${MAX_PARAMETER_NAME} bytes`,
   });
 
-export const httpMethod = z.string().refine(isToken, { error: 'is no HTTP method; write one such as GET' });
+export const httpMethod = z
+  .string()
+  .refine(isToken, { error: 'is not an HTTP method; write one such as GET' });
 
 export const port = z
   .number({ error: 'must be a port number, 1 to 65535' })
@@ -125,11 +127,11 @@ export const ipPort = z.string().refine(
   },
   {
     error:
-      'is no IP:PORT address, such as 10.0.1.11:8080 or [fd00::1]:8080; for a DNS name use the version\'s "dns"',
+      'is not an IP:PORT address, such as 10.0.1.11:8080 or [fd00::1]:8080; for a DNS name use the version\'s "dns"',
   },
 );
 
 /** `checkout-v2:8080`. */
 export const hostPort = z.string().refine((text) => splitHostPort(text) !== undefined, {
-  error: 'is no HOST:PORT, such as checkout-v2:8080',
+  error: 'is not a HOST:PORT, such as checkout-v2:8080',
 });

@@ -21,7 +21,7 @@ export interface LocatedProblem extends Problem {
   readonly column: number;
 }
 
-/** `shop.yaml:12:7: spec.routes[0].split[0].version: "v9" is no version of this service; …` */
+/** `shop.yaml:12:7: spec.routes[0].split[0].version: "v9" is not a version of this service; …` */
 export function formatLocated(problem: LocatedProblem): string {
   return `${problem.file}:${problem.line}:${problem.column}: ${formatProblem(problem)}`;
 }

@@ -9,7 +9,7 @@ const MAPPED = '::ffff:';
  * The one spelling of an address: without a zone, IPv6 as RFC 5952 has it, an IPv4-mapped one (RFC 4291 section
  * 2.5.5.2) as IPv4. A socket that listens on both families names its IPv4 peers in the mapped form.
  *
- * @returns undefined where the text is no IP address
+ * @returns undefined where the text is not an IP address
  */
 export function canonicalIp(text: string): string | undefined {
   if (isIPv4(text)) return text;

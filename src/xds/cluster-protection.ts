@@ -164,7 +164,7 @@ function readProbe(
   if (method !== 'GET' && method !== 'METHOD_UNSPECIFIED')
     problems.add(`${at}.method`, `${method} is not supported; it must be GET`);
   const checked = text(http.path) || '/';
-  if (!isTargetPath(checked.replace('?', ''))) problems.add(`${at}.path`, `"${checked}" is no path`);
+  if (!isTargetPath(checked.replace('?', ''))) problems.add(`${at}.path`, `"${checked}" is not a path`);
   const host = readHost(http.host, `${at}.host`, problems);
   // A cluster can have a name that no `Host` may have, such as Istio's "outbound|80||reviews".
   const byDefault = normalAuthority(cluster) === undefined ? '' : cluster;

@@ -19,7 +19,7 @@ export interface AnyMessage {
 /** Bytes that are no message of the type that they should be. */
 export class MalformedMessageError extends Error {
   constructor(typeName: string, cause: unknown) {
-    super(`is no valid ${typeName}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`is not a valid ${typeName}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     this.name = 'MalformedMessageError';
   }
 }

@@ -49,7 +49,7 @@ export function decodeAssignment(bytes: Uint8Array): AssignmentResource {
 }
 
 export function checkIp(host: string, path: string, problems: Problems): void {
-  if (isIP(host) === 0) problems.add(path, `"${host}" is no IP address`);
+  if (isIP(host) === 0) problems.add(path, `"${host}" is not an IP address`);
 }
 
 const ASSIGNMENT = 'envoy.config.endpoint.v3.ClusterLoadAssignment';

@@ -111,7 +111,7 @@ export function readAge(value: unknown, path: string, problems: Problems, leastM
   const ms = durationMs(value);
   if (ms === undefined || (ms >= leastMs && ms <= MAX_DURATION_MS)) return ms;
   const what = ms > MAX_DURATION_MS ? 'the most is 10,000 years' : `the least is ${leastMs / 1000} s`;
-  problems.add(path, `${ms / 1000} s is no duration that can be used; ${what}`);
+  problems.add(path, `${ms / 1000} s is not a duration that can be used; ${what}`);
   return leastMs;
 }
 

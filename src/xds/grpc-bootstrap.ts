@@ -144,7 +144,7 @@ function parseJson(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch (cause) {
-    throw new InvalidBootstrapError([`is no JSON: ${(cause as Error).message}`]);
+    throw new InvalidBootstrapError([`is not JSON: ${(cause as Error).message}`]);
   }
 }
 

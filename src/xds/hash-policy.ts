@@ -92,9 +92,9 @@ export function checkCookie(
   at: string,
   problems: Problems,
 ): void {
-  if (!isToken(name)) problems.add(`${at}.name`, 'is no cookie name');
-  if (path !== '' && !isCookiePath(path)) problems.add(`${at}.path`, 'is no path of a cookie');
-  if (domain !== '' && !isCookieDomain(domain)) problems.add(`${at}.domain`, 'is no host name');
+  if (!isToken(name)) problems.add(`${at}.name`, 'is not a cookie name');
+  if (path !== '' && !isCookiePath(path)) problems.add(`${at}.path`, 'is not a path of a cookie');
+  if (domain !== '' && !isCookieDomain(domain)) problems.add(`${at}.domain`, 'is not a host name');
 }
 
 const SAME_SITE = ['Lax', 'Strict', 'None'] as const;

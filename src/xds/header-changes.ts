@@ -78,7 +78,7 @@ function readHeaderChange(option: Message, path: string, problems: Problems): He
   const header = message(option.header) ?? {};
   refuseUnsupported('envoy.config.core.v3.HeaderValue', header, `${path}.header`, problems);
   const name = text(header.key);
-  if (!isToken(name)) problems.add(`${path}.header.key`, `"${name}" is no header name`);
+  if (!isToken(name)) problems.add(`${path}.header.key`, `"${name}" is not a header name`);
   if (isGuardedHeader(name.toLowerCase())) refuseGuarded(name, path, problems);
   const action = text(option.appendAction);
   if (action === 'ADD_IF_ABSENT' || action === 'OVERWRITE_IF_EXISTS')

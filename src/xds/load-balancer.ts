@@ -151,7 +151,7 @@ function readRingSize(config: Message, path: string, problems: Problems): RingSi
 function readTableSize(config: Message, path: string, problems: Problems): number {
   const size = wrapped(config.tableSize) ?? DEFAULT_MAGLEV_TABLE_SIZE;
   if (!isPrime(size) || size > MAX_TABLE_SIZE)
-    problems.add(`${path}.table_size`, `${size} is no prime number up to ${MAX_TABLE_SIZE}`);
+    problems.add(`${path}.table_size`, `${size} is not a prime number up to ${MAX_TABLE_SIZE}`);
   return size;
 }
 

@@ -49,7 +49,7 @@ export function readRewrite(
 /** What may stand in `Host` and in a URL (RFC 9110 section 7.2), more or less. */
 export function readHost(raw: unknown, path: string, problems: Problems): string {
   const host = text(raw);
-  if (!/^[A-Za-z0-9._:[\]-]*$/.test(host)) problems.add(path, `"${host}" is no host`);
+  if (!/^[A-Za-z0-9._:[\]-]*$/.test(host)) problems.add(path, `"${host}" is not a host`);
   return host;
 }
 
@@ -102,8 +102,8 @@ export function readRedirect(
   const port = Number(raw.portRedirect ?? 0);
   if (!/^(?:https?)?$/.test(scheme)) problems.add(`${path}.scheme_redirect`, `"${scheme}" is not supported`);
   if (newPath !== '' && !isTargetPath(newPath))
-    problems.add(`${path}.path_redirect`, 'is no path; one with a query is not supported');
-  if (port > MAX_PORT) problems.add(`${path}.port_redirect`, `${port} is no port`);
+    problems.add(`${path}.path_redirect`, 'is not a path; one with a query is not supported');
+  if (port > MAX_PORT) problems.add(`${path}.port_redirect`, `${port} is not a port`);
   return {
     scheme,
     host: readHost(raw.hostRedirect, `${path}.host_redirect`, problems),

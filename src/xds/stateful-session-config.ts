@@ -52,14 +52,14 @@ function readCarrier(any: unknown, at: string, problems: Problems): SessionCarri
   const header = unpackAny(any, HEADER_STATE_TYPE);
   if (header) {
     const name = text(header.name);
-    if (name !== '' && !isToken(name)) problems.add(`${at}.name`, 'is no header name');
+    if (name !== '' && !isToken(name)) problems.add(`${at}.name`, 'is not a header name');
     return { kind: 'header', name: name.toLowerCase() };
   }
   const cookie = message(unpackAny(any, COOKIE_STATE_TYPE)?.cookie);
   if (cookie === undefined) return undefined;
   const [name, path] = [text(cookie.name), text(cookie.path)];
-  if (name !== '' && !isToken(name)) problems.add(`${at}.cookie.name`, 'is no cookie name');
-  if (path !== '' && !isCookiePath(path)) problems.add(`${at}.cookie.path`, 'is no path of a cookie');
+  if (name !== '' && !isToken(name)) problems.add(`${at}.cookie.name`, 'is not a cookie name');
+  if (path !== '' && !isCookiePath(path)) problems.add(`${at}.cookie.path`, 'is not a path of a cookie');
   return { kind: 'cookie', name, path, ttlMs: readAge(cookie.ttl, `${at}.cookie.ttl`, problems) ?? 0 };
 }
 

@@ -32,7 +32,7 @@ try {
 } catch (error) {
   const isUsage = error instanceof ChaosUsageError;
   process.stderr.write(
-    `chaos: ${isUsage ? error.message : (error as Error).stack}\n${isUsage ? '(--help says what there is)\n' : ''}`,
+    `chaos: ${isUsage ? error.message : (error as Error).stack}\n${isUsage ? '(see --help)\n' : ''}`,
   );
   process.exitCode = isUsage ? EXIT.usage : EXIT.broken;
 }

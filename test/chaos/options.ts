@@ -52,8 +52,9 @@ export function readOptions(args: readonly string[]): Options {
   const values = parse(args);
   const problems: string[] = [];
   const ms = parseDuration(values.duration);
-  if (ms === undefined || ms < 1000) problems.push(`--duration: "${values.duration}" is no duration from 1s`);
-  if (!/^\d{1,9}$/.test(values.seed)) problems.push(`--seed: "${values.seed}" is no whole number`);
+  if (ms === undefined || ms < 1000)
+    problems.push(`--duration: "${values.duration}" is not a duration from 1s`);
+  if (!/^\d{1,9}$/.test(values.seed)) problems.push(`--seed: "${values.seed}" is not a whole number`);
   const stages = values.stage ?? Object.keys(STAGES);
   for (const stage of stages)
     if (!Object.hasOwn(STAGES, stage)) problems.push(`--stage: "${stage}" is not file, etcd or sessions`);

@@ -144,7 +144,7 @@ t.test('what is no affinity is refused with what would be right', async (t) => {
     [{ key: [] }, /must list at least one source, such as - header: x-user-id/],
     [{ key: [{ header: 'x', cookie: 'y' }] }, /"affinity","key",0/],
     [{ ...balanced, version: 'sticky' }, /version/],
-    [{ ...balanced, failoverRepin: '10' }, /is no duration; write a number with a unit/],
+    [{ ...balanced, failoverRepin: '10' }, /is not a duration; write a number with a unit/],
     [{ ...balanced, scopes: 'route' }, /scopes/],
   ] as const)
     t.match(await problemsOf(() => world.service(t, { v1: 1 }, { v1: 1 }, { affinity })), message);

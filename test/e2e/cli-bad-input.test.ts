@@ -44,12 +44,12 @@ const BAD_LINES = [
   /^broken\.yaml:3:1: is not valid YAML: /,
   /^cart\.yaml:5:3: spec\.port: must be a port number, 1 to 65535; found "80"$/,
   /^cart\.yaml:6:3: spec\.prot: unknown field; did you mean "port"\? \(known here: hosts, port, protocol, /,
-  /^cart\.yaml:10:11: spec\.versions\[0\]\.endpoints\[0\]\.address: "cart\.internal:80" is no IP:PORT address, such as 10\.0\.1\.11:8080/,
+  /^cart\.yaml:10:11: spec\.versions\[0\]\.endpoints\[0\]\.address: "cart\.internal:80" is not an IP:PORT address, such as 10\.0\.1\.11:8080/,
   /^cart\.yaml:11:7: spec\.versions\[1\]\.name: "v1" names a version already \(versions\[0\]\); names are unique$/,
   /^cart\.yaml:12:7: spec\.versions\[1\]\.endpoints: must list at least one endpoint, such as - address: 10\.0\.1\.11:8080$/,
   /^cart\.yaml:18:7: spec\.routes\[0\]\.split: has only weights of 0; at least one version needs a weight above 0$/,
-  /^cart\.yaml:21:13: spec\.routes\[1\]\.split\[0\]\.version: "v3" is no version of this service; it has v1, v1, v2$/,
-  /^cart\.yaml:24:19: spec\.affinity\.key\[0\]\.cookie\.name: "my cookie" is no cookie name \(RFC 6265 token\); use letters, digits/,
+  /^cart\.yaml:21:13: spec\.routes\[1\]\.split\[0\]\.version: "v3" is not a version of this service; it has v1, v1, v2$/,
+  /^cart\.yaml:24:19: spec\.affinity\.key\[0\]\.cookie\.name: "my cookie" is not a cookie name \(RFC 6265 token\); use letters, digits/,
   /^cart\.yaml:25:5: spec\.affinity\.version: must be one of none, balanced, persistent; found "sticky"$/,
   // Files are read in the order of their names.
   /^cart\.yaml:3:13: metadata\.name: shop\/cart is declared in cart-again\.yaml:4 already; a service is one document$/,
@@ -174,7 +174,7 @@ t.test('what is no configuration, or not there, is a mistake as well', async (t)
     roost(['apply', '-f', file, '--control-plane', grpc], { input });
   const missing = await apply('/nowhere/shop.yaml');
   t.same(missing.code, 2);
-  t.match(missing.stderr, '/nowhere/shop.yaml:1:1: there is no such file or folder\n');
+  t.match(missing.stderr, '/nowhere/shop.yaml:1:1: file or folder not found\n');
   const empty = await apply('-', '# nothing\n---\n');
   t.same([empty.code, empty.stderr], [2, 'roost: -: no MeshService in there\n']);
   const foreign = await apply('-', 'apiVersion: v1\nkind: Service\nmetadata: { name: a }\nspec: {}\n');

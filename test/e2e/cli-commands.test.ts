@@ -63,7 +63,7 @@ t.test('the life of a canary, told with the commands of the contract', async (t)
   t.match(late.stderr, /^roost: .*revision 2/m, 'a lost race says what is there');
   const wrong = await run('promote checkout.shop v9');
   t.not(wrong.code, 0);
-  t.match(wrong.stderr, /"v9" is no version of this service; it has v1, v2/);
+  t.match(wrong.stderr, /"v9" is not a version of this service; it has v1, v2/);
 
   await ok('abort checkout.shop --drain');
   t.equal(splitIn(await ok('get')), 'v1=1 v2=0');

@@ -134,17 +134,17 @@ t.test('all that is wrong with a command line is said at once', async (t) => {
   for (const line of [
     '--sesion-table-size: there is no such option; did you mean --session-table-size?',
     '--service (or ROOST_SERVICE) is required: the service this sidecar runs beside; it need not be declared',
-    '--admin: "nowhere" is no HOST:PORT, such as 127.0.0.1:15010 (port 0 takes a free one)',
+    '--admin: "nowhere" is not a HOST:PORT, such as 127.0.0.1:15010 (port 0 takes a free one)',
     '--unknown: "maybe" is not one of passthrough, deny',
-    '--drain-timeout: "5" is no duration; write a number with a unit, such as 500ms, 2s, 5m or 1h',
-    'ROOST_APP: "8080" is no HOST:PORT, such as 127.0.0.1:15010',
-    'roost: nothing was done; "roost sidecar --help" tells what there is',
+    '--drain-timeout: "5" is not a duration; write a number with a unit, such as 500ms, 2s, 5m or 1h',
+    'ROOST_APP: "8080" is not a HOST:PORT, such as 127.0.0.1:15010',
+    'roost: nothing was done; see "roost sidecar --help"',
   ])
     t.ok(bad.stderr.split('\n').includes(line), `${line}\n${bad.stderr}`);
   for (const [args, complaint] of [
     [['aply'], "unknown command 'aply'"],
     [['split', 'cart.shop'], "missing required argument 'version=weight'"],
-    [['split', 'cart.shop', 'v1', 'v2=x'], '"v1" is no VERSION=WEIGHT, such as v2=10'],
+    [['split', 'cart.shop', 'v1', 'v2=x'], 'expected VERSION=WEIGHT, such as v2=10'],
     [['get', 'cart.shop', 'pay.shop'], '"pay.shop" is an argument too many'],
     [['status', '-o', 'yaml'], '--output: "yaml" is not one of text, json'],
   ] as const) {

@@ -92,7 +92,7 @@ t.test('nothing to import is 2, and so is bad usage', async (t) => {
   }
   const missing = await roost(['import', 'ingress', '-f', '/no/such/file']);
   t.equal(missing.code, 2);
-  t.match(missing.stderr, /\/no\/such\/file:1:1: there is no such file or folder/);
+  t.match(missing.stderr, /\/no\/such\/file:1:1: file or folder not found/);
   const bare = await roost(['import', 'ingress', '--bogus', '-o', 'xml']);
   t.equal(bare.code, 2);
   for (const says of [/--file .*is required/, /--bogus/, /xml/, /"roost import ingress --help"/])

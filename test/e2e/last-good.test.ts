@@ -95,6 +95,6 @@ for (const mode of ['delta', 'sotw']) {
     await writeFile(join(stateDir, 'configuration'), 'not what was written');
     const spoiled = await start();
     await spoiled.process.logged('the configuration on disk cannot be used');
-    t.equal((await admin(spoiled, '/ready')).status, 503, 'a spoiled file is no configuration');
+    t.equal((await admin(spoiled, '/ready')).status, 503, 'a spoiled file is not a configuration');
   });
 }

@@ -145,7 +145,10 @@ t.test(
 t.test('addresses: a list that is wrong, a name with several addresses', async (t) => {
   const wrong = await roost(['get', '--control-plane', '127.0.0.1:1,nowhere']);
   t.equal(wrong.code, 2);
-  t.match(wrong.stderr, /^--control-plane: "127.0.0.1:1,nowhere" is no HOST:PORT.*nor several with commas/);
+  t.match(
+    wrong.stderr,
+    /^--control-plane: "127.0.0.1:1,nowhere" is not a HOST:PORT.*nor several with commas/,
+  );
   const dead = await roost(['get', '--control-plane', '127.0.0.1:1,127.0.0.1:2']);
   t.equal(dead.code, 1);
   t.match(dead.stderr, /the control plane at 127\.0\.0\.1:2 does not answer/);
@@ -165,7 +168,7 @@ t.test('flags of the store', async (t) => {
   };
   t.match(
     await usage('--store', 'redis://x:1'),
-    /^--store: "redis:\/\/x:1" is no etcd:\/\/HOST:PORT\/PREFIX/,
+    /^--store: "redis:\/\/x:1" is not an etcd:\/\/HOST:PORT\/PREFIX/,
   );
   t.match(await usage('--store', 'etcd://ann:pw@x:1'), /has a user in it; write --store-user/);
   t.match(await usage('--store', 'etcd://x'), /must list HOST:PORT/);

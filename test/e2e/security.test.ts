@@ -130,9 +130,9 @@ t.test('a token is shown once, apart from the entry that goes into the file', as
   const wrong = await roost(['token', 'new', '--name', 'a b', '--role', 'chief', '--namespaces', 'shop,Web']);
   t.match(wrong, { code: 2, stdout: '' });
   for (const problem of [
-    '--name: "a b" is no name',
+    '--name: "a b" is not a name',
     '--role: "chief" is not one of read',
-    '"Web", which is no namespace',
+    '"Web", which is not a namespace',
   ])
     t.match(wrong.stderr, problem);
   t.same(parse(stdout), [{ name: 'ci', sha256, role: 'operate', namespaces: ['shop', 'web'] }]);

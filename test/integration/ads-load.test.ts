@@ -140,7 +140,7 @@ t.test('garbage on the port harms nobody', async (t) => {
     socket.end(bytes);
     await once(socket, 'close');
   }
-  // A message that is no protobuf, on a stream that is in order.
+  // A message that is not protobuf, on a stream that is in order.
   const deaf = new DeafClient(address);
   deaf.stream.resume();
   deaf.stream.write(Buffer.from([0, 0, 0, 0, 3, 0xff, 0xff, 0xff]));

@@ -194,7 +194,7 @@ t.test('what is no configuration is passed over, what cannot be read is named', 
   t.equal(keys(), 'shop/cart shop/pay shop/till');
   await symlink('nowhere', join(folder, 'dangling.yaml'));
   await symlink('nowhere', join(folder, 'dangling.txt'));
-  t.same(await load(), ['dangling.yaml:1:1: there is no such file or folder']);
+  t.same(await load(), ['dangling.yaml:1:1: file or folder not found']);
   t.equal(keys(), 'shop/cart shop/pay shop/till');
 });
 
@@ -206,7 +206,7 @@ t.test('a file that is named and not there is a problem; one named twice is read
   t.same(files.problems, []);
   const gone = new FileSource({ paths: [a, join(folder, 'gone.yaml')], store, log: silent, settleMs: 0 });
   await gone.load();
-  t.same(gone.problems, [`${folder}/gone.yaml:1:1: there is no such file or folder`]);
+  t.same(gone.problems, [`${folder}/gone.yaml:1:1: file or folder not found`]);
 });
 
 t.test(

@@ -164,8 +164,8 @@ t.test('a backup that is not whole is refused by what is wrong with it', async (
   flipped[flipped.length - 9] = (flipped.at(-9) as number) ^ 1;
   const end = file.indexOf(0x0a);
   const cases: [Buffer, RegExp][] = [
-    [Buffer.alloc(0), /is no roost-backup/],
-    [Buffer.from('{"file":"other"}\n'), /is no roost-backup/],
+    [Buffer.alloc(0), /is not a roost-backup/],
+    [Buffer.from('{"file":"other"}\n'), /is not a roost-backup/],
     [file.subarray(0, file.length - 1), /is cut off: \d+ of \d+ bytes of content are there/],
     [file.subarray(0, end + 1), /is cut off: 0 of/],
     [Buffer.concat([file, Buffer.from('x')]), /has 1 bytes after its end/],

@@ -363,7 +363,7 @@ const TUNNELS: readonly (readonly [name: string, open: (path: Path) => Promise<[
     },
   ],
   [
-    'what is no HTTP, behind CONNECT',
+    'what is not HTTP, behind CONNECT',
     async (path) => {
       const client = await path.client();
       client.sendMessage([`CONNECT ${path.host}:80 HTTP/1.1`, `Host: ${path.host}:80`], '\x16\x03\x01');

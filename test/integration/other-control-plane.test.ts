@@ -139,7 +139,7 @@ t.test('a cookie that would split the response is refused, and what was there st
   const splitting = cookie('/\r\nx-evil: 1');
   server.replace('route', 'routes', routesOf({ weights: [0, 1], hashPolicy: splitting }));
   await eventually('it is refused', async () => server.rejections.length > 0);
-  t.match(server.rejections[0], /hash_policy\[0\]\.cookie\.path: is no path of a cookie/);
+  t.match(server.rejections[0], /hash_policy\[0\]\.cookie\.path: is not a path of a cookie/);
   const [first] = await callAll();
   t.equal(releaseOf(bodyOf(first as FastAnswer)), 'v1');
   t.match(first?.setCookie, /; Path=\/; /);

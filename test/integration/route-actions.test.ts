@@ -152,7 +152,7 @@ t.test('a whole new path, and a new host', async (t) => {
   t.match(await seen('/other'), { url: '/other', headers: { host } });
   const client = await RawPeer.connect(t, sidecar.addresses.outbound);
   client.sendMessage(['OPTIONS * HTTP/1.1', `Host: ${host}`]);
-  t.equal(JSON.parse((await client.message()).body).url, '*', 'which is no path');
+  t.equal(JSON.parse((await client.message()).body).url, '*', 'which is not a path');
 });
 
 t.test('a retry is sent what the first try was sent', async (t) => {

@@ -90,7 +90,7 @@ for (const kind of KINDS)
       const { revision, changed } = await store.edit({ documents, cause: cause('apply') });
       t.same([revision, [...changed].sort()], [1, ['shop/a', 'shop/b']]);
       t.same(seen, ['1: shop/a,shop/b']);
-      t.same((await store.edit({ documents })).changed.size, 0, 'the same again is no revision');
+      t.same((await store.edit({ documents })).changed.size, 0, 'the same again is not a revision');
       t.equal(store.current.revision, 1);
     });
 

@@ -22,7 +22,7 @@ export const LAST_BYTE = RECORD_BYTES;
 
 /**
  * KEYS: the session. ARGV: value, ttl in milliseconds, and the value expected. Writes where there is nothing, the same,
- * the expected value, or something that is no text of bytes. Answers with what is there otherwise.
+ * the expected value, or something that is not a text of bytes. Answers with what is there otherwise.
  */
 export const REPLACE = `
 local present = redis.pcall('GETRANGE', KEYS[1], 0, ${LAST_BYTE})

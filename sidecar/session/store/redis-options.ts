@@ -43,7 +43,7 @@ export function storeName({ hosts, isCluster, tls }: RedisOptions): string {
   return `${scheme}://${hosts.map(({ host, port }) => formatAddress(host, port)).join(',')}`;
 }
 
-/** An address is checked against the certificate and is no name to ask for (RFC 6066, section 3). */
+/** An address is checked against the certificate and is not a name to ask for (RFC 6066, section 3). */
 export function serverName(host: string): string {
   return isIP(host) === 0 ? host : '';
 }

@@ -21,7 +21,7 @@ export interface StoreClient {
   open(events: ConnectionEvents): void;
   /** Names the server that has this key: the others may work where it does not. */
   partOf(key: string): string;
-  /** @returns undefined: there is none. What is there and is no value of bytes comes as an empty one. */
+  /** @returns undefined: there is none. What is there and is not a value of bytes comes as an empty one. */
   get(key: string): Promise<Buffer | undefined>;
   /**
    * Writes a value where there is none, or the same, or the expected one.

@@ -29,7 +29,7 @@ export function toStored(records: PinRecords, sessions: readonly SharedSession[]
   return keys.map((key, i) => ({ key, value: bytes.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES) }));
 }
 
-/** @returns undefined: the value is no pin of this session */
+/** @returns undefined: the value is not a pin of this session */
 export function fromStored(records: PinRecords, hash: bigint, value: Buffer): SharedSession | undefined {
   if (value.length !== RECORD_BYTES) return undefined;
   const [session] = records.read(value).sessions;

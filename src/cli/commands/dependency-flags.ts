@@ -58,7 +58,7 @@ function hosts(value: string): readonly string[] {
   const wrong = names.find((name) => !mayBeServiceHost(name));
   if (wrong !== undefined)
     throw new FlagError(
-      `has ${wrong === '' ? 'an empty name' : `"${wrong}"`}, which is no host that a service can have, such as checkout, checkout.shop or pay.internal:8080`,
+      `has ${wrong === '' ? 'an empty name' : `"${wrong}"`}, which is not a host that a service can have, such as checkout, checkout.shop or pay.internal:8080`,
     );
   return names;
 }

@@ -67,7 +67,7 @@ export function addExplain(program: Command): void {
 
 function ipAddress(value: string): string {
   const address = value === '' ? '' : canonicalIp(value);
-  if (address === undefined) throw new FlagError('is no IP address, such as 10.0.0.7 or fd00::7');
+  if (address === undefined) throw new FlagError('is not an IP address, such as 10.0.0.7 or fd00::7');
   return address;
 }
 

@@ -223,6 +223,6 @@ function indent(block: string): string {
 
 function percentage(value: string): number {
   const found = /^(\d+(?:\.\d+)?)\s*%?$/.exec(value);
-  if (!found || Number(found[1]) > 100) throw new FlagError('is no percentage, such as 5%');
+  if (!found || Number(found[1]) > 100) throw new FlagError('is not a percentage, such as 5%');
   return Number(found[1]) / 100;
 }

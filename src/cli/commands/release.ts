@@ -127,7 +127,7 @@ export function parseSplit(
     const found = /^([^=]+)=(\d{1,7})$/.exec(entry);
     if (!found)
       problems.push(
-        `"${entry}" is no VERSION=WEIGHT, such as v2=10 (a weight is a whole number from 0 to 1000000)`,
+        `expected VERSION=WEIGHT, such as v2=10 (a weight is a whole number from 0 to 1000000); got "${entry}"`,
       );
     return { version: found?.[1] ?? '', weight: Number(found?.[2]) };
   });

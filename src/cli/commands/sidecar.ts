@@ -241,7 +241,7 @@ function resolveEntry(value: string): readonly [string, readonly SocketAddress[]
   const addresses = list.split('+').map(splitHostPort);
   if (splitHostPort(name ?? '') === undefined || addresses.includes(undefined)) {
     throw new FlagError(
-      'is no HOST:PORT=ADDRESS:PORT, such as checkout-v1:8080=127.0.0.1:9001+127.0.0.1:9002',
+      'is not a HOST:PORT=ADDRESS:PORT, such as checkout-v1:8080=127.0.0.1:9001+127.0.0.1:9002',
     );
   }
   return [name as string, addresses as SocketAddress[]];

@@ -63,7 +63,7 @@ export const STORE_FLAGS = {
 export function storeAddress(value: string): StoreAddress {
   const [, list, path = ''] = /^etcd:\/\/([^/]*)(\/.*)?$/.exec(value) ?? [];
   if (list === undefined)
-    throw new FlagError('is no etcd://HOST:PORT/PREFIX, such as etcd://10.0.0.5:2379/roost');
+    throw new FlagError('is not an etcd://HOST:PORT/PREFIX, such as etcd://10.0.0.5:2379/roost');
   // What is written on a command line can be read by every process of the machine.
   if (list.includes('@'))
     throw new FlagError('has a user in it; write --store-user and --store-password-file instead');

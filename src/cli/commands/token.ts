@@ -74,6 +74,6 @@ function parseName(value: string): string {
 function parseNamespaces(value: string): readonly string[] {
   const names = value.split(',');
   const wrong = names.find((name) => !credentialNamespace.safeParse(name).success);
-  if (wrong !== undefined) throw new FlagError(`has "${wrong}", which is no namespace`);
+  if (wrong !== undefined) throw new FlagError(`has "${wrong}", which is not a namespace`);
   return names;
 }

@@ -32,7 +32,7 @@ t.test('reads the times that ps prints, on Linux and on macOS', async (t) => {
   for (const [text, ms] of cases) t.equal(parsePsTime(text), ms, text);
 });
 
-t.test('reads a list of ps and leaves out what is no process', async (t) => {
+t.test('reads a list of ps and leaves out what is not a process', async (t) => {
   t.same(parsePs('  1     0 00:00:01  1024\n\n 20 1 0:00.50 2048\n'), [
     { pid: 1, parent: 0, cpuMs: 1000, endedChildrenMs: 0, residentBytes: 1_048_576 },
     { pid: 20, parent: 1, cpuMs: 500, endedChildrenMs: 0, residentBytes: 2_097_152 },

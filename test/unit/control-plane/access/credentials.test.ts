@@ -39,7 +39,7 @@ t.test('every mistake is told at its place', async (t) => {
     [`- { name: a, sha256: ${digest('a')}, role: read, namespaces: [] }`, /namespaces: .*is empty/],
     [`- { name: a, sha256: ${digest('a')}, role: read, namespaces: [Shop] }`, /namespaces\[0\]: /],
     [`- { name: a, sha256: ${digest('a')}, role: read }`, /namespaces: is required/],
-    [`- { name: a b, sha256: ${digest('a')}, role: read, namespaces: [x] }`, /name: "a b" is no name/],
+    [`- { name: a b, sha256: ${digest('a')}, role: read, namespaces: [x] }`, /name: "a b" is not a name/],
     [
       `- { name: a, sha256: ${digest('a')}, role: read, namespaces: [x], expires: soon }`,
       /expires: .*is no time/,
@@ -72,7 +72,7 @@ t.test('names, tokens and certificates are of one entry each', async (t) => {
 t.test('a token where its digest belongs is not repeated', async (t) => {
   const token = newToken();
   const problems = problemsOf(`- { name: a, sha256: ${token}, role: read, namespaces: [x] }`).join('\n');
-  t.match(problems, /sha256: is no SHA-256 in hexadecimal/);
+  t.match(problems, /sha256: is not SHA-256 in hexadecimal/);
   t.notMatch(problems, token);
 });
 

@@ -66,7 +66,7 @@ t.test('an edit is one revision, whatever is in it', async (t) => {
   t.same([...store.current.services.keys()].sort(), ['shop/b', 'shop/c']);
 });
 
-t.test('what changes nothing is no revision', async (t) => {
+t.test('what changes nothing is not a revision', async (t) => {
   const { store, events } = await openStore();
   await apply(store, input('a.shop'), input('b.shop'));
   const same = await apply(store, input('a.shop'));

@@ -50,25 +50,25 @@ t.test('one at a time', async (t) => {
 
 t.test('what is damaged is refused by what is wrong with it', async (t) => {
   for (const [file, why] of [
-    [Buffer.from('hello'), /is no roost-backup/],
+    [Buffer.from('hello'), /is not a roost-backup/],
     [sealed(Buffer.from('no gzip')), /does not unpack/],
-    [sealed(gzipSync('no json')), /no JSON/],
-    [zipped(null), /no configuration/],
-    [zipped({ kind: 'change' }), /no configuration/],
-    [zipped(snapshot({ services: {} })), /no configuration/],
+    [sealed(gzipSync('no json')), /not JSON/],
+    [zipped(null), /not a configuration/],
+    [zipped({ kind: 'change' }), /not a configuration/],
+    [zipped(snapshot({ services: {} })), /not a configuration/],
     [
       zipped(snapshot({ services: [['shop/cart', { document: 'x', revision: 1, born: {} }]] })),
-      /no configuration/,
+      /not a configuration/,
     ],
     [
       zipped(snapshot({ services: [['shop/cart', { document: {}, revision: -1, born: {} }]] })),
-      /no configuration/,
+      /not a configuration/,
     ],
     [
       zipped(snapshot({ services: [['a/b', { document: {}, revision: 1, born: {}, grant: { hosts: 1 } }]] })),
-      /no configuration/,
+      /not a configuration/,
     ],
-    [zipped(snapshot({ history: [7] })), /no configuration/],
+    [zipped(snapshot({ history: [7] })), /not a configuration/],
     [zipped(snapshot({ format: 99 })), /is of format 99; this version reads formats up to 2/],
     [
       zipped(snapshot({ services: [['a/b', { document: { x: 'x'.repeat(9e6) }, revision: 1, born: {} }]] })),

@@ -51,7 +51,7 @@ t.test('what sidecars would refuse is a problem of the document, at its place', 
           { name: 'b', match: [match('/(')], split, pin: true },
         ],
       },
-      /^spec\.routes\[1\]: sidecars would refuse this: virtual_hosts\[0\]\.routes\[2\]\.match\S*: is no RE2 /,
+      /^spec\.routes\[1\]: sidecars would refuse this: virtual_hosts\[0\]\.routes\[2\]\.match\S*: is not an RE2 /,
     ],
   ];
   for (const [spec, expected] of cases)

@@ -19,5 +19,5 @@ t.test('says what is wrong with its settings', async (t) => {
   t.throws(() => readSettings(undefined, {}), { message: 'name a role: frontend, checkout, payments' });
   t.throws(() => readSettings('shipping', {}), { message: 'name a role: frontend, checkout, payments' });
   for (const PORT of ['http', '-1', '65536', '80.5'])
-    t.throws(() => readSettings('frontend', { PORT }), { message: `PORT=${PORT} is no port` });
+    t.throws(() => readSettings('frontend', { PORT }), { message: `PORT=${PORT} is not a port` });
 });

@@ -26,7 +26,7 @@ t.test('changes path and host, and leaves query, method and version', async (t) 
   t.equal(
     change(head('OPTIONS * HTTP/1.1', 'Host: old')),
     head('OPTIONS * HTTP/1.1', 'Host: new.example'),
-    'which is no path',
+    'which is not a path',
   );
   t.equal(change(head('GET /? HTTP/1.1', 'Host: a')), head('GET /x/? HTTP/1.1', 'Host: new.example'));
 });

@@ -60,7 +60,7 @@ t.test('is cut anywhere with the same result', async (t) => {
   }
 });
 
-t.test('refuses a chunk size that is no plain hexadecimal number (RFC 9112 section 7.1)', async (t) => {
+t.test('refuses a chunk size that is not a plain hexadecimal number (RFC 9112 section 7.1)', async (t) => {
   const sizes = [
     '',
     ' 5',

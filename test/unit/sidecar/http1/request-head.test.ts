@@ -60,7 +60,7 @@ all('refuses any other spacing of the request line (RFC 9112 section 3)', 400, [
 ]);
 
 all(
-  'refuses a method that is no token (RFC 9110 section 9.1)',
+  'refuses a method that is not a token (RFC 9110 section 9.1)',
   400,
   NOT_IN_TOKENS.filter((c) => c !== '\n').map((c) => withLine(`GE${c}T / HTTP/1.1`)),
 );
@@ -150,7 +150,7 @@ all('refuses line folding (RFC 9112 section 5.2)', 400, [
 ]);
 
 all(
-  'refuses a field name that is no token (RFC 9110 section 5.1)',
+  'refuses a field name that is not a token (RFC 9110 section 5.1)',
   400,
   NOT_IN_TOKENS.filter((c) => c !== ':' && c !== '\n').map((c) => withField(`X${c}Y: a`)),
 );
@@ -193,7 +193,7 @@ t.test('trims white space around a value and nothing within it (RFC 9112 section
   t.equal(value('X: \t a \t b \t '), 'a \t b');
   t.equal(value('X:'), '');
   t.equal(value('X:  \t'), '');
-  t.equal(value('X: \xa0a\xa0'), '\xa0a\xa0', 'a byte above 127 is no white space');
+  t.equal(value('X: \xa0a\xa0'), '\xa0a\xa0', 'a byte above 127 is not white space');
 });
 
 t.test(

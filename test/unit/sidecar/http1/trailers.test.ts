@@ -39,7 +39,7 @@ t.test('drops fields that may not come behind the content (RFC 9110 section 6.5.
   }
 });
 
-t.test('refuses what is no field line (RFC 9112 section 7.1.2)', async (t) => {
+t.test('refuses what is not a field line (RFC 9112 section 7.1.2)', async (t) => {
   for (const lines of [
     'A : 1\r\n',
     ' A: 1\r\n',

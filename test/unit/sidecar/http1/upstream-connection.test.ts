@@ -128,7 +128,7 @@ t.test('a response that ends too early is broken, however it is framed (RFC 9112
   }
 });
 
-t.test('what is no HTTP response is a bad response', async (t) => {
+t.test('what is not an HTTP response is a bad response', async (t) => {
   for (const response of [
     'SSH-2.0-OpenSSH_9.2\r\n\r\n',
     '\r\nHTTP/1.1 200 OK\r\n\r\n',

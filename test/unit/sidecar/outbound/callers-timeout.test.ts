@@ -18,7 +18,7 @@ t.test('milliseconds, or a duration as Go and Envoy write it', async (t) => {
     t.equal(parseRequestTimeout(value), expected, value);
 });
 
-t.test('anything else is no time limit', async (t) => {
+t.test('anything else is not a time limit', async (t) => {
   for (const value of [
     '',
     '0',

@@ -125,7 +125,7 @@ t.test('keys go on past any number of apps that pass on nothing but the trace', 
 
 const carried = (user: string) => formatKeys([{ kind: 'header', name: 'x-user-id', values: [user] }]);
 
-t.test('what is no list of keys is none', async (t) => {
+t.test('what is not a list of keys is none', async (t) => {
   const encode = (json: unknown) => Buffer.from(JSON.stringify(json)).toString('base64url');
   for (const text of [
     '',

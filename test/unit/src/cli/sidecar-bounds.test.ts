@@ -25,5 +25,5 @@ t.test('refuses bounds with which nothing would work', async (t) => {
   } as const;
   for (const [key, values] of Object.entries(wrong))
     for (const value of values)
-      t.throws(() => BOUND_FLAGS[key as keyof Http1Limits].parse(value), /^is no /, `${key} ${value}`);
+      t.throws(() => BOUND_FLAGS[key as keyof Http1Limits].parse(value), /^is not a/, `${key} ${value}`);
 });

@@ -67,7 +67,7 @@ t.test('the report says where it differs from ingress-nginx, which sent the expr
   t.match(finding(path, right, 'session-cookie-path'), { outcome: 'exact', note: 'the same' });
   t.notMatch(finding(path, right, 'affinity')?.note, /cookie's path/);
   t.match(importPaths(['/a'], { 'session-cookie-path': '/a b' }).report.refused, [
-    { message: /"\/a b" is no path of a cookie; \/a is taken/ },
+    { message: /"\/a b" is not a path of a cookie; \/a is taken/ },
   ]);
 });
 

@@ -33,7 +33,7 @@ const REWRITES: readonly { path: string; target: string; to: object | RegExp }[]
   { path: '/(img|css)/', target: '/$1', to: /other captures/ },
   { path: '/shop', target: '/$1', to: /other captures/ },
   { path: '/shop/(.*)', target: '/$1/x', to: /other captures/ },
-  { path: '/shop', target: 'https://example.com/', to: /is no path/ },
+  { path: '/shop', target: 'https://example.com/', to: /is not a path/ },
 ];
 
 for (const { path, target, to } of REWRITES) {
@@ -52,9 +52,9 @@ t.test('a redirect keeps scheme, host, port and path', async (t) => {
     ['http://example.com:8080/a/b', { scheme: 'http', host: 'example.com', port: 8080, path: '/a/b' }],
     ['https://example.com/?a=b', /a query or a fragment/],
     ['https://example.com/#top', /a query or a fragment/],
-    ['https://example.com$request_uri', /is no URL|variables of nginx/],
-    ['ftp://example.com', /no URL of http or https/],
-    ['/elsewhere', /is no URL/],
+    ['https://example.com$request_uri', /is not a URL|variables of nginx/],
+    ['ftp://example.com', /not a URL of http or https/],
+    ['/elsewhere', /is not a URL/],
   ];
   for (const [text, to] of cases) {
     const target = parseTarget(text);

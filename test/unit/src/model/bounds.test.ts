@@ -155,7 +155,7 @@ t.test('fractions of a unit come out in whole milliseconds', async (t) => {
 
 t.test('flags have the same bounds', async (t) => {
   t.equal(durationMs('576h'), 2_073_600_000);
-  t.throws(() => durationMs('25d'), /is no duration/);
+  t.throws(() => durationMs('25d'), /is not a duration/);
   t.throws(() => durationMs('597h'), /is too long; the most is 576h/);
   t.throws(() => durationMs('0.5ms'), /finer than a millisecond/);
   t.throws(() => durationBetween('1ms', '10m')('0s'), /is too short; the least is 1ms/);

@@ -76,7 +76,7 @@ t.test('a health check has a host and headers where it has a path', async (t) =>
   for (const host of ['checkout.internal', 'checkout.internal:8080', '10.0.0.1', '[fd00::1]:80'])
     t.same(health({ path: '/up', host, headers: { 'x-probe': 'a' } }), [], host);
   for (const host of ['', 'Checkout', 'a/b', 'a b', 'x@y', 'a..b', 'a:0'])
-    t.match(health({ path: '/up', host }), [/spec\.health\.host: .*is no host/], host);
+    t.match(health({ path: '/up', host }), [/spec\.health\.host: .*is not a host/], host);
   for (const fields of [{ host: 'a' }, { headers: { 'x-probe': 'a' } }])
     t.match(health(fields), [/spec\.health: needs a path for host and headers/]);
   for (const name of ['Host', 'content-length', 'Connection', 'x-roost-via'])
@@ -85,10 +85,10 @@ t.test('a health check has a host and headers where it has a path', async (t) =>
 
 t.test('a host beyond ASCII is written as clients send it', async (t) => {
   t.match(problemsOf(minimal({ hosts: ['bücher.example'] })), [
-    /^spec\.hosts\[0\]: "bücher\.example" is no host name in its plain spelling; write xn--bcher-kva\.example$/,
+    /^spec\.hosts\[0\]: "bücher\.example" is not a host name in its plain spelling; write xn--bcher-kva\.example$/,
   ]);
   t.same(problemsOf(minimal({ hosts: ['xn--bcher-kva.example'] })), []);
-  t.match(problemsOf(minimal({ hosts: ['a b'] })), [/is no host name; write one in lower case/]);
+  t.match(problemsOf(minimal({ hosts: ['a b'] })), [/is not a host name; write one in lower case/]);
 });
 
 t.test('no text that ends up in a message may split it', async (t) => {
@@ -165,22 +165,22 @@ t.test('names every problem with its path and what would be right, all in one go
   });
   for (const expected of [
     'apiVersion: must be roost.dev/v1alpha1; found "roost.dev/v1"',
-    'metadata.name: "Checkout" is no valid name',
+    'metadata.name: "Checkout" is not a valid name',
     'spec.port: must be a port number, 1 to 65535; found "8080"',
     'spec.verions: unknown field; did you mean "versions"?',
-    'spec.versions[0].endpoints[0].address: "checkout:80" is no IP:PORT address',
+    'spec.versions[0].endpoints[0].address: "checkout:80" is not an IP:PORT address',
     'spec.versions[1].name: "v1" names a version already (versions[0])',
     'spec.versions[1].endpoints: must list at least one endpoint',
     'spec.versions[2]: needs exactly one of endpoints, dns, selector; it has endpoints and dns',
     'spec.versions[3]: needs exactly one of endpoints, dns, selector; it has none',
-    'spec.stable: "v0" is no version of this service; it has v1, v1, v3, v4',
-    'spec.routes[0].split[0].version: "v9" is no version of this service',
+    'spec.stable: "v0" is not a version of this service; it has v1, v1, v3, v4',
+    'spec.routes[0].split[0].version: "v9" is not a version of this service',
     'spec.routes[0].split[1].weight: -1 must be a whole number ≥ 0',
     'spec.routes[1].name: "qa" names a route already',
     'spec.routes[1].split: has only weights of 0',
     'spec.routes[1]: is never reached: routes[0] has no "match"',
     'spec.routes[2].split: is required',
-    'spec.affinity.key[0].cookie: "a b" is no cookie name',
+    'spec.affinity.key[0].cookie: "a b" is not a cookie name',
     'spec.affinity.version: must be one of none, balanced, persistent; found "sticky"',
   ]) {
     t.ok(
@@ -190,7 +190,7 @@ t.test('names every problem with its path and what would be right, all in one go
   }
 });
 
-t.test('refuses what is no resource at all without a stack trace', async (t) => {
+t.test('refuses what is not a resource at all without a stack trace', async (t) => {
   for (const input of [null, 7, 'text', [], {}, { spec: 7 }, { spec: { versions: 'v1', routes: {} } }]) {
     t.ok(problemsOf(input).length > 0, JSON.stringify(input));
   }
@@ -219,7 +219,7 @@ t.test('one address in two spellings is one address', async (t) => {
   const endpoints = (...addresses: string[]) =>
     problemsOf(minimal({ versions: [{ name: 'v1', endpoints: addresses.map((address) => ({ address })) }] }));
   t.match(endpoints('[fd00::1]:80', '[fd00:0:0::1]:80'), [/endpoints\[1\]\.address: .* is listed already/]);
-  t.match(endpoints('10.0.0.1:80', '10.0.0.1:080'), [/"10.0.0.1:080" is no IP:PORT/]);
+  t.match(endpoints('10.0.0.1:80', '10.0.0.1:080'), [/"10.0.0.1:080" is not an IP:PORT/]);
   t.same(endpoints('[fd00::1]:80', '[fd00::1]:81', '[fd00::2]:80'), []);
 });
 
@@ -228,7 +228,7 @@ t.test('a bad regular expression is named, in RE2 terms', async (t) => {
   const [problem] = problemsOf(
     minimal({ routes: [{ name: 'r', match, split: [{ version: 'v1', weight: 1 }] }] }),
   );
-  t.match(problem, /^spec\.routes\[0\]\.match\[0\]\.path\.regex: "\/\(a" is no RE2 regular expression: /);
+  t.match(problem, /^spec\.routes\[0\]\.match\[0\]\.path\.regex: "\/\(a" is not an RE2 regular expression: /);
 });
 
 t.test('answers to its names, the bare one only within its namespace', async (t) => {
@@ -310,7 +310,7 @@ t.test('TLS to the endpoints: says what is wrong with names, files and certifica
   t.strictSame(of({ serverName: 'checkout.internal' }), []);
   t.strictSame(of({ serverName: 'checkout.internal', certFile: '/c.pem', keyFile: '/k.pem' }), []);
   t.match(of({}), [/^spec\.tls\.serverName: /]);
-  t.match(of({ serverName: 'Checkout:443' }), [/^spec\.tls\.serverName: "Checkout:443" is no host name/]);
+  t.match(of({ serverName: 'Checkout:443' }), [/^spec\.tls\.serverName: "Checkout:443" is not a host name/]);
   t.match(of({ serverName: 'a', ca: '/etc/ca.pem' }), [
     /^spec\.tls\.ca: "\/etc\/ca\.pem" holds no PEM certificate; a file's path goes into "caFile"/,
   ]);

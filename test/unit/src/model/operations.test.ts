@@ -38,7 +38,7 @@ t.test(
 
 t.test('what the service does not allow is refused by name', async (t) => {
   const before = document({ v1: 90, v2: 10 });
-  t.throws(() => withSplit(before, entries({ v9: 1 })), { message: /"v9" is no version of this service/ });
+  t.throws(() => withSplit(before, entries({ v9: 1 })), { message: /"v9" is not a version of this service/ });
   t.throws(() => withSplit(before, entries({ v1: 1 }), 'nowhere'), OperationError);
   t.throws(() => withPromotion(before, 'v9'), OperationError);
 });

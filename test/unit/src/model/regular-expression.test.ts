@@ -26,10 +26,10 @@ t.test('patterns that people write are taken', async (t) => {
 });
 
 t.test('what is none is refused with the reason, in few words', async (t) => {
-  t.match(regexProblem('('), /^is no RE2 regular expression: .*missing closing/);
+  t.match(regexProblem('('), /^is not an RE2 regular expression: .*missing closing/);
   t.match(regexProblem('a{1001}'), /invalid repeat/i);
-  t.match(regexProblem('(?=a)'), /^is no RE2/);
-  t.match(regexProblem('\\1'), /^is no RE2/);
+  t.match(regexProblem('(?=a)'), /^is not an RE2/);
+  t.match(regexProblem('\\1'), /^is not an RE2/);
   t.ok((regexProblem(`(${'x'.repeat(8000)}`) as string).length < 300);
 });
 

@@ -146,8 +146,8 @@ t.test('labels and annotations are taken as Kubernetes takes them', async (t) =>
   t.match(withMetadata('labels: { version: 1.10 }'), [
     /metadata\.labels\.version: must be a text; found 1\.1; put it in quotes: "1\.10"$/,
   ]);
-  t.match(withMetadata('labels: { a: "b c" }'), [/metadata\.labels\.a: "b c" is no value of a label/]);
-  t.match(withMetadata('labels: { "a b": c }'), [/metadata\.labels\["a b"\]: .*is no key/]);
+  t.match(withMetadata('labels: { a: "b c" }'), [/metadata\.labels\.a: "b c" is not a value of a label/]);
+  t.match(withMetadata('labels: { "a b": c }'), [/metadata\.labels\["a b"\]: .*is not a key/]);
   t.match(withMetadata(`annotations: { a: "${'x'.repeat(262_145)}" }`), [/are larger than 256 KiB/]);
   t.match(withMetadata('label: { a: b }'), [/metadata\.label: unknown field; did you mean "labels"\?/]);
 });

@@ -59,12 +59,12 @@ t.test('header changes are made in Envoy’s order', async (t) => {
 t.test('changes that would break messages are refused, whoever sends them', async (t) => {
   for (const [options, expected] of [
     [option('host', 'a'), /"host" frames a message/],
-    [option(':path', '/'), /":path" is no header name/],
+    [option(':path', '/'), /":path" is not a header name/],
     [option('Content-Length', '0'), /"Content-Length" frames/],
     [option('x', 'a\r\nb'), /no header value may have/],
     [option('x', '%REQ(y)%'), /command operator/],
     [option('x', 'y', { appendAction: 'ADD_IF_ABSENT' }), /ADD_IF_ABSENT is not supported/],
-    [option('x y', 'y'), /is no header name/],
+    [option('x y', 'y'), /is not a header name/],
   ] as const)
     t.match(problemsOf({ route: TO_A, responseHeadersToAdd: [options] })[0], expected);
   t.match(problemsOf({ route: TO_A, requestHeadersToRemove: ['Transfer-Encoding'] })[0], /frames a message/);
@@ -92,7 +92,7 @@ t.test('a rewrite follows its pattern and its groups', async (t) => {
 
 t.test('a rewrite that cannot work is refused', async (t) => {
   for (const [regex, substitution, expected] of [
-    ['(a', 'x', /is no RE2 regular expression/],
+    ['(a', 'x', /is not an RE2 regular expression/],
     ['a', '\\1', /names a group that the pattern has not: it has 0/],
     ['a', ' ', /no path may have/],
     ['a', '?b', /no path may have/],
@@ -103,10 +103,10 @@ t.test('a rewrite that cannot work is refused', async (t) => {
     t.match(problemsOf({ redirect: { regexRewrite } })[0], expected);
   }
   t.match(problemsOf({ route: { ...TO_A, prefixRewrite: '/x y' } })[0], /prefix_rewrite: has a character/);
-  t.match(problemsOf({ route: { ...TO_A, hostRewriteLiteral: 'a\r\nb' } })[0], /is no host/);
-  t.match(problemsOf({ redirect: { hostRedirect: 'a/b' } })[0], /is no host/);
+  t.match(problemsOf({ route: { ...TO_A, hostRewriteLiteral: 'a\r\nb' } })[0], /is not a host/);
+  t.match(problemsOf({ redirect: { hostRedirect: 'a/b' } })[0], /is not a host/);
   t.match(problemsOf({ redirect: { schemeRedirect: 'ftp' } })[0], /"ftp" is not supported/);
-  t.match(problemsOf({ redirect: { pathRedirect: '/a?b' } })[0], /is no path/);
+  t.match(problemsOf({ redirect: { pathRedirect: '/a?b' } })[0], /is not a path/);
 });
 
 t.test('a redirect says where to, with as much of the request as it leaves', async (t) => {

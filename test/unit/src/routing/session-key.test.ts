@@ -166,5 +166,5 @@ t.test('regex_rewrite: the part of a header that a pattern picks is the key', as
   t.equal(hashOf(policies, { headers: [['x-user-id', 'user/17/anything']] }), xxh64('17'));
   t.equal(hashOf(policies, { headers: [['x-user-id', 'guest']] }), xxh64('guest'), 'no match: as it is');
   const broken = { header: { headerName: 'a', regexRewrite: { pattern: { regex: '(' } } } };
-  t.throws(() => policiesOf(broken), /hash_policy\[0\]\.header\.regex_rewrite\.pattern: is no RE2/);
+  t.throws(() => policiesOf(broken), /hash_policy\[0\]\.header\.regex_rewrite\.pattern: is not an RE2/);
 });

@@ -23,9 +23,9 @@ t.test('what is only counted is as long as it says', async (t) => {
   t.strictSame(read(readAge, { seconds: 315_576_000_000 }), { ms: 315_576_000_000_000, found: [] });
 });
 
-t.test('what is no duration is refused', async (t) => {
+t.test('what is not a duration is refused', async (t) => {
   for (const reader of [readDuration, readAge]) {
-    t.match(read(reader, { seconds: -1 }).found, [/^timeout: -1 s is no duration .* the least is 0 s$/]);
+    t.match(read(reader, { seconds: -1 }).found, [/^timeout: -1 s is not a duration .* the least is 0 s$/]);
     t.match(read(reader, {}, 1).found, [/^timeout: 0 s .* the least is 0\.001 s$/]);
     t.match(read(reader, { seconds: 315_576_000_001 }).found, [/the most is 10,000 years$/]);
   }
@@ -34,5 +34,5 @@ t.test('what is no duration is refused', async (t) => {
 t.test('a cookie with a negative age is refused', async (t) => {
   const problems = new Problems();
   readHashPolicy({ cookie: { name: 'sid', ttl: { seconds: -5 } } }, 'hash_policy[0]', problems);
-  t.match(problems.found, [/^hash_policy\[0\]\.cookie\.ttl: -5 s is no duration/]);
+  t.match(problems.found, [/^hash_policy\[0\]\.cookie\.ttl: -5 s is not a duration/]);
 });

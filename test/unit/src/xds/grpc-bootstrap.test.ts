@@ -137,7 +137,7 @@ t.test('who one is, as far as it is told; features of other clients are passed o
 
 t.test('one that cannot be used is refused with all that would be right', async (t) => {
   for (const [json, ...messages] of [
-    ['{', /^is no JSON: /],
+    ['{', /^is not JSON: /],
     ['null', /^the bootstrap must be an object; found null$/],
     ['{}', /^xds_servers\[0\]\.server_uri must be HOST:PORT or dns:\/\/\/HOST:PORT; found nothing$/],
     ['{"xds_servers":{}}', /^xds_servers must be a list; found {}$/],

@@ -184,7 +184,7 @@ t.test('what would take too much is refused with the bound', async (t) => {
     problems('cluster', cluster({ lbPolicy: 'MAGLEV', maglevLbConfig: { tableSize: { value } } }));
   t.equal(maglev(5_000_011), '');
   for (const size of [0, 1, 4, 65_536, 5_000_077, 4_294_967_291])
-    t.match(maglev(size), `table_size: ${size} is no prime number up to 5000011`);
+    t.match(maglev(size), `table_size: ${size} is not a prime number up to 5000011`);
 
   const large = Buffer.alloc(MAX_RESOURCE_BYTES + 1);
   for (const kind of KINDS)
@@ -210,7 +210,7 @@ t.test('nested without end: refused, and no overflow of the stack', async (t) =>
   const nested = Buffer.concat([shallow, wrap(25, wrap(1, entry))]);
   t.throws(() => DECODERS.cluster(nested), {
     constructor: InvalidXdsError,
-    message: /is no valid .*Cluster/,
+    message: /is not a valid .*Cluster/,
   });
   t.ok(decode('cluster', codec(messageNameOf('cluster')).encode({ name: 'c', metadata })) !== null);
 });

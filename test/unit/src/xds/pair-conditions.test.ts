@@ -57,6 +57,6 @@ t.test('are refused where they cannot be used', async (t) => {
   const of = (pair: object) => problemsOf({ headers: [NEAREST] }, [pair]);
   t.same(of({ cookie: 'c', present: true }), []);
   t.match(of({ present: true }), [/pairs\[0\]: needs the name/]);
-  t.match(of({ cookie: 'c', regex: '(' }), [/pairs\[0\]\.regex: is no RE2/]);
+  t.match(of({ cookie: 'c', regex: '(' }), [/pairs\[0\]\.regex: is not an RE2/]);
   t.match(problemsOf({}, [{ cookie: 'c' }]), [/has 0 header matchers, and our payload takes the place of 1/]);
 });

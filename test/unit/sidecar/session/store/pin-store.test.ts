@@ -91,7 +91,7 @@ t.test('of several writes of one session that wait, the better pin is written, o
   t.match(await find(1n), { pin: { generation: 2 } });
 });
 
-t.test('a value that is no pin of the session counts as unknown, and is overwritten', async (t) => {
+t.test('a value that is not a pin of the session counts as unknown, and is overwritten', async (t) => {
   const another = toStored(RECORDS, [sharedSession(2n)])[0]?.value as Buffer;
   for (const garbage of [
     Buffer.alloc(0),
