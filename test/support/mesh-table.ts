@@ -17,7 +17,7 @@ import { plainRequest } from '../../src/routing/request-view.js';
 import { newSessionKey, RANDOM_BYTES } from '../../src/routing/session-cookie.js';
 import type { Affinity, Cluster, Release } from '../../src/routing/table.js';
 import { decodeCluster } from '../../src/xds/cluster.js';
-import { decodeAssignment } from '../../src/xds/endpoint.js';
+import { decodeAssignment, type EndpointConfig } from '../../src/xds/endpoint.js';
 import { decodeRouteConfiguration } from '../../src/xds/route.js';
 
 /**
@@ -42,10 +42,17 @@ export class MeshTable {
   private revision = 0;
   private readonly usability = new Map<string, Usability>();
 
-  /** @param pins given where several tables are to share one, as sidecars share what travels in cookies */
+  /**
+   * @param pins given where several tables are to share one, as sidecars share what travels in cookies
+   * @param makeEndpoint what stands for each configured endpoint
+   */
   constructor(
     readonly secret: Buffer = Buffer.from('a secret of the mesh, for tests.'),
     readonly pins = new Map<string, Pin>(),
+    private readonly makeEndpoint: (config: EndpointConfig) => Endpoint = (config) => ({
+      ...config,
+      activeRequests: 0,
+    }),
   ) {}
 
   /** Puts this service in force, replacing what was there. */
@@ -65,9 +72,7 @@ export class MeshTable {
     );
     for (const { bytes } of shared.filter((r) => r.kind === 'cluster')) {
       const { name, loadBalancer } = decodeCluster(bytes);
-      const endpoints = (assignments.get(name)?.endpoints ?? []).map(
-        (e): Endpoint => ({ ...e, activeRequests: 0 }),
-      );
+      const endpoints = (assignments.get(name)?.endpoints ?? []).map(this.makeEndpoint);
       const set = EndpointSet.of(endpoints, loadBalancer, (e) => this.usability.get(e.address) ?? USABLE);
       const known = this.clusters.get(name);
       if (known) known.endpoints = set;
