@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import type { AffinityMode } from './peers/roost.js';
 import { WORKLOADS } from './workloads.js';
 
 export const COMMANDS = [
@@ -36,7 +37,7 @@ export interface BenchOptions {
   /** For `against`: the commit to compare with. */
   readonly base: string;
   /** For `against`: how sessions are kept. */
-  readonly affinity: 'none' | 'balanced' | 'persistent';
+  readonly affinity: AffinityMode;
   readonly help: boolean;
 }
 
@@ -142,7 +143,7 @@ export function readOptions(args: readonly string[], environment = process.env):
   return options;
 }
 
-function affinityOf(text: string, problems: string[]): BenchOptions['affinity'] {
+function affinityOf(text: string, problems: string[]): AffinityMode {
   if (text === 'none' || text === 'balanced' || text === 'persistent') return text;
   problems.push(`--affinity: expected none, balanced or persistent; got "${text}"`);
   return 'balanced';

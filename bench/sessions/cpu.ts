@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { type EarlierVersion, versionAt, versionBefore } from '../../test/support/earlier-version.js';
 import { type Backends, startBackends } from '../backends/backends.js';
+import { buildEarlier } from '../earlier-command.js';
 import { writeRequestPool } from '../load/request-pool.js';
 import { measureSaturation, warmUp } from '../measure/cell.js';
 import { ROOST, type StartedRoost, startRoost } from '../peers/roost.js';
@@ -28,7 +28,7 @@ export async function measureCpu(lab: SessionLab): Promise<SessionFigure[]> {
   const { options, processes, placement, progress } = lab;
   const { base, rounds } = options;
   progress.step('cpu: building the earlier version');
-  const earlier = await buildEarlier(base);
+  const earlier = await buildEarlier(base === undefined ? { before: FIRST_OF_SHARING } : { commit: base });
   const backends = await startBackends(processes, { tls: false, cores: placement.loadCores });
   const peers = await startArms(lab, backends, earlier);
   const done: Costs[] = [];
@@ -41,13 +41,6 @@ export async function measureCpu(lab: SessionLab): Promise<SessionFigure[]> {
   }
   for (const arm of ARMS) await peers[arm].stop();
   return figures(done, base);
-}
-
-/** Folders of the earlier version are removed when this process ends. */
-async function buildEarlier(base: string | undefined): Promise<string> {
-  const version: EarlierVersion = base === undefined ? versionBefore(FIRST_OF_SHARING) : versionAt(base);
-  if (version.skip !== false) throw new Error(version.skip);
-  return version.build({ teardown: (undo) => process.once('beforeExit', () => void undo()) });
 }
 
 async function startArms(

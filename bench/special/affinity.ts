@@ -1,13 +1,10 @@
-import { join } from 'node:path';
-import { type Backends, startBackends } from '../backends/backends.js';
+import { startBackends } from '../backends/backends.js';
 import type { Bench } from '../comparison.js';
-import { writeRequestPool } from '../load/request-pool.js';
-import { measureSaturation, warmUp } from '../measure/cell.js';
-import { type AffinityMode, startRoost } from '../peers/roost.js';
+import type { AffinityMode } from '../peers/roost.js';
 import type { SpecialFigure } from '../report/results.js';
 import { workloadNamed } from '../workloads.js';
+import { sidecarCpu } from './sidecar-cpu.js';
 
-const WARM_UP_SECONDS = 3;
 const GOAL_US = 2;
 const MODES: readonly AffinityMode[] = ['none', 'balanced', 'persistent'];
 
@@ -24,7 +21,7 @@ export async function measureAffinity(bench: Bench): Promise<SpecialFigure[]> {
     const order = MODES.map((_, i) => MODES[(i + round) % MODES.length] as AffinityMode);
     for (const mode of order) {
       bench.progress.step(`affinity: round ${round + 1} of ${options.rounds}, ${mode}`);
-      costs[mode] = await cpuOf(bench, backends, mode);
+      costs[mode] = await sidecarCpu(bench, backends, workloadNamed('small'), { affinity: mode });
     }
     rounds.push(costs);
   }
@@ -35,25 +32,4 @@ export async function measureAffinity(bench: Bench): Promise<SpecialFigure[]> {
     goal: GOAL_US,
   });
   return [extra('balanced'), extra('persistent')];
-}
-
-let starts = 0;
-
-async function cpuOf(bench: Bench, backends: Backends, affinity: AffinityMode): Promise<number> {
-  const { processes, placement, options } = bench;
-  const workload = workloadNamed('small');
-  const pool = join(processes.folder, 'affinity.requests');
-  writeRequestPool(pool, workload);
-  const folder = join(processes.folder, `affinity-${++starts}`);
-  const context = { processes, backends, folder, ...placement };
-  const peer = await startRoost(context, { affinity, config: [], nodeArgs: [] });
-  try {
-    const measurement = { processes, placement, peer, workload, pool, seconds: options.seconds };
-    await warmUp(measurement, WARM_UP_SECONDS);
-    const { cpuUs, errors } = await measureSaturation(measurement);
-    if (errors > 0) throw new Error(`${errors} requests failed while affinity ${affinity} was measured`);
-    return cpuUs;
-  } finally {
-    await peer.stop();
-  }
 }

@@ -1,16 +1,11 @@
 import { toStruct } from '../../src/api/struct.js';
 import { ControlPlaneClient } from '../../src/cli/client.js';
+import { isReady } from '../../test/support/case-world.js';
 import type { NamedBackend } from '../../test/support/fast-traffic.js';
 import { toAddress } from '../../test/support/mesh.js';
-import { eventually, startControlPlane, startSidecar } from '../../test/support/processes.js';
-import {
-  HOST,
-  type Pods,
-  type StickyPeer,
-  type StickyPeerProgram,
-  USER_HEADER,
-  type Weights,
-} from './sticky-peer.js';
+import { startControlPlane, startSidecar } from '../../test/support/processes.js';
+import { meshService, USER_KEY } from '../../test/support/shop.js';
+import { HOST, type Pods, type StickyPeer, type StickyPeerProgram, type Weights } from './sticky-peer.js';
 
 const IN_FORCE_MS = 10_000;
 
@@ -23,23 +18,20 @@ export const roostSessions: StickyPeerProgram = {
     const { grpc } = await startControlPlane(owner, []);
     const client = new ControlPlaneClient(toAddress(grpc));
     owner.teardown(() => client.close());
-    const roost = new RoostSessions(client, pods);
-    await roost.split(weights);
     const sidecar = () => startSidecar(owner, ['--service', 'frontend.shop', '--control-plane', grpc]);
     const [first, second] = await Promise.all([sidecar(), sidecar()]);
-    for (const { admin } of [first, second])
-      await eventually(
-        'a sidecar is ready',
-        async () => (await fetch(`http://${admin}/ready`)).status === 200,
-      );
-    return Object.assign(roost, { addresses: [first.outbound, second.outbound] as const });
+    const roost = new RoostSessions([first.outbound, second.outbound], client, pods);
+    await roost.split(weights);
+    for (const { admin } of [first, second]) await isReady(admin);
+    return roost;
   },
 };
 
-class RoostSessions implements Omit<StickyPeer, 'addresses'> {
+class RoostSessions implements StickyPeer {
   private releases: readonly (readonly [name: string, pods: readonly NamedBackend[]])[];
 
   constructor(
+    readonly addresses: readonly [string, string],
     private readonly client: ControlPlaneClient,
     pods: Pods,
   ) {
@@ -47,14 +39,18 @@ class RoostSessions implements Omit<StickyPeer, 'addresses'> {
   }
 
   async split(weights: Weights): Promise<void> {
-    const split = this.releases.map(([version]) => ({ version, weight: weights[version as 'v1' | 'v2'] }));
-    await this.apply({
-      versions: this.releases.map(([name, pods]) => ({
-        name,
-        endpoints: pods.map(({ address }) => ({ address })),
-      })),
-      routes: [{ name: 'default', split }],
+    const names = this.releases.map(([name]) => name as keyof Weights);
+    const split = Object.fromEntries(names.map((name) => [name, weights[name]]));
+    const versions = this.releases.map(([name, pods]) => ({
+      name,
+      endpoints: pods.map(({ address }) => ({ address })),
+    }));
+    const affinity = { key: USER_KEY, version: 'persistent', endpoint: 'persistent', salt: 'auto' };
+    const document = meshService(`${HOST}.shop`, split, { versions, affinity });
+    const { revision } = await this.client.call<{ revision: number }>('Apply', {
+      documents: [toStruct(document)],
     });
+    for await (const _ of this.client.stream('Await', { revision, timeoutMs: IN_FORCE_MS }, IN_FORCE_MS));
   }
 
   drain(): Promise<void> {
@@ -68,20 +64,5 @@ class RoostSessions implements Omit<StickyPeer, 'addresses'> {
     await this.split({ v1: 100, v2: 0 });
     this.releases = [stable, ['v2', pods]];
     await this.split(weights);
-  }
-
-  private async apply(spec: object): Promise<void> {
-    const key = [{ header: USER_HEADER }];
-    const affinity = { key, version: 'persistent', endpoint: 'persistent', salt: 'auto' };
-    const document = {
-      apiVersion: 'roost.dev/v1alpha1',
-      kind: 'MeshService',
-      metadata: { name: HOST, namespace: 'shop' },
-      spec: { port: 80, affinity, ...spec },
-    };
-    const { revision } = await this.client.call<{ revision: number }>('Apply', {
-      documents: [toStruct(document)],
-    });
-    for await (const _ of this.client.stream('Await', { revision, timeoutMs: IN_FORCE_MS }, IN_FORCE_MS));
   }
 }

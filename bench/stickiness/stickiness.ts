@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Teardown } from '../../src/lifecycle/teardown.js';
 import { FastCaller, NamedBackend } from '../../test/support/fast-traffic.js';
-import type { Owner } from '../../test/support/owner.js';
+import { type Owner, ownerOf } from '../../test/support/owner.js';
 import { textTable } from '../report/text-table.js';
 import { Random } from '../simulate/random.js';
 import { haproxyPeers } from './haproxy.js';
@@ -59,7 +59,7 @@ async function rollOut(
   onStep: (text: string) => void,
 ): Promise<StickinessRow> {
   const teardown = new Teardown();
-  const owner = { teardown: (step: () => unknown) => teardown.add(step) } as unknown as Owner;
+  const owner = ownerOf(teardown);
   const step = (text: string) => onStep(`stickiness: ${program.name}, seed ${seed}: ${text}`);
   try {
     const pods = { v1: await startPods(owner, 'v1'), v2: await startPods(owner, 'v2') };

@@ -40,6 +40,7 @@ import type { Logger } from '../../src/telemetry/logger.js';
 import { type CallWithMetadata, type Visibility, visibilityOf } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { SessionSurvey } from '../load/session-survey.js';
+import { decisionTable } from '../plan/decision-table.js';
 import type { SessionHub } from '../sessions/session-hub.js';
 import {
   findSession,
@@ -191,7 +192,7 @@ export class ConfigApi {
   private reported({ name, key }: SessionsRequest): ReportedSessions {
     const { service } = this.find(keyOf(name));
     const { store, sessions: hub } = this.parts;
-    return { service, key, hub, context: translateContext(store.current) };
+    return { service, key, hub, host: decisionTable(service, translateContext(store.current)) };
   }
 
   private async forget(request: SessionsRequest, { name: actor }: Author): Promise<SessionsResponse> {

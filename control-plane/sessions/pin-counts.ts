@@ -1,5 +1,6 @@
 import type { ServiceKey } from '../../src/model/mesh-service.js';
 import { clusterName } from '../../src/xds/resource-names.js';
+import { decisionTable } from '../plan/decision-table.js';
 import type { ConfiguredService } from '../store/configuration.js';
 import type { TranslateContext } from '../translate/policy.js';
 import type { SessionHub } from './session-hub.js';
@@ -40,7 +41,8 @@ export class PinCounts {
   private async count(key: ServiceKey, service: ConfiguredService): Promise<Counted> {
     const known = this.counted.get(key);
     if (known?.service === service && this.hub.nowMs - known.atMs < FRESH_MS) return known;
-    const asked = { service: service.service, key: '', hub: this.hub, context: this.context() };
+    const host = decisionTable(service.service, this.context());
+    const asked = { service: service.service, key: '', hub: this.hub, host };
     const { counts } = await reportSessions(asked);
     const clusters = new Map<string, number>();
     for (const { release, sessions } of counts) {

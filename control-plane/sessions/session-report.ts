@@ -13,8 +13,6 @@ import { sessionTag } from '../../src/routing/session-key.js';
 import type { Affinity, Release, VirtualHost } from '../../src/routing/table.js';
 import { isUnpinned, type SharedPin } from '../../src/sessions/shared-pin.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
-import { decisionTable } from '../plan/decision-table.js';
-import type { TranslateContext } from '../translate/policy.js';
 import type { BookEntry } from './pin-book.js';
 import type { SessionHub } from './session-hub.js';
 
@@ -31,7 +29,8 @@ export interface ReportedSessions {
   /** The value of one session's key; empty: all. */
   readonly key: string;
   readonly hub: SessionHub;
-  readonly context: TranslateContext;
+  /** The service's routing, as sidecars decide by it. */
+  readonly host: VirtualHost;
 }
 
 /** Entries counted without letting anything else run. */
@@ -47,8 +46,7 @@ export function sharedPins(hub: SessionHub): (affinity: Affinity, pinHash: bigin
 
 /** What sidecars share of a service's sessions. */
 export async function reportSessions(asked: ReportedSessions): Promise<SessionsResponse> {
-  const { service, key, hub, context } = asked;
-  const host = decisionTable(service, context);
+  const { service, key, hub, host } = asked;
   const shared = hub.find(host.service.label);
   const kinds = kindsOf(host);
   const counts = key === '' && shared ? await countSessions(host, kinds, shared.book.alive(hub.nowMs)) : [];
@@ -71,7 +69,7 @@ const LOOK_MS = 50;
 
 /** Has sidecars tell of a session that is not known here. Returns once it is, or after {@link FIND_MS}. */
 export async function findSession(asked: ReportedSessions): Promise<void> {
-  const kinds = kindsOf(decisionTable(asked.service, asked.context));
+  const kinds = kindsOf(asked.host);
   const hash = xxh64(utf8Bytes(asked.key));
   const isKnown = () => entriesOf(asked, kinds).length > 0;
   if (asked.key === '' || isKnown()) return;
@@ -85,8 +83,8 @@ export async function findSession(asked: ReportedSessions): Promise<void> {
 
 /** Unpins a session. @returns how many pins it had: one for each source, and route, that may have its key */
 export function forgetSession(asked: ReportedSessions): number {
-  const host = decisionTable(asked.service, asked.context);
-  const shared = asked.hub.find(host.service.label);
+  const { host, hub } = asked;
+  const shared = hub.find(host.service.label);
   const entries = entriesOf(asked, kindsOf(host));
   return entries.filter(([, { hash }]) => shared?.forget(hash)).length;
 }

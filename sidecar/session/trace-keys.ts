@@ -90,7 +90,7 @@ export function formatKeys(keys: readonly TraceKey[]): string | undefined {
   return text.length > MAX_MEMBER_LENGTH ? undefined : text;
 }
 
-/** Whoever sent it: what is not a list of keys is none. */
+/** From any sender: what is not a list of keys counts as no list. */
 export function parseKeys(text: string): readonly TraceKey[] {
   if (text === '' || text.length > MAX_MEMBER_LENGTH) return [];
   let json: unknown;

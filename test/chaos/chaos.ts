@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Random } from '../../bench/simulate/random.js';
 import { Teardown } from '../../src/lifecycle/teardown.js';
-import type { Owner } from '../support/owner.js';
+import { ownerOf } from '../support/owner.js';
 import type { Fault } from './fault.js';
 import type { ChaosReport, FaultReport, StageReport } from './report.js';
 import { STAGES, type Stage, type StageName } from './stages.js';
@@ -48,7 +48,7 @@ async function runStage(
   onMissing: (what: string) => void,
 ): Promise<StageReport | undefined> {
   const teardown = new Teardown();
-  const owner = { teardown: (step: () => unknown) => teardown.add(step) } as unknown as Owner;
+  const owner = ownerOf(teardown);
   const random = new Random(options.seed, name);
   let during = 'the start';
   try {

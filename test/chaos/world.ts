@@ -122,26 +122,24 @@ export class World {
   }
 
   /** Waits until every sidecar has a control plane that answers. */
-  async connectedAll(): Promise<void> {
-    for (const sidecar of this.sidecars)
-      await eventually(
-        `the sidecar ${sidecar.name} has a control plane again`,
-        async () => (await sidecar.metric('roost_control_plane_connected')) === 1,
-        RECOVERY_MS,
-      );
+  connectedAll(): Promise<void> {
+    return this.allSay('roost_control_plane_connected');
   }
 
   /** Waits until every sidecar shares pins again, over the relay and, where there is one, in the store. */
   private async sharingAll(): Promise<void> {
-    const wanted = ['roost_session_sharing_connected'];
-    if (this.options.sessionStore !== undefined) wanted.push('roost_session_store_available');
+    await this.allSay('roost_session_sharing_connected');
+    if (this.options.sessionStore !== undefined) await this.allSay('roost_session_store_available');
+  }
+
+  /** Waits until a metric of every sidecar is 1. */
+  private async allSay(metric: string): Promise<void> {
     for (const sidecar of this.sidecars)
-      for (const name of wanted)
-        await eventually(
-          `${name} of ${sidecar.name} is 1 again`,
-          async () => (await sidecar.metric(name)) === 1,
-          RECOVERY_MS,
-        );
+      await eventually(
+        `${metric} of the sidecar ${sidecar.name} is 1 again`,
+        async () => (await sidecar.metric(metric)) === 1,
+        RECOVERY_MS,
+      );
   }
 
   /**

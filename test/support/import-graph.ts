@@ -22,11 +22,6 @@ export function importsWithin(root: string): readonly ImportEdge[] {
   );
 }
 
-/** The folder of a file, `.` for the root itself. */
-export function folderOf(file: string): string {
-  return dirname(file);
-}
-
 /**
  * The imports that go upwards in a list of folders, lowest first, as `a/x.ts → b/y.ts`.
  *
@@ -34,8 +29,8 @@ export function folderOf(file: string): string {
  */
 export function importsUpwards(edges: readonly ImportEdge[], lowestFirst: readonly string[]): string[] {
   const rank = (file: string): number => {
-    const at = lowestFirst.indexOf(folderOf(file));
-    if (at === -1) throw new Error(`${folderOf(file)} has no place in the order of folders`);
+    const at = lowestFirst.indexOf(dirname(file));
+    if (at === -1) throw new Error(`${dirname(file)} has no place in the order of folders`);
     return at;
   };
   return edges.filter(({ from, to }) => rank(to) > rank(from)).map(({ from, to }) => `${from} → ${to}`);

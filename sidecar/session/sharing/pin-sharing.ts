@@ -15,7 +15,7 @@ export interface PinSharingOptions {
   readonly views: SharedViews;
   /** The session table's clock. */
   nowMs(): number;
-  /** What an external store has to do with the relay; not given: there is none. */
+  /** The external store's part in what the relay brings; not given: there is no store. */
   readonly stored?: StoredSessions;
   /**
    * False: only what it is told of is shared, never all that the table has. An external store has the rest, and has not

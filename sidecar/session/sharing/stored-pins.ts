@@ -64,13 +64,11 @@ export class StoredPins implements FleetPins {
   }
 
   await(service: string, key: bigint, resume: () => void): PinWait | undefined {
-    const { store, timeoutMs, table, nowMs } = this.options;
+    const { store, timeoutMs } = this.options;
     const stored = this.of(service);
     if (stored === undefined || store.brokenSinceMs !== undefined) return undefined;
     let isOver = false;
-    const { ttlMs } = stored.affinity;
-    void store.find(stored.records, service, key, ttlMs).then((session) => {
-      if (session !== undefined) table.merge(session, ttlMs, nowMs());
+    void this.fetch(stored, service, key).then(() => {
       if (!isOver) resume();
     });
     const cancel = () => {
@@ -81,14 +79,10 @@ export class StoredPins implements FleetPins {
 
   /** An operator asks about a session: if the store has it, the control plane is told. */
   onWanted(service: string, key: bigint): void {
-    const { store, sharing, table, nowMs } = this.options;
     const stored = this.of(service);
     if (stored === undefined) return;
-    const { ttlMs } = stored.affinity;
-    void store.find(stored.records, service, key, ttlMs).then((session) => {
-      if (session === undefined) return;
-      table.merge(session, ttlMs, nowMs());
-      sharing.note(service, key);
+    void this.fetch(stored, service, key).then((isThere) => {
+      if (isThere) this.options.sharing.note(service, key);
     });
   }
 
@@ -113,6 +107,14 @@ export class StoredPins implements FleetPins {
       store.write(records, service, sessions, affinity.ttlMs);
       for (const { hash, pin } of sessions) if (pin.generation > 0) sharing.note(service, hash);
     }
+  }
+
+  /** Takes a session from the store into the table; never rejects. @returns whether the store has it */
+  private async fetch({ affinity: { ttlMs }, records }: StoredService, service: string, key: bigint) {
+    const { store, table, nowMs } = this.options;
+    const session = await store.find(records, service, key, ttlMs);
+    if (session !== undefined) table.merge(session, ttlMs, nowMs());
+    return session !== undefined;
   }
 
   private of(service: string): StoredService | undefined {

@@ -1,17 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readdirSync } from 'node:fs';
 import { Command } from 'commander';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
 import { parseMeshService } from '../../../src/model/mesh-service.js';
+import { PAGES, read } from '../../support/documentation.js';
 
 /** Every YAML example of the documentation is valid, and every `roost …` command is one that the CLI takes. */
-
-const root = fileURLToPath(new URL('../../../../', import.meta.url));
-const pages = ['docs', 'docs/adr', 'examples/shop', '.']
-  .flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(folder, name)))
-  .filter((path) => path.endsWith('.md'));
 
 interface Block {
   readonly page: string;
@@ -20,7 +14,7 @@ interface Block {
 }
 
 function blocksOf(page: string): Block[] {
-  const source = readFileSync(join(root, page), 'utf8');
+  const source = read(page);
   return [...source.matchAll(/^( *)```(\w*)\n(.*?)^\1```$/gms)].map(
     ([, indent = '', language = '', text = '']) => ({
       page,
@@ -30,7 +24,7 @@ function blocksOf(page: string): Block[] {
   );
 }
 
-const blocks = pages.flatMap(blocksOf);
+const blocks = PAGES.flatMap(blocksOf);
 
 /** An example that shows a part of a service, in a whole one. */
 function wholeService(example: unknown): unknown {
@@ -122,8 +116,8 @@ t.test('every command in a code block is one that the CLI takes', async (t) => {
 
 t.test('every command in a sentence exists, with the options that it is given', async (t) => {
   const program = await createProgram();
-  for (const page of pages) {
-    const prose = readFileSync(join(root, page), 'utf8').replace(/^( *)```.*?^\1```$/gms, '');
+  for (const page of PAGES) {
+    const prose = read(page).replace(/^( *)```.*?^\1```$/gms, '');
     for (const [whole, command = ''] of prose.matchAll(/`roost ([a-z][^`]*)`/g)) {
       // "split|promote|abort" names several commands: the first one stands for them.
       const words = wordsOf(command.replace(/(?<=\w)\|[\w|]+/g, ''));

@@ -1,24 +1,11 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { markdownIn, PAGES, proseOf, ROOT, read } from '../../support/documentation.js';
 
 /** Every relative link of the documentation leads to a file and to a heading of it, and the index names every page. */
 
-const root = fileURLToPath(new URL('../../../../', import.meta.url));
-const read = (path: string) => readFileSync(join(root, path), 'utf8');
-const exists = (path: string) => statSync(join(root, path), { throwIfNoEntry: false }) !== undefined;
-
-function markdownIn(folder: string): string[] {
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.md') && !file.includes('node_modules'))
-    .map((file) => join(folder, file));
-}
-
-const pages = ['README.md', 'CONTRIBUTING.md', ...markdownIn('docs'), ...markdownIn('examples')];
-
-/** A page without its code blocks, in which `#` and brackets mean other things. */
-const proseOf = (page: string) => read(page).replace(/^( *)```.*?^\1```/gms, '');
+const exists = (path: string) => statSync(join(ROOT, path), { throwIfNoEntry: false }) !== undefined;
 
 /** The anchors that GitHub gives a page's headings. */
 function anchorsIn(page: string): Set<string> {
@@ -37,7 +24,7 @@ function anchorsIn(page: string): Set<string> {
   return anchors;
 }
 
-for (const page of pages)
+for (const page of PAGES)
   t.test(`every relative link of ${page} leads somewhere`, async (t) => {
     for (const [, link = ''] of proseOf(page).matchAll(/\]\((?!\w+:)([^)\s]+)\)/g)) {
       const [path = '', anchor] = link.split('#');
@@ -69,7 +56,7 @@ t.test('every page begins with its title and says below it what it is for', asyn
 
 t.test('every page that the code refers to exists', async (t) => {
   const sources = ['src', 'sidecar', 'control-plane', 'bench', 'examples', 'test'].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))
       .map((file) => join(folder, file)),
   );
@@ -84,7 +71,7 @@ t.test('every page that the code refers to exists', async (t) => {
 
 t.test('every source file that a page names exists', async (t) => {
   const bases = ['', 'sidecar', 'src', 'examples/shop'];
-  for (const page of pages)
+  for (const page of PAGES)
     for (const [, path = ''] of proseOf(page).matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|yaml|json|proto))`/g))
       t.ok(
         bases.some((base) => exists(join(base, path))),

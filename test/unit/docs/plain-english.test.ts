@@ -1,21 +1,14 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { PAGES, read } from '../../support/documentation.js';
 
 /** Words that hide the actor of a sentence stay out of the documentation: "the client", "a caller", "again" say it. */
-
-const root = fileURLToPath(new URL('../../../../', import.meta.url));
-const pages = ['.', 'docs', 'docs/adr', 'examples/shop']
-  .flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(folder, name)))
-  .filter((path) => path.endsWith('.md'));
 
 const HIDING =
   /\b(?:nobody|whoever|somebody|anew|such a one|go(?:es)? round|gone round|(?:has|have) to do with)\b/gi;
 
 /** The contract is quoted as it was agreed, and titles of tests as they are. */
 function ownWords(page: string): string {
-  const text = readFileSync(join(root, page), 'utf8');
+  const text = read(page);
   const [, afterCases] = page === 'docs/semantics.md' ? text.split('\n## How Roost reads it\n') : [];
   return (afterCases ?? text)
     .replace(/^( *)```.*?^\1```/gms, '')
@@ -23,7 +16,7 @@ function ownWords(page: string): string {
     .replace(/"[^"\n]*"/g, '');
 }
 
-for (const page of pages)
+for (const page of PAGES)
   t.test(`${page} names its actors`, async (t) => {
     t.same(ownWords(page).match(HIDING) ?? [], []);
   });
