@@ -224,6 +224,7 @@ export class SessionTable implements EvictionFacts {
     this.flags[slot] = (this.flags[slot] as number) | REUSED;
     const quarterS = ttlMs / 4000;
     const inNextQuarter = before !== now && Math.floor(before / quarterS) !== Math.floor(now / quarterS);
+    // Not a spread of pinIn, which each request of a known session would pay for (`npm run bench -- against`).
     return {
       release: this.releases[slot] as number,
       endpoint: this.endpoints[slot] as number,
