@@ -9,11 +9,8 @@ import {
 } from '../../src/routing/endpoint-set.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
 import type { Http1Limits } from '../http/limits.js';
-import {
-  UpstreamConnection,
-  type UpstreamConnectionOwner,
-  type UpstreamUser,
-} from '../http1/upstream-connection.js';
+import type { UpstreamStream, UpstreamUser } from '../http/upstream-stream.js';
+import { UpstreamConnection, type UpstreamConnectionOwner } from '../http1/upstream-connection.js';
 import { type Dialled, dial } from '../tls/dial.js';
 import type { UpstreamTls } from '../tls/endpoint-tls.js';
 import { ClusterLoad, type LimitName } from './cluster-load.js';
@@ -241,7 +238,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
   }
 
   /**
-   * A connection for one exchange, given back by {@link release}: the idle one used last, or a new one.
+   * A stream for one attempt: on the idle connection used last, or on a new one.
    *
    * @param fresh a new one in any case: a pooled one was just found dead
    * @param patient may be told that {@link ROOM_IS_MADE}
@@ -251,7 +248,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     user: UpstreamUser,
     fresh: boolean,
     patient = false,
-  ): UpstreamConnection | LimitName | typeof ROOM_IS_MADE {
+  ): UpstreamStream | LimitName | typeof ROOM_IS_MADE {
     const { load } = this.owner;
     if (!load.takeRequest()) return load.refuse('requests');
     if (!this.counts.takeRequest(load.limits.perEndpointRequests)) {
@@ -260,7 +257,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     }
     const connection = (fresh ? undefined : this.takeIdle()) ?? this.open();
     if (typeof connection === 'string') {
-      this.release();
+      this.onStreamOver();
       if (patient && this.owner.makeRoom(this, connection)) return ROOM_IS_MADE;
       return load.refuse(connection);
     }
@@ -270,8 +267,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     return connection;
   }
 
-  /** The exchange that had a connection is over, or has failed. */
-  release(): void {
+  onStreamOver(): void {
     this.counts.giveBackRequest();
     this.owner.load.giveBackRequest();
   }

@@ -1,13 +1,15 @@
 import { ROOM_IS_MADE } from '../cluster/upstream-endpoint.js';
 import type { Http1Limits } from '../http/limits.js';
+import type { Field, ResponseMessage } from '../http/message.js';
 import { isReset, type UpstreamFailure } from '../http/upstream-failure.js';
+import type { BodyForm, UpstreamStream, UpstreamUser } from '../http/upstream-stream.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
-import { forwardedRequestHead, forwardedResponseHead, forwardedUpgrade } from '../http1/forwarded-head.js';
+import { forwardedResponseHead, forwardedUpgrade } from '../http1/forwarded-head.js';
 import { ID } from '../http1/header-block.js';
 import { answerStatus, type LocalAnswer, localAnswerText } from '../http1/local-reply.js';
 import type { RequestHead } from '../http1/request-head.js';
-import type { ResponseHead } from '../http1/response-head.js';
-import type { UpstreamConnection, UpstreamUser } from '../http1/upstream-connection.js';
+import { ResponseHead } from '../http1/response-head.js';
+import { trailerLines } from '../http1/trailers.js';
 import { TunnelIdle } from '../tcp/tunnel-idle.js';
 import type { AttemptTarget, Forwarder, Step } from './forwarder.js';
 import type { Outcome } from './outcome.js';
@@ -24,8 +26,8 @@ export interface ExchangeSettings {
 }
 
 /**
- * One request and its response, between one downstream connection and as many upstream connections, one after
- * the other, as it takes.
+ * One request and its response, between one downstream connection and as many upstream streams, one after the
+ * other, as it takes.
  *
  * ```
  *   begin ──► attempt ──response head──► responding ──complete──► done
@@ -46,19 +48,16 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   attempts = 0;
   private readonly forwarder: Forwarder;
   private readonly replay: ReplayBuffer;
-  private upstream: UpstreamConnection | undefined;
+  private upstream: UpstreamStream | undefined;
   private target: AttemptTarget | undefined;
-  private headText = '';
-  /** The baggage that it was made with. */
-  private baggage: string | undefined;
   private responding = false;
   /** Where the response starts in what is written to the client. */
   private responseStart = 0;
   /** Undefined: there is no tunnel. */
   private tunnel: TunnelIdle | undefined;
-  /** All of the request has been read. */
-  private whole = false;
-  private onWhole: ((kept: ReplayBuffer) => void) | undefined;
+  /** What follows the request's body; undefined: not all of the request has been read. */
+  private trailers: readonly Field[] | undefined;
+  private onWhole: ((kept: ReplayBuffer, trailers: readonly Field[]) => void) | undefined;
   private onDecided: ((switches: boolean) => void) | undefined;
   private done = false;
   private chunkedToClient = false;
@@ -101,8 +100,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   /** Has something done when all of the request has been read. @param then what is kept of it may be intact or not */
-  whenWhole(then: (kept: ReplayBuffer) => void): void {
-    if (this.whole) then(this.replay);
+  whenWhole(then: (kept: ReplayBuffer, trailers: readonly Field[]) => void): void {
+    if (this.trailers !== undefined) then(this.replay, this.trailers);
     else this.onWhole = then;
   }
 
@@ -135,24 +134,20 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     }
     if (this.requestDeclined) return;
     this.replay.add(piece, start, end);
-    upstream.writer.writeRange(piece, start, end);
+    upstream.write(piece, start, end);
   }
 
-  onRequestEnd(trailers: string): void {
-    if (this.downstream.request.framing.kind === 'chunked' && !this.requestDeclined) {
-      const text = `${trailers}\r\n`;
-      this.replay.addText(text);
-      this.upstream?.writer.writeText(text);
-    }
-    this.whole = true;
-    this.onWhole?.(this.replay);
+  onRequestEnd(trailers: readonly Field[]): void {
+    this.trailers = trailers;
+    if (!this.requestDeclined) this.upstream?.end(trailers);
+    this.onWhole?.(this.replay, trailers);
   }
 
   onDownstreamTurnEnd(): void {
     const { upstream } = this;
     if (upstream === undefined) return;
-    upstream.writer.flush();
-    if (upstream.writer.congested) this.downstream.pause();
+    upstream.flush();
+    if (upstream.congested) this.downstream.pause();
   }
 
   onDownstreamDrain(): void {
@@ -223,26 +218,12 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     this.connectDeadlineMs = upstream.isConnected ? 0 : nowMs + endpoint.connectTimeoutMs;
     const { perTryMs } = this.forwarder.timeouts;
     this.tryDeadlineMs = perTryMs === 0 ? 0 : nowMs + perTryMs;
-    upstream.writer.writeText(this.requestHead());
-    this.replay.writeTo(upstream.writer);
+    upstream.sendHead(this.downstream.request, this.forwarder.requestEdits(this));
+    this.replay.writeTo(upstream);
+    if (this.trailers !== undefined) upstream.end(this.trailers);
     if (this.downstream.flushesSoon) return;
-    upstream.writer.flush();
-    if (!upstream.writer.congested) this.downstream.resume();
-  }
-
-  /** The same for every attempt, but where another release has another lane. */
-  private requestHead(): string {
-    const edits = this.forwarder.requestEdits(this);
-    if (this.headText === '' || edits.baggage !== this.baggage) {
-      this.baggage = edits.baggage;
-      this.headText = forwardedRequestHead(this.downstream.request, edits);
-    }
-    return this.headText;
-  }
-
-  private releaseTarget(): void {
-    if (this.upstream !== undefined && this.target !== undefined) this.target.endpoint.release();
-    this.upstream = undefined;
+    upstream.flush();
+    if (!upstream.congested) this.downstream.resume();
   }
 
   // ---- upstream ----
@@ -251,7 +232,8 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     this.connectDeadlineMs = 0;
   }
 
-  onInterimResponse(head: ResponseHead): void {
+  onInterimResponse(response: ResponseMessage): void {
+    const head = http1Head(response);
     this.lastActivityMs = this.settings.nowMs();
     if (this.downstream.request.minorVersion === 0) return;
     this.downstream.writer.writeText(
@@ -259,13 +241,14 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     );
   }
 
-  onResponseHead(head: ResponseHead): 'raw' | 'content' {
+  onResponseHead(response: ResponseMessage): BodyForm {
+    const head = http1Head(response);
     this.lastActivityMs = this.settings.nowMs();
     const { downstream } = this;
     const instead = this.forwarder.afterResponse(this, head);
     if (instead !== undefined) {
-      this.upstream?.destroy();
-      this.releaseTarget();
+      this.upstream?.discard();
+      this.upstream = undefined;
       this.take(instead);
       return 'content';
     }
@@ -309,17 +292,17 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     this.downstream.writer.writeRange(piece, start, end);
   }
 
-  onResponseEnd(trailers: string): void {
+  onResponseEnd(trailers: readonly Field[]): void {
     if (!this.responding) return;
     const { downstream } = this;
-    if (this.chunkedToClient) downstream.writer.writeText(`${trailers}\r\n`);
+    if (this.chunkedToClient) downstream.writer.writeText(`${trailerLines(trailers)}\r\n`);
     this.finish();
     downstream.endResponse(!downstream.closeAfterResponse);
   }
 
   onUpstreamFailure(failure: UpstreamFailure): void {
     if (isReset(failure) && this.target !== undefined) this.target.endpoint.counters.resets++;
-    this.releaseTarget();
+    this.upstream = undefined;
     if (this.done) return;
     if (this.withdrawResponse()) {
       this.take(this.forwarder.afterFailure(this, { ...failure, kind: 'bad-response' }));
@@ -363,7 +346,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   onClientTunnelData(piece: Buffer): void {
     this.tunnel?.carried(this.settings.nowMs());
     this.outcome.requestBytes += piece.length;
-    this.upstream?.writer.writeRange(piece, 0, piece.length);
+    this.upstream?.write(piece, 0, piece.length);
   }
 
   onClientTunnelEnd(): void {
@@ -440,10 +423,16 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     // However it ended, nothing was switched.
     this.decide(false);
     this.done = true;
-    this.releaseTarget();
+    this.upstream = undefined;
     this.replay.release();
     this.forwarder.finished(this);
   }
+}
+
+/** So far, heads go on to clients of HTTP/1.1 only as they came from upstreams of HTTP/1.1. */
+function http1Head(response: ResponseMessage): ResponseHead {
+  if (!(response instanceof ResponseHead)) throw new TypeError('the response did not come over HTTP/1.1');
+  return response;
 }
 
 /** RFC 9110 section 7.8: a server switches to nothing but what the client offered. */

@@ -1,8 +1,8 @@
 import type { FieldChanges } from '../../src/routing/actions.js';
 import type { Timeouts } from '../../src/routing/table.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
+import type { RequestEdits } from '../http/message.js';
 import type { UpstreamFailure } from '../http/upstream-failure.js';
-import type { RequestEdits } from '../http1/forwarded-head.js';
 import type { LocalAnswer } from '../http1/local-reply.js';
 import type { ResponseHead } from '../http1/response-head.js';
 import type { Exchange } from './exchange.js';

@@ -11,7 +11,7 @@ export interface Outcome {
    * which stopped.
    */
   cutOff: '' | 'client' | 'upstream' | 'timeout' | 'sidecar';
-  /** Bytes of the bodies, chunk framing included where they have it; of a tunnel, all that went through. */
+  /** Bytes of the bodies; a response's with its chunk framing. Of a tunnel, all that went through. */
   requestBytes: number;
   responseBytes: number;
 }

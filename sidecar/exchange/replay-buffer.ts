@@ -1,11 +1,11 @@
-import type { SocketWriter } from '../net/socket-writer.js';
+import type { UpstreamStream } from '../http/upstream-stream.js';
 
 /**
- * What has been read of a request's body, kept until a response makes another attempt impossible. Bounded: a
+ * What has been read of a request's body: its content, kept until a response makes another attempt impossible. Bounded: a
  * body that does not fit is not kept at all, and its request is then sent once only.
  */
 export class ReplayBuffer {
-  private pieces: (Buffer | string)[] = [];
+  private pieces: Buffer[] = [];
   private bytes = 0;
   private dropped = false;
 
@@ -29,15 +29,8 @@ export class ReplayBuffer {
     this.bytes += end - start;
   }
 
-  addText(text: string): void {
-    if (!this.dropped) this.pieces.push(text);
-  }
-
-  writeTo(writer: SocketWriter): void {
-    for (const piece of this.pieces) {
-      if (typeof piece === 'string') writer.writeText(piece);
-      else writer.writeRange(piece, 0, piece.length);
-    }
+  writeTo(stream: Pick<UpstreamStream, 'write'>): void {
+    for (const piece of this.pieces) stream.write(piece, 0, piece.length);
   }
 
   /** Lets go of everything; nothing more is kept. */

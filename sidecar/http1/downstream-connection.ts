@@ -4,6 +4,7 @@ import type { SocketAddress } from '../../src/model/formats.js';
 import { isFromThisMachine, peerIp } from '../../src/net/ip-address.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import { BodyRate } from '../http/body-rate.js';
+import { type Field, NO_FIELDS } from '../http/message.js';
 import { ERROR_OF_STATUS, ProtocolError } from '../http/protocol-error.js';
 import { looksLikeHttp1 } from '../intercept/sniff.js';
 import { ClientPresence, socketPairOf } from '../net/client-presence.js';
@@ -24,13 +25,13 @@ export interface DownstreamUser {
   /** Starts: the head is in `connection.request`. */
   onRequestHead(): void;
   /**
-   * A piece of the request's body, with its chunk framing where it has one.
+   * A piece of the content of the request's body.
    *
    * @param piece memory that is used again once this returns, as that of {@link onClientTunnelData}
    */
   onRequestBody(piece: Buffer, start: number, end: number): void;
-  /** The request is complete. @param trailers of a chunked body: lines with their ends */
-  onRequestEnd(trailers: string): void;
+  /** The request is complete. @param trailers of a chunked body */
+  onRequestEnd(trailers: readonly Field[]): void;
   /** Everything that one event brought has been told. */
   onDownstreamTurnEnd(): void;
   /** The client takes more again. */
@@ -339,7 +340,7 @@ export class DownstreamConnection {
     this.heads.reset();
     this.requests++;
     this.state = 'exchange';
-    this.body.start(request.framing, 'raw');
+    this.body.start(request.framing, 'content');
     this.requestEnded = this.body.complete;
     if (!this.requestEnded)
       this.bodyRate.start(this.owner.nowMs(), request.headers.known(ID.expect) !== undefined);
@@ -347,7 +348,7 @@ export class DownstreamConnection {
     this.presence.begin();
     this.user = this.owner.onRequest(this);
     this.user.onRequestHead();
-    if (this.requestEnded) this.user?.onRequestEnd('');
+    if (this.requestEnded) this.user?.onRequestEnd(NO_FIELDS);
     return end;
   }
 

@@ -1,4 +1,5 @@
-import type { FieldChanges, RequestChanges } from '../../src/routing/actions.js';
+import type { FieldChanges } from '../../src/routing/actions.js';
+import type { RequestEdits } from '../http/message.js';
 import { changedFields, changedRequestHead } from './changed-head.js';
 import { DIGIT_ZERO } from './characters.js';
 import { LEAVING } from './connection-options.js';
@@ -60,20 +61,6 @@ const UNCHUNKED_ACTIONS = actions({
 
 function tableOf(values: Uint8Array): Partial<Record<KnownHeader, Action>> {
   return Object.fromEntries(KNOWN_HEADERS.map((name, id) => [name, values[id] as Action]));
-}
-
-/** What the sidecar changes in a request beyond what HTTP asks of every proxy. */
-export interface RequestEdits {
-  /** Added where the request has none. */
-  readonly requestId: () => string;
-  /** What a sidecar knows the request by if it comes back; undefined: nothing. */
-  readonly via?: string;
-  /** New value of the `baggage` header; undefined: as it is. */
-  readonly baggage: string | undefined;
-  /** What the route changes; undefined: nothing. */
-  readonly changes?: RequestChanges | undefined;
-  /** The upstream is not offered another protocol. */
-  readonly offersNothing?: boolean;
 }
 
 /** The head to send upstream, without the empty line at its end left out: ready for the body. */

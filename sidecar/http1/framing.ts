@@ -14,6 +14,11 @@ const NO_BODY: Framing = { kind: 'none', length: 0 };
 const CHUNKED: Framing = { kind: 'chunked', length: 0 };
 const UNTIL_CLOSE: Framing = { kind: 'until-close', length: 0 };
 
+/** Bytes of the body; undefined: only its end will tell. */
+export function bodyLengthOf({ kind, length }: Framing): number | undefined {
+  return kind === 'chunked' || kind === 'until-close' ? undefined : length;
+}
+
 /**
  * Framing of a request. Everything that two parsers could read differently is refused: both headers at once,
  * either of them twice, a length that is not all digits, a coding other than `chunked`, chunks on HTTP/1.0.

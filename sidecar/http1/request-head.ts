@@ -1,18 +1,18 @@
 import { DEFAULT_PORT, normalAuthority, parseAuthority } from '../../src/http/authority.js';
 import type { HeaderName } from '../../src/http/header-name.js';
 import type { SocketAddress } from '../../src/model/formats.js';
-import type { RequestView } from '../../src/routing/request-view.js';
+import type { RequestMessage } from '../http/message.js';
 import { ProtocolError } from '../http/protocol-error.js';
 import { SPACE, TARGET, TOKEN_LOWER } from './characters.js';
 import { type ConnectionOptions, connectionOptions } from './connection-options.js';
-import { type Framing, requestFraming } from './framing.js';
+import { bodyLengthOf, type Framing, requestFraming } from './framing.js';
 import { HeaderBlock, ID } from './header-block.js';
 
 /**
  * The head of a request, parsed strictly (RFC 9112 sections 2 to 6). One object is filled again for every
  * request of a connection.
  */
-export class RequestHead implements RequestView {
+export class RequestHead implements RequestMessage {
   method = '';
   /** As it goes to the upstream: origin form, `*` for OPTIONS, `host:port` for CONNECT. */
   target = '';
@@ -48,6 +48,10 @@ export class RequestHead implements RequestView {
   /** The protocol to switch to, if the request asks for one; HTTP/1.0 cannot (RFC 9110 section 7.8). */
   get upgrade(): string | undefined {
     return this.connection.upgrade && this.minorVersion === 1 ? this.headers.known(ID.upgrade) : undefined;
+  }
+
+  get bodyLength(): number | undefined {
+    return bodyLengthOf(this.framing);
   }
 
   /** Where a target in absolute form leads; undefined: the target does not say. */

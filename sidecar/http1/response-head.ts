@@ -1,7 +1,9 @@
+import type { HeaderName } from '../../src/http/header-name.js';
+import type { ResponseMessage } from '../http/message.js';
 import { ProtocolError } from '../http/protocol-error.js';
 import { FIELD_VALUE, SPACE } from './characters.js';
 import { type ConnectionOptions, connectionOptions } from './connection-options.js';
-import { type Framing, hasStrayBody, responseFraming } from './framing.js';
+import { bodyLengthOf, type Framing, hasStrayBody, responseFraming } from './framing.js';
 import { HeaderBlock, ID } from './header-block.js';
 import { parseVersion } from './request-head.js';
 
@@ -9,7 +11,7 @@ const VERSION_LENGTH = 8;
 const KEEP_ALIVE_TIMEOUT = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})\b/i;
 
 /** The head of a response, parsed strictly. One object is filled again for every response of a connection. */
-export class ResponseHead {
+export class ResponseHead implements ResponseMessage {
   status = 0;
   /** Without the version: `200 OK`; the space is there even where no reason follows (RFC 9112 section 4). */
   statusAndReason = '';
@@ -32,6 +34,18 @@ export class ResponseHead {
   get keepAlive(): boolean {
     if (this.connection.close || this.strayBody) return false;
     return this.minorVersion === 1 || this.connection.keepAlive;
+  }
+
+  get bodyLength(): number | undefined {
+    return bodyLengthOf(this.framing);
+  }
+
+  header(name: HeaderName): string | undefined {
+    return this.headers.get(name);
+  }
+
+  headerValues(name: HeaderName): readonly string[] {
+    return this.headers.getAll(name);
   }
 
   /**

@@ -1,3 +1,5 @@
+import { fieldLine } from '../../src/http/field-line.js';
+import { type Field, NO_FIELDS } from '../http/message.js';
 import { HeaderBlock } from './header-block.js';
 
 /**
@@ -35,13 +37,21 @@ const REFUSED = new Set([
  * @param lines the section's lines, with their ends
  * @throws ProtocolError
  */
-export function forwardedTrailers(lines: string, maxFields: number): string {
-  if (lines === '') return '';
+export function forwardedTrailers(lines: string, maxFields: number): readonly Field[] {
+  if (lines === '') return NO_FIELDS;
   const block = new HeaderBlock(maxFields);
   block.parse(lines, 0, lines.length);
-  let text = '';
+  const fields: Field[] = [];
   for (let i = 0; i < block.count; i++) {
-    if (!REFUSED.has(block.nameAt(i).toLowerCase())) text += block.lines(i, i + 1);
+    const name = block.nameAt(i);
+    if (!REFUSED.has(name.toLowerCase())) fields.push([name, block.valueAt(i)]);
   }
+  return fields;
+}
+
+/** The lines of a trailer section, with their ends. */
+export function trailerLines(trailers: readonly Field[]): string {
+  let text = '';
+  for (const [name, value] of trailers) text += fieldLine(name, value);
   return text;
 }

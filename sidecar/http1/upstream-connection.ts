@@ -2,17 +2,21 @@ import type { Socket } from 'node:net';
 import { peerIp } from '../../src/net/ip-address.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import type { Http1Limits } from '../http/limits.js';
+import type { Field, RequestEdits, RequestMessage } from '../http/message.js';
 import { ProtocolError } from '../http/protocol-error.js';
-import type { FailureKind, UpstreamFailure } from '../http/upstream-failure.js';
+import type { FailureKind } from '../http/upstream-failure.js';
+import type { UpstreamStream, UpstreamUser } from '../http/upstream-stream.js';
 import { closeWhenTaken, reset, watchPeer } from '../net/socket-endings.js';
 import { SocketReader } from '../net/socket-reader.js';
 import { SocketWriter } from '../net/socket-writer.js';
 import type { Dialling } from '../tls/dial.js';
 import { BodyReader } from './body-reader.js';
 import { LEAVING } from './connection-options.js';
+import { forwardedRequestHead } from './forwarded-head.js';
 import { HeadCollector } from './head-collector.js';
+import { RequestHead } from './request-head.js';
 import { ResponseHead } from './response-head.js';
-import { forwardedTrailers } from './trailers.js';
+import { forwardedTrailers, trailerLines } from './trailers.js';
 
 /** A request that is sent so shortly before the peer closes the connection may find it closed. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
@@ -20,38 +24,12 @@ const KEEP_ALIVE_MARGIN_MS = 1000;
 /** Statuses from here on are the upstream's errors, as far as its health is concerned. */
 const ERROR_STATUS = 500;
 
-/** Whoever has a request on an upstream connection. Called in the order in which things happen. */
-export interface UpstreamUser {
-  /** Of the request, which decides whether its response has a body. */
-  readonly method: string;
-  /** All of it has been written to the connection. */
-  readonly requestComplete: boolean;
-  onUpstreamConnected(): void;
-  /** A 1xx response other than 101. */
-  onInterimResponse(head: ResponseHead): void;
-  /** @returns which part of a chunked body it wants */
-  onResponseHead(head: ResponseHead): 'raw' | 'content';
-  /** @param piece memory that is used again once this returns, as that of {@link onUpstreamTunnelData} */
-  onResponseBody(piece: Buffer, start: number, end: number): void;
-  /** The response is complete; the connection is not this user's any more, and may serve another at once. */
-  onResponseEnd(trailers: string): void;
-  /** The connection is not this user's any more. */
-  onUpstreamFailure(failure: UpstreamFailure): void;
-  /** Everything that one event brought has been told. */
-  onUpstreamTurnEnd(): void;
-  /** The upstream takes more again. */
-  onUpstreamDrain(): void;
-  onUpstreamTunnelData(piece: Buffer): void;
-  /** The upstream will send no more through the tunnel. */
-  onUpstreamTunnelEnd(): void;
-  /** Both sides have ended the tunnel. */
-  onUpstreamTunnelClosed(): void;
-}
-
 /** What the owner of the connections, their endpoint's pool, is told. */
 export interface UpstreamConnectionOwner {
   onConnected(connection: UpstreamConnection): void;
   onConnectFailed(connection: UpstreamConnection, reason: string): void;
+  /** A stream on the connection is over; its user is told after this. */
+  onStreamOver(): void;
   /** The connection can be used again. */
   onIdle(connection: UpstreamConnection): void;
   /** An exchange was answered, well or with an error; or it was not, although it should have been. */
@@ -62,7 +40,7 @@ export interface UpstreamConnectionOwner {
 }
 
 /**
- * One connection to an upstream, one exchange at a time.
+ * One connection to an upstream. It is the stream of one request at a time.
  *
  * ```
  *   connecting ──► idle ──assign──► busy ──response complete──► idle
@@ -71,13 +49,19 @@ export interface UpstreamConnectionOwner {
  * ```
  * A user may be assigned while it is still connecting: what it writes goes out once it is connected.
  */
-export class UpstreamConnection {
+export class UpstreamConnection implements UpstreamStream {
   private state: 'open' | 'tunnel' | 'closed' = 'open';
   private connected = false;
   private user: UpstreamUser | undefined;
   private readonly head: ResponseHead;
   private readonly heads: HeadCollector;
   private readonly body: BodyReader;
+  /** Of the request, which decides whether its response has a body. */
+  private method = '';
+  /** The request's body goes out in chunks. */
+  private chunksRequest = false;
+  /** All of the request has been written. */
+  private requestEnded = false;
   private inBody = false;
   private responseStarted = false;
   private interims = 0;
@@ -89,7 +73,7 @@ export class UpstreamConnection {
   keptForMs = Number.POSITIVE_INFINITY;
   /** When it has served long enough, on the sidecar's coarse clock. */
   expiresAtMs = Number.POSITIVE_INFINITY;
-  readonly writer: SocketWriter;
+  private readonly writer: SocketWriter;
   private readonly reader: SocketReader;
 
   private readonly socket: Socket;
@@ -121,7 +105,10 @@ export class UpstreamConnection {
     return this.state === 'open' && this.user === undefined;
   }
 
-  /** `IP:PORT` that it leads to. */
+  get congested(): boolean {
+    return this.writer.congested;
+  }
+
   get remoteAddress(): string {
     return formatAddress(peerIp(this.transport), this.transport.remotePort ?? 0);
   }
@@ -129,10 +116,38 @@ export class UpstreamConnection {
   /** Gives the connection to a request. */
   assign(user: UpstreamUser): void {
     this.user = user;
+    this.requestEnded = false;
     this.responseStarted = false;
     this.interims = 0;
     this.heads.reset();
     this.inBody = false;
+  }
+
+  sendHead(request: RequestMessage, edits: RequestEdits): void {
+    if (!(request instanceof RequestHead)) throw new TypeError('the request did not come over HTTP/1.1');
+    this.method = request.method;
+    this.chunksRequest = request.bodyLength === undefined;
+    this.writer.writeText(forwardedRequestHead(request, edits));
+  }
+
+  write(piece: Buffer, start: number, end: number): void {
+    const { writer } = this;
+    if (!this.chunksRequest) {
+      writer.writeRange(piece, start, end);
+      return;
+    }
+    writer.writeText(`${(end - start).toString(16)}\r\n`);
+    writer.writeRange(piece, start, end);
+    writer.writeText('\r\n');
+  }
+
+  end(trailers: readonly Field[]): void {
+    this.requestEnded = true;
+    if (this.chunksRequest) this.writer.writeText(`0\r\n${trailerLines(trailers)}\r\n`);
+  }
+
+  flush(): void {
+    this.writer.flush();
   }
 
   pause(): void {
@@ -143,36 +158,44 @@ export class UpstreamConnection {
     this.reader.resume();
   }
 
-  /** Half-closes a tunnel: our side has no more to send. */
   endTunnel(): void {
     this.writer.flush();
     this.socket.end();
   }
 
-  /** Ends the connection at once, telling its user nothing. */
+  /** Ends the connection at once. Its user, if it has one, is told nothing. */
   destroy(): void {
-    this.user = undefined;
+    this.endStream();
     this.close();
   }
 
-  /**
-   * Ends the connection in the middle of an exchange whose client is gone. By a reset: a mere end could be that of
-   * a client that has sent everything and still waits, and the upstream would go on working.
-   */
+  discard(): void {
+    this.destroy();
+  }
+
+  /** By a reset: a mere end could be that of a client that has sent everything and still waits. */
   cancel(): void {
-    this.user = undefined;
+    this.endStream();
     if (this.state === 'closed') return;
     reset(this.socket, this.transport);
     this.close();
   }
 
-  /** Ends a tunnel that its client has ended in an orderly way, once the upstream has taken what was written. */
   closeSoon(): void {
-    this.user = undefined;
+    this.endStream();
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.owner.onClosed(this);
     closeWhenTaken(this.socket);
+  }
+
+  /** @returns the user of the stream; undefined: no stream was open */
+  private endStream(): UpstreamUser | undefined {
+    const { user } = this;
+    if (user === undefined) return undefined;
+    this.user = undefined;
+    this.owner.onStreamOver();
+    return user;
   }
 
   private close(): void {
@@ -220,7 +243,7 @@ export class UpstreamConnection {
   private readHead(piece: Buffer, start: number, user: UpstreamUser): number {
     const end = this.heads.collect(piece, start);
     if (end === -1) return -1;
-    this.head.parse(this.heads.text, user.method, this.heads.bytes, this.heads.offset);
+    this.head.parse(this.heads.text, this.method, this.heads.bytes, this.heads.offset);
     this.heads.reset();
     if (this.head.isInterim) {
       if (++this.interims > this.limits.maxInterimResponses)
@@ -264,10 +287,10 @@ export class UpstreamConnection {
       !this.body.endsWithConnection &&
       !unsolicited &&
       // An early response: the upstream has not taken the request, and need not.
-      user.requestComplete &&
+      this.requestEnded &&
       this.writer.isEmpty;
     if (this.state === 'open' && this.head.status < ERROR_STATUS) this.owner.onResult(true);
-    this.user = undefined;
+    this.endStream();
     this.keptForMs = (this.head.keepAliveTimeoutMs ?? Number.POSITIVE_INFINITY) - KEEP_ALIVE_MARGIN_MS;
     this.head.forget();
     this.served++;
@@ -294,12 +317,12 @@ export class UpstreamConnection {
       this.fail('closed');
       return;
     }
-    const { user } = this;
-    this.destroy();
+    const user = this.endStream();
+    this.close();
     user?.onUpstreamTunnelClosed();
   }
 
-  /** Ends the connection at once and tells its user why. Where time is up, by a reset: see {@link cancel}. */
+  /** Where time is up, by a reset: see {@link cancel}. */
   abort(kind: FailureKind, reason: string): void {
     if (this.state === 'closed') return;
     if (!this.connected) this.owner.onConnectFailed(this, reason);
@@ -320,17 +343,17 @@ export class UpstreamConnection {
 
   private failWith(kind: FailureKind, reason: string): void {
     const { user } = this;
-    if (user !== undefined && this.speaksAgainstEndpoint(kind, user)) this.owner.onResult(false);
-    this.user = undefined;
+    if (user !== undefined && this.speaksAgainstEndpoint(kind)) this.owner.onResult(false);
+    this.endStream();
     this.close();
     user?.onUpstreamFailure({ kind, reason });
   }
 
   /** A connection that died between two requests says nothing, nor does the end of a tunnel; an error counts once. */
-  private speaksAgainstEndpoint(kind: FailureKind, user: UpstreamUser): boolean {
+  private speaksAgainstEndpoint(kind: FailureKind): boolean {
     if (kind === 'stale' || this.state === 'tunnel') return false;
     // A request that its client has not finished is not the upstream's to answer yet.
-    if (kind === 'timeout' && !user.requestComplete) return false;
+    if (kind === 'timeout' && !this.requestEnded) return false;
     return !this.responseStarted || this.head.status < ERROR_STATUS;
   }
 }

@@ -6,8 +6,8 @@ import type { Exchange } from '../exchange/exchange.js';
 import { type Forwarder, NO_TIMEOUTS, type Step } from '../exchange/forwarder.js';
 import type { AppRefusals } from '../http/app-refusal.js';
 import type { LoopMarks } from '../http/loop-marks.js';
+import type { RequestEdits } from '../http/message.js';
 import type { UpstreamFailure } from '../http/upstream-failure.js';
-import type { RequestEdits } from '../http1/forwarded-head.js';
 
 /** What all inbound exchanges share. */
 export interface InboundServices {

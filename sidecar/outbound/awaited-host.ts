@@ -1,4 +1,5 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
+import type { Field } from '../http/message.js';
 import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
 import type { HostLookup } from './host-lookup.js';
 
@@ -42,7 +43,7 @@ export class AwaitedHost implements DownstreamUser {
     this.user?.onRequestBody(piece, start, end);
   }
 
-  onRequestEnd(trailers: string): void {
+  onRequestEnd(trailers: readonly Field[]): void {
     this.user?.onRequestEnd(trailers);
   }
 

@@ -3,8 +3,8 @@ import type { Cluster } from '../../src/routing/table.js';
 import { upstreamOf } from '../cluster/live-cluster.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { ReplayBuffer } from '../exchange/replay-buffer.js';
-import type { ResponseHead } from '../http1/response-head.js';
-import type { UpstreamConnection, UpstreamUser } from '../http1/upstream-connection.js';
+import type { Field, RequestEdits, RequestMessage, ResponseMessage } from '../http/message.js';
+import type { UpstreamStream, UpstreamUser } from '../http/upstream-stream.js';
 
 /** Where the route sets no limit. */
 const DEFAULT_TIMEOUT_MS = 15_000;
@@ -15,10 +15,12 @@ export type CopyResult = 'mirrored' | 'mirror-failed' | 'mirror-skipped';
 /** A whole request, to be sent where nobody waits for the answer. */
 export interface Copy {
   readonly cluster: Cluster;
-  readonly method: string;
-  readonly head: string;
-  /** Intact. It is written out before {@link Mirrors.send} returns, and not kept. */
+  /** Written out, as its body and trailers are, before {@link Mirrors.send} returns, and not kept. */
+  readonly request: RequestMessage;
+  readonly edits: RequestEdits;
+  /** Intact. */
   readonly body: ReplayBuffer;
+  readonly trailers: readonly Field[];
   /** 0: the default. */
   readonly timeoutMs: number;
   /** Called once. */
@@ -65,9 +67,7 @@ export class Mirrors {
 
 /** One copy on its way, and the answer that nobody reads. */
 class MirroredRequest implements UpstreamUser {
-  /** All of it is written at once. */
-  readonly requestComplete = true;
-  private connection: UpstreamConnection | undefined;
+  private stream: UpstreamStream | undefined;
   private readonly deadlineMs: number;
   /** 0: connected. */
   private connectDeadlineMs: number;
@@ -82,32 +82,29 @@ class MirroredRequest implements UpstreamUser {
     this.connectDeadlineMs = nowMs + endpoint.connectTimeoutMs;
   }
 
-  get method(): string {
-    return this.copy.method;
-  }
-
   start(): void {
     const { endpoint, copy } = this;
-    const connection = endpoint.acquire(this, false);
-    if (typeof connection === 'string') {
+    const stream = endpoint.acquire(this, false);
+    if (typeof stream === 'string') {
       this.tell('mirror-skipped');
       return;
     }
-    this.connection = connection;
-    if (connection.isConnected) this.connectDeadlineMs = 0;
-    connection.writer.writeText(copy.head);
-    copy.body.writeTo(connection.writer);
-    connection.writer.flush();
+    this.stream = stream;
+    if (stream.isConnected) this.connectDeadlineMs = 0;
+    stream.sendHead(copy.request, copy.edits);
+    copy.body.writeTo(stream);
+    stream.end(copy.trailers);
+    stream.flush();
   }
 
   checkDeadlines(nowMs: number): void {
     if (this.connectDeadlineMs !== 0 && nowMs >= this.connectDeadlineMs)
-      this.connection?.abort('connect', 'no connection in time');
+      this.stream?.abort('connect', 'no connection in time');
     else if (nowMs >= this.deadlineMs) this.giveUp('no response in time');
   }
 
   giveUp(reason: string): void {
-    this.connection?.abort('timeout', reason);
+    this.stream?.abort('timeout', reason);
   }
 
   onUpstreamConnected(): void {
@@ -116,8 +113,8 @@ class MirroredRequest implements UpstreamUser {
 
   onInterimResponse(): void {}
 
-  onResponseHead(head: ResponseHead): 'content' {
-    if (head.status === 101) this.connection?.abort('bad-response', 'it switched protocols unasked');
+  onResponseHead(head: ResponseMessage): 'content' {
+    if (head.status === 101) this.stream?.abort('bad-response', 'it switched protocols unasked');
     return 'content';
   }
 
@@ -132,8 +129,7 @@ class MirroredRequest implements UpstreamUser {
   }
 
   private finish(result: CopyResult): void {
-    this.connection = undefined;
-    this.endpoint.release();
+    this.stream = undefined;
     this.tell(result);
   }
 

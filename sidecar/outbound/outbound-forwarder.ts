@@ -30,8 +30,8 @@ import { type AttemptTarget, type Forwarder, NO_TIMEOUTS, type Step } from '../e
 import type { Outcome } from '../exchange/outcome.js';
 import { APP_REFUSES, type AppRefusals } from '../http/app-refusal.js';
 import type { LoopMarks } from '../http/loop-marks.js';
+import type { RequestEdits } from '../http/message.js';
 import type { UpstreamFailure } from '../http/upstream-failure.js';
-import { forwardedRequestHead, type RequestEdits } from '../http1/forwarded-head.js';
 import { ID } from '../http1/header-block.js';
 import type { ResponseHead } from '../http1/response-head.js';
 import type { SessionPins } from '../session/session-pins.js';
@@ -156,13 +156,13 @@ export class OutboundForwarder implements Forwarder {
   }
 
   private copyTo(exchange: Exchange, acted: ActedOn): void {
-    const headFor = ({ release, marksHost }: Mirror) => {
+    const editsFor = ({ release, marksHost }: Mirror) => {
       const edits = this.requestEdits(exchange);
       const baggage = this.baggageFor(acted.request, release);
       const changes = marksHost ? withShadowHost(edits.changes, acted.request.authority) : edits.changes;
-      return forwardedRequestHead(acted.request, { ...edits, baggage, changes, offersNothing: true });
+      return { ...edits, baggage, changes, offersNothing: true };
     };
-    mirrorWhenWhole(exchange, acted, this.services, headFor);
+    mirrorWhenWhole(exchange, acted, this.services, editsFor);
   }
 
   get responseChanges(): FieldChanges | undefined {

@@ -3,6 +3,7 @@ import type { Route, VirtualHost } from '../../src/routing/table.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { Step } from '../exchange/forwarder.js';
 import type { ReplayBuffer } from '../exchange/replay-buffer.js';
+import type { Field, RequestEdits } from '../http/message.js';
 import { forwardedUpgrade } from '../http1/forwarded-head.js';
 import type { RequestHead } from '../http1/request-head.js';
 import type { ActionCounts, CountedAction } from './action-counts.js';
@@ -51,28 +52,29 @@ export function actBeforePlacing(acted: ActedOn, services: ActionServices, place
  * is not copied: it is too long, or its response began before its end. Nor is one whose protocol is switched; clients
  * offer that with ordinary requests, too, so that only the answer tells (RFC 9110 section 7.8).
  *
- * @param headFor makes the head for a mirror, whose lane differs
+ * @param editsFor a mirror, whose lane differs
  */
 export function mirrorWhenWhole(
   exchange: Exchange,
   acted: ActedOn,
   services: ActionServices,
-  headFor: (mirror: Mirror) => string,
+  editsFor: (mirror: Mirror) => RequestEdits,
 ): void {
   const { actions, request, route } = acted;
   if (actions.mirrors.length === 0) return;
   const chosen = actions.mirrors.filter(({ fraction }) => services.context.random() < fraction);
   if (chosen.length === 0) return;
   const onResult = (result: CopyResult) => countAction(acted, services, result);
-  const copy = (kept: ReplayBuffer) => {
+  const copy = (body: ReplayBuffer, trailers: readonly Field[]) => {
     for (const mirror of chosen) {
-      if (!kept.intact) onResult('mirror-skipped');
+      if (!body.intact) onResult('mirror-skipped');
       else
         services.mirrors.send({
           cluster: mirror.release.cluster,
-          method: request.method,
-          head: headFor(mirror),
-          body: kept,
+          request,
+          edits: editsFor(mirror),
+          body,
+          trailers,
           timeoutMs: route.timeouts.requestMs,
           onResult,
         });

@@ -1,10 +1,12 @@
 import type { LimitName } from '../../sidecar/cluster/cluster-load.js';
 import { type ROOM_IS_MADE, UpstreamEndpoint, unwatched } from '../../sidecar/cluster/upstream-endpoint.js';
 import { DEFAULT_LIMITS } from '../../sidecar/http/limits.js';
+import type { Field, RequestEdits, RequestMessage } from '../../sidecar/http/message.js';
 import type { FailureKind } from '../../sidecar/http/upstream-failure.js';
+import type { BodyForm, UpstreamStream, UpstreamUser } from '../../sidecar/http/upstream-stream.js';
 import type { DownstreamConnection, DownstreamUser } from '../../sidecar/http1/downstream-connection.js';
+import { forwardedRequestHead } from '../../sidecar/http1/forwarded-head.js';
 import type { RequestHead } from '../../sidecar/http1/request-head.js';
-import type { UpstreamConnection, UpstreamUser } from '../../sidecar/http1/upstream-connection.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
 import { headOf, parseRequest, parseResponse } from './http1/heads.js';
@@ -66,7 +68,7 @@ export class FakeClient {
     this.user = user;
     this.turn(() => {
       user.onRequestHead();
-      if (this.complete) this.user?.onRequestEnd('');
+      if (this.complete) this.user?.onRequestEnd([]);
     });
   }
 
@@ -81,7 +83,7 @@ export class FakeClient {
   /** Ends the request. */
   finish(): void {
     this.complete = true;
-    this.turn(() => this.user?.onRequestEnd(''));
+    this.turn(() => this.user?.onRequestEnd([]));
   }
 
   leave(by?: 'client' | 'sidecar'): void {
@@ -200,20 +202,22 @@ export interface RespondOptions {
 /** One attempt as the upstream sees it. */
 export class FakeUpstream {
   /** How the sidecar ended it; undefined: it has not, or has been answered. */
-  ended: 'destroyed' | 'cancelled' | 'aborted' | 'closed-soon' | undefined;
+  ended: 'discarded' | 'cancelled' | 'aborted' | 'closed-soon' | undefined;
   paused = false;
   /** It takes nothing more for now. */
   congested = false;
   tunnelEnded = false;
-  /** Its answer is wanted with the framing that it came with. */
-  wants: 'raw' | 'content' | undefined;
-  readonly stream: UpstreamConnection;
+  /** Which form of the response's body the sidecar takes. */
+  wants: BodyForm | undefined;
+  readonly stream: UpstreamStream;
   private readonly writer = new FakeWriter();
+  private method = '';
 
   constructor(
     private user: UpstreamUser | undefined,
     readonly fresh: boolean,
     private isConnected: boolean,
+    private readonly onStreamOver: () => void,
   ) {
     this.stream = this.streamOf();
   }
@@ -245,7 +249,7 @@ export class FakeUpstream {
     const lines = [`HTTP/1.1 ${status} X`, ...fields.map(([name, value]) => `${name}: ${value}`)];
     if (closes) lines.push('connection: close');
     const isBodyless = status < 200;
-    const head = parseResponse(headOf(...lines, ...(isBodyless ? [] : ['content-length: 5'])), user.method);
+    const head = parseResponse(headOf(...lines, ...(isBodyless ? [] : ['content-length: 5'])), this.method);
     if (head.isInterim) user.onInterimResponse(head);
     else this.wants = user.onResponseHead(head);
   }
@@ -259,9 +263,8 @@ export class FakeUpstream {
 
   /** The response is complete. */
   finish(): void {
-    const { user } = this;
-    this.user = undefined;
-    user?.onResponseEnd('');
+    const user = this.endStream();
+    user?.onResponseEnd([]);
     user?.onUpstreamTurnEnd();
   }
 
@@ -278,8 +281,7 @@ export class FakeUpstream {
   }
 
   fail(kind: FailureKind, reason = 'ECONNRESET'): void {
-    const { user } = this;
-    this.user = undefined;
+    const user = this.endStream();
     user?.onUpstreamFailure({ kind, reason });
     user?.onUpstreamTurnEnd();
   }
@@ -299,9 +301,7 @@ export class FakeUpstream {
   }
 
   closeTunnel(): void {
-    const { user } = this;
-    this.user = undefined;
-    user?.onUpstreamTunnelClosed();
+    this.endStream()?.onUpstreamTunnelClosed();
   }
 
   // ---- the seam ----
@@ -310,19 +310,37 @@ export class FakeUpstream {
     return this.writer.flushed.slice(0, Math.max(0, this.writer.flushed.indexOf('\r\n\r\n')));
   }
 
-  private streamOf(): UpstreamConnection {
+  /** @returns whose stream it was */
+  private endStream(): UpstreamUser | undefined {
+    const { user } = this;
+    if (user === undefined) return undefined;
+    this.user = undefined;
+    this.onStreamOver();
+    return user;
+  }
+
+  private streamOf(): UpstreamStream {
     const self = this;
+    const { writer } = this;
     const end = (how: FakeUpstream['ended']) => {
-      self.user = undefined;
       self.ended = how;
+      return self.endStream();
     };
-    Object.defineProperty(this.writer, 'congested', { get: () => self.congested });
-    const stream = {
-      writer: this.writer,
+    return {
       remoteAddress: '10.0.1.1:80',
       get isConnected() {
         return self.isConnected;
       },
+      get congested() {
+        return self.congested;
+      },
+      sendHead(request: RequestMessage, edits: RequestEdits) {
+        self.method = request.method;
+        writer.writeText(forwardedRequestHead(request as RequestHead, edits));
+      },
+      write: (piece: Buffer, start: number, end: number) => writer.writeRange(piece, start, end),
+      end(_trailers: readonly Field[]) {},
+      flush: () => writer.flush(),
       pause() {
         self.paused = true;
       },
@@ -330,18 +348,16 @@ export class FakeUpstream {
         self.paused = false;
       },
       endTunnel() {
+        writer.flush();
         self.tunnelEnded = true;
       },
-      destroy: () => end('destroyed'),
-      cancel: () => end('cancelled'),
-      closeSoon: () => end('closed-soon'),
+      discard: () => void end('discarded'),
+      cancel: () => void end('cancelled'),
+      closeSoon: () => void end('closed-soon'),
       abort(kind: FailureKind, reason: string) {
-        const { user } = self;
-        end('aborted');
-        user?.onUpstreamFailure({ kind: self.isConnected ? kind : 'connect', reason });
+        end('aborted')?.onUpstreamFailure({ kind: self.isConnected ? kind : 'connect', reason });
       },
     };
-    return stream as unknown as UpstreamConnection;
   }
 }
 
@@ -390,12 +406,12 @@ export class FakeEndpoint extends UpstreamEndpoint {
     }
     this.inHand++;
     this.counters.requests++;
-    const attempt = new FakeUpstream(user, fresh, this.connected);
+    const attempt = new FakeUpstream(user, fresh, this.connected, () => this.onStreamOver());
     this.attempts.push(attempt);
     return attempt.stream;
   }
 
-  override release(): void {
+  override onStreamOver(): void {
     this.inHand--;
   }
 

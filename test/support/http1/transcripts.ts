@@ -1,11 +1,15 @@
 import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http/limits.js';
+import type { Field, ResponseMessage } from '../../../sidecar/http/message.js';
 import type { UpstreamFailure } from '../../../sidecar/http/upstream-failure.js';
+import type { UpstreamUser } from '../../../sidecar/http/upstream-stream.js';
 import { DownstreamConnection, type DownstreamUser } from '../../../sidecar/http1/downstream-connection.js';
 import type { DownstreamOwner } from '../../../sidecar/http1/downstream-owner.js';
 import { forwardedRequestHead, forwardedResponseHead } from '../../../sidecar/http1/forwarded-head.js';
 import type { ResponseHead } from '../../../sidecar/http1/response-head.js';
-import { UpstreamConnection, type UpstreamUser } from '../../../sidecar/http1/upstream-connection.js';
+import { trailerLines } from '../../../sidecar/http1/trailers.js';
+import { UpstreamConnection } from '../../../sidecar/http1/upstream-connection.js';
 import type { LocalReply } from '../../../src/http/error-catalogue.js';
+import { headOf, parseRequest } from './heads.js';
 import { MemorySocket } from './memory-socket.js';
 
 /** What became of a sequence of bytes that a client sent. */
@@ -46,6 +50,7 @@ export function forwardedBytes({ framing, head, body, trailers }: SeenMessage): 
 }
 
 export const REQUEST_ID = 'an-id';
+export const PLAIN_EDITS = { requestId: () => REQUEST_ID, baggage: undefined };
 
 /** Requests are answered at once, or only when everything that has arrived so far has been dealt with. */
 export type AnswerMode = 'at-once' | 'later';
@@ -90,6 +95,7 @@ export function transcribeRequests(
 
 class RequestScribe implements DownstreamUser {
   private seen: SeenRequest | undefined;
+  private content = '';
 
   constructor(
     private readonly connection: DownstreamConnection,
@@ -106,7 +112,7 @@ class RequestScribe implements DownstreamUser {
       authority: request.authority,
       keepAlive: request.keepAlive,
       framing: request.framing.kind,
-      head: forwardedRequestHead(request, { requestId: () => REQUEST_ID, baggage: undefined }),
+      head: forwardedRequestHead(request, PLAIN_EDITS),
       body: '',
       trailers: '',
       complete: false,
@@ -115,12 +121,19 @@ class RequestScribe implements DownstreamUser {
   }
 
   onRequestBody(piece: Buffer, start: number, end: number): void {
-    (this.seen as SeenRequest).body += piece.toString('latin1', start, end);
+    const seen = this.seen as SeenRequest;
+    this.content += piece.toString('latin1', start, end);
+    // One chunk, wherever the pieces were cut.
+    seen.body =
+      seen.framing === 'chunked'
+        ? `${this.content.length.toString(16)}\r\n${this.content}\r\n`
+        : this.content;
   }
 
-  onRequestEnd(trailers: string): void {
+  onRequestEnd(trailers: readonly Field[]): void {
     const seen = this.seen as SeenRequest;
-    seen.trailers = trailers;
+    if (seen.framing === 'chunked') seen.body += '0\r\n';
+    seen.trailers = trailerLines(trailers);
     seen.complete = true;
     if (this.mode === 'at-once') this.answer();
     else this.answers.push(() => this.answer());
@@ -170,6 +183,7 @@ export function transcribeResponse(
   const owner = {
     onConnected: () => {},
     onConnectFailed: () => {},
+    onStreamOver: () => {},
     onLeaving: () => {},
     onResult: () => {},
     onIdle: () => {
@@ -182,8 +196,10 @@ export function transcribeResponse(
   };
   const connection = new UpstreamConnection(socket.asDialling, owner, limits);
   socket.emit('connect');
-  const scribe = new ResponseScribe(method, requestComplete);
+  const scribe = new ResponseScribe();
   connection.assign(scribe);
+  connection.sendHead(parseRequest(headOf(`${method} / HTTP/1.1`, 'Host: a')), PLAIN_EDITS);
+  if (requestComplete) connection.end([]);
   for (const piece of pieces) socket.feed(piece);
   if (ends) socket.feedEnd();
   return {
@@ -200,17 +216,12 @@ class ResponseScribe implements UpstreamUser {
   failure: UpstreamFailure | undefined;
   tunnelled = '';
 
-  constructor(
-    readonly method: string,
-    readonly requestComplete: boolean,
-  ) {}
-
-  onInterimResponse(head: ResponseHead): void {
-    this.write(head, true);
+  onInterimResponse(response: ResponseMessage): void {
+    this.write(response, true);
   }
 
-  onResponseHead(head: ResponseHead): 'raw' {
-    this.write(head, false);
+  onResponseHead(response: ResponseMessage): 'raw' {
+    this.write(response, false);
     return 'raw';
   }
 
@@ -218,8 +229,9 @@ class ResponseScribe implements UpstreamUser {
     (this.responses.at(-1) as SeenResponse).body += piece.toString('latin1', start, end);
   }
 
-  onResponseEnd(trailers: string): void {
-    Object.assign(this.responses.at(-1) as SeenResponse, { trailers, complete: true });
+  onResponseEnd(trailers: readonly Field[]): void {
+    const last = this.responses.at(-1) as SeenResponse;
+    Object.assign(last, { trailers: trailerLines(trailers), complete: true });
   }
 
   onUpstreamFailure(failure: UpstreamFailure): void {
@@ -230,7 +242,9 @@ class ResponseScribe implements UpstreamUser {
     this.tunnelled += piece.toString('latin1');
   }
 
-  private write(head: ResponseHead, complete: boolean): void {
+  private write(response: ResponseMessage, complete: boolean): void {
+    // A connection of HTTP/1.1 brings nothing else.
+    const head = response as ResponseHead;
     const edits = { added: '', close: head.framing.kind === 'until-close', toOldClient: false };
     this.responses.push({
       status: head.status,

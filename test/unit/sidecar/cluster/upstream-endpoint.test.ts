@@ -3,8 +3,11 @@ import t, { type Test } from 'tap';
 import { UNLIMITED } from '../../../../sidecar/cluster/cluster-load.js';
 import { UpstreamEndpoint, unwatched } from '../../../../sidecar/cluster/upstream-endpoint.js';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
-import type { UpstreamConnection, UpstreamUser } from '../../../../sidecar/http1/upstream-connection.js';
+import type { UpstreamStream, UpstreamUser } from '../../../../sidecar/http/upstream-stream.js';
+import type { UpstreamConnection } from '../../../../sidecar/http1/upstream-connection.js';
 import type { LimitsConfig } from '../../../../src/xds/cluster-protection.js';
+import { headOf, parseRequest } from '../../../support/http1/heads.js';
+import { PLAIN_EDITS } from '../../../support/http1/transcripts.js';
 import { eventually } from '../../../support/processes.js';
 
 const MAX_AGE_MS = 1_000_000;
@@ -46,21 +49,19 @@ async function fixture(t: Test, limits: Partial<LimitsConfig> = {}, kept: Kept =
 class Request {
   connected = false;
   answered = false;
-  readonly got: UpstreamConnection | string;
-  readonly method = 'GET';
-  readonly requestComplete = true;
+  readonly got: UpstreamStream | string;
 
-  constructor(private readonly endpoint: UpstreamEndpoint) {
+  constructor(endpoint: UpstreamEndpoint) {
     this.got = endpoint.acquire(this as unknown as UpstreamUser, false);
   }
 
   /** Sends itself, and waits for the answer. */
   async run(): Promise<void> {
-    const connection = this.got as UpstreamConnection;
-    connection.writer.writeText('GET / HTTP/1.1\r\n\r\n');
-    connection.writer.flush();
+    const stream = this.got as UpstreamStream;
+    stream.sendHead(parseRequest(headOf('GET / HTTP/1.1', 'Host: a')), PLAIN_EDITS);
+    stream.end([]);
+    stream.flush();
     await eventually('an answer', () => this.answered);
-    this.endpoint.release();
   }
 
   onUpstreamConnected(): void {
@@ -91,10 +92,7 @@ t.test('counts what is in hand: attempts, connections, and those that are being 
   t.strictSame(counts(made), [0, 2, 0], 'pooled');
   const cancelled = [new Request(made.endpoint), new Request(made.endpoint), new Request(made.endpoint)];
   t.strictSame(counts(made), [3, 3, 1]);
-  for (const { got } of cancelled) {
-    (got as UpstreamConnection).cancel();
-    made.endpoint.release();
-  }
+  for (const { got } of cancelled) (got as UpstreamStream).cancel();
   t.strictSame(counts(made), [0, 0, 0]);
   t.equal(made.load.total, 5);
 });
@@ -117,7 +115,7 @@ t.test('a limit refuses at once, and leaves no trace but its count', async (t) =
     t.strictSame(counts(made), before);
     t.match(made.load.shed, { [name]: 1 });
     t.equal(made.endpoint.activeRequests, fits);
-    for (const { got } of taken) (got as UpstreamConnection).destroy();
+    for (const { got } of taken) (got as UpstreamStream).discard();
   }
 });
 

@@ -151,7 +151,7 @@ t.test('a response that the policy does not want goes nowhere', async (t) => {
   const play = new Play().begin();
   play.afterResponse = [play.toward(play.b)];
   play.a.last.respond(503, [['x-own', 'no']]);
-  t.same([play.a.last.ended, play.a.inHand], ['destroyed', 0]);
+  t.same([play.a.last.ended, play.a.inHand], ['discarded', 0]);
   play.b.last.answer(200);
   t.same([play.client.response?.status, play.client.interims.length], [200, 0]);
   t.same(play.statuses, [503, 200]);

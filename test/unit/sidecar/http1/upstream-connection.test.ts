@@ -1,9 +1,11 @@
 import t from 'tap';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
-import { UpstreamConnection, type UpstreamUser } from '../../../../sidecar/http1/upstream-connection.js';
-import { headOf } from '../../../support/http1/heads.js';
+import type { Field } from '../../../../sidecar/http/message.js';
+import type { UpstreamUser } from '../../../../sidecar/http/upstream-stream.js';
+import { UpstreamConnection } from '../../../../sidecar/http1/upstream-connection.js';
+import { headOf, parseRequest } from '../../../support/http1/heads.js';
 import { MemorySocket } from '../../../support/http1/memory-socket.js';
-import { transcribeResponse } from '../../../support/http1/transcripts.js';
+import { PLAIN_EDITS, transcribeResponse } from '../../../support/http1/transcripts.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
@@ -30,7 +32,7 @@ t.test('goes back to the pool when the response is complete', async (t) => {
 
 t.test('holds on to no text of a response that is over', async (t) => {
   const { connection, socket } = fixture();
-  connection.assign(user());
+  serve(connection, user());
   socket.feed('HTTP/1.1 200 Some reason\r\nX-Some: thing\r\nContent-Length: 2\r\n\r\nok');
   t.ok(connection.isUsable);
   t.notMatch(JSON.stringify(Reflect.get(connection, 'head')), /some/i);
@@ -38,7 +40,7 @@ t.test('holds on to no text of a response that is over', async (t) => {
 
 t.test('goes back to the pool reading, although the end of a response came after a pause', async (t) => {
   const { connection, socket, owner } = fixture();
-  connection.assign(user());
+  serve(connection, user());
   socket.feed('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no');
   connection.pause();
   socket.feedLate('k');
@@ -95,9 +97,8 @@ t.test(
     t.match(transcribeResponse([OK], { requestComplete: false }), { reusable: false, closed: true });
     const { connection, socket, owner } = fixture();
     socket.stuck = true;
-    connection.assign(user());
-    connection.writer.writeText('request');
-    connection.writer.flush();
+    serve(connection, user());
+    connection.flush();
     socket.feed(OK);
     t.strictSame(owner.events, ['connected', 'closed'], 'the request is still on its way');
   },
@@ -167,6 +168,54 @@ t.test('a chunked response that turns out malformed is broken', async (t) => {
   }
 });
 
+t.test('frames the content of a body whose head tells no length (RFC 9112 section 7.1)', async (t) => {
+  const send = (head: string, trailers: readonly Field[]) => {
+    const { socket, connection } = fixture();
+    connection.assign(user());
+    connection.sendHead(parseRequest(head), PLAIN_EDITS);
+    connection.write(Buffer.from('<hello>'), 1, 6);
+    connection.write(Buffer.alloc(17, 'x'), 0, 17);
+    connection.end(trailers);
+    connection.flush();
+    return socket.written.slice(socket.written.indexOf('\r\n\r\n') + 4);
+  };
+  const chunked = headOf('POST / HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked');
+  t.equal(send(chunked, []), `5\r\nhello\r\n11\r\n${'x'.repeat(17)}\r\n0\r\n\r\n`);
+  t.match(send(chunked, [['Sum', '1']]), /\r\n0\r\nSum: 1\r\n\r\n$/);
+  const counted = headOf('POST / HTTP/1.1', 'Host: a', 'Content-Length: 22');
+  t.equal(
+    send(counted, [['Sum', '1']]),
+    `hello${'x'.repeat(17)}`,
+    'nothing but the content, and no trailers',
+  );
+});
+
+t.test('what ends a stream is told to its endpoint once, and before its user', async (t) => {
+  for (const [title, act] of [
+    ['a response', ({ socket }: Fixture) => socket.feed(OK)],
+    ['a failure', ({ socket }: Fixture) => socket.emit('error', new Error('reset'))],
+    ['no HTTP', ({ socket }: Fixture) => socket.feed('SSH-2.0\r\n\r\n')],
+    ['cancel', ({ connection }: Fixture) => connection.cancel()],
+    ['discard', ({ connection }: Fixture) => connection.discard()],
+    ['closeSoon', ({ connection }: Fixture) => connection.closeSoon()],
+    ['abort', ({ connection }: Fixture) => connection.abort('timeout', 'late')],
+  ] as const) {
+    const made = fixture();
+    const seen: number[] = [];
+    const note = () => void seen.push(made.owner.over);
+    serve(made.connection, user({ onResponseEnd: note, onUpstreamFailure: note }));
+    act(made);
+    made.socket.destroy();
+    made.socket.deliver();
+    t.equal(made.owner.over, 1, title);
+    t.strictSame(
+      seen.filter((over) => over !== 1),
+      [],
+      title,
+    );
+  }
+});
+
 t.test('bounds the interim responses to one request (RFC 9110 section 15.2)', async (t) => {
   const interim = 'HTTP/1.1 103 Early Hints\r\n\r\n';
   const limits = { ...DEFAULT_LIMITS, maxInterimResponses: 3 };
@@ -177,7 +226,7 @@ t.test('bounds the interim responses to one request (RFC 9110 section 15.2)', as
 t.test('counts interim responses for each request anew', async (t) => {
   const { connection, socket, owner } = fixture({ maxInterimResponses: 2 });
   for (let i = 0; i < 3; i++) {
-    connection.assign(user());
+    serve(connection, user());
     socket.feed(`${'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(2)}${OK}`);
   }
   t.strictSame(owner.events, ['connected', 'idle', 'idle', 'idle']);
@@ -204,12 +253,13 @@ t.test('a connection may serve the next request before the last one’s user has
   const { connection, socket, owner } = fixture();
   const seen: string[] = [];
   const next = user({ onResponseEnd: () => seen.push('second') });
-  connection.assign(
+  serve(
+    connection,
     user({
       onResponseEnd: () => {
         seen.push('first');
         t.strictSame(owner.events, ['connected', 'idle'], 'it is in the pool already');
-        connection.assign(next);
+        serve(connection, next);
       },
       onUpstreamTurnEnd: () => seen.push('turn end of the first'),
     }),
@@ -225,7 +275,8 @@ t.test('tells how a connection failed, by when it did', async (t) => {
     const f = fixture({}, connected);
     let kind = '';
     prepare(f);
-    f.connection.assign(
+    serve(
+      f.connection,
       user({
         onUpstreamFailure: (failure) => {
           kind = failure.kind;
@@ -235,7 +286,7 @@ t.test('tells how a connection failed, by when it did', async (t) => {
     return { ...f, kind: () => kind };
   };
   const serveOne = ({ connection, socket }: ReturnType<typeof fixture>) => {
-    connection.assign(user());
+    serve(connection, user());
     socket.feed(OK);
   };
   const never = failureOf(() => {}, false);
@@ -264,7 +315,7 @@ t.test('tells how a connection failed, by when it did', async (t) => {
 
 t.test('is cancelled with a reset, which an upstream cannot take for a client that waits', async (t) => {
   const busy = fixture();
-  busy.connection.assign(user());
+  serve(busy.connection, user());
   busy.connection.cancel();
   t.equal(busy.socket.wasReset, true);
   t.strictSame(busy.owner.events, ['connected', 'closed']);
@@ -275,7 +326,8 @@ t.test('a tunnel that both sides ended is closed, one that broke has failed', as
   const run = (end: (f: ReturnType<typeof fixture>) => void) => {
     const f = fixture();
     const seen: string[] = [];
-    f.connection.assign(
+    serve(
+      f.connection,
       user({
         onUpstreamTunnelEnd: () => seen.push('end'),
         onUpstreamTunnelClosed: () => seen.push('closed'),
@@ -338,23 +390,23 @@ t.test('says of every exchange whether it speaks for or against the endpoint, on
       [true],
       ({ socket, connection }) => {
         socket.feed(OK);
-        connection.assign(user());
+        serve(connection, user());
         socket.emit('error', new Error('reset'));
       },
     ],
   ];
   for (const [title, expected, act] of cases) {
     const made = fixture();
-    made.connection.assign(user());
+    serve(made.connection, user());
     act(made);
     t.strictSame(made.owner.results, expected, title);
   }
   const slow = fixture();
-  slow.connection.assign(user({ requestComplete: false }));
+  slow.connection.assign(user());
   slow.connection.abort('timeout', 'late');
   t.strictSame(slow.owner.results, [], 'no answer to half a request');
   const refused = fixture({}, false);
-  refused.connection.assign(user());
+  serve(refused.connection, user());
   refused.socket.emit('error', new Error('reset'));
   t.strictSame(refused.owner.results, [false], 'no connection');
 });
@@ -369,6 +421,8 @@ function fixture(limits: Partial<typeof DEFAULT_LIMITS> = {}, connected = true) 
     onConnected: () => void events.push('connected'),
     onResult: (good: boolean) => void results.push(good),
     onConnectFailed: (_: UpstreamConnection, reason: string) => void events.push(`connect failed: ${reason}`),
+    over: 0,
+    onStreamOver: () => void owner.over++,
     onIdle: () => void events.push('idle'),
     onClosed: () => void events.push('closed'),
     onLeaving: () => void events.push('leaving'),
@@ -381,11 +435,18 @@ function fixture(limits: Partial<typeof DEFAULT_LIMITS> = {}, connected = true) 
   return { socket, owner, connection };
 }
 
+type Fixture = ReturnType<typeof fixture>;
+
+/** Gives the connection a whole request. */
+function serve(connection: UpstreamConnection, served: UpstreamUser): void {
+  connection.assign(served);
+  connection.sendHead(parseRequest(headOf('GET / HTTP/1.1', 'Host: a')), PLAIN_EDITS);
+  connection.end([]);
+}
+
 function user(over: Partial<UpstreamUser> = {}): UpstreamUser {
   const ignore = () => {};
   return {
-    method: 'GET',
-    requestComplete: true,
     onUpstreamConnected: ignore,
     onInterimResponse: ignore,
     onResponseHead: () => 'raw',
@@ -403,7 +464,7 @@ function user(over: Partial<UpstreamUser> = {}): UpstreamUser {
 
 t.test('an upstream that says that it is about to stop is heard, and its connection closes', async (t) => {
   const { socket, owner, connection } = fixture();
-  connection.assign(user());
+  serve(connection, user());
   socket.feed('HTTP/1.1 200 OK\r\nConnection: close, roost-leaving\r\nContent-Length: 0\r\n\r\n');
   t.strictSame(owner.events, ['connected', 'leaving', 'closed']);
 });
