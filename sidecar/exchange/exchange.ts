@@ -1,15 +1,11 @@
+import type { Field } from '../../src/http/field-line.js';
 import { ROOM_IS_MADE } from '../cluster/upstream-endpoint.js';
+import type { DownstreamStream, DownstreamUser } from '../http/downstream-stream.js';
 import type { Http1Limits } from '../http/limits.js';
-import type { Field, ResponseMessage } from '../http/message.js';
+import { answerStatus, type LocalAnswer } from '../http/local-answer.js';
+import type { RequestMessage, ResponseMessage } from '../http/message.js';
 import { isReset, type UpstreamFailure } from '../http/upstream-failure.js';
 import type { BodyForm, UpstreamStream, UpstreamUser } from '../http/upstream-stream.js';
-import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
-import { forwardedResponseHead, forwardedUpgrade } from '../http1/forwarded-head.js';
-import { ID } from '../http1/header-block.js';
-import { answerStatus, type LocalAnswer, localAnswerText } from '../http1/local-reply.js';
-import type { RequestHead } from '../http1/request-head.js';
-import { ResponseHead } from '../http1/response-head.js';
-import { trailerLines } from '../http1/trailers.js';
 import { TunnelIdle } from '../tcp/tunnel-idle.js';
 import type { AttemptTarget, Forwarder, Step } from './forwarder.js';
 import type { Outcome } from './outcome.js';
@@ -26,7 +22,7 @@ export interface ExchangeSettings {
 }
 
 /**
- * One request and its response, between one downstream connection and as many upstream streams, one after the
+ * One request and its response, between one downstream stream and as many upstream streams, one after the
  * other, as it takes.
  *
  * ```
@@ -36,7 +32,7 @@ export interface ExchangeSettings {
  *     │         └── no other ──► reply ──► done
  *     └── nowhere to go ──► reply ──► done
  * ```
- * Back-pressure: whichever side does not take what it is given has the other side's socket paused until it does.
+ * Back-pressure: whichever side does not take what it is given has the other side's stream paused until it does.
  */
 export class Exchange implements DownstreamUser, UpstreamUser {
   readonly method: string;
@@ -51,8 +47,6 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private upstream: UpstreamStream | undefined;
   private target: AttemptTarget | undefined;
   private responding = false;
-  /** Where the response starts in what is written to the client. */
-  private responseStart = 0;
   /** Undefined: there is no tunnel. */
   private tunnel: TunnelIdle | undefined;
   /** What follows the request's body; undefined: not all of the request has been read. */
@@ -60,7 +54,6 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private onWhole: ((kept: ReplayBuffer, trailers: readonly Field[]) => void) | undefined;
   private onDecided: ((switches: boolean) => void) | undefined;
   private done = false;
-  private chunkedToClient = false;
   /** The upstream will not take the rest of the request. */
   private requestDeclined = false;
   /** Deadlines on the coarse clock; 0: none. */
@@ -74,7 +67,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   private roomUntilMs = 0;
 
   constructor(
-    readonly downstream: DownstreamConnection,
+    readonly downstream: DownstreamStream,
     private readonly settings: ExchangeSettings,
     forwarder: Forwarder,
   ) {
@@ -233,71 +226,48 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 
   onInterimResponse(response: ResponseMessage): void {
-    const head = http1Head(response);
     this.lastActivityMs = this.settings.nowMs();
-    if (this.downstream.request.minorVersion === 0) return;
-    this.downstream.writer.writeText(
-      forwardedResponseHead(head, { added: '', close: false, toOldClient: false }),
-    );
+    this.downstream.sendInterim(response);
   }
 
   onResponseHead(response: ResponseMessage): BodyForm {
-    const head = http1Head(response);
     this.lastActivityMs = this.settings.nowMs();
-    const { downstream } = this;
-    const instead = this.forwarder.afterResponse(this, head);
+    const { downstream, forwarder } = this;
+    const instead = forwarder.afterResponse(this, response);
     if (instead !== undefined) {
       this.upstream?.discard();
       this.upstream = undefined;
       this.take(instead);
       return 'content';
     }
-    if (head.status === 101 && !switchesAsAsked(downstream.request, head)) {
+    if (response.status === 101 && !switchesAsAsked(downstream.request, response)) {
       this.upstream?.abort('bad-response', 'it switched to a protocol that nobody asked for');
       return 'content';
     }
     this.tryDeadlineMs = 0;
     this.responding = true;
-    this.decide(head.status === 101);
+    this.decide(response.status === 101);
     this.replay.release();
-    const toOldClient = downstream.request.minorVersion === 0;
-    const close = this.mustClose(head, toOldClient);
-    this.outcome.status = head.status;
-    downstream.responseStarted = true;
-    downstream.closeAfterResponse = close;
-    const added = this.forwarder.responseLines(this, head);
-    const { responseChanges: changes } = this.forwarder;
-    const edits = { added, changes, close, leaving: downstream.leaving, toOldClient };
-    this.responseStart = downstream.writer.position;
-    downstream.writer.writeText(forwardedResponseHead(head, edits));
-    this.chunkedToClient = head.framing.kind === 'chunked' && !toOldClient;
+    this.outcome.status = response.status;
+    const added = forwarder.addedFields(this, response);
+    const form = downstream.sendHead(response, { added, changes: forwarder.responseChanges });
     // RFC 9112 section 9.5: to go on sending would only have the rest of the response lost to a reset.
-    this.requestDeclined = head.status >= 400 && !head.keepAlive && !downstream.requestComplete;
-    if (head.status === 101) this.startTunnel();
-    return toOldClient ? 'content' : 'raw';
-  }
-
-  /** The client's connection has to end with this response: its end is the body's, or the request was cut short. */
-  private mustClose(head: ResponseHead, toOldClient: boolean): boolean {
-    const { downstream } = this;
-    if (!downstream.request.keepAlive || downstream.closeAfterResponse || !downstream.requestComplete)
-      return true;
-    return head.framing.kind === 'until-close' || (toOldClient && head.framing.kind === 'chunked');
+    this.requestDeclined = response.status >= 400 && !response.keepAlive && !downstream.requestComplete;
+    if (response.status === 101) this.startTunnel();
+    return form;
   }
 
   onResponseBody(piece: Buffer, start: number, end: number): void {
     if (!this.responding) return;
     this.lastActivityMs = this.settings.nowMs();
     this.outcome.responseBytes += end - start;
-    this.downstream.writer.writeRange(piece, start, end);
+    this.downstream.write(piece, start, end);
   }
 
   onResponseEnd(trailers: readonly Field[]): void {
     if (!this.responding) return;
-    const { downstream } = this;
-    if (this.chunkedToClient) downstream.writer.writeText(`${trailerLines(trailers)}\r\n`);
     this.finish();
-    downstream.endResponse(!downstream.closeAfterResponse);
+    this.downstream.end(trailers);
   }
 
   onUpstreamFailure(failure: UpstreamFailure): void {
@@ -319,17 +289,15 @@ export class Exchange implements DownstreamUser, UpstreamUser {
 
   /** What is malformed may have come with the head, of which nothing has gone on yet. @returns whether that is so */
   private withdrawResponse(): boolean {
-    const { downstream } = this;
-    if (!this.responding || this.tunnel || !downstream.writer.withdraw(this.responseStart)) return false;
+    if (!this.responding || this.tunnel || !this.downstream.withdraw()) return false;
     this.responding = false;
-    downstream.responseStarted = false;
     Object.assign(this.outcome, { status: 0, responseBytes: 0 });
     return true;
   }
 
   onUpstreamTurnEnd(): void {
-    this.downstream.writer.flush();
-    if (this.downstream.writer.congested) this.upstream?.pause();
+    this.downstream.flush();
+    if (this.downstream.congested) this.upstream?.pause();
   }
 
   onUpstreamDrain(): void {
@@ -357,7 +325,7 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   onUpstreamTunnelData(piece: Buffer): void {
     this.tunnel?.carried(this.settings.nowMs());
     this.outcome.responseBytes += piece.length;
-    this.downstream.writer.writeRange(piece, 0, piece.length);
+    this.downstream.write(piece, 0, piece.length);
   }
 
   onUpstreamTunnelEnd(): void {
@@ -373,17 +341,11 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   // ---- the end ----
 
   reply(answer: LocalAnswer): void {
-    const { downstream } = this;
     this.upstream?.cancel();
-    const { keepAlive, minorVersion } = downstream.request;
-    // An answer of ours does not tell a client of HTTP/1.0 that the connection goes on.
-    const close =
-      !keepAlive || minorVersion === 0 || downstream.closeAfterResponse || !downstream.requestComplete;
     if ('code' in answer) this.outcome.error = answer;
     this.outcome.status = answerStatus(answer);
-    downstream.writer.writeText(localAnswerText(answer, { close, head: this.method === 'HEAD' }));
     this.finish();
-    downstream.endResponse(!close);
+    this.downstream.answer(answer);
   }
 
   checkDeadlines(nowMs: number): void {
@@ -429,14 +391,10 @@ export class Exchange implements DownstreamUser, UpstreamUser {
   }
 }
 
-/** So far, heads go on to clients of HTTP/1.1 only as they came from upstreams of HTTP/1.1. */
-function http1Head(response: ResponseMessage): ResponseHead {
-  if (!(response instanceof ResponseHead)) throw new TypeError('the response did not come over HTTP/1.1');
-  return response;
-}
-
 /** RFC 9110 section 7.8: a server switches to nothing but what the client offered. */
-function switchesAsAsked(request: RequestHead, response: ResponseHead): boolean {
-  const offered = forwardedUpgrade(request)?.toLowerCase().split(', ') ?? [];
-  return offered.includes((response.headers.known(ID.upgrade) as string).toLowerCase());
+function switchesAsAsked(
+  { upgradeOffer = '' }: RequestMessage,
+  { switchesTo = '' }: ResponseMessage,
+): boolean {
+  return upgradeOffer.toLowerCase().split(', ').includes(switchesTo.toLowerCase());
 }

@@ -1,10 +1,10 @@
+import type { Field } from '../../src/http/field-line.js';
 import type { FieldChanges } from '../../src/routing/actions.js';
 import type { Timeouts } from '../../src/routing/table.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
-import type { RequestEdits } from '../http/message.js';
+import type { LocalAnswer } from '../http/local-answer.js';
+import type { RequestEdits, ResponseMessage } from '../http/message.js';
 import type { UpstreamFailure } from '../http/upstream-failure.js';
-import type { LocalAnswer } from '../http1/local-reply.js';
-import type { ResponseHead } from '../http1/response-head.js';
 import type { Exchange } from './exchange.js';
 
 /** Where an attempt goes. */
@@ -36,10 +36,10 @@ export interface Forwarder {
   /** An attempt failed before any of its response went downstream. */
   afterFailure(exchange: Exchange, failure: UpstreamFailure): Step;
   /** A response has come. @returns what to do instead of forwarding it */
-  afterResponse(exchange: Exchange, head: ResponseHead): Step | undefined;
+  afterResponse(exchange: Exchange, response: ResponseMessage): Step | undefined;
   requestEdits(exchange: Exchange): RequestEdits;
-  /** Header lines to add to the response, each with its line end. */
-  responseLines(exchange: Exchange, head: ResponseHead): string;
+  /** Header fields to add to the response. */
+  addedFields(exchange: Exchange, response: ResponseMessage): readonly Field[];
   /** What is changed in the fields of the response; undefined: nothing. */
   readonly responseChanges: FieldChanges | undefined;
   /** The exchange is over, however it ended. */

@@ -1,4 +1,4 @@
-import type { DownstreamUser } from '../http1/downstream-connection.js';
+import type { DownstreamUser } from '../http/downstream-stream.js';
 
 /** Answers a request as soon as its head is there, from what the head says alone. */
 export class ImmediateAnswer implements DownstreamUser {

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Field } from '../../src/http/field-line.js';
 
 /**
  * Field of an inbound sidecar's 502: the app took no connection, so nothing of the request was sent to it. Sidecars
@@ -21,10 +22,10 @@ export class AppRefusals {
   /**
    * @param address that the request came to
    * @param requestId empty: it has none
-   * @returns the header line, without its end; empty where there is no key
+   * @returns the header field; undefined where there is no key
    */
-  line(address: string, requestId: string): string {
-    return this.key === undefined ? '' : `${APP_REFUSES}: ${macOf(this.key, address, requestId)}`;
+  field(address: string, requestId: string): Field | undefined {
+    return this.key && [APP_REFUSES, macOf(this.key, address, requestId)];
   }
 
   /** @param value of {@link APP_REFUSES}. @param address that was connected to */

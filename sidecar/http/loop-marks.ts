@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { xxh64 } from '../../src/hashing/xxh64.js';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
-import { ID } from '../http1/header-block.js';
-import type { RequestHead } from '../http1/request-head.js';
+import { headerName } from '../../src/http/header-name.js';
+import type { RequestMessage } from './message.js';
+
+const VIA = headerName('x-roost-via');
 
 /** More sidecars than a request passes whose apps hand on every header; a loop that changes its path ends here. */
 const MAX_MARKS = 32;
@@ -24,9 +26,10 @@ export class LoopMarks {
   constructor(private readonly seed: bigint) {}
 
   /** @returns the value of `x-roost-via` that the request goes on with, or the answer to a loop */
-  pass({ method, authority, target, headers }: RequestHead): string | LocalReply {
+  pass(request: RequestMessage): string | LocalReply {
+    const { method, authority, target } = request;
     const mark = xxh64(`${method} ${authority} ${target}`, this.seed).toString(RADIX);
-    const before = headers.known(ID['x-roost-via']);
+    const before = request.header(VIA);
     if (before === undefined || before === '') return mark;
     const marks = before.split(',');
     if (marks.some((each) => each.trim() === mark)) return loop('this request has been here before');

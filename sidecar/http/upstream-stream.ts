@@ -1,4 +1,5 @@
-import type { Field, RequestEdits, RequestMessage, ResponseMessage } from './message.js';
+import type { Field } from '../../src/http/field-line.js';
+import type { RequestEdits, RequestMessage, ResponseMessage } from './message.js';
 import type { FailureKind, UpstreamFailure } from './upstream-failure.js';
 
 /**

@@ -1,6 +1,6 @@
-import { fieldLine } from '../../src/http/field-line.js';
-import { isTargetPath } from '../../src/http/guarded-headers.js';
+import { fieldLine, fieldLines } from '../../src/http/field-line.js';
 import type { FieldChanges, RequestChanges } from '../../src/routing/actions.js';
+import { rewrittenTarget } from '../http/edited-fields.js';
 
 /**
  * Heads with the changes that a route asks for, made on the text that would go out without them. Only requests of
@@ -19,7 +19,7 @@ export function changedRequestHead(
   baggage: string | undefined,
 ): string {
   const endOfLine = head.indexOf(END_OF_LINE);
-  const line = path === undefined ? head.slice(0, endOfLine) : rewrittenLine(head, endOfLine, path);
+  const line = path === undefined ? head.slice(0, endOfLine) : rewrittenLine(head.slice(0, endOfLine), path);
   const named = host === '' ? '' : fieldLine('Host', host);
   const rest = head.slice(endOfLine + END_OF_LINE.length, -END_OF_LINE.length);
   const kept = named === '' ? rest : withoutFields(rest, HOST);
@@ -30,25 +30,29 @@ export function changedRequestHead(
 
 const HOST: ReadonlySet<string> = new Set(['host']);
 
-/** The request line with another path; the query stays. `OPTIONS *` has no path. */
-function rewrittenLine(head: string, endOfLine: number, path: (path: string) => string): string {
-  const start = head.indexOf(' ') + 1;
-  const end = head.lastIndexOf(' ', endOfLine);
-  const target = head.slice(start, end);
-  if (!target.startsWith('/')) return head.slice(0, endOfLine);
-  const mark = target.indexOf('?');
-  const rewritten = path(mark === -1 ? target : target.slice(0, mark));
-  // What is not a path is not written.
-  if (!isTargetPath(rewritten)) return head.slice(0, endOfLine);
-  return (
-    head.slice(0, start) + rewritten + (mark === -1 ? '' : target.slice(mark)) + head.slice(end, endOfLine)
-  );
+/** The request line with another path. */
+function rewrittenLine(line: string, path: (path: string) => string): string {
+  const start = line.indexOf(' ') + 1;
+  const end = line.lastIndexOf(' ');
+  return line.slice(0, start) + rewrittenTarget(line.slice(start, end), path) + line.slice(end);
 }
 
 /** @param lines header lines, each with its line end */
 export function changedFields(lines: string, changes: FieldChanges | undefined): string {
   if (changes === undefined) return lines;
-  return withoutFields(lines, changes.dropped) + changes.lines;
+  return withoutFields(lines, changes.dropped) + addedLines(changes);
+}
+
+/** As text, made once for each route. */
+const ADDED_LINES = new WeakMap<FieldChanges, string>();
+
+function addedLines(changes: FieldChanges): string {
+  let lines = ADDED_LINES.get(changes);
+  if (lines === undefined) {
+    lines = fieldLines(changes.added);
+    ADDED_LINES.set(changes, lines);
+  }
+  return lines;
 }
 
 function withoutFields(lines: string, dropped: ReadonlySet<string>): string {

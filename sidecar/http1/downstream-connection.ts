@@ -1,11 +1,15 @@
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../src/http/error-catalogue.js';
+import { type Field, fieldLines, NO_FIELDS } from '../../src/http/field-line.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { isFromThisMachine, peerIp } from '../../src/net/ip-address.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import { BodyRate } from '../http/body-rate.js';
-import { type Field, NO_FIELDS } from '../http/message.js';
+import type { DownstreamStream, DownstreamUser } from '../http/downstream-stream.js';
+import type { LocalAnswer } from '../http/local-answer.js';
+import type { ResponseEdits, ResponseMessage } from '../http/message.js';
 import { ERROR_OF_STATUS, ProtocolError } from '../http/protocol-error.js';
+import type { BodyForm } from '../http/upstream-stream.js';
 import { looksLikeHttp1 } from '../intercept/sniff.js';
 import { ClientPresence, socketPairOf } from '../net/client-presence.js';
 import { reset, watchPeer } from '../net/socket-endings.js';
@@ -13,49 +17,28 @@ import { SocketReader } from '../net/socket-reader.js';
 import type { SocketPair } from '../net/socket-table.js';
 import { SocketWriter } from '../net/socket-writer.js';
 import { BodyReader } from './body-reader.js';
+import { writeChunk } from './chunks.js';
 import type { DownstreamOwner } from './downstream-owner.js';
+import { forwardedResponseHead, type ResponseFraming } from './forwarded-head.js';
 import { HeadCollector } from './head-collector.js';
 import { ID } from './header-block.js';
-import { localReplyText } from './local-reply.js';
+import { localAnswerText } from './local-reply.js';
 import { RequestHead } from './request-head.js';
+import { ResponseHead } from './response-head.js';
 import { forwardedTrailers } from './trailers.js';
-
-/** Whoever answers the request that is under way. Called in the order in which things happen. */
-export interface DownstreamUser {
-  /** Starts: the head is in `connection.request`. */
-  onRequestHead(): void;
-  /**
-   * A piece of the content of the request's body.
-   *
-   * @param piece memory that is used again once this returns, as that of {@link onClientTunnelData}
-   */
-  onRequestBody(piece: Buffer, start: number, end: number): void;
-  /** The request is complete. @param trailers of a chunked body */
-  onRequestEnd(trailers: readonly Field[]): void;
-  /** Everything that one event brought has been told. */
-  onDownstreamTurnEnd(): void;
-  /** The client takes more again. */
-  onDownstreamDrain(): void;
-  /**
-   * The connection is over; nothing can be answered any more.
-   *
-   * @param by who ended it: the client by leaving, or this sidecar because it stops. Not given: the client
-   */
-  onDownstreamGone(by?: 'client' | 'sidecar'): void;
-  onClientTunnelData(piece: Buffer): void;
-  /** The client will send no more through the tunnel. */
-  onClientTunnelEnd(): void;
-  checkDeadlines(nowMs: number): void;
-}
+import { translatedResponseHead } from './translated-head.js';
 
 /** A client that says nothing for so long, to a destination that may not be HTTP, waits for the server to begin. */
 const SERVER_FIRST_MS = 1000;
+
+/** Of a response that goes on as it came. */
+const UNCHANGED: ResponseEdits = { added: NO_FIELDS, changes: undefined };
 
 /** How long a connection that we end waits for the client to end it, too. */
 const LINGER_MS = 2000;
 
 /**
- * One client's connection: its requests one after the other, answered in order.
+ * One client's connection: the stream of one request after the other, answered in order.
  *
  * ```
  *   head ──head complete──► exchange ──request and response complete──► head
@@ -66,7 +49,7 @@ const LINGER_MS = 2000;
  * While an exchange waits for its response, what the client sends beyond the request is held: one piece here, the
  * rest unread. So it is while a client does not take the answers it has: no request starts before it does.
  */
-export class DownstreamConnection {
+export class DownstreamConnection implements DownstreamStream {
   readonly request: RequestHead;
   readonly writer: SocketWriter;
   private readonly reader: SocketReader;
@@ -79,6 +62,10 @@ export class DownstreamConnection {
   /** The client has sent its last byte. */
   private clientEnded = false;
   private readonly presence = new ClientPresence();
+  /** Where the response starts in what is written to the client. */
+  private responseStart = 0;
+  /** How the body goes out: as it comes, then with or without a trailer section; or in chunks of our own. */
+  private framing: 'plain' | 'ends-in-trailers' | 'chunks' = 'plain';
   /** Bytes of later requests. */
   private held: Buffer | undefined;
   private inTurn = false;
@@ -181,6 +168,74 @@ export class DownstreamConnection {
     if (this.held === undefined) this.reader.resume();
   }
 
+  get congested(): boolean {
+    return this.writer.congested;
+  }
+
+  flush(): void {
+    this.writer.flush();
+  }
+
+  sendInterim(response: ResponseMessage): void {
+    if (this.request.minorVersion === 0) return;
+    this.writeHead(response, UNCHANGED, { close: false, toOldClient: false });
+  }
+
+  sendHead(response: ResponseMessage, edits: ResponseEdits): BodyForm {
+    const toOldClient = this.request.minorVersion === 0;
+    const close = this.mustClose(response, toOldClient);
+    this.responseStarted = true;
+    this.closeAfterResponse = close;
+    this.responseStart = this.writer.position;
+    this.writeHead(response, edits, { close, leaving: this.leaving, toOldClient });
+    const isOurs = response instanceof ResponseHead;
+    if (toOldClient || response.bodyLength !== undefined) this.framing = 'plain';
+    else if (isOurs) this.framing = response.framing.kind === 'chunked' ? 'ends-in-trailers' : 'plain';
+    else this.framing = 'chunks';
+    return isOurs && !toOldClient ? 'raw' : 'content';
+  }
+
+  private writeHead(response: ResponseMessage, edits: ResponseEdits, framing: ResponseFraming): void {
+    this.writer.writeText(
+      response instanceof ResponseHead
+        ? forwardedResponseHead(response, edits, framing)
+        : translatedResponseHead(response, edits, framing),
+    );
+  }
+
+  /** The connection has to end with this response: its end is the body's, or the request was cut short. */
+  private mustClose(response: ResponseMessage, toOldClient: boolean): boolean {
+    if (!this.request.keepAlive || this.closeAfterResponse || !this.requestEnded) return true;
+    if (response.bodyLength !== undefined) return false;
+    return toOldClient || (response instanceof ResponseHead && response.framing.kind === 'until-close');
+  }
+
+  write(piece: Buffer, start: number, end: number): void {
+    const { writer } = this;
+    if (this.framing === 'chunks') writeChunk(writer, piece, start, end);
+    else writer.writeRange(piece, start, end);
+  }
+
+  end(trailers: readonly Field[]): void {
+    if (this.framing !== 'plain')
+      this.writer.writeText(`${this.framing === 'chunks' ? '0\r\n' : ''}${fieldLines(trailers)}\r\n`);
+    this.endResponse(!this.closeAfterResponse);
+  }
+
+  withdraw(): boolean {
+    if (!this.writer.withdraw(this.responseStart)) return false;
+    this.responseStarted = false;
+    return true;
+  }
+
+  answer(answer: LocalAnswer): void {
+    const { keepAlive, minorVersion, method } = this.request;
+    // An answer of ours does not tell a client of HTTP/1.0 that the connection goes on.
+    const close = !keepAlive || minorVersion === 0 || this.closeAfterResponse || !this.requestEnded;
+    this.writer.writeText(localAnswerText(answer, { close, head: method === 'HEAD' }));
+    this.endResponse(!close);
+  }
+
   /** The response is complete and written. */
   endResponse(keepAlive: boolean): void {
     this.user = undefined;
@@ -245,7 +300,7 @@ export class DownstreamConnection {
   refuse(code: ErrorCode, detail: string): void {
     const reply = { code, detail };
     this.owner.onRefused(this, reply);
-    this.writer.writeText(localReplyText(reply, { close: true, head: false }));
+    this.writer.writeText(localAnswerText(reply, { close: true, head: false }));
     this.endGently();
   }
 

@@ -1,6 +1,7 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
+import type { DownstreamUser } from '../http/downstream-stream.js';
 import type { Http1Limits } from '../http/limits.js';
-import type { DownstreamConnection, DownstreamUser } from './downstream-connection.js';
+import type { DownstreamConnection } from './downstream-connection.js';
 
 /** What the connection's owner, a listener, does for it. */
 export interface DownstreamOwner {

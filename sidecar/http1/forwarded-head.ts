@@ -1,5 +1,5 @@
-import type { FieldChanges } from '../../src/routing/actions.js';
-import type { RequestEdits } from '../http/message.js';
+import { fieldLines } from '../../src/http/field-line.js';
+import type { RequestEdits, ResponseEdits } from '../http/message.js';
 import { changedFields, changedRequestHead } from './changed-head.js';
 import { DIGIT_ZERO } from './characters.js';
 import { LEAVING } from './connection-options.js';
@@ -145,26 +145,13 @@ function addedToRequest(request: RequestHead, edits: RequestEdits): string {
   }
   if (edits.via !== undefined) added += `x-roost-via: ${edits.via}\r\n`;
   if (edits.baggage !== undefined) added += `baggage: ${edits.baggage}\r\n`;
-  const protocol = edits.offersNothing ? undefined : forwardedUpgrade(request);
+  const protocol = edits.offersNothing ? undefined : request.upgradeOffer;
   if (protocol !== undefined) added += `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`;
   return added;
 }
 
-/** The upgrade that goes on upstream. `h2c` never does: it would take every later request past this proxy. */
-export function forwardedUpgrade(request: RequestHead): string | undefined {
-  const { upgrade } = request;
-  if (upgrade === undefined || request.framing.kind !== 'none') return undefined;
-  const protocols = upgrade.split(',').map((protocol) => protocol.trim());
-  const allowed = protocols.filter((protocol) => protocol !== '' && !/^h2c?(?:$|\/)/i.test(protocol));
-  return allowed.length === 0 ? undefined : allowed.join(', ');
-}
-
-/** What the sidecar changes in a response. */
-export interface ResponseEdits {
-  /** Header lines to add, each with its line end. */
-  readonly added: string;
-  /** What the route changes in the upstream's fields; undefined: nothing. */
-  readonly changes?: FieldChanges | undefined;
+/** What this connection makes of the response, whatever the policy changes in it. */
+export interface ResponseFraming {
   /** The client's connection ends after this response. */
   readonly close: boolean;
   /** Said with it: whoever answers is about to stop. */
@@ -174,21 +161,26 @@ export interface ResponseEdits {
 }
 
 /** The head to send downstream, ready for the body. */
-export function forwardedResponseHead(response: ResponseHead, edits: ResponseEdits): string {
+export function forwardedResponseHead(
+  response: ResponseHead,
+  edits: ResponseEdits,
+  framing: ResponseFraming,
+): string {
   const { headers, status } = response;
   const line = `HTTP/1.1 ${response.statusAndReason}\r\n`;
-  let text = carriedFields(response, responseActions(response, edits), false);
+  let text = carriedFields(response, responseActions(response, framing), false);
   if (edits.changes !== undefined) text = changedFields(text, edits.changes);
-  text = line + text + edits.added;
+  text = line + text + fieldLines(edits.added);
   if (status === 101) text += `Connection: Upgrade\r\nUpgrade: ${headers.known(ID.upgrade)}\r\n`;
   else if (status >= 200) {
-    if (edits.close) text += edits.leaving ? `Connection: close, ${LEAVING}\r\n` : 'Connection: close\r\n';
-    else if (edits.toOldClient) text += 'Connection: keep-alive\r\n';
+    if (framing.close)
+      text += framing.leaving ? `Connection: close, ${LEAVING}\r\n` : 'Connection: close\r\n';
+    else if (framing.toOldClient) text += 'Connection: keep-alive\r\n';
   }
   return `${text}\r\n`;
 }
 
-function responseActions({ status }: ResponseHead, { toOldClient }: ResponseEdits): Uint8Array {
+function responseActions({ status }: ResponseHead, { toOldClient }: ResponseFraming): Uint8Array {
   if (status < 200 || status === 204) return BODYLESS_ACTIONS;
   return toOldClient ? UNCHUNKED_ACTIONS : RESPONSE_ACTIONS;
 }

@@ -174,6 +174,7 @@ export class HeaderBlock {
 
   /** Value of any header; of several, joined with {@link HeaderName.separator}. */
   get(name: HeaderName): string | undefined {
+    if (this.lacks(name)) return undefined;
     let value: string | undefined;
     for (let i = 0; i < this.count; i++) {
       if (this.isNamed(i, name))
@@ -183,9 +184,16 @@ export class HeaderBlock {
   }
 
   getAll(name: HeaderName): string[] {
+    if (this.lacks(name)) return [];
     const values: string[] = [];
     for (let i = 0; i < this.count; i++) if (this.isNamed(i, name)) values.push(this.valueAt(i));
     return values;
+  }
+
+  /** A known header that is not there: the answer without a look at the fields. */
+  private lacks({ hash, lower }: HeaderName): boolean {
+    const id = SLOTS[hash & SLOT_MASK] as number;
+    return id !== UNKNOWN && this.counts[id] === 0 && KNOWN_HEADERS[id] === lower;
   }
 
   idAt(field: number): number {

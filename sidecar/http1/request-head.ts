@@ -1,10 +1,11 @@
 import { DEFAULT_PORT, normalAuthority, parseAuthority } from '../../src/http/authority.js';
 import type { HeaderName } from '../../src/http/header-name.js';
 import type { SocketAddress } from '../../src/model/formats.js';
-import type { RequestMessage } from '../http/message.js';
+import type { RequestMessage, VisitField } from '../http/message.js';
 import { ProtocolError } from '../http/protocol-error.js';
 import { SPACE, TARGET, TOKEN_LOWER } from './characters.js';
 import { type ConnectionOptions, connectionOptions } from './connection-options.js';
+import { eachRequestField } from './end-to-end-fields.js';
 import { bodyLengthOf, type Framing, requestFraming } from './framing.js';
 import { HeaderBlock, ID } from './header-block.js';
 
@@ -18,7 +19,6 @@ export class RequestHead implements RequestMessage {
   target = '';
   path = '';
   query = '';
-  /** Whom the request is for, in the one spelling: from the target where that says it, else from `Host`. */
   authority = '';
   /** The same as a target in absolute form, or of CONNECT, has it; empty where the target does not say. */
   targetAuthority = '';
@@ -45,9 +45,15 @@ export class RequestHead implements RequestMessage {
     return !this.connection.close && (this.minorVersion === 1 || this.connection.keepAlive);
   }
 
-  /** The protocol to switch to, if the request asks for one; HTTP/1.0 cannot (RFC 9110 section 7.8). */
-  get upgrade(): string | undefined {
-    return this.connection.upgrade && this.minorVersion === 1 ? this.headers.known(ID.upgrade) : undefined;
+  /**
+   * HTTP/1.0 cannot switch (RFC 9110 section 7.8). `h2c` never goes on: it would take every later request past this
+   * proxy.
+   */
+  get upgradeOffer(): string | undefined {
+    if (!this.connection.upgrade || this.minorVersion === 0 || this.framing.kind !== 'none') return undefined;
+    const protocols = (this.headers.known(ID.upgrade) ?? '').split(',').map((protocol) => protocol.trim());
+    const allowed = protocols.filter((protocol) => protocol !== '' && !/^h2c?(?:$|\/)/i.test(protocol));
+    return allowed.length === 0 ? undefined : allowed.join(', ');
   }
 
   get bodyLength(): number | undefined {
@@ -73,6 +79,10 @@ export class RequestHead implements RequestMessage {
   headerValues(name: HeaderName): readonly string[] {
     if (this.absoluteForm && name.lower === 'host') return [this.targetAuthority];
     return this.headers.getAll(name);
+  }
+
+  eachField(visit: VisitField): void {
+    eachRequestField(this, visit);
   }
 
   /**

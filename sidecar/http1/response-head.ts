@@ -1,8 +1,9 @@
 import type { HeaderName } from '../../src/http/header-name.js';
-import type { ResponseMessage } from '../http/message.js';
+import type { ResponseMessage, VisitField } from '../http/message.js';
 import { ProtocolError } from '../http/protocol-error.js';
 import { FIELD_VALUE, SPACE } from './characters.js';
 import { type ConnectionOptions, connectionOptions } from './connection-options.js';
+import { eachResponseField } from './end-to-end-fields.js';
 import { bodyLengthOf, type Framing, hasStrayBody, responseFraming } from './framing.js';
 import { HeaderBlock, ID } from './header-block.js';
 import { parseVersion } from './request-head.js';
@@ -38,6 +39,14 @@ export class ResponseHead implements ResponseMessage {
 
   get bodyLength(): number | undefined {
     return bodyLengthOf(this.framing);
+  }
+
+  get switchesTo(): string | undefined {
+    return this.status === 101 ? this.headers.known(ID.upgrade) : undefined;
+  }
+
+  eachField(visit: VisitField): void {
+    eachResponseField(this, visit);
   }
 
   header(name: HeaderName): string | undefined {

@@ -1,5 +1,4 @@
-import { fieldLine } from '../../src/http/field-line.js';
-import { type Field, NO_FIELDS } from '../http/message.js';
+import { type Field, NO_FIELDS } from '../../src/http/field-line.js';
 import { HeaderBlock } from './header-block.js';
 
 /**
@@ -47,11 +46,4 @@ export function forwardedTrailers(lines: string, maxFields: number): readonly Fi
     if (!REFUSED.has(name.toLowerCase())) fields.push([name, block.valueAt(i)]);
   }
   return fields;
-}
-
-/** The lines of a trailer section, with their ends. */
-export function trailerLines(trailers: readonly Field[]): string {
-  let text = '';
-  for (const [name, value] of trailers) text += fieldLine(name, value);
-  return text;
 }

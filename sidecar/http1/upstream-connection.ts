@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
+import { type Field, fieldLines } from '../../src/http/field-line.js';
 import { peerIp } from '../../src/net/ip-address.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import type { Http1Limits } from '../http/limits.js';
-import type { Field, RequestEdits, RequestMessage } from '../http/message.js';
+import type { RequestEdits, RequestMessage } from '../http/message.js';
 import { ProtocolError } from '../http/protocol-error.js';
 import type { FailureKind } from '../http/upstream-failure.js';
 import type { UpstreamStream, UpstreamUser } from '../http/upstream-stream.js';
@@ -11,12 +12,14 @@ import { SocketReader } from '../net/socket-reader.js';
 import { SocketWriter } from '../net/socket-writer.js';
 import type { Dialling } from '../tls/dial.js';
 import { BodyReader } from './body-reader.js';
+import { writeChunk } from './chunks.js';
 import { LEAVING } from './connection-options.js';
 import { forwardedRequestHead } from './forwarded-head.js';
 import { HeadCollector } from './head-collector.js';
 import { RequestHead } from './request-head.js';
 import { ResponseHead } from './response-head.js';
-import { forwardedTrailers, trailerLines } from './trailers.js';
+import { forwardedTrailers } from './trailers.js';
+import { translatedRequestHead } from './translated-head.js';
 
 /** A request that is sent so shortly before the peer closes the connection may find it closed. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
@@ -124,26 +127,24 @@ export class UpstreamConnection implements UpstreamStream {
   }
 
   sendHead(request: RequestMessage, edits: RequestEdits): void {
-    if (!(request instanceof RequestHead)) throw new TypeError('the request did not come over HTTP/1.1');
     this.method = request.method;
     this.chunksRequest = request.bodyLength === undefined;
-    this.writer.writeText(forwardedRequestHead(request, edits));
+    this.writer.writeText(
+      request instanceof RequestHead
+        ? forwardedRequestHead(request, edits)
+        : translatedRequestHead(request, edits),
+    );
   }
 
   write(piece: Buffer, start: number, end: number): void {
     const { writer } = this;
-    if (!this.chunksRequest) {
-      writer.writeRange(piece, start, end);
-      return;
-    }
-    writer.writeText(`${(end - start).toString(16)}\r\n`);
-    writer.writeRange(piece, start, end);
-    writer.writeText('\r\n');
+    if (this.chunksRequest) writeChunk(writer, piece, start, end);
+    else writer.writeRange(piece, start, end);
   }
 
   end(trailers: readonly Field[]): void {
     this.requestEnded = true;
-    if (this.chunksRequest) this.writer.writeText(`0\r\n${trailerLines(trailers)}\r\n`);
+    if (this.chunksRequest) this.writer.writeText(`0\r\n${fieldLines(trailers)}\r\n`);
   }
 
   flush(): void {

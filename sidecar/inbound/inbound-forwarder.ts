@@ -1,4 +1,5 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
+import { type Field, NO_FIELDS } from '../../src/http/field-line.js';
 import { IDEMPOTENT_METHODS } from '../../src/http/methods.js';
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
@@ -53,7 +54,7 @@ export class InboundForwarder implements Forwarder {
   /** Nothing was sent to the app, and the caller's sidecar can know it: it may send the request elsewhere. */
   private refusal({ downstream }: Exchange, detail: string): LocalReply {
     const { localAddress, request } = downstream;
-    return { code: 'connect-failure', detail, line: this.services.refusals.line(localAddress, request.id) };
+    return { code: 'connect-failure', detail, field: this.services.refusals.field(localAddress, request.id) };
   }
 
   afterResponse(): undefined {
@@ -64,8 +65,8 @@ export class InboundForwarder implements Forwarder {
     return { requestId: this.services.newRequestId, via: this.via, baggage: undefined };
   }
 
-  responseLines(): string {
-    return '';
+  addedFields(): readonly Field[] {
+    return NO_FIELDS;
   }
 
   finished(exchange: Exchange): void {

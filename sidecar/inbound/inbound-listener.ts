@@ -4,7 +4,7 @@ import { ImmediateAnswer } from '../exchange/immediate-answer.js';
 import { APP_PROBE } from '../http/app-refusal.js';
 import type { Http1Limits } from '../http/limits.js';
 import type { DownstreamConnection } from '../http1/downstream-connection.js';
-import { localReplyText } from '../http1/local-reply.js';
+import { localAnswerText } from '../http1/local-reply.js';
 import type { ConcurrencySlots } from '../net/concurrency-slots.js';
 import { Listener } from '../net/listener.js';
 import { tryConnect } from '../tls/try-connect.js';
@@ -49,7 +49,7 @@ function appProbeAnswer(connection: DownstreamConnection, { app }: InboundServic
       const answer =
         failure === undefined
           ? 'HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n'
-          : localReplyText({ code: 'connect-failure', detail }, { close: true, head: false });
+          : localAnswerText({ code: 'connect-failure', detail }, { close: true, head: false });
       connection.writer.writeText(answer);
       connection.endResponse(false);
     });
@@ -60,7 +60,7 @@ function appProbeAnswer(connection: DownstreamConnection, { app }: InboundServic
 function refuseConnect(connection: DownstreamConnection): ImmediateAnswer {
   return new ImmediateAnswer(() => {
     const reply = { code: 'malformed-request', detail: 'CONNECT is not for inbound calls' } as const;
-    connection.writer.writeText(localReplyText(reply, { close: true, head: false }));
+    connection.writer.writeText(localAnswerText(reply, { close: true, head: false }));
     connection.endResponse(false);
   });
 }

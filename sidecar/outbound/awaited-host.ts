@@ -1,6 +1,7 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
-import type { Field } from '../http/message.js';
-import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
+import type { Field } from '../../src/http/field-line.js';
+import type { DownstreamUser } from '../http/downstream-stream.js';
+import type { DownstreamConnection } from '../http1/downstream-connection.js';
 import type { HostLookup } from './host-lookup.js';
 
 export interface AwaitedHostOptions {

@@ -1,6 +1,8 @@
+import { headerName } from '../../src/http/header-name.js';
 import type { Timeouts } from '../../src/routing/table.js';
-import { ID } from '../http1/header-block.js';
-import type { RequestHead } from '../http1/request-head.js';
+import type { RequestMessage } from '../http/message.js';
+
+const REQUEST_TIMEOUT = headerName('x-request-timeout');
 
 /** Whole milliseconds. */
 const MILLISECONDS = /^\d{1,10}$/;
@@ -30,10 +32,14 @@ export function parseRequestTimeout(value: string): number | undefined {
 }
 
 /** The route's limits, or the caller's for the request where that is lower. */
-export function withCallersTimeout(timeouts: Timeouts, { headers }: RequestHead): Timeouts {
+export function withCallersTimeout(
+  timeouts: Timeouts,
+  request: Pick<RequestMessage, 'header' | 'headerValues'>,
+): Timeouts {
+  const value = request.header(REQUEST_TIMEOUT);
   // Given twice, it says two things: as good as nothing.
-  if (headers.countOf(ID['x-request-timeout']) !== 1) return timeouts;
-  const callersMs = parseRequestTimeout(headers.known(ID['x-request-timeout']) as string);
+  if (value === undefined || request.headerValues(REQUEST_TIMEOUT).length !== 1) return timeouts;
+  const callersMs = parseRequestTimeout(value);
   if (callersMs === undefined) return timeouts;
   if (timeouts.requestMs !== 0 && timeouts.requestMs <= callersMs) return timeouts;
   return { ...timeouts, requestMs: callersMs };

@@ -1,9 +1,10 @@
+import type { Field } from '../../src/http/field-line.js';
 import { pickEndpoint } from '../../src/routing/pick-endpoint.js';
 import type { Cluster } from '../../src/routing/table.js';
 import { upstreamOf } from '../cluster/live-cluster.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { ReplayBuffer } from '../exchange/replay-buffer.js';
-import type { Field, RequestEdits, RequestMessage, ResponseMessage } from '../http/message.js';
+import type { RequestEdits, RequestMessage, ResponseMessage } from '../http/message.js';
 import type { UpstreamStream, UpstreamUser } from '../http/upstream-stream.js';
 
 /** Where the route sets no limit. */

@@ -1,6 +1,6 @@
 import { readBaggage, withBaggage } from '../../src/http/baggage.js';
 import { ERROR_CATALOGUE } from '../../src/http/error-catalogue.js';
-import { fieldLine } from '../../src/http/field-line.js';
+import { type Field, NO_FIELDS } from '../../src/http/field-line.js';
 import { headerName } from '../../src/http/header-name.js';
 import {
   changesWith,
@@ -30,10 +30,8 @@ import { type AttemptTarget, type Forwarder, NO_TIMEOUTS, type Step } from '../e
 import type { Outcome } from '../exchange/outcome.js';
 import { APP_REFUSES, type AppRefusals } from '../http/app-refusal.js';
 import type { LoopMarks } from '../http/loop-marks.js';
-import type { RequestEdits } from '../http/message.js';
+import type { RequestEdits, ResponseMessage } from '../http/message.js';
 import type { UpstreamFailure } from '../http/upstream-failure.js';
-import { ID } from '../http1/header-block.js';
-import type { ResponseHead } from '../http1/response-head.js';
 import type { SessionPins } from '../session/session-pins.js';
 import type { FleetPins, PinWait } from '../session/sharing/fleet-pins.js';
 import { KEYS_MEMBER } from '../session/trace-keys.js';
@@ -74,6 +72,8 @@ export interface OutboundServices {
 }
 
 const BAGGAGE = headerName('baggage');
+const REFUSES = headerName(APP_REFUSES);
+const ROOST_ERROR = headerName('x-roost-error');
 const BAD_GATEWAY = 502;
 
 /** Sends one request of the local app to the release and endpoint that the routing decision names. */
@@ -193,22 +193,22 @@ export class OutboundForwarder implements Forwarder {
     return failure.kind === 'connect' ? this.afterRefusal(exchange, failure) : this.retry(placement);
   }
 
-  afterResponse(exchange: Exchange, head: ResponseHead): Step | undefined {
+  afterResponse(exchange: Exchange, response: ResponseMessage): Step | undefined {
     const { placement, endpoint } = this;
     if (placement === undefined) return undefined;
-    if (this.appRefuses(exchange, head)) {
+    if (this.appRefuses(exchange, response)) {
       endpoint?.onAppRefused();
       return this.afterFailure(exchange, { kind: 'connect', reason: 'the app behind its sidecar refuses' });
     }
     if (endpoint?.appRefuses) endpoint.onAppAnswered();
-    if (!exchange.canReplay || isLoop(head)) return undefined;
-    if (!retriesStatus(this.route?.retry, head.status, exchange.method)) return undefined;
+    if (!exchange.canReplay || isLoop(response)) return undefined;
+    if (!retriesStatus(this.route?.retry, response.status, exchange.method)) return undefined;
     return this.retry(placement);
   }
 
   /** The endpoint is a sidecar whose app took no connection: as if none had been made, whatever the method. */
-  private appRefuses(exchange: Exchange, { status, headers }: ResponseHead): boolean {
-    const said = status === BAD_GATEWAY ? headers.known(ID[APP_REFUSES]) : undefined;
+  private appRefuses(exchange: Exchange, response: ResponseMessage): boolean {
+    const said = response.status === BAD_GATEWAY ? response.header(REFUSES) : undefined;
     if (said === undefined) return false;
     return this.services.refusals.isTrue(said, exchange.upstreamAddress, exchange.downstream.request.id);
   }
@@ -243,23 +243,24 @@ export class OutboundForwarder implements Forwarder {
     return readBaggage(own, LANE_MEMBER) === undefined ? this.trace.lane : '';
   }
 
-  responseLines({ downstream }: Exchange, head: ResponseHead): string {
+  addedFields({ downstream }: Exchange, response: ResponseMessage): readonly Field[] {
     this.endRetry();
     const stateful = this.placement?.route.stateful;
     const { request } = downstream;
-    if (stateful === undefined) return this.sessionLine(head, request.sourceIp);
+    const cookie = this.sessionCookie(response, request.sourceIp);
+    if (stateful === undefined) return cookie === undefined ? NO_FIELDS : [cookie];
     const { address } = this.endpoint as UpstreamEndpoint;
-    return stateful.lineFor(request, address) + this.sessionLine(head, request.sourceIp);
+    return [stateful.fieldFor(request, address), cookie].filter((field) => field !== undefined);
   }
 
   /** The cookie that a session of ours is due. */
-  private sessionLine(head: ResponseHead, caller: string): string {
-    if (this.placement === undefined) return '';
+  private sessionCookie(response: ResponseMessage, caller: string): Field | undefined {
+    if (this.placement === undefined) return undefined;
     const { pins } = this.services;
     // What the route takes away, the upstream does not set.
-    const set = this.responseChanges?.dropped.has('set-cookie') ? NOTHING_SET : head.headers;
+    const set = this.responseChanges?.dropped.has('set-cookie') ? NOTHING_SET : response;
     const cookie = pins.keep(this.placement, this.endpoint as UpstreamEndpoint, set, caller);
-    return cookie === undefined ? '' : fieldLine('set-cookie', cookie);
+    return cookie === undefined ? undefined : ['set-cookie', cookie];
   }
 
   finished(exchange: Exchange): void {
@@ -390,14 +391,14 @@ export class OutboundForwarder implements Forwarder {
 }
 
 /** To try again would go round once more, and each round would try again. */
-function isLoop({ status, headers }: ResponseHead): boolean {
+function isLoop(response: ResponseMessage): boolean {
   return (
-    status === ERROR_CATALOGUE['loop-detected'].status &&
-    headers.known(ID['x-roost-error']) === 'loop-detected'
+    response.status === ERROR_CATALOGUE['loop-detected'].status &&
+    response.header(ROOST_ERROR) === 'loop-detected'
   );
 }
 
-const NOTHING_SET = { getAll: () => [] };
+const NOTHING_SET = { headerValues: () => [] };
 
 const ERROR_OF_FAILURE = {
   connect: 'connect-failure',

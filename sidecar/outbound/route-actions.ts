@@ -1,11 +1,10 @@
+import type { Field } from '../../src/http/field-line.js';
 import type { Mirror, RequestChanges, RouteActions } from '../../src/routing/actions.js';
 import type { Route, VirtualHost } from '../../src/routing/table.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { Step } from '../exchange/forwarder.js';
 import type { ReplayBuffer } from '../exchange/replay-buffer.js';
-import type { Field, RequestEdits } from '../http/message.js';
-import { forwardedUpgrade } from '../http1/forwarded-head.js';
-import type { RequestHead } from '../http1/request-head.js';
+import type { RequestEdits, RequestMessage } from '../http/message.js';
 import type { ActionCounts, CountedAction } from './action-counts.js';
 import type { CopyResult, Mirrors } from './mirrors.js';
 
@@ -21,7 +20,7 @@ export interface ActedOn {
   readonly host: VirtualHost;
   readonly route: Route;
   readonly actions: RouteActions;
-  readonly request: RequestHead;
+  readonly request: RequestMessage;
 }
 
 /**
@@ -40,7 +39,7 @@ export function actBeforePlacing(acted: ActedOn, services: ActionServices, place
     }
     if (redirect === undefined) return place();
     countAction(acted, services, 'redirected');
-    return { reply: redirect(acted.request, acted.request.authority) };
+    return { reply: redirect(acted.request) };
   };
   if (fault === undefined || fault.delayMs === 0 || random() >= fault.delayFraction) return goOn();
   countAction(acted, services, 'delayed');
@@ -80,7 +79,7 @@ export function mirrorWhenWhole(
         });
     }
   };
-  if (forwardedUpgrade(request) === undefined) exchange.whenWhole(copy);
+  if (request.upgradeOffer === undefined) exchange.whenWhole(copy);
   else
     exchange.whenDecided((switches) => {
       if (!switches) exchange.whenWhole(copy);

@@ -4,14 +4,14 @@ import { type HeaderName, headerName } from '../../src/http/header-name.js';
 
 /** The header fields of an upstream's response. */
 export interface ResponseFields {
-  getAll(name: HeaderName): readonly string[];
+  headerValues(name: HeaderName): readonly string[];
 }
 
 const SET_COOKIE = headerName('set-cookie');
 
 /** Whether a response sets or takes away a cookie of this name. */
 export function setsCookie(fields: ResponseFields, name: string): boolean {
-  return fields.getAll(SET_COOKIE).some((line) => nameOf(line) === name);
+  return fields.headerValues(SET_COOKIE).some((line) => nameOf(line) === name);
 }
 
 /**
@@ -21,7 +21,7 @@ export function setsCookie(fields: ResponseFields, name: string): boolean {
  */
 export function valueSet(fields: ResponseFields, name: string, nowMs: number): string | undefined {
   let value: string | undefined;
-  for (const line of fields.getAll(SET_COOKIE)) {
+  for (const line of fields.headerValues(SET_COOKIE)) {
     if (nameOf(line) !== name) continue;
     const [pair = '', ...attributes] = line.split(';');
     const set = unquoteCookie(trimBlanks(pair, pair.indexOf('=') + 1));

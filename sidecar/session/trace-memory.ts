@@ -49,6 +49,7 @@ export class TraceMemory {
  */
 export class TracedRequest implements RequestView {
   readonly method: string;
+  readonly authority: string;
   readonly path: string;
   readonly query: string;
   readonly sourceIp: string;
@@ -58,6 +59,7 @@ export class TracedRequest implements RequestView {
     private readonly entry: TraceEntry,
   ) {
     this.method = request.method;
+    this.authority = request.authority;
     this.path = request.path;
     this.query = withMissing(request.query, this.pairs('query', formatParameter), '&', readParameter) ?? '';
     this.sourceIp = request.sourceIp;

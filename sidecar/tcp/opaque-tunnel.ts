@@ -1,9 +1,10 @@
 import { connect, type LookupFunction, type Socket } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
+import type { DownstreamUser } from '../http/downstream-stream.js';
 import type { Http1Limits } from '../http/limits.js';
-import type { DownstreamConnection, DownstreamUser } from '../http1/downstream-connection.js';
-import { localReplyText } from '../http1/local-reply.js';
+import type { DownstreamConnection } from '../http1/downstream-connection.js';
+import { localAnswerText } from '../http1/local-reply.js';
 import { closeWhenTaken, reset, watchPeer } from '../net/socket-endings.js';
 import { SocketReader } from '../net/socket-reader.js';
 import { SocketWriter } from '../net/socket-writer.js';
@@ -151,7 +152,7 @@ export class OpaqueTunnel implements DownstreamUser {
       this.downstream.abort();
       return;
     }
-    this.downstream.writer.writeText(localReplyText(reply, { close: true, head: false }));
+    this.downstream.writer.writeText(localAnswerText(reply, { close: true, head: false }));
     this.downstream.endResponse(false);
   }
 }

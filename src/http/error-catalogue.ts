@@ -1,4 +1,5 @@
 import { printable } from '../telemetry/printable.js';
+import type { Field } from './field-line.js';
 
 /**
  * Every answer that the sidecar itself makes. The code travels in `x-roost-error`; `docs/errors.md` explains each
@@ -56,8 +57,8 @@ export interface LocalReply {
   readonly code: ErrorCode;
   /** What exactly, for the person who reads the body. Never anything that a client must not know. */
   readonly detail: string;
-  /** A header line more, without its end; empty: none. */
-  readonly line?: string;
+  /** A header field more. */
+  readonly field?: Field | undefined;
   /** Where it is not the catalogue's. */
   readonly status?: number;
 }

@@ -11,6 +11,11 @@ export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
 
+/** One field of a head or a trailer section. Names as they came; values are latin-1 strings: one character, one byte. */
+export type Field = readonly [name: string, value: string];
+
+export const NO_FIELDS: readonly Field[] = [];
+
 /** Bytes that may stand in a header's value: visible ones, spaces and tabs. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
@@ -21,7 +26,19 @@ const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
  * @param value a byte string
  */
 export function fieldLine(name: string, value: string): string {
-  return isToken(name) && FIELD_VALUE.test(value) ? `${name}: ${value}\r\n` : '';
+  return isField(name, value) ? `${name}: ${value}\r\n` : '';
+}
+
+/** The lines of several fields, each with its line end. */
+export function fieldLines(fields: readonly Field[]): string {
+  let text = '';
+  for (const [name, value] of fields) text += fieldLine(name, value);
+  return text;
+}
+
+/** Whether a codec may write this field. @param value a byte string */
+export function isField(name: string, value: string): boolean {
+  return isToken(name) && FIELD_VALUE.test(value);
 }
 
 /** Whether this can be written as the `Path` of a cookie (RFC 6265 section 4.1.1): no ";", which ends an attribute. */

@@ -1,4 +1,4 @@
-import { fieldLine } from '../http/field-line.js';
+import { type Field, isField, NO_FIELDS } from '../http/field-line.js';
 import type { FaultConfig } from '../xds/fault.js';
 import type { HeaderChanges } from '../xds/header-changes.js';
 import type { RegexRewrite } from '../xds/regex-rewrite.js';
@@ -30,8 +30,7 @@ export interface MessageChanges {
 export interface FieldChanges {
   /** Lower case. */
   readonly dropped: ReadonlySet<string>;
-  /** Lines to add, each with its line end; latin-1. */
-  readonly lines: string;
+  readonly added: readonly Field[];
 }
 
 export interface RequestChanges {
@@ -46,12 +45,12 @@ export interface RequestChanges {
 export interface RedirectAnswer {
   readonly status: number;
   readonly location: string;
-  /** More header lines, each with its line end. */
-  readonly lines: string;
+  /** More header fields. */
+  readonly fields: readonly Field[];
 }
 
-/** @param authority whom the request was for: `host` or `host:port` */
-export type Redirect = (request: RequestView, authority: string) => RedirectAnswer;
+/** @param ownName of the service, for requests that name no host */
+export type Redirect = (request: RequestView, ownName?: string) => RedirectAnswer;
 
 /** Where copies of a route's requests go. */
 export interface Mirror {
@@ -77,7 +76,7 @@ export function compileActions(
     request: compileRequest(headers.request, config, ''),
     response,
     byRelease: compileByRelease(config, releaseOf),
-    redirect: redirect && compileRedirect(redirect, response?.lines ?? ''),
+    redirect: redirect && compileRedirect(redirect, response?.added ?? NO_FIELDS),
     fault: fault === 'disabled' ? undefined : fault,
     mirrors: config.mirrors.map(({ cluster, ...mirror }) => ({ release: releaseOf(cluster), ...mirror })),
   };
@@ -129,35 +128,35 @@ function compileOptionalRewrite(rewrite: RegexRewrite | undefined) {
 function compileFields(levels: readonly HeaderChanges[]): FieldChanges | undefined {
   if (levels.length === 0) return undefined;
   const dropped = new Set<string>();
-  let added: { readonly lower: string; readonly line: string }[] = [];
+  let added: Field[] = [];
   const drop = (lower: string) => {
     dropped.add(lower);
-    added = added.filter((earlier) => earlier.lower !== lower);
+    added = added.filter(([earlier]) => earlier.toLowerCase() !== lower);
   };
   for (const { changes, removed } of levels) {
     for (const lower of removed) drop(lower);
     for (const { name, value, kind } of changes) {
-      const lower = name.toLowerCase();
-      if (kind === 'set') drop(lower);
-      added.push({ lower, line: fieldLine(name, value) });
+      if (kind === 'set') drop(name.toLowerCase());
+      // A message without the field does less harm than one that is cut in two.
+      if (isField(name, value)) added.push([name, value]);
     }
   }
-  return { dropped, lines: added.map(({ line }) => line).join('') };
+  return { dropped, added };
 }
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
-function compileRedirect(config: RedirectConfig, lines: string): Redirect {
+function compileRedirect(config: RedirectConfig, fields: readonly Field[]): Redirect {
   const { status, keepsQuery } = config;
   const scheme = config.scheme || 'http';
   const rewritten = compileOptionalRewrite(config.rewrite);
-  return (request, authority) => {
+  return (request, ownName = '') => {
     const path = config.path !== '' ? config.path : (rewritten?.(request.path) ?? request.path);
     const query = keepsQuery && request.query !== '' ? `?${request.query}` : '';
-    const to = redirectAuthority(config, scheme, authority);
+    const to = redirectAuthority(config, scheme, request.authority || ownName);
     // RFC 9110 section 10.2.2: relative where the request named no host (HTTP/1.0) and the route names none.
     const origin = to === '' ? '' : `${scheme}://${to}`;
-    return { status, location: `${origin}${path}${query}`, lines };
+    return { status, location: `${origin}${path}${query}`, fields };
   };
 }
 

@@ -1,6 +1,4 @@
-import { normalAuthority } from '../http/authority.js';
 import { utf8Text } from '../http/byte-text.js';
-import { headerName } from '../http/header-name.js';
 import type { KeySourceConfig } from '../xds/hash-policy.js';
 import { describeActions, type RedirectAnswer } from './actions.js';
 import { type DecisionContext, findRoute, type NoEndpoint, type Placement, place } from './decide.js';
@@ -49,8 +47,6 @@ export interface Explanation {
   readonly newPin?: string;
 }
 
-const HOST = headerName('host');
-
 /** Explains one request on one virtual host, by making the decision. */
 export function explainDecision(
   host: VirtualHost,
@@ -82,13 +78,8 @@ function explainAnswer(host: VirtualHost, route: Route, request: RequestView): E
   if (fault !== undefined && fault.abortStatus !== 0 && fault.abortFraction === 1)
     return { ...base, outcome: 'abort', abort: { status: fault.abortStatus } };
   if (redirect === undefined) return undefined;
-  const { status, location }: RedirectAnswer = redirect(request, authorityOf(request) || host.service.label);
+  const { status, location }: RedirectAnswer = redirect(request, host.service.label);
   return { ...base, outcome: 'redirect', redirect: { status, location } };
-}
-
-/** As a sidecar reads it. */
-function authorityOf(request: RequestView): string {
-  return normalAuthority(request.header(HOST) ?? '') ?? '';
 }
 
 function explainActions({ actions }: Route): Pick<Explanation, 'actions'> {

@@ -1,9 +1,17 @@
+import { normalAuthority } from '../http/authority.js';
 import { urlText, utf8Bytes } from '../http/byte-text.js';
-import type { HeaderName } from '../http/header-name.js';
+import { type HeaderName, headerName } from '../http/header-name.js';
+
+const HOST = headerName('host');
 
 /** What a decision may look at in a request. Header values are latin-1 strings: one character, one byte. */
 export interface RequestView {
   readonly method: string;
+  /**
+   * Whom the request is for, in the one spelling: `host` or `host:port`, from `:authority`, a target in absolute form or
+   * `Host`, whichever says it first. Empty: the request names no host.
+   */
+  readonly authority: string;
   /** Without the query. */
   readonly path: string;
   /** Without the question mark; empty where there is none. */
@@ -35,6 +43,7 @@ export function plainRequest(options: {
       .map(([, value]) => utf8Bytes(value));
   return {
     method: options.method ?? 'GET',
+    authority: normalAuthority(values(HOST)[0] ?? '') ?? '',
     path: mark === -1 ? target : target.slice(0, mark),
     query: mark === -1 ? '' : target.slice(mark + 1),
     sourceIp: options.sourceIp ?? '127.0.0.1',

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { readCookie } from '../http/cookies.js';
-import { fieldLine } from '../http/field-line.js';
+import type { Field } from '../http/field-line.js';
 import { headerName } from '../http/header-name.js';
 import { splitHostPort } from '../model/formats.js';
 import { formatAddress } from '../xds/fields.js';
@@ -51,10 +51,10 @@ export class StatefulSession {
     return value === undefined || value.length > LONGEST_VALUE ? undefined : decodeAddress(value);
   }
 
-  /** The response's line that tells the client where it is now, line end included; empty where it knows. */
-  lineFor(request: RequestView, address: string): string {
-    if (!this.covers(request.path) || this.addressIn(request) === address) return '';
-    return fieldLine(this.field, this.before + Buffer.from(address).toString('base64') + this.after);
+  /** The response's field that tells the client where it is now; undefined: the client knows. */
+  fieldFor(request: RequestView, address: string): Field | undefined {
+    if (!this.covers(request.path) || this.addressIn(request) === address) return undefined;
+    return [this.field, this.before + Buffer.from(address).toString('base64') + this.after];
   }
 
   /** A cookie's path: all below it, as Envoy reads it. */

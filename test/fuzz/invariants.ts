@@ -2,8 +2,9 @@ import { METHODS } from 'node:http';
 import { DEFAULT_LIMITS, type Http1Limits } from '../../sidecar/http/limits.js';
 import { ProtocolError } from '../../sidecar/http/protocol-error.js';
 import { ChunkedScanner } from '../../sidecar/http1/chunked-scanner.js';
-import { forwardedTrailers, trailerLines } from '../../sidecar/http1/trailers.js';
+import { forwardedTrailers } from '../../sidecar/http1/trailers.js';
 import { normalAuthority } from '../../src/http/authority.js';
+import { fieldLines } from '../../src/http/field-line.js';
 import { contentOf, sameMessage } from '../support/http1/oracles.js';
 import {
   type AnswerMode,
@@ -153,7 +154,7 @@ function scan(pieces: readonly Buffer[], mode: 'raw' | 'content', limits: Http1L
       if (scanner.done) break;
       used += scanner.scan(piece, 0, (from, start, end) => (taken += from.toString('latin1', start, end)));
     }
-    const trailers = scanner.done ? trailerLines(forwardedTrailers(scanner.trailers, limits.maxFields)) : '';
+    const trailers = scanner.done ? fieldLines(forwardedTrailers(scanner.trailers, limits.maxFields)) : '';
     return { taken: scanner.done ? taken : '', used, trailers, done: scanner.done, error: '' };
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;

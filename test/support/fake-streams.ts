@@ -1,12 +1,18 @@
 import type { LimitName } from '../../sidecar/cluster/cluster-load.js';
 import { type ROOM_IS_MADE, UpstreamEndpoint, unwatched } from '../../sidecar/cluster/upstream-endpoint.js';
+import type { DownstreamStream, DownstreamUser } from '../../sidecar/http/downstream-stream.js';
+import { editedRequest, editedResponseFields } from '../../sidecar/http/edited-fields.js';
 import { DEFAULT_LIMITS } from '../../sidecar/http/limits.js';
-import type { Field, RequestEdits, RequestMessage } from '../../sidecar/http/message.js';
+import { type LocalAnswer, wholeAnswer } from '../../sidecar/http/local-answer.js';
+import type {
+  RequestEdits,
+  RequestMessage,
+  ResponseEdits,
+  ResponseMessage,
+} from '../../sidecar/http/message.js';
 import type { FailureKind } from '../../sidecar/http/upstream-failure.js';
 import type { BodyForm, UpstreamStream, UpstreamUser } from '../../sidecar/http/upstream-stream.js';
-import type { DownstreamConnection, DownstreamUser } from '../../sidecar/http1/downstream-connection.js';
-import { forwardedRequestHead } from '../../sidecar/http1/forwarded-head.js';
-import type { RequestHead } from '../../sidecar/http1/request-head.js';
+import type { Field } from '../../src/http/field-line.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
 import { headOf, parseRequest, parseResponse } from './http1/heads.js';
@@ -42,16 +48,19 @@ export interface Received {
 
 /** The client and its stream. */
 export class FakeClient {
-  readonly stream: DownstreamConnection;
+  readonly stream: DownstreamStream;
   /** How its stream ended; undefined: it has not. */
-  ended: 'kept' | 'closed' | 'reset' | undefined;
+  ended: 'complete' | 'cut-short' | 'reset' | undefined;
   paused = false;
   /** It takes nothing more for now. */
   congested = false;
   tunnel: 'none' | 'open' | 'half-closed' = 'none';
   /** It has ended its tunnel in an orderly way. */
   endedOrderly = false;
-  private readonly writer = new FakeWriter();
+  /** Responses as far as the client has got them: what has been flushed. */
+  private readonly messages: Received[] = [];
+  /** What has not been flushed. */
+  private written: (Received | string)[] = [];
   private complete: boolean;
   private user: DownstreamUser | undefined;
   private inTurn = false;
@@ -103,7 +112,6 @@ export class FakeClient {
     this.user?.onClientTunnelEnd();
   }
 
-  /** The response as far as the client has got it: what has been flushed. */
   get response(): Received | undefined {
     return this.messages.at(-1);
   }
@@ -125,63 +133,77 @@ export class FakeClient {
     act();
     this.inTurn = false;
     this.user?.onDownstreamTurnEnd();
-    this.writer.flush();
+    this.flush();
   }
 
-  private get messages(): Received[] {
-    const messages: Received[] = [];
-    for (let rest = this.writer.flushed; rest.includes('\r\n\r\n'); ) {
-      const end = rest.indexOf('\r\n\r\n');
-      const { status, fields } = readHead(rest.slice(0, end));
-      const isLast = status >= 200 || status === 101;
-      messages.push({ status, fields, body: isLast ? rest.slice(end + 4) : '' });
-      rest = isLast ? '' : rest.slice(end + 4);
+  private flush(): void {
+    for (const item of this.written.splice(0)) {
+      const last = this.messages.at(-1);
+      if (typeof item !== 'string') this.messages.push(item);
+      else if (last !== undefined) this.messages.splice(-1, 1, { ...last, body: last.body + item });
     }
-    return messages;
   }
 
-  private streamOf(request: RequestHead, { destination, fromMachine = true }: FakeRequest) {
+  private endResponse(): void {
+    this.flush();
+    this.ended = this.complete ? 'complete' : 'cut-short';
+    this.user = undefined;
+  }
+
+  private streamOf(request: RequestMessage, { destination, fromMachine = true }: FakeRequest) {
     const self = this;
-    const stream = {
+    return {
       request,
       destination,
       isFromMachine: fromMachine,
       localAddress: '10.0.0.9:8080',
-      writer: this.writer,
-      responseStarted: false,
-      closeAfterResponse: false,
-      leaving: false,
       get requestComplete() {
         return self.complete;
       },
       get flushesSoon() {
         return self.inTurn;
       },
+      get congested() {
+        return self.congested;
+      },
       get endedOrderly() {
         return self.endedOrderly;
       },
+      sendInterim: ({ status }: ResponseMessage) => void self.written.push({ status, fields: [], body: '' }),
+      sendHead(response: ResponseMessage, edits: ResponseEdits): BodyForm {
+        const fields = lowerCase(editedResponseFields(response, edits));
+        self.written.push({ status: response.status, fields, body: '' });
+        return 'content';
+      },
+      write: (piece: Buffer, start: number, end: number) =>
+        void self.written.push(piece.toString('latin1', start, end)),
+      end: () => self.endResponse(),
+      withdraw() {
+        const head = self.written.findIndex((item) => typeof item !== 'string' && item.status >= 200);
+        if (head !== -1) self.written.splice(head);
+        return head !== -1;
+      },
+      answer(answer: LocalAnswer) {
+        const { status, fields, body } = wholeAnswer(answer);
+        self.written.push({ status, fields: lowerCase(fields), body: request.method === 'HEAD' ? '' : body });
+        self.endResponse();
+      },
+      flush: () => self.flush(),
       pause() {
         self.paused = true;
       },
       resume() {
         self.paused = false;
       },
-      endResponse(keepAlive: boolean) {
-        self.writer.flush();
-        self.ended = keepAlive && self.complete ? 'kept' : 'closed';
-        self.user = undefined;
-      },
       becomeTunnel() {
         self.tunnel = 'open';
         self.complete = true;
       },
       endTunnel() {
-        self.writer.flush();
+        self.flush();
         self.tunnel = 'half-closed';
       },
-      endGently() {
-        self.ended = 'closed';
-      },
+      endGently: () => self.endResponse(),
       abort() {
         const { user } = self;
         self.user = undefined;
@@ -189,9 +211,14 @@ export class FakeClient {
         self.ended = 'reset';
       },
     };
-    Object.defineProperty(this.writer, 'congested', { get: () => self.congested });
-    return stream as unknown as DownstreamConnection;
   }
+}
+
+interface SentRequest {
+  /** `GET /path` */
+  readonly line: string;
+  readonly fields: Fields;
+  readonly body: string;
 }
 
 export interface RespondOptions {
@@ -210,7 +237,9 @@ export class FakeUpstream {
   /** Which form of the response's body the sidecar takes. */
   wants: BodyForm | undefined;
   readonly stream: UpstreamStream;
-  private readonly writer = new FakeWriter();
+  private sent: SentRequest = { line: '', fields: [], body: '' };
+  /** What has not been flushed. */
+  private writing: SentRequest = this.sent;
   private method = '';
 
   constructor(
@@ -226,15 +255,15 @@ export class FakeUpstream {
 
   /** The request as it arrived: what has been flushed. */
   get line(): string {
-    return this.head.slice(0, this.head.indexOf(' HTTP/'));
+    return this.sent.line;
   }
 
   get fields(): Fields {
-    return readHead(this.head).fields;
+    return this.sent.fields;
   }
 
   get body(): string {
-    return this.writer.flushed.slice(this.head.length + 4);
+    return this.sent.body;
   }
 
   connect(): void {
@@ -306,10 +335,6 @@ export class FakeUpstream {
 
   // ---- the seam ----
 
-  private get head(): string {
-    return this.writer.flushed.slice(0, Math.max(0, this.writer.flushed.indexOf('\r\n\r\n')));
-  }
-
   /** @returns whose stream it was */
   private endStream(): UpstreamUser | undefined {
     const { user } = this;
@@ -321,7 +346,9 @@ export class FakeUpstream {
 
   private streamOf(): UpstreamStream {
     const self = this;
-    const { writer } = this;
+    const flush = () => {
+      self.sent = self.writing;
+    };
     const end = (how: FakeUpstream['ended']) => {
       self.ended = how;
       return self.endStream();
@@ -336,11 +363,24 @@ export class FakeUpstream {
       },
       sendHead(request: RequestMessage, edits: RequestEdits) {
         self.method = request.method;
-        writer.writeText(forwardedRequestHead(request as RequestHead, edits));
+        const { target, authority, fields } = editedRequest(request, edits);
+        const offer = edits.offersNothing ? undefined : request.upgradeOffer;
+        self.writing = {
+          line: `${request.method} ${target}`,
+          fields: lowerCase([
+            ['host', authority],
+            ...fields,
+            ...(offer === undefined ? [] : [['upgrade', offer] as const]),
+          ]),
+          body: '',
+        };
       },
-      write: (piece: Buffer, start: number, end: number) => writer.writeRange(piece, start, end),
+      write(piece: Buffer, start: number, end: number) {
+        const body = self.writing.body + piece.toString('latin1', start, end);
+        self.writing = { ...self.writing, body };
+      },
       end(_trailers: readonly Field[]) {},
-      flush: () => writer.flush(),
+      flush,
       pause() {
         self.paused = true;
       },
@@ -348,7 +388,7 @@ export class FakeUpstream {
         self.paused = false;
       },
       endTunnel() {
-        writer.flush();
+        flush();
         self.tunnelEnded = true;
       },
       discard: () => void end('discarded'),
@@ -425,35 +465,6 @@ export class FakeEndpoint extends UpstreamEndpoint {
   }
 }
 
-/** What a writer was given, and what of it has gone out. */
-class FakeWriter {
-  flushed = '';
-  private collected = '';
-
-  get position(): number {
-    return this.flushed.length + this.collected.length;
-  }
-
-  withdraw(position: number): boolean {
-    if (position < this.flushed.length) return false;
-    this.collected = this.collected.slice(0, position - this.flushed.length);
-    return true;
-  }
-
-  writeText(text: string): void {
-    this.collected += text;
-  }
-
-  writeRange(piece: Buffer, start: number, end: number): void {
-    this.collected += piece.toString('latin1', start, end);
-  }
-
-  flush(): void {
-    this.flushed += this.collected;
-    this.collected = '';
-  }
-}
-
 function parsed({ method = 'GET', target = '/', host, fields = [], hasBody, upgrade }: FakeRequest) {
   const own = [
     `Host: ${host ?? 'checkout.shop'}`,
@@ -464,13 +475,8 @@ function parsed({ method = 'GET', target = '/', host, fields = [], hasBody, upgr
   return parseRequest(headOf(`${method} ${target} HTTP/1.1`, ...own));
 }
 
-function readHead(head: string): { status: number; fields: Fields } {
-  const [line = '', ...lines] = head.split('\r\n');
-  const fields = lines.map((each): [string, string] => {
-    const colon = each.indexOf(':');
-    return [each.slice(0, colon).toLowerCase(), each.slice(colon + 1).trim()];
-  });
-  return { status: Number(line.split(' ')[1]), fields };
+function lowerCase(fields: readonly Field[]): Fields {
+  return fields.map(([name, value]) => [name.toLowerCase(), value]);
 }
 
 /** Value of the first field with this name. */

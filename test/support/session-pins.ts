@@ -2,11 +2,11 @@ import { SessionPins } from '../../sidecar/session/session-pins.js';
 import { SessionTable } from '../../sidecar/session/session-table.js';
 
 /** A response that sets no cookie. */
-export const NO_COOKIES = { getAll: () => [] };
+export const NO_COOKIES = { headerValues: () => [] };
 
 /** A response that sets these. */
 export function setting(...cookies: readonly string[]) {
-  return { getAll: () => cookies };
+  return { headerValues: () => cookies };
 }
 
 /** Pins kept on a clock that stands still. */

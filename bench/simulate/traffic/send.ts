@@ -30,7 +30,7 @@ export interface Sent {
 }
 
 /** Simulated pods set no cookies. */
-const NO_FIELDS = { getAll: () => [] };
+const NO_FIELDS = { headerValues: () => [] };
 
 /** Sends one request the way the sidecar's outbound side does: decide, try, and go on where a pod refuses. */
 export function send(options: SendOptions): Sent {

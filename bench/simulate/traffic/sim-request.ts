@@ -6,6 +6,7 @@ const NONE: readonly string[] = [];
 /** A request as the decision sees it, filled again for every call. */
 export class SimRequest implements RequestView {
   readonly method = 'GET';
+  readonly authority = '';
   readonly path = '/';
   readonly sourceIp = '10.255.0.1';
   query = '';

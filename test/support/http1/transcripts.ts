@@ -1,14 +1,15 @@
+import type { DownstreamUser } from '../../../sidecar/http/downstream-stream.js';
 import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http/limits.js';
-import type { Field, ResponseMessage } from '../../../sidecar/http/message.js';
+import type { ResponseMessage } from '../../../sidecar/http/message.js';
 import type { UpstreamFailure } from '../../../sidecar/http/upstream-failure.js';
 import type { UpstreamUser } from '../../../sidecar/http/upstream-stream.js';
-import { DownstreamConnection, type DownstreamUser } from '../../../sidecar/http1/downstream-connection.js';
+import { DownstreamConnection } from '../../../sidecar/http1/downstream-connection.js';
 import type { DownstreamOwner } from '../../../sidecar/http1/downstream-owner.js';
 import { forwardedRequestHead, forwardedResponseHead } from '../../../sidecar/http1/forwarded-head.js';
 import type { ResponseHead } from '../../../sidecar/http1/response-head.js';
-import { trailerLines } from '../../../sidecar/http1/trailers.js';
 import { UpstreamConnection } from '../../../sidecar/http1/upstream-connection.js';
 import type { LocalReply } from '../../../src/http/error-catalogue.js';
+import { type Field, fieldLines } from '../../../src/http/field-line.js';
 import { headOf, parseRequest } from './heads.js';
 import { MemorySocket } from './memory-socket.js';
 
@@ -133,7 +134,7 @@ class RequestScribe implements DownstreamUser {
   onRequestEnd(trailers: readonly Field[]): void {
     const seen = this.seen as SeenRequest;
     if (seen.framing === 'chunked') seen.body += '0\r\n';
-    seen.trailers = trailerLines(trailers);
+    seen.trailers = fieldLines(trailers);
     seen.complete = true;
     if (this.mode === 'at-once') this.answer();
     else this.answers.push(() => this.answer());
@@ -231,7 +232,7 @@ class ResponseScribe implements UpstreamUser {
 
   onResponseEnd(trailers: readonly Field[]): void {
     const last = this.responses.at(-1) as SeenResponse;
-    Object.assign(last, { trailers: trailerLines(trailers), complete: true });
+    Object.assign(last, { trailers: fieldLines(trailers), complete: true });
   }
 
   onUpstreamFailure(failure: UpstreamFailure): void {
@@ -245,11 +246,11 @@ class ResponseScribe implements UpstreamUser {
   private write(response: ResponseMessage, complete: boolean): void {
     // A connection of HTTP/1.1 brings nothing else.
     const head = response as ResponseHead;
-    const edits = { added: '', close: head.framing.kind === 'until-close', toOldClient: false };
+    const framing = { close: head.framing.kind === 'until-close', toOldClient: false };
     this.responses.push({
       status: head.status,
       framing: head.framing.kind,
-      head: forwardedResponseHead(head, edits),
+      head: forwardedResponseHead(head, { added: [], changes: undefined }, framing),
       body: '',
       trailers: '',
       complete,

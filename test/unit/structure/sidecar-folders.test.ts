@@ -8,7 +8,6 @@ const LOWEST_FIRST = [
   'tls',
   'http',
   'http1',
-  'http2',
   'cluster',
   'pool',
   'session',
@@ -29,12 +28,11 @@ const LOWEST_FIRST = [
 
 /** Imports that the split into codecs and one policy path has still to remove. */
 const UPWARDS_FOR_NOW: readonly string[] = [
-  'http/loop-marks.ts → http1/header-block.ts',
-  'http/loop-marks.ts → http1/request-head.ts',
   'http/upstream-failure.ts → cluster/cluster-load.ts',
   'http1/downstream-connection.ts → intercept/sniff.ts',
   'http1/health-probe.ts → cluster/health-checker.ts',
   'net/left-clients.ts → http1/downstream-connection.ts',
+  'net/listener.ts → http/downstream-stream.ts',
   'net/listener.ts → http/limits.ts',
   'net/listener.ts → http1/downstream-connection.ts',
   'net/listener.ts → http1/downstream-owner.ts',

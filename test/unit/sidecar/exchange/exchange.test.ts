@@ -46,7 +46,7 @@ class Play {
         return play.afterResponse.shift();
       },
       requestEdits: () => ({ requestId: () => 'an-id', baggage: play.baggage }),
-      responseLines: () => 'x-added: 1\r\n',
+      addedFields: () => [['x-added', '1']],
       responseChanges: undefined,
       finished: () => {
         play.finished++;
@@ -82,7 +82,7 @@ t.test('a request goes to its target, and the response comes back', async (t) =>
   t.match(client.response, { status: 200, body: 'hello' });
   t.equal(fieldValue(client.response?.fields ?? [], 'x-own'), 'yes');
   t.equal(fieldValue(client.response?.fields ?? [], 'x-added'), '1');
-  t.equal(client.ended, 'kept');
+  t.equal(client.ended, 'complete');
   t.equal(a.inHand, 0);
   t.same(play.statuses, [200]);
   t.match(exchange, { attempts: 1, outcome: { status: 200, cutOff: '', responseBytes: 5 } });
@@ -111,7 +111,7 @@ t.test('the policy is told once that it is over, however it ends', async (t) => 
 t.test('a request with nowhere to go is answered at once', async (t) => {
   const { client, a, exchange } = new Play({ begin: { reply: NOT_KEPT } }).begin();
   t.match(client.response, { status: 404, body: 'no route matches: of the policy\n' });
-  t.same([client.code, client.ended, a.attempts.length], ['no-route', 'kept', 0]);
+  t.same([client.code, client.ended, a.attempts.length], ['no-route', 'complete', 0]);
   t.match(exchange.outcome, { status: 404, error: NOT_KEPT });
 });
 
@@ -119,7 +119,7 @@ t.test('an answer to HEAD has no body; one to half a request ends the connection
   const head = new Play({ request: { method: 'HEAD' }, begin: { reply: NOT_KEPT } }).begin();
   t.match(head.client.response, { status: 404, body: '' });
   const half = new Play({ request: POST, begin: { reply: NOT_KEPT } }).begin();
-  t.equal(half.client.ended, 'closed');
+  t.equal(half.client.ended, 'cut-short');
 });
 
 t.test('the body follows the head to the upstream as it comes', async (t) => {
@@ -351,7 +351,7 @@ t.test('a protocol that the client offered is switched to, and bytes go both way
   client.endTunnel();
   t.equal(a.last.tunnelEnded, true);
   a.last.closeTunnel();
-  t.same([client.ended, a.inHand], ['closed', 0]);
+  t.same([client.ended, a.inHand], ['complete', 0]);
   t.match(exchange.outcome, { status: 101, requestBytes: 4, responseBytes: 4, cutOff: '' });
 });
 
@@ -415,7 +415,7 @@ t.test('an error before the end of the request, by an upstream that closes: no m
     client.send('two');
     t.equal(a.last.body, sent, `${status} ${closes}`);
     a.last.finish();
-    t.equal(client.ended, 'closed', 'the rest of the request is on its way');
+    t.equal(client.ended, 'cut-short', 'the rest of the request is on its way');
   }
 });
 
@@ -445,7 +445,7 @@ t.test('an attempt after a withdrawn response is like any other', async (t) => {
   play.a.last.respond(200);
   play.a.last.fail('broken-response');
   play.b.last.fail('reset');
-  t.same([play.client.ended, play.client.code, play.failures.length], ['kept', 'upstream-reset', 2]);
+  t.same([play.client.ended, play.client.code, play.failures.length], ['complete', 'upstream-reset', 2]);
 });
 
 t.test('a limit that is met is a failure of its own kind, and nothing is sent', async (t) => {

@@ -1,16 +1,16 @@
 import t from 'tap';
-import { APP_REFUSES, AppRefusals } from '../../../../sidecar/http/app-refusal.js';
+import { AppRefusals } from '../../../../sidecar/http/app-refusal.js';
 import { sidecarKeyOf } from '../../../../src/api/store-identity.js';
 
 const ADDRESS = '10.0.1.11:15006';
 const withKey = (secret: string) =>
   Object.assign(new AppRefusals(), { key: Buffer.from(sidecarKeyOf(Buffer.from(secret)), 'base64url') });
-const macIn = (line: string) => line.slice(`${APP_REFUSES}: `.length);
+const macIn = (refusals: AppRefusals) => refusals.field(ADDRESS, 'id-1')?.[1] ?? '';
 
 t.test(
   'is believed of the address that was called, for the request that was sent, with the key',
   async (t) => {
-    const said = macIn(withKey('mesh').line(ADDRESS, 'id-1'));
+    const said = macIn(withKey('mesh'));
     t.ok(withKey('mesh').isTrue(said, ADDRESS, 'id-1'));
     t.notOk(withKey('mesh').isTrue(said, '10.0.1.12:15006', 'id-1'), 'another pod');
     t.notOk(withKey('mesh').isTrue(said, ADDRESS, 'id-2'), 'another request');
@@ -22,7 +22,7 @@ t.test(
 
 t.test('without a key, nothing is said and nothing believed', async (t) => {
   const none = new AppRefusals();
-  t.equal(none.line(ADDRESS, 'id-1'), '');
-  t.notOk(none.isTrue(macIn(withKey('mesh').line(ADDRESS, 'id-1')), ADDRESS, 'id-1'));
+  t.equal(none.field(ADDRESS, 'id-1'), undefined);
+  t.notOk(none.isTrue(macIn(withKey('mesh')), ADDRESS, 'id-1'));
   t.notOk(none.isTrue('', ADDRESS, 'id-1'));
 });

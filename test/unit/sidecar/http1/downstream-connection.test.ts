@@ -1,9 +1,7 @@
 import t from 'tap';
+import type { DownstreamUser } from '../../../../sidecar/http/downstream-stream.js';
 import { DEFAULT_LIMITS, type Http1Limits } from '../../../../sidecar/http/limits.js';
-import {
-  DownstreamConnection,
-  type DownstreamUser,
-} from '../../../../sidecar/http1/downstream-connection.js';
+import { DownstreamConnection } from '../../../../sidecar/http1/downstream-connection.js';
 import type { DownstreamOwner } from '../../../../sidecar/http1/downstream-owner.js';
 import type { LocalReply } from '../../../../src/http/error-catalogue.js';
 import { headOf } from '../../../support/http1/heads.js';

@@ -1,11 +1,9 @@
 import t from 'tap';
-import {
-  forwardedRequestHead,
-  forwardedResponseHead,
-  forwardedUpgrade,
-} from '../../../../sidecar/http1/forwarded-head.js';
+import { forwardedRequestHead, forwardedResponseHead } from '../../../../sidecar/http1/forwarded-head.js';
+import { NO_FIELDS } from '../../../../src/http/field-line.js';
 import { headOf, parseRequest, parseResponse, SOURCE_IP } from '../../../support/http1/heads.js';
 
+const UNCHANGED = { added: NO_FIELDS, changes: undefined };
 const OWN = [`x-forwarded-for: ${SOURCE_IP}`, 'x-forwarded-proto: http', 'x-request-id: an-id'];
 const OWN_GIVEN = ['X-Forwarded-For: 10.0.0.1', 'x-forwarded-proto: https', 'X-Request-Id: theirs'];
 
@@ -16,8 +14,15 @@ function forward(lines: readonly string[], baggage?: string): string[] {
   return head.split('\r\n').slice(0, -2);
 }
 
-function forwardResponse(lines: readonly string[], { close = false, toOldClient = false, added = '' } = {}) {
-  const head = forwardedResponseHead(parseResponse(headOf(...lines)), { added, close, toOldClient });
+function forwardResponse(
+  lines: readonly string[],
+  { close = false, toOldClient = false, added = NO_FIELDS } = {},
+) {
+  const head = forwardedResponseHead(
+    parseResponse(headOf(...lines)),
+    { added, changes: undefined },
+    { close, toOldClient },
+  );
   t.ok(head.endsWith('\r\n\r\n'));
   return head.split('\r\n').slice(0, -2);
 }
@@ -121,7 +126,7 @@ t.test(
     }
     const head = parseResponse(headOf('HTTP/1.1 200 OK', 'Content-Length: 0100'), 'HEAD');
     t.match(
-      forwardedResponseHead(head, { added: '', close: false, toOldClient: false }),
+      forwardedResponseHead(head, UNCHANGED, { close: false, toOldClient: false }),
       'Content-Length: 100\r\n',
     );
   },
@@ -182,11 +187,9 @@ t.test('a request of HTTP/1.0 goes on as HTTP/1.1: with a Host, without expectat
 
 t.test('passes an upgrade on, but none to HTTP/2 and none with a body (RFC 9110 section 7.8)', async (t) => {
   const upgrade = (protocols: string, ...fields: string[]) =>
-    forwardedUpgrade(
-      parseRequest(
-        headOf('GET / HTTP/1.1', 'Host: a', 'Connection: upgrade', `Upgrade: ${protocols}`, ...fields),
-      ),
-    );
+    parseRequest(
+      headOf('GET / HTTP/1.1', 'Host: a', 'Connection: upgrade', `Upgrade: ${protocols}`, ...fields),
+    ).upgradeOffer;
   t.equal(upgrade('websocket'), 'websocket');
   t.equal(upgrade('websocket, h2c ,HTTP/2.0, TLS/1.2'), 'websocket, HTTP/2.0, TLS/1.2');
   for (const h2 of ['h2c', 'H2C', 'h2', 'h2c/1', 'h2c,h2', '', ',']) t.equal(upgrade(h2), undefined, h2);
@@ -200,7 +203,7 @@ t.test('passes an upgrade on, but none to HTTP/2 and none with a body (RFC 9110 
 
 t.test('adds to a response what it is told to, and whether the connection goes on', async (t) => {
   const lines = ['HTTP/1.0 200 Fine by me', 'Content-Length: 0'];
-  t.strictSame(forwardResponse(lines, { added: 'set-cookie: a=b\r\n' }), [
+  t.strictSame(forwardResponse(lines, { added: [['set-cookie', 'a=b']] }), [
     'HTTP/1.1 200 Fine by me',
     'Content-Length: 0',
     'set-cookie: a=b',
@@ -218,7 +221,7 @@ t.test('a client of HTTP/1.0 hears of no chunks (RFC 9112 section 6.1)', async (
     'Connection: close',
   ]);
   const toHead = parseResponse(headOf(...lines), 'HEAD');
-  t.notMatch(forwardedResponseHead(toHead, { added: '', close: false, toOldClient: true }), 'chunked');
+  t.notMatch(forwardedResponseHead(toHead, UNCHANGED, { close: false, toOldClient: true }), 'chunked');
 });
 
 t.test('takes the framing off a response that has no body (RFC 9110 section 8.6)', async (t) => {

@@ -428,7 +428,7 @@ t.test(
   'sees an upgrade only where Connection names it, and never on HTTP/1.0 (RFC 9110 section 7.8)',
   async (t) => {
     const upgrade = (version: string, ...fields: string[]) =>
-      parseRequest(headOf(`GET / ${version}`, 'Host: a', ...fields)).upgrade;
+      parseRequest(headOf(`GET / ${version}`, 'Host: a', ...fields)).upgradeOffer;
     t.equal(upgrade('HTTP/1.1', 'Connection: Upgrade', 'Upgrade: websocket'), 'websocket');
     t.equal(upgrade('HTTP/1.1', 'Connection: keep-alive, UPGRADE', 'Upgrade: websocket'), 'websocket');
     t.equal(upgrade('HTTP/1.1', 'Upgrade: websocket'), undefined);

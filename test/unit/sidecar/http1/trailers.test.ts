@@ -1,5 +1,6 @@
 import t from 'tap';
-import { forwardedTrailers, trailerLines } from '../../../../sidecar/http1/trailers.js';
+import { forwardedTrailers } from '../../../../sidecar/http1/trailers.js';
+import { fieldLines } from '../../../../src/http/field-line.js';
 import { shown, verdict } from '../../../support/http1/heads.js';
 
 t.test('passes trailer fields on as they came, in order', async (t) => {
@@ -10,7 +11,7 @@ t.test('passes trailer fields on as they came, in order', async (t) => {
     ['X-Sum', 'ab'],
     ['grpc-status', '1'],
   ]);
-  t.equal(trailerLines(fields), 'Grpc-Status: 0\r\nX-Sum: ab\r\ngrpc-status: 1\r\n');
+  t.equal(fieldLines(fields), 'Grpc-Status: 0\r\nX-Sum: ab\r\ngrpc-status: 1\r\n');
 });
 
 t.test('drops fields that may not come behind the content (RFC 9110 section 6.5.1)', async (t) => {
@@ -39,7 +40,7 @@ t.test('drops fields that may not come behind the content (RFC 9110 section 6.5.
     'Baggage',
   ]) {
     const fields = forwardedTrailers(`A: 1\r\n${name}: x\r\nB: 2\r\n`, 10);
-    t.equal(trailerLines(fields), 'A: 1\r\nB: 2\r\n', name);
+    t.equal(fieldLines(fields), 'A: 1\r\nB: 2\r\n', name);
   }
 });
 

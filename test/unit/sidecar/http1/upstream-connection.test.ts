@@ -1,8 +1,8 @@
 import t from 'tap';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
-import type { Field } from '../../../../sidecar/http/message.js';
 import type { UpstreamUser } from '../../../../sidecar/http/upstream-stream.js';
 import { UpstreamConnection } from '../../../../sidecar/http1/upstream-connection.js';
+import type { Field } from '../../../../src/http/field-line.js';
 import { headOf, parseRequest } from '../../../support/http1/heads.js';
 import { MemorySocket } from '../../../support/http1/memory-socket.js';
 import { PLAIN_EDITS, transcribeResponse } from '../../../support/http1/transcripts.js';

@@ -52,7 +52,12 @@ t.test('header changes are made in Envoy’s order', async (t) => {
     ],
   });
   t.strictSame([...(actions?.request?.fields?.dropped ?? [])].sort(), ['x-b', 'x-c', 'x-gone']);
-  t.equal(actions?.request?.fields?.lines, 'x-a: 1\r\nx-b: only\r\nx-b: and\r\nx-c: 50%\r\n');
+  t.strictSame(actions?.request?.fields?.added, [
+    ['x-a', '1'],
+    ['x-b', 'only'],
+    ['x-b', 'and'],
+    ['x-c', '50%'],
+  ]);
   t.equal(actions?.response, undefined);
 });
 
@@ -134,5 +139,5 @@ t.test('a line that would be more than one is left out, whatever came past the b
   const changes = [change('x-a', '1\r\nx-evil: 1'), change('x-b\r\n', '1'), change('x-c', '1')];
   const headers = { request: [{ changes, removed: [] }], response: [] };
   const actions = compileActions({ ...config, headers }, releaseOf, undefined);
-  t.equal(actions?.request?.fields?.lines, 'x-c: 1\r\n');
+  t.strictSame(actions?.request?.fields?.added, [['x-c', '1']]);
 });
