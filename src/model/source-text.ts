@@ -84,3 +84,21 @@ function placeAfter(before: string): { readonly line: number; readonly column: n
   const lines = before.split('\n');
   return { line: lines.length, column: (lines.at(-1) as string).length + 1 };
 }
+
+/** Far more than any manifest has, and far from where a parser that calls itself runs out of stack. */
+const MAX_NESTING = 1000;
+const NESTED_INDICATORS = new RegExp(`(?:[-?][ \\t]+){${MAX_NESTING}}`);
+
+/**
+ * Whether brackets or list items are nested so deeply that parsing would exhaust the stack, which may end the process.
+ * Brackets in quotes count too: a text that leaves a thousand of them open is not one that people write.
+ */
+export function isNestedTooDeeply(text: string): boolean {
+  let depth = 0;
+  for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
+    if (bracket === '[' || bracket === '{') depth++;
+    else if (depth > 0) depth--;
+    if (depth > MAX_NESTING) return true;
+  }
+  return NESTED_INDICATORS.test(text);
+}

@@ -1,6 +1,6 @@
 import { type Document, LineCounter, parseAllDocuments } from 'yaml';
 import { formatProblem, type Path, type Problem } from './problems.js';
-import { decodeText, misplacedCharacter, type TextProblem } from './source-text.js';
+import { decodeText, isNestedTooDeeply, misplacedCharacter, type TextProblem } from './source-text.js';
 import { type PlainNumber, plainNumbers, syntaxProblems, TOO_DEEP } from './yaml-nodes.js';
 
 /** One YAML document of a file, with the way back from a path in it to a line. */
@@ -52,6 +52,8 @@ export function parseYaml(file: string, content: string | Uint8Array): ParsedYam
   const text = decoded.text.replace(/^\ufeff/, '');
   const misplaced = misplacedCharacter(text);
   if (misplaced !== undefined) return unreadable(file, misplaced);
+  if (isNestedTooDeeply(text))
+    return unreadable(file, { ...START, message: `is not valid YAML: ${TOO_DEEP}` });
   try {
     return parseText(file, text);
   } catch (error) {
