@@ -304,7 +304,10 @@ function assemble({ options, log, output, others, openStore, actions }: Assembly
     return others.load(own);
   }
 
-  const [admin, probes] = [createAdminServer(sources, options.admin.host), createProbeServer(sources)];
+  const [admin, probes] = [
+    createAdminServer(sources, options.admin.host),
+    createProbeServer(sources, options.tcpProbes),
+  ];
   const clientStatus = options.csds && new ClientStatusServer(statusOf(discovery));
   const servers = { admin, probes, clientStatus };
   const sessionFile = newSessionFile(options, sessions, nowMs, log.child({ component: 'sessions' }));

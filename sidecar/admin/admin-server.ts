@@ -4,6 +4,7 @@ import type { Scraper } from '../../src/telemetry/scrape.js';
 import { formatSamples } from '../records/format-samples.js';
 import { SAMPLES_KEPT, type Sample } from '../records/request-samples.js';
 import { adminRefusal } from './admin-guard.js';
+import { appListens } from './app-port.js';
 import type { Readiness } from './readiness.js';
 
 export interface AdminSources {
@@ -24,6 +25,8 @@ interface AdminCall {
   readonly sources: AdminSources;
   readonly query: URLSearchParams;
   readonly accepts: string;
+  /** The address of this machine that the client called. */
+  readonly localAddress: string | undefined;
   readonly response: ServerResponse;
 }
 
@@ -69,9 +72,22 @@ export function createAdminServer(sources: AdminSources, ownName: string): Serve
   return newServer(sources, ADMIN, (request) => adminRefusal(request, ownName));
 }
 
-/** What `--metrics` serves, usually on all addresses: nothing that tells of configuration or traffic, nor changes any. */
-export function createProbeServer(sources: AdminSources): Server {
-  return newServer(sources, PROBES, () => undefined);
+/**
+ * What `--metrics` serves, usually on all addresses: nothing that tells of configuration or traffic, nor changes any.
+ *
+ * @param tcpProbes ports of the app that may be asked for
+ */
+export function createProbeServer(sources: AdminSources, tcpProbes: readonly number[] = []): Server {
+  const ports = tcpProbes.map((port) => [`GET /app-port/${port}`, askApp(port)] as const);
+  return newServer(sources, { ...PROBES, ...Object.fromEntries(ports) }, () => undefined);
+}
+
+function askApp(port: number): Handler {
+  return async ({ localAddress, response }) => {
+    const listens = await appListens(port, localAddress);
+    const text = `the app ${listens ? 'listens' : 'does not listen'} on port ${port}`;
+    sendText(response, listens ? 200 : 503, text);
+  };
 }
 
 function newServer(
@@ -103,7 +119,8 @@ async function handle(
   const handler = handlers[`${method} ${path}`];
   if (handler !== undefined) {
     const accepts = request.headers.accept ?? '';
-    await handler({ sources, response, accepts, query: new URLSearchParams(query) });
+    const { localAddress } = request.socket;
+    await handler({ sources, response, accepts, localAddress, query: new URLSearchParams(query) });
     return;
   }
   const others = Object.keys(handlers).filter((key) => key.endsWith(` ${path}`));

@@ -34,6 +34,8 @@ export interface SidecarOptions {
   readonly admin: SocketAddress;
   /** Where scrapers and probes come from outside. */
   readonly metrics: SocketAddress | undefined;
+  /** Ports of the app for which `metrics` tells whether it listens; absent: none. */
+  readonly tcpProbes?: readonly number[];
   /** Where the client status is served by gRPC (CSDS). */
   readonly csds?: SocketAddress | undefined;
   readonly passthrough: boolean;

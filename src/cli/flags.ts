@@ -236,3 +236,11 @@ export function serviceName(value: string): { readonly name: string; readonly na
   if (!found) throw new FlagError('is no NAME or NAME.NAMESPACE in lower-case letters, digits and "-"');
   return { name: found[1] as string, namespace: found[2] ?? 'default' };
 }
+
+/** Ports with commas in between. */
+export function portList(value: string): readonly number[] {
+  const ports = value.split(',').map((port) => Number(port.trim()));
+  if (ports.some((port) => !Number.isInteger(port) || port < 1 || port > 65_535))
+    throw new FlagError('is not a list of ports from 1 to 65535 with commas in between, such as 8080,9090');
+  return ports;
+}

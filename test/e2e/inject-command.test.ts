@@ -42,18 +42,13 @@ t.test('flags and their variables decide image, control plane and mode', async (
 });
 
 t.test('what is wrong is told by file and line, and nothing is printed', async (t) => {
-  const file = join(t.testdir(), 'wrong.yaml');
+  const folder = t.testdir();
+  const file = join(folder, 'wrong.yaml');
   writeFileSync(
     file,
     'apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    roost.dev/release: "-"\nspec:\n  containers: [{name: a}]\n',
   );
-  const { code, stdout, stderr } = await roost([
-    'inject',
-    '-f',
-    file,
-    '-f',
-    join(t.testdir(), 'missing.yaml'),
-  ]);
+  const { code, stdout, stderr } = await roost(['inject', '-f', file, '-f', join(folder, 'missing.yaml')]);
   t.equal(code, 2);
   t.equal(stdout, '');
   t.match(stderr, `${file}:6:24: Pod a: metadata.annotations["roost.dev/release"]: expected a release name`);

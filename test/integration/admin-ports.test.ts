@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import t from 'tap';
 import type { Sidecar } from '../../sidecar/sidecar.js';
 import { newService } from '../support/http1/paths.js';
@@ -49,6 +51,26 @@ t.test('--metrics serves what scrapers and the kubelet need, by any name, and no
     for (const method of ['GET', 'POST', 'DELETE'])
       t.equal(await statusOf(metrics, method, path), 404, `${method} ${path}`);
   t.equal(await ready(sidecar), 200, 'it does not drain');
+});
+
+t.test('/app-port tells whether the app listens, for the ports of --tcp-probes only', async (t) => {
+  const app = createServer().listen(0, '127.0.0.1');
+  await once(app, 'listening');
+  const { port } = app.address() as AddressInfo;
+  const sidecar = await mesh.sidecar({ metrics: FREE, tcpProbes: [port], drainTimeoutMs: 0 });
+  const { metrics = '' } = sidecar.addresses;
+  t.same(await call(metrics, 'GET', `/app-port/${port}`), {
+    status: 200,
+    body: `the app listens on port ${port}\n`,
+  });
+  t.equal(await statusOf(metrics, 'GET', '/app-port/22'), 404, 'no port scanner');
+  app.close();
+  await once(app, 'close');
+  t.same(await call(metrics, 'GET', `/app-port/${port}`), {
+    status: 503,
+    body: `the app does not listen on port ${port}\n`,
+  });
+  t.equal(await statusOf(sidecar.addresses.admin, 'GET', `/app-port/${port}`), 404);
 });
 
 t.test('a web page, or a name that leads here, neither reads nor drains', async (t) => {
