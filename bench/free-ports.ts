@@ -12,7 +12,8 @@ export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];
   while (ports.length < count) {
     next = next + STEP > LAST ? FIRST : next + STEP;
-    if (await isFree(next)) ports.push(next);
+    const port = next;
+    if (await isFree(port)) ports.push(port);
   }
   return ports;
 }

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Bench, compareProxies } from './comparison.js';
 import { currentCommit, describeMachine, placeOnCores, toolVersions } from './machine.js';
@@ -19,7 +20,7 @@ import { measureAgainst } from './special/against.js';
 import { measureMemory } from './special/memory.js';
 import { profileSidecar } from './special/profile.js';
 import { measureWorkers } from './special/workers.js';
-import { measureStickiness } from './stickiness/stickiness.js';
+import { measureStickiness, stickinessTable } from './stickiness/stickiness.js';
 
 const ROOT = new URL('../../', import.meta.url);
 const PAGE = fileURLToPath(new URL('docs/performance.md', ROOT));
@@ -45,9 +46,7 @@ async function measure(options: BenchOptions): Promise<void> {
       return;
     }
     if (options.command === 'stickiness') {
-      const table = await measureStickiness(options.seeds, (text) => bench.progress.step(text));
-      bench.progress.end();
-      print(table);
+      await reportStickiness(bench);
       return;
     }
     const run = await measureRun(bench);
@@ -58,6 +57,16 @@ async function measure(options: BenchOptions): Promise<void> {
     bench.progress.end();
     await processes.stopAll();
   }
+}
+
+async function reportStickiness({ options, progress }: Bench): Promise<void> {
+  const { seeds, only, envoyPath, jsonFile } = options;
+  const onStep = (text: string) => progress.step(text);
+  const report = await measureStickiness({ seeds, only, envoyPath, onStep });
+  progress.end();
+  print(stickinessTable(report));
+  if (report.failures.length > 0) process.exitCode = 1;
+  if (jsonFile !== undefined) writeFileSync(jsonFile, `${JSON.stringify(report, undefined, 2)}\n`);
 }
 
 async function measureRun(bench: Bench): Promise<RunResult> {

@@ -74,7 +74,8 @@ Commands
   affinity     what sticky sessions cost, in CPU a request
   workers      what 2 and 4 workers bring and cost; says what needs more cores than there are
   micro        the decision, the session table and the ring, in this process (also: npm run bench:micro)
-  stickiness   one rollout through two instances of Roost and of HAProxy: which sessions move, and why
+  stickiness   one rollout through two instances each of Roost, Envoy, HAProxy and nginx: which sessions move
+               (--seeds, --only, --json; under three minutes)
   against      CPU a request as a multiple of an earlier commit's (--base, --affinity), measured in turns
   profile      where the sidecar's time goes under the small-GET workload (also: --profile)
 

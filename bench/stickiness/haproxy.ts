@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -7,126 +5,149 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { NamedBackend } from '../../test/support/fast-traffic.js';
 import { temporaryFolder } from '../../test/support/folder.js';
+import type { Owner } from '../../test/support/owner.js';
 import { eventually } from '../../test/support/processes.js';
 import { freePorts } from '../free-ports.js';
 import { onPath } from '../processes.js';
 import {
+  type HaproxyWay,
+  haproxyConfiguration,
+  LIVE_MAP_TEXT,
+  liveMap,
+  shareMap,
+  shareMapText,
+} from './haproxy-configuration.js';
+import { ProxyProcess } from './proxy-process.js';
+import {
+  canaryShare,
   type Pods,
   type StickyPeer,
   type StickyPeerProgram,
-  USER_HEADER,
   type Weights,
 } from './sticky-peer.js';
 
 const NAMES = ['a', 'b'] as const;
+/** Peers that have just met first teach each other all that they have; in a fleet they met long ago. */
 const RESYNC_MS = 7000;
+const SPREAD_MS = 500;
 
-/** Two instances whose stick tables are `peers`; changed over the runtime API, where servers are slots that stay. */
-export const haproxyPeers: StickyPeerProgram = {
-  name: 'HAProxy',
-  how: 'header in stick tables with peers; weights and addresses by the runtime API',
-  missing: () => (onPath('haproxy') === undefined ? 'haproxy' : undefined),
-  async start(owner, pods, weights) {
-    const folder = await temporaryFolder(owner);
-    const [a, b, peerA, peerB] = (await freePorts(4)) as [number, number, number, number];
-    const sockets = NAMES.map((name) => join(folder, `${name}.sock`));
-    await Promise.all(
-      NAMES.map(async (name, i) => {
-        const file = join(folder, `${name}.cfg`);
-        const config = configuration({ port: [a, b][i] as number, peers: [peerA, peerB], pods, weights });
-        await writeFile(file, config.replace('SOCKET', sockets[i] as string));
-        const running = spawn('haproxy', ['-db', '-L', name, '-f', file], { stdio: 'ignore' });
-        owner.teardown(async () => {
-          running.kill('SIGKILL');
-          if (running.exitCode === null && running.signalCode === null) await once(running, 'exit');
-        });
-      }),
-    );
-    const haproxy = new HaproxyPeers([`127.0.0.1:${a}`, `127.0.0.1:${b}`], sockets, pods);
-    await eventually('HAProxy answers on its sockets', async () => {
-      const answers = await haproxy.ask('show peers').catch(() => []);
-      return answers.length === 2 && answers.every((answer) => /last_status=(ESTA|MESG)/.test(answer));
-    });
-    // Peers that have just met first teach each other all that they have; in a fleet they met long ago.
-    await wait(RESYNC_MS);
-    return haproxy;
-  },
-};
+function program(way: HaproxyWay, name: string, how: string): StickyPeerProgram {
+  const shares = way === 'servers' || way === 'releases';
+  return {
+    name: `HAProxy ${name}`,
+    how: `${how}; changed by the runtime API`,
+    key: way === 'cookies' ? 'cookie' : 'header',
+    spreadMs: shares ? SPREAD_MS : 0,
+    missing: () => (onPath('haproxy') === undefined ? 'haproxy' : undefined),
+    async start(owner, pods, weights) {
+      const haproxy = await Haproxy.start(owner, way, pods, weights);
+      if (shares) await wait(RESYNC_MS);
+      return haproxy;
+    },
+  };
+}
 
-class HaproxyPeers implements StickyPeer {
-  constructor(
+export const haproxyPrograms: readonly StickyPeerProgram[] = [
+  program('hash', 'hash', "the header's hash against a share in a map, consistent hashing to pods"),
+  program('servers', 'servers', 'one backend, a stick table of servers with `peers`, weights by server'),
+  program(
+    'releases',
+    'releases',
+    'a stick table of releases (`gpt0`) and two of pods, with `peers`; a share in a map',
+  ),
+  program(
+    'cookies',
+    'cookies',
+    "a release cookie, `cookie … dynamic` for the release's pod; a share in a map",
+  ),
+];
+
+/** Changed over the runtime API, where servers are slots that keep their names. */
+class Haproxy implements StickyPeer {
+  private constructor(
+    private readonly way: HaproxyWay,
     readonly addresses: readonly [string, string],
-    private readonly sockets: readonly string[],
+    private readonly folders: readonly string[],
     private readonly pods: Pods,
   ) {}
 
+  static async start(owner: Owner, way: HaproxyWay, pods: Pods, weights: Weights): Promise<Haproxy> {
+    const [a, b, ...mates] = (await freePorts(4)) as [number, number, number, number];
+    const folders = await Promise.all(NAMES.map(() => temporaryFolder(owner)));
+    const processes = await Promise.all(
+      folders.map(async (folder, i) => {
+        const [file, port, socket] = [join(folder, 'haproxy.cfg'), [a, b][i] as number, socketIn(folder)];
+        await writeFile(shareMap(folder), shareMapText(weights));
+        await writeFile(liveMap(folder), LIVE_MAP_TEXT);
+        await writeFile(
+          file,
+          haproxyConfiguration(way, { folder, socket, port, peers: mates, pods, weights }),
+        );
+        return ProxyProcess.start(owner, 'haproxy', ['-db', '-L', NAMES[i] as string, '-f', file]);
+      }),
+    );
+    const haproxy = new Haproxy(way, [`127.0.0.1:${a}`, `127.0.0.1:${b}`], folders, pods);
+    await eventually('HAProxy answers on its sockets', async () => {
+      for (const process of processes) process.assertRuns();
+      const answers = await haproxy.ask(() => 'show peers').catch(() => []);
+      return answers.length === 2 && answers.every((answer) => /last_status=(ESTA|MESG)/.test(answer));
+    });
+    return haproxy;
+  }
+
   async split(weights: Weights): Promise<void> {
-    for (const [release, pods] of Object.entries(this.pods))
-      for (const { name } of pods)
-        await this.ask(`set server pods/${name} weight ${weights[release as 'v1' | 'v2']}`);
+    if (this.way !== 'servers')
+      await this.ask((folder) => `set map ${shareMap(folder)} canary ${canaryShare(weights)}`);
+    else
+      for (const [release, pods] of Object.entries(this.pods))
+        for (const { name } of pods)
+          await this.ask(() => `set server pods/${name} weight ${weights[release as 'v1' | 'v2']}`);
   }
 
   async drain(): Promise<void> {
-    for (const { name } of this.pods.v2) await this.ask(`set server pods/${name} state drain`);
+    if (this.way !== 'servers') await this.split({ v1: 1, v2: 0 });
+    else for (const { name } of this.pods.v2) await this.ask(() => `set server pods/${name} state drain`);
+  }
+
+  async remove(): Promise<void> {
+    await this.drain();
+    await this.ofLiveMap((file) => `del map ${file} v2`);
+    for (const { name } of this.pods.v2)
+      await this.ask(() => `set server ${this.backend}/${name} state maint`);
   }
 
   /** What a controller does that fills a fixed number of server slots: as the runtime API is made for. */
   async replace(pods: readonly NamedBackend[], weights: Weights): Promise<void> {
     for (const [i, { port }] of pods.entries()) {
-      const slot = this.pods.v2[i]?.name;
-      await this.ask(`set server pods/${slot} addr 127.0.0.1 port ${port}`);
-      await this.ask(`set server pods/${slot} state ready`);
+      const slot = `${this.backend}/${this.pods.v2[i]?.name}`;
+      await this.ask(() => `set server ${slot} addr 127.0.0.1 port ${port}`);
+      await this.ask(() => `set server ${slot} state ready`);
     }
+    await this.ofLiveMap((file) => `add map ${file} v2 v2`);
     await this.split(weights);
   }
 
+  private get backend(): string {
+    return this.way === 'servers' ? 'pods' : 'v2';
+  }
+
+  private async ofLiveMap(command: (file: string) => string): Promise<void> {
+    if (this.way === 'releases' || this.way === 'cookies')
+      await this.ask((folder) => command(liveMap(folder)));
+  }
+
   /** Of both instances. */
-  ask(command: string): Promise<string[]> {
+  private ask(command: (folder: string) => string): Promise<string[]> {
     return Promise.all(
-      this.sockets.map(async (path) => {
-        const socket = connect(path);
-        socket.end(`${command}\n`);
+      this.folders.map(async (folder) => {
+        const socket = connect(socketIn(folder));
+        socket.end(`${command(folder)}\n`);
         return text(socket);
       }),
     );
   }
 }
 
-interface Instance {
-  readonly port: number;
-  readonly peers: readonly [number, number];
-  readonly pods: Pods;
-  readonly weights: Weights;
-}
-
-function configuration({ port, peers, pods, weights }: Instance): string {
-  const servers = Object.entries(pods).flatMap(([release, list]) =>
-    list.map(
-      ({ name, address }) =>
-        `    server ${name} ${address} weight ${weights[release as 'v1' | 'v2']} check inter 200ms fall 2 rise 1`,
-    ),
-  );
-  return `global
-    nbthread 1
-    stats socket SOCKET level admin
-defaults
-    mode http
-    timeout connect 1s
-    timeout client 30s
-    timeout server 30s
-    retries 3
-    retry-on conn-failure
-    option redispatch 1
-peers mates
-    peer a 127.0.0.1:${peers[0]}
-    peer b 127.0.0.1:${peers[1]}
-frontend calls
-    bind 127.0.0.1:${port}
-    default_backend pods
-backend pods
-    balance roundrobin
-    stick-table type string len 64 size 200k expire 1h peers mates
-    stick on req.hdr(${USER_HEADER})
-${servers.join('\n')}
-`;
+function socketIn(folder: string): string {
+  return join(folder, 'haproxy.sock');
 }

@@ -1,202 +1,140 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { Teardown } from '../../src/lifecycle/teardown.js';
-import { FastCaller, NamedBackend } from '../../test/support/fast-traffic.js';
-import { type Owner, ownerOf } from '../../test/support/owner.js';
+import { ownerOf } from '../../test/support/owner.js';
 import { textTable } from '../report/text-table.js';
-import { Random } from '../simulate/random.js';
-import { haproxyPeers } from './haproxy.js';
-import { roostSessions } from './roost.js';
-import { movesBetween, type Placed, type Round, sessionsAt, shareOf } from './scoring.js';
-import { HOST, type StickyPeer, type StickyPeerProgram, USER_HEADER, type Weights } from './sticky-peer.js';
+import { envoyPrograms } from './envoy.js';
+import { haproxyPrograms } from './haproxy.js';
+import { nginxCookie, nginxHeader } from './nginx.js';
+import { type RolloutFigures, type RolloutSize, rollOut } from './rollout.js';
+import { roostPrograms } from './roost.js';
+import type { StickyPeerProgram } from './sticky-peer.js';
 
-const PEERS: readonly StickyPeerProgram[] = [roostSessions, haproxyPeers];
-const SESSIONS = 3000;
-/** New ones at each step: a proxy that ignored every later split would keep all of the first. */
-const NEWCOMERS = 1000;
-const PODS = 2;
-const CANARY = 'v2';
-const STEPS: readonly Weights[] = [
-  { v1: 75, v2: 25 },
-  { v1: 50, v2: 50 },
-  { v1: 90, v2: 90 },
-];
-const CONNECTIONS = 16;
-/** Pins and stick tables travel meanwhile. */
-const SPREAD_MS = 500;
-/** Checks and probes find out meanwhile that pods have died, or are back. */
-const HEALTH_MS = 3000;
+/** Rollouts at a time. They wait more than they work. */
+const AT_A_TIME = 4;
+/** For one rollout, so that a proxy that hangs ends the run. */
+const ROLLOUT_LIMIT_MS = 120_000;
+const SIZE: RolloutSize = { sessions: 3000, newcomers: 1000, testers: 200, healthMs: 2500 };
 
-/** What a rollout did to the sessions of one peer, in the order of the table. */
-export type StickinessRow = Readonly<Record<string, string>>;
-
-/**
- * One rollout through two instances of each peer, with header-keyed sessions that come through either of them: 10, 25,
- * 50 %, the same split in other numbers, a drain, a next release under the canary's name, which dies and comes back.
- *
- * @returns a table for people
- */
-export async function measureStickiness(
-  seeds: readonly number[],
-  onStep: (text: string) => void,
-): Promise<string> {
-  const rows: StickinessRow[] = [];
-  const missing = new Set<string>();
-  for (const program of PEERS)
-    for (const seed of seeds) {
-      const lacks = program.missing();
-      if (lacks !== undefined) missing.add(`${program.name}: not measured, ${lacks} is not installed`);
-      else rows.push({ proxy: program.name, seed: String(seed), ...(await rollOut(program, seed, onStep)) });
-    }
-  const header = Object.keys(rows[0] ?? {});
-  const table = textTable([header, ...rows.map((row) => header.map((name) => row[name] ?? ''))]);
-  const how = PEERS.map(({ name, how }) => `${name}: ${how}`);
-  return `${SESSIONS} sessions, ${PODS} pods a release, two instances of each proxy\n\n${table}\n\n${[...how, ...missing].join('\n')}\n`;
+export interface StickinessResult {
+  readonly proxy: string;
+  readonly seed: number;
+  readonly figures: RolloutFigures;
 }
 
-async function rollOut(
+export interface StickinessFailure {
+  readonly proxy: string;
+  readonly seed: number;
+  readonly reason: string;
+}
+
+export interface StickinessReport {
+  readonly size: RolloutSize;
+  readonly results: readonly StickinessResult[];
+  /** Rollouts that did not come to their end. */
+  readonly failures: readonly StickinessFailure[];
+  readonly programs: readonly { readonly name: string; readonly how: string; readonly missing?: string }[];
+}
+
+export interface StickinessOptions {
+  readonly seeds: readonly number[];
+  /** Words that a program's name has to contain one of; empty: all programs. */
+  readonly only: readonly string[];
+  /** Of the Envoy binary, where it is not on PATH. */
+  readonly envoyPath: string | undefined;
+  readonly size?: RolloutSize;
+  readonly onStep: (text: string) => void;
+}
+
+/**
+ * One rollout for each program and seed. A program that is not installed is left out, and the report says why. A
+ * proxy that ends or hangs fails its own rollout only.
+ */
+export async function measureStickiness(options: StickinessOptions): Promise<StickinessReport> {
+  const { seeds, only, envoyPath, size = SIZE } = options;
+  const every = [...roostPrograms, ...envoyPrograms(envoyPath), ...haproxyPrograms, nginxHeader, nginxCookie];
+  const programs = every.filter(({ name }) => isWanted(name, only));
+  const jobs = programs
+    .filter((program) => program.missing() === undefined)
+    .flatMap((program) => seeds.map((seed) => ({ program, seed })));
+  const results: StickinessResult[] = [];
+  const failures: StickinessFailure[] = [];
+  const worker = async () => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      const { program, seed } = job;
+      const of = { proxy: program.name, seed };
+      await measureOne(program, seed, size, options.onStep).then(
+        (figures) => results.push({ ...of, figures }),
+        (error: Error) => failures.push({ ...of, reason: error.message }),
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+  const place = ({ proxy, seed }: StickinessResult) =>
+    programs.findIndex(({ name }) => name === proxy) * seeds.length + seeds.indexOf(seed);
+  return {
+    size,
+    failures,
+    results: results.sort((a, b) => place(a) - place(b)),
+    programs: programs.map((program) => {
+      const missing = program.missing();
+      return { name: program.name, how: program.how, ...(missing === undefined ? {} : { missing }) };
+    }),
+  };
+}
+
+function isWanted(name: string, only: readonly string[]): boolean {
+  return only.length === 0 || only.some((word) => name.toLowerCase().includes(word.toLowerCase()));
+}
+
+async function measureOne(
   program: StickyPeerProgram,
   seed: number,
+  size: RolloutSize,
   onStep: (text: string) => void,
-): Promise<StickinessRow> {
+): Promise<RolloutFigures> {
   const teardown = new Teardown();
   const owner = ownerOf(teardown);
+  let limit: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error(`${program.name}: the rollout took more than ${ROLLOUT_LIMIT_MS / 1000} s`);
+    limit = setTimeout(() => reject(error), ROLLOUT_LIMIT_MS);
+  });
   const step = (text: string) => onStep(`stickiness: ${program.name}, seed ${seed}: ${text}`);
   try {
-    const pods = { v1: await startPods(owner, 'v1'), v2: await startPods(owner, 'v2') };
-    step('starting');
-    const peer = await program.start(owner, pods, { v1: 90, v2: 10 });
-    return await new Rollout(owner, peer, seed, step).run();
+    return await Promise.race([rollOut({ owner, program, size, seed, onStep: step }), late]);
   } finally {
+    clearTimeout(limit);
     await teardown.run();
   }
 }
 
-function startPods(owner: Owner, release: string): Promise<NamedBackend[]> {
-  return Promise.all(
-    Array.from({ length: PODS }, (_, i) => NamedBackend.start(owner, `${release}-${i + 1}`)),
+/** For people: a column for each figure, the seeds of a program in one cell. */
+export function stickinessTable({ results, failures, programs, size }: StickinessReport): string {
+  const names = [...new Set(results.map(({ proxy }) => proxy))];
+  const rows = names.map((name) => {
+    const all = results.filter(({ proxy }) => proxy === name).map(({ figures }) => figures);
+    return [name, ...COLUMNS.map(([, cell]) => all.map(cell).join(', '))];
+  });
+  const legend = programs.map(({ name, how, missing }) =>
+    missing === undefined ? `${name}: ${how}` : `${name}: not measured, because ${missing} is not installed`,
   );
+  const failed = failures.map(({ proxy, seed, reason }) => `FAILED: ${proxy}, seed ${seed}: ${reason}`);
+  const head = ['', ...COLUMNS.map(([title]) => title)];
+  return `${size.sessions} sessions, two instances of each proxy\n\n${textTable([head, ...rows])}\n\n${[...legend, ...failed].join('\n')}\n`;
 }
 
-class Rollout {
-  private readonly callers: readonly FastCaller[];
-  private readonly random: Random;
-  private sessions: readonly string[];
-  private failed = 0;
-  private last: Round = new Map();
-
-  constructor(
-    private readonly owner: Owner,
-    private readonly peer: StickyPeer,
-    private readonly seed: number,
-    private readonly step: (text: string) => void,
-  ) {
-    this.callers = peer.addresses.map((address) => new FastCaller(owner, address, CONNECTIONS));
-    this.random = new Random(seed, 'stickiness');
-    this.sessions = this.named('user', SESSIONS);
-  }
-
-  async run(): Promise<StickinessRow> {
-    this.step('first calls, at 10 %');
-    this.last = await this.callAll(this.sessions, () => 0);
-    const shares = [{ asked: 0.1, got: shareOf(this.last, CANARY) }];
-    // The same sessions once through the one instance, then through the other.
-    const there = movesBetween(this.last, await this.callAll(this.sessions, () => 1));
-    let [flips, hops] = [0, 0];
-    for (const weights of STEPS) {
-      this.step(`${weights.v1}/${weights.v2}`);
-      await this.peer.split(weights);
-      const moves = await this.next();
-      flips += moves.flips;
-      hops += moves.hops;
-      const asked = weights.v2 / (weights.v1 + weights.v2);
-      shares.push({ asked, got: await this.shareOfNewcomers(`at-${weights.v1}-${weights.v2}`) });
-    }
-    this.step('drain');
-    const atCanary = sessionsAt(this.last, CANARY);
-    await this.peer.drain();
-    const evicted = (await this.next()).flips;
-    const admitted = await this.shareOfNewcomers('at-drain');
-    const next = await startPods(this.owner, 'v3');
-    const inherited = await this.replaced(atCanary, next);
-    const { wereThere, rescued, back } = await this.dieAndReturn(next);
-    const offBy = Math.max(...shares.map(({ asked, got }) => Math.abs(got - asked)));
-    return {
-      'instances disagree': String(there.flips + there.hops),
-      flips: String(flips),
-      hops: String(hops),
-      'share off by at most': `${(offBy * 100).toFixed(1)} points`,
-      'evicted by a drain': String(evicted),
-      'admitted in it': `${(admitted * 100).toFixed(1)} %`,
-      'inherited by the next': `${inherited} of ${atCanary.length}`,
-      'unanswered, canary dead': `${wereThere - rescued} of ${wereThere}`,
-      'back when it is': `${back} of ${wereThere}`,
-      'failed calls': String(this.failed),
-    };
-  }
-
-  /** Sessions that call for the first time; they stay from then on. @returns the canary's share of them */
-  private async shareOfNewcomers(name: string): Promise<number> {
-    const newcomers = this.named(name, NEWCOMERS);
-    const round = await this.callAll(newcomers);
-    this.sessions = [...this.sessions, ...newcomers];
-    this.last = new Map([...this.last, ...round]);
-    return shareOf(round, CANARY);
-  }
-
-  private named(name: string, count: number): string[] {
-    return Array.from({ length: count }, (_, i) => `${name}-${this.seed}-${i}`);
-  }
-
-  /** @returns sessions of the canary that were answered while it was dead, and that are there again once it is back */
-  private async dieAndReturn(canary: readonly NamedBackend[]) {
-    const sessions = sessionsAt(this.last, 'v3');
-    this.step('the canary dies');
-    await Promise.all(canary.map((pod) => pod.stop()));
-    await wait(HEALTH_MS);
-    const without = await this.callAll();
-    this.step('the canary comes back');
-    await Promise.all(canary.map((pod) => pod.listen()));
-    await wait(HEALTH_MS);
-    this.last = await this.callAll();
-    const isThere = (session: string) => this.last.get(session)?.release === 'v3';
-    return {
-      wereThere: sessions.length,
-      rescued: sessions.filter((session) => without.get(session) !== undefined).length,
-      back: sessions.filter(isThere).length,
-    };
-  }
-
-  /** @returns sessions of the old canary that the next one under its name has; a tenth is its share */
-  private async replaced(sessions: readonly string[], next: readonly NamedBackend[]): Promise<number> {
-    this.step('a next release under its name');
-    await this.peer.replace(next, { v1: 90, v2: 10 });
-    await wait(HEALTH_MS);
-    this.last = await this.callAll();
-    return sessions.filter((session) => this.last.get(session)?.release === 'v3').length;
-  }
-
-  private async next() {
-    const round = await this.callAll();
-    const moves = movesBetween(this.last, round);
-    this.last = round;
-    return moves;
-  }
-
-  /** Each of the sessions calls once. @param instance undefined: through either, by chance */
-  private async callAll(
-    sessions: readonly string[] = this.sessions,
-    instance = () => this.random.below(this.callers.length),
-  ): Promise<Round> {
-    const answers = await Promise.all(sessions.map((session) => this.call(session, instance())));
-    await wait(SPREAD_MS);
-    return new Map(sessions.map((session, i) => [session, answers[i]]));
-  }
-
-  private async call(session: string, instance: number): Promise<Placed> {
-    const caller = this.callers[instance] as FastCaller;
-    const answer = await caller.one({ host: HOST, headers: [[USER_HEADER, session]] }).catch(() => undefined);
-    if (answer?.status === 200) return { release: answer.body.split('-')[0] as string, pod: answer.body };
-    this.failed++;
-    return undefined;
-  }
-}
+const COLUMNS: readonly (readonly [title: string, cell: (figures: RolloutFigures) => string])[] = [
+  ['disagree', ({ disagree }) => String(disagree)],
+  ['moved by 900/100', ({ movedByRewriting }) => String(movedByRewriting)],
+  ['left canary', ({ leftCanary }) => String(leftCanary)],
+  ['joined it', ({ joinedCanary }) => String(joinedCanary)],
+  ['hops', ({ hops }) => String(hops)],
+  ['labels lost', ({ lostLabels, testers }) => `${lostLabels}/${testers}`],
+  ['evicted by drain', ({ evictedByDrain, oldCanary }) => `${evictedByDrain}/${oldCanary}`],
+  ['admitted in it', ({ admittedInDrain }) => String(admittedInDrain)],
+  ['leaked, active', ({ inheritedActive, oldActive }) => `${inheritedActive}/${oldActive}`],
+  ['leaked, idle', ({ inheritedIdle, oldCanary, oldActive }) => `${inheritedIdle}/${oldCanary - oldActive}`],
+  ['unanswered, dead', ({ unanswered, atDead }) => `${unanswered}/${atDead}`],
+  ['back', ({ back, atDead }) => `${back}/${atDead}`],
+  ['share off', ({ shareOffPoints }) => shareOffPoints.toFixed(1)],
+  ['failed', ({ failedCalls }) => String(failedCalls)],
+];
