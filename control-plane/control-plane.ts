@@ -44,16 +44,17 @@ import { ChangeLog } from './snapshot/change-log.js';
 import { PreparedResources } from './snapshot/prepared-resources.js';
 import { SnapshotPublisher, translateContext } from './snapshot/publisher.js';
 import { Snapshot } from './snapshot/snapshot.js';
-import { FileSource } from './source/file-source.js';
+import type { ConfigSource } from './source/config-source.js';
+import { openSources, type SourceOptions } from './source/open-sources.js';
 import { MemoryBackend, type StoreBackend } from './store/backend.js';
 import { emptyState } from './store/config-state.js';
 import { ConfigStore } from './store/config-store.js';
-import { type Editor, OPERATOR } from './store/editor.js';
+import { OPERATOR } from './store/editor.js';
 import { EtcdBackend } from './store/etcd/etcd-backend.js';
 import type { EtcdOptions } from './store/etcd/etcd-options.js';
 import { FileBackend } from './store/file-backend.js';
 
-export interface ControlPlaneOptions extends AccessOptions {
+export interface ControlPlaneOptions extends AccessOptions, SourceOptions {
   /** Plain text; undefined: not at all. */
   readonly grpc: SocketAddress | undefined;
   /** Used with `tls`. */
@@ -63,10 +64,6 @@ export interface ControlPlaneOptions extends AccessOptions {
   /** Most connections from one address. */
   readonly connectionsPerAddress?: number | undefined;
   readonly http: SocketAddress;
-  /** Files and folders of configuration. */
-  readonly config: readonly string[];
-  /** How long no file must declare a service before it is removed; absent: 10 s. */
-  readonly configSettleMs?: number;
   /** Empty: configuration is kept in memory only, unless it is in etcd. */
   readonly dataDir: string;
   /** Keeps configuration in etcd, for several control planes; not with `dataDir`. */
@@ -93,15 +90,6 @@ export interface ControlPlaneTiming {
 
 const TIMING: ControlPlaneTiming = { lingerMs: 10_000, stalledAfterMs: 60_000 };
 const LOAD_REPORT_INTERVAL_MS = 5000;
-const CONFIG_SETTLE_MS = 10_000;
-
-/** The configuration files are not valid and there is nothing else to serve. */
-export class InvalidFilesError extends Error {
-  constructor(readonly problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.name = 'InvalidFilesError';
-  }
-}
 
 const SHUTDOWN_MS = 2000;
 
@@ -124,7 +112,7 @@ export class ControlPlane {
   /**
    * Starts everything or nothing.
    *
-   * @throws ListenError, InvalidFilesError, InvalidCredentialsError, or what the data directory or a certificate says.
+   * @throws ListenError, InvalidSourcesError, InvalidCredentialsError, or what the data directory or a certificate says.
    */
   static async start(
     options: ControlPlaneOptions,
@@ -154,22 +142,30 @@ export class ControlPlane {
     teardown.add(() => access.close());
     const store = await openStore(options, this.prepared, log);
     teardown.add(() => store.close());
-    const files = await loadFiles(options, store, log, this.asksForCredentials ? OPERATOR : undefined);
-    teardown.add(() => files?.close());
+    const as = this.asksForCredentials ? OPERATOR : undefined;
+    const sources = await openSources(options, { store, log, as });
+    teardown.add(() => sources.close());
     this.warnOfClaims(store);
-    const { snapshot, sessions, grpc } = this.serveGrpc(store, files, access);
-    const readiness = () => this.readiness(store, snapshot, files);
+    const { snapshot, sessions, grpc } = this.serveGrpc(store, sources, access);
+    const readiness = () => this.readiness(store, snapshot, sources);
     const delay = new EventLoopDelay();
     teardown.add(() => delay.stop());
     const figures = new ProcessFigures(delay);
-    const metrics = controlPlaneMetrics({ store, files, ads: grpc.ads, sessions, access, process: figures });
+    const metrics = controlPlaneMetrics({
+      store,
+      sources,
+      ads: grpc.ads,
+      sessions,
+      access,
+      process: figures,
+    });
     const http = createHttpServer(readiness, new Scraper(metrics, () => figures.prepare()));
     teardown.add(() => http.close() && http.closeAllConnections());
     this.httpAddress = await listen(http, 'HTTP (--http)', options.http.host, options.http.port);
     teardown.add(() => grpc.close());
     await this.listenGrpc(grpc.port, access);
     this.shareSessions(store, sessions, grpc.reporter);
-    files?.watch();
+    sources.watch();
     access.start();
     const { revision, services } = store.current;
     const tls = this.grpcTlsAddress === '' ? {} : { grpcTls: this.grpcTlsAddress };
@@ -183,10 +179,10 @@ export class ControlPlane {
    * A control plane whose store does not answer, or whose files are broken, serves what it knows: that is as ready as
    * it can be, and sidecars are better off with it than without. The text says what is wrong.
    */
-  private readiness(store: ConfigStore, snapshot: Snapshot, files: FileSource | undefined): Readiness {
+  private readiness(store: ConfigStore, snapshot: Snapshot, sources: ConfigSource): Readiness {
     if (this.stopping) return { ready: false, text: 'shutting down' };
     if (snapshot.revision !== store.current.revision) return { ready: false, text: 'loading' };
-    const broken = files?.problems.length ?? 0;
+    const broken = sources.problems.length;
     const text = [
       'ready',
       ...(store.problem === undefined ? [] : [`changes are refused: ${store.problem}`]),
@@ -260,7 +256,7 @@ export class ControlPlane {
     this.log.warn({ grpc: this.grpcAddress }, `the gRPC port is open to the network: ${problem}`);
   }
 
-  private serveGrpc(store: ConfigStore, files: FileSource | undefined, access: Access) {
+  private serveGrpc(store: ConfigStore, sources: ConfigSource, access: Access) {
     const { log, timing } = this;
     const snapshot = new Snapshot((service, context) => this.prepared.take(service, context));
     const changes = new ChangeLog();
@@ -324,7 +320,7 @@ export class ControlPlane {
             store,
             ads,
             source,
-            files,
+            sources,
             load,
             pins,
             sessions,
@@ -373,32 +369,4 @@ async function openBackend({ dataDir, etcd }: ControlPlaneOptions, log: Logger):
     'no --data-dir and no --store: what the API changes, and the sessions that pins hold, last only as long as this process',
   );
   return new MemoryBackend(emptyState(randomBytes(32)));
-}
-
-/** @throws InvalidFilesError */
-async function loadFiles(
-  { config, configSettleMs: settleMs = CONFIG_SETTLE_MS }: ControlPlaneOptions,
-  store: ConfigStore,
-  log: Logger,
-  as: Editor | undefined,
-): Promise<FileSource | undefined> {
-  if (config.length === 0) return undefined;
-  const files = new FileSource({
-    paths: config,
-    store,
-    log: log.child({ component: 'files' }),
-    as,
-    settleMs,
-  });
-  await files.start();
-  if (files.problems.length === 0) {
-    if (store.current.services.size === 0) log.warn({ config }, 'the configuration files declare no service');
-    return files;
-  }
-  if (store.current.services.size === 0) throw new InvalidFilesError(files.problems);
-  log.error(
-    { problems: files.problems },
-    'the configuration files are not valid; serving what was stored before',
-  );
-  return files;
 }

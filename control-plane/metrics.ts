@@ -12,12 +12,12 @@ import type { Access } from './access/access.js';
 import type { AdsServer } from './ads/ads-server.js';
 import { CONTROL_PLANE_METRICS } from './metric-table.js';
 import type { SessionHub } from './sessions/session-hub.js';
-import type { FileSource } from './source/file-source.js';
+import type { ConfigSource } from './source/config-source.js';
 import type { ConfigStore } from './store/config-store.js';
 
 export interface MetricSources {
   readonly store: ConfigStore;
-  readonly files: FileSource | undefined;
+  readonly sources: ConfigSource;
   readonly ads: AdsServer;
   readonly sessions: SessionHub;
   readonly access: Access;
@@ -26,14 +26,14 @@ export interface MetricSources {
 
 /** The control plane's metrics. */
 export function controlPlaneMetrics(sources: MetricSources): BoundMetric[] {
-  const { store, files, ads, sessions, access, process } = sources;
+  const { store, sources: config, ads, sessions, access, process } = sources;
   const { figures } = ads;
   return bindMetrics(CONTROL_PLANE_METRICS, {
     roost_control_plane_revision: single(() => store.current.revision),
     roost_control_plane_services: single(() => store.current.services.size),
     roost_control_plane_store_available: single(() => (store.problem === undefined ? 1 : 0)),
-    roost_control_plane_config_file_problems: single(() => files?.problems.length ?? 0),
-    roost_control_plane_config_files_waiting: single(() => files?.waiting.length ?? 0),
+    roost_control_plane_config_file_problems: single(() => config.problems.length),
+    roost_control_plane_config_files_waiting: single(() => config.waiting.length),
     roost_control_plane_replicas: single(() => 1 + store.presence.others.length),
     roost_control_plane_clients: (name) =>
       (['delta', 'sotw'] as const).map((protocol) => {

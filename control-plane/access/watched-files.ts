@@ -1,4 +1,4 @@
-import { fileSignature } from '../source/file-signature.js';
+import { fileSignature } from '../../src/lifecycle/file-signature.js';
 
 const POLL_INTERVAL_MS = 500;
 

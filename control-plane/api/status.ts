@@ -11,7 +11,7 @@ import { nodeKey } from '../load/load-service.js';
 import type { LoadStore } from '../load/load-store.js';
 import type { PinCounts } from '../sessions/pin-counts.js';
 import type { SessionHub } from '../sessions/session-hub.js';
-import type { FileSource } from '../source/file-source.js';
+import type { ConfigSource } from '../source/config-source.js';
 import type { ConfigStore } from '../store/config-store.js';
 import { releaseLoads } from './release-loads.js';
 import { rejectionsOf } from './revision-wait.js';
@@ -21,7 +21,7 @@ export interface StatusParts {
   readonly store: ConfigStore;
   readonly ads: AdsServer;
   readonly source: AdsSource;
-  readonly files: FileSource | undefined;
+  readonly sources: ConfigSource;
   readonly load: LoadStore;
   readonly pins: PinCounts;
   readonly sessions: SessionHub;
@@ -44,8 +44,8 @@ export async function statusOf(parts: StatusParts, visible: Visibility): Promise
   return {
     revision,
     clients: clients.sort((a, b) => (a.id < b.id ? -1 : 1)),
-    fileProblems: visible(ALL_NAMESPACES) ? (parts.files?.problems ?? []) : [],
-    filesWaiting: visible(ALL_NAMESPACES) ? (parts.files?.waiting ?? []) : [],
+    fileProblems: visible(ALL_NAMESPACES) ? parts.sources.problems : [],
+    filesWaiting: visible(ALL_NAMESPACES) ? parts.sources.waiting : [],
     unserved: [...parts.store.current.unserved]
       .filter(([key]) => visible(namespaceOfKey(key)))
       .map(([key, { reason }]) => `${key}: ${reason}`.slice(0, MAX_REASON)),

@@ -10,8 +10,11 @@ import {
   withEntry,
 } from './history.js';
 
-export interface FileSourceMark {
+/** Which document of a source declares a service. */
+export interface SourceMark {
+  /** Where the document is, as people look for it: a path, or `kubernetes:shop/checkout`. */
   readonly file: string;
+  /** Of the document as the source last gave it. */
   readonly digest: string;
 }
 
@@ -24,7 +27,7 @@ export interface ServiceRecord {
    * The file that declares the service, if one does, with the digest of the document as the file last gave it:
    * a file whose digest is unchanged has nothing new to say, and what the API changed since stays.
    */
-  readonly source?: FileSourceMark;
+  readonly source?: SourceMark;
   /**
    * The revision at which each release came into being. A release made anew under an old name is another
    * release, also where the whole service was gone in between, and this number tells them apart in pins.

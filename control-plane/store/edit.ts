@@ -7,8 +7,8 @@ import {
   type Cause,
   type Change,
   type ConfigState,
-  type FileSourceMark,
   type ServiceRecord,
+  type SourceMark,
 } from './config-state.js';
 import type { Configuration, ConfiguredService } from './configuration.js';
 import { digestOf } from './digest.js';
@@ -21,11 +21,11 @@ export interface Edit {
   readonly documents?: readonly MeshServiceInput[];
   readonly deleted?: readonly ServiceKey[];
   /** For each document, the file that declares it; absent: the edit came through the API. */
-  readonly sources?: readonly FileSourceMark[];
+  readonly sources?: readonly SourceMark[];
   /** Refuse to change what a file declares: the file would change it back one day. */
   readonly heedsFiles?: boolean;
   /** Services whose document has only moved to another file; what the API made of them stays. */
-  readonly moved?: ReadonlyMap<ServiceKey, FileSourceMark>;
+  readonly moved?: ReadonlyMap<ServiceKey, SourceMark>;
   /** Revision at which each service is expected; 0: that it does not exist. */
   readonly expected?: ReadonlyMap<ServiceKey, number>;
   /** Check everything, change nothing. */

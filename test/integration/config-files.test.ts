@@ -2,7 +2,7 @@ import { mkdir, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import t from 'tap';
 import { stringify } from 'yaml';
-import { FileSource, type FileSourceOptions } from '../../control-plane/source/file-source.js';
+import { FileSource, type FileSourceOptions } from '../../control-plane/source/files/file-source.js';
 import { MemoryBackend } from '../../control-plane/store/backend.js';
 import { emptyState } from '../../control-plane/store/config-state.js';
 import { ConfigStore } from '../../control-plane/store/config-store.js';

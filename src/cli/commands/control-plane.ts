@@ -168,13 +168,14 @@ export function addControlPlane(program: Command): void {
   addFlags(command, FLAGS).action(async () => {
     const flags = readFlags(command, FLAGS);
     const options = toOptions(flags, command);
-    const { ControlPlane, InvalidFilesError } = await import('../../../control-plane/control-plane.js');
+    const { ControlPlane } = await import('../../../control-plane/control-plane.js');
+    const { InvalidSourcesError } = await import('../../../control-plane/source/open-sources.js');
     const { InvalidCredentialsError } = await import('../../../control-plane/access/credentials.js');
     const log = createLogger('control-plane', flags.logLevel);
     try {
       await runUntilSignalled(() => ControlPlane.start(options, log));
     } catch (error) {
-      if (error instanceof InvalidFilesError)
+      if (error instanceof InvalidSourcesError)
         throw new CommandError(
           'the configuration files are not valid, and nothing is stored to serve instead',
           EXIT.usage,

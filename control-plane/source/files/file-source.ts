@@ -1,21 +1,22 @@
-import { applyProblems } from '../../src/model/apply-rules.js';
-import { FILES } from '../../src/model/author.js';
-import { checkDocuments, claimedKey, locateProblem } from '../../src/model/check-documents.js';
-import { cookieNotes } from '../../src/model/cookie-rules.js';
-import { unfoldLists } from '../../src/model/lists.js';
-import type { ServiceKey } from '../../src/model/mesh-service.js';
-import { listFiles, readFiles } from '../../src/model/read-files.js';
-import type { MeshServiceInput } from '../../src/model/schema.js';
-import { formatLocated, type LocatedProblem, type SourceDocument } from '../../src/model/yaml-source.js';
-import type { Logger } from '../../src/telemetry/logger.js';
-import type { FileSourceMark } from '../store/config-state.js';
-import type { ConfigStore } from '../store/config-store.js';
-import type { Configuration } from '../store/configuration.js';
-import { digestOf } from '../store/digest.js';
-import type { Editor } from '../store/editor.js';
-import { RejectedError } from '../store/errors.js';
+import { fileSignature, fileState } from '../../../src/lifecycle/file-signature.js';
+import { applyProblems } from '../../../src/model/apply-rules.js';
+import { FILES } from '../../../src/model/author.js';
+import { checkDocuments, claimedKey, locateProblem } from '../../../src/model/check-documents.js';
+import { cookieNotes } from '../../../src/model/cookie-rules.js';
+import { unfoldLists } from '../../../src/model/lists.js';
+import type { ServiceKey } from '../../../src/model/mesh-service.js';
+import { listFiles, readFiles } from '../../../src/model/read-files.js';
+import type { MeshServiceInput } from '../../../src/model/schema.js';
+import { formatLocated, type LocatedProblem, type SourceDocument } from '../../../src/model/yaml-source.js';
+import type { Logger } from '../../../src/telemetry/logger.js';
+import type { SourceMark } from '../../store/config-state.js';
+import type { ConfigStore } from '../../store/config-store.js';
+import type { Configuration } from '../../store/configuration.js';
+import { digestOf } from '../../store/digest.js';
+import type { Editor } from '../../store/editor.js';
+import { RejectedError } from '../../store/errors.js';
+import type { ConfigSource } from '../config-source.js';
 import { Absences } from './absences.js';
-import { fileSignature, fileState } from './file-signature.js';
 import { QuietFiles } from './quiet-files.js';
 
 const POLL_INTERVAL_MS = 500;
@@ -46,7 +47,7 @@ export interface FileSourceOptions {
  * applied together or not at all: one that is broken leaves everything as it was, and so do files that lack a service
  * which they declared, until they have lacked it for a while.
  */
-export class FileSource {
+export class FileSource implements ConfigSource {
   private timer: NodeJS.Timeout | undefined;
   private polling: Promise<void> = Promise.resolve();
   private closed = false;
@@ -241,7 +242,7 @@ export class FileSource {
   }
 }
 
-function knownMark({ services }: Configuration, document: SourceDocument): FileSourceMark | undefined {
+function knownMark({ services }: Configuration, document: SourceDocument): SourceMark | undefined {
   const key = claimedKey(document);
   return key && services.get(key)?.record.source;
 }
@@ -249,7 +250,7 @@ function knownMark({ services }: Configuration, document: SourceDocument): FileS
 function movedAmong(
   current: Configuration,
   documents: readonly SourceDocument[],
-): Map<ServiceKey, FileSourceMark> {
+): Map<ServiceKey, SourceMark> {
   const moved = documents.filter((document) => knownMark(current, document)?.file !== document.file);
   return new Map(moved.map((document) => [claimedKey(document) as ServiceKey, markOf(document)]));
 }
@@ -263,7 +264,7 @@ function removedFrom({ services }: Configuration, documents: readonly SourceDocu
 }
 
 const inputOf = ({ value }: SourceDocument) => value as MeshServiceInput;
-const markOf = (document: SourceDocument): FileSourceMark => ({
+const markOf = (document: SourceDocument): SourceMark => ({
   file: document.file,
   digest: digestOf(inputOf(document)),
 });

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { Absences } from '../../../../control-plane/source/absences.js';
-import { QuietFiles } from '../../../../control-plane/source/quiet-files.js';
+import { Absences } from '../../../../../control-plane/source/files/absences.js';
+import { QuietFiles } from '../../../../../control-plane/source/files/quiet-files.js';
 
 t.test('a change is read once it has not changed for a while', async (t) => {
   const quiet = new QuietFiles(1000);

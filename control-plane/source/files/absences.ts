@@ -1,4 +1,4 @@
-import type { ServiceKey } from '../../src/model/mesh-service.js';
+import type { ServiceKey } from '../../../src/model/mesh-service.js';
 
 /**
  * Services that a file declared and none does now, with since when. A file that is being rewritten declares less than
