@@ -3,7 +3,7 @@ import type { SocketAddress } from '../../src/model/formats.js';
 import type { BootstrapNode } from '../../src/xds/grpc-bootstrap.js';
 import type { ResolvedAddress } from '../cluster/dns-refresher.js';
 import type { Dependencies } from '../discovery/listener-demand.js';
-import type { Http1Limits } from '../http/limits.js';
+import type { HttpLimits } from '../http/limits.js';
 import type { AccessLogLevel } from '../records/access-log.js';
 import type { SessionStoreOptions } from '../session/store/session-store.js';
 
@@ -46,7 +46,7 @@ export interface SidecarOptions {
   readonly sessionStore?: SessionStoreOptions | undefined;
   readonly drainGraceMs: number;
   readonly drainTimeoutMs: number;
-  readonly limits: Http1Limits;
+  readonly limits: HttpLimits;
   readonly accessLog: AccessLogLevel;
   /** Of a busy sidecar, `/debug/requests` shows one request in so many. */
   readonly debugSample: number;

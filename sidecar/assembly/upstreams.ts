@@ -6,7 +6,7 @@ import { HealthChecker } from '../cluster/health-checker.js';
 import { type ClusterSettings, LiveCluster } from '../cluster/live-cluster.js';
 import { ReachabilityProber } from '../cluster/reachability-prober.js';
 import type { UpstreamEndpoint, UpstreamSettings } from '../cluster/upstream-endpoint.js';
-import { probeHealth } from '../http1/health-probe.js';
+import { probeHealth } from '../pool/health-probe.js';
 import { FleetViews } from '../session/sharing/fleet-views.js';
 import type { OtherWorkers } from './other-workers.js';
 import type { SidecarOptions } from './sidecar-options.js';

@@ -10,6 +10,7 @@ import { LoadLedger } from '../discovery/load-ledger.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import type { AppRefusals } from '../http/app-refusal.js';
 import { ActionCounts } from '../outbound/action-counts.js';
+import { exclusivePools } from '../pool/exclusive-pool.js';
 import { AccessLog } from '../records/access-log.js';
 import { Failovers, type NewFailovers } from '../records/failovers.js';
 import { RequestRecorder } from '../records/request-recorder.js';
@@ -67,7 +68,7 @@ export function upstreamSettings(
 ): UpstreamSettings & Pick<ClusterSettings, 'machine'> {
   return {
     machine: { namespace: service.namespace, addresses: interfaceAddresses },
-    limits,
+    newPool: exclusivePools({ limits, nowMs }),
     connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
     nowMs,
   };

@@ -1,4 +1,5 @@
 import type { LimitsConfig } from '../../src/xds/cluster-protection.js';
+import type { LimitName } from '../http/limits.js';
 import { type ClusterCounts, OwnClusterCounts } from './cluster-counts.js';
 
 const NONE = Number.POSITIVE_INFINITY;
@@ -15,14 +16,6 @@ export const UNLIMITED: LimitsConfig = {
   perEndpointConnections: NONE,
   perEndpointRequests: NONE,
 };
-
-/** A limit that a request has met; the names are those of `spec.limits`. */
-export type LimitName =
-  | 'connections'
-  | 'pending'
-  | 'requests'
-  | 'perEndpointConnections'
-  | 'perEndpointRequests';
 
 /** In words, for the person who reads the answer. */
 const LIMIT_WORDS: Readonly<Record<LimitName, string>> = {

@@ -8,19 +8,19 @@ import {
   type Usability,
 } from '../../src/routing/endpoint-set.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
-import type { Http1Limits } from '../http/limits.js';
+import type { LimitName } from '../http/limits.js';
 import type { UpstreamStream, UpstreamUser } from '../http/upstream-stream.js';
-import { UpstreamConnection, type UpstreamConnectionOwner } from '../http1/upstream-connection.js';
-import { type Dialled, dial } from '../tls/dial.js';
 import type { UpstreamTls } from '../tls/endpoint-tls.js';
-import { ClusterLoad, type LimitName } from './cluster-load.js';
+import { ClusterLoad } from './cluster-load.js';
 import { type EndpointCounts, OwnEndpointCounts } from './endpoint-counts.js';
 import { HealthRecord } from './health-record.js';
 import { OutlierRecord } from './outlier-record.js';
+import type { NewPool, PoolOwner, StreamPool } from './stream-pool.js';
 
 /** What all endpoints of a sidecar have in common. */
 export interface UpstreamSettings {
-  readonly limits: Http1Limits;
+  /** Makes what an endpoint gets its streams from. */
+  readonly newPool: NewPool;
   /** Connections refused in a row that make an endpoint unreachable. */
   readonly connectFailuresToEject: number;
   nowMs(): number;
@@ -84,14 +84,11 @@ export interface EndpointCondition {
 /** Why a sidecar cannot use an endpoint, but for what the configuration says. */
 export type Trouble = 'unreachable' | 'app-refuses' | 'ejected' | 'failing-checks';
 
-/** By how much of their age connections differ, so that those opened together do not all end together. */
-const AGE_JITTER = 0.1;
-
 /**
- * One address: its connections, how it is doing, and what has been counted. Lives as long as the address is
+ * One address: how it is doing, what it may have, and what has been counted. Its connections are its pool's. Lives as long as the address is
  * configured, and beyond that until its last exchange is over.
  */
-export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dialled {
+export class UpstreamEndpoint implements Endpoint, PoolOwner {
   readonly host: string;
   readonly port: number;
   readonly address: string;
@@ -112,10 +109,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
   /** Its sidecar says that the app refuses: that the sidecar itself takes connections does not count until it answers. */
   appRefuses = false;
   fleetView: FleetView | undefined;
-  /** Last in, first out: the most recently used connection is the least likely to have been closed. */
-  private readonly idle: UpstreamConnection[] = [];
-  /** Each with how many recoveries there had been when it was begun. */
-  private readonly connections = new Map<UpstreamConnection, number>();
+  private readonly pool: StreamPool;
   private retired = false;
   /** 0: it has not said that it is about to stop, or that was a while ago. */
   private leavingUntilMs = 0;
@@ -136,6 +130,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     this.status = config.status;
     this.hashing = config.hashing;
     this.usableSinceMs = settings.nowMs();
+    this.pool = settings.newPool(this);
   }
 
   /** What its cluster has in hand, and how much it may. */
@@ -172,7 +167,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
 
   /** Connections of this thread that nobody uses. */
   get idleCount(): number {
-    return this.idle.length;
+    return this.pool.idleCount;
   }
 
   /** The address is not configured any more. */
@@ -238,7 +233,7 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
   }
 
   /**
-   * A stream for one attempt: on the idle connection used last, or on a new one.
+   * A stream for one attempt.
    *
    * @param fresh a new one in any case: a pooled one was just found dead
    * @param patient may be told that {@link ROOM_IS_MADE}
@@ -255,16 +250,15 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
       load.giveBackRequest();
       return load.refuse('perEndpointRequests');
     }
-    const connection = (fresh ? undefined : this.takeIdle()) ?? this.open();
-    if (typeof connection === 'string') {
+    const stream = this.pool.open(user, fresh);
+    if (typeof stream === 'string') {
       this.onStreamOver();
-      if (patient && this.owner.makeRoom(this, connection)) return ROOM_IS_MADE;
-      return load.refuse(connection);
+      if (patient && this.owner.makeRoom(this, stream)) return ROOM_IS_MADE;
+      return load.refuse(stream);
     }
     if (this.counters.requests++ === 0) this.counts.use();
     load.begin();
-    connection.assign(user);
-    return connection;
+    return stream;
   }
 
   onStreamOver(): void {
@@ -294,31 +288,25 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     this.leavingUntilMs = 0;
   }
 
-  /** Closes connections that nobody has used for a while. */
+  /** Closes connections that have carried nothing for a while. */
   closeIdle(nowMs: number): void {
-    // The longest idle are at the front. One that its server keeps for less, behind others, is not used any more.
-    while (this.idle.length > 0 && nowMs >= (this.idle[0] as UpstreamConnection).idleUntilMs) {
-      this.closeOneIdle();
-    }
+    this.pool.closeIdle(nowMs);
   }
 
   /** Closes the connection that has been idle for longest. @returns whether there was one */
   closeOneIdle(): boolean {
-    const connection = this.idle.shift();
-    connection?.destroy();
-    return connection !== undefined;
+    return this.pool.closeOneIdle();
   }
 
   /** From now on connections are made in another way: those there are finish their exchanges. */
   renew(): void {
-    for (const connection of this.connections.keys()) connection.expiresAtMs = 0;
-    for (const connection of this.idle.splice(0)) connection.destroy();
+    this.pool.renew();
   }
 
   /** The address is not configured any more: exchanges finish, connections go as they become idle. */
   retire(): void {
     this.retired = true;
-    for (const connection of this.idle.splice(0)) connection.destroy();
+    this.pool.retire();
   }
 
   onConnected(): void {
@@ -326,11 +314,14 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     if (!this.appRefuses) this.reached();
   }
 
-  onConnectFailed(connection: UpstreamConnection, _reason: string): void {
+  get recoveries(): number {
+    return this.counts.recoveries;
+  }
+
+  onConnectFailed(recoveries: number): void {
     this.counters.connectFailures++;
-    const { recoveries } = this.counts;
     // Begun before another got through, and heard of after: what it says is over.
-    if ((this.connections.get(connection) ?? recoveries) !== recoveries) return;
+    if (recoveries !== this.recoveries) return;
     this.counts.refused();
     if (!this.isUnreachable && this.isRefusing) this.owner.onUnreachable(this);
   }
@@ -349,17 +340,6 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     this.reached();
   }
 
-  onIdle(connection: UpstreamConnection): void {
-    const nowMs = this.settings.nowMs();
-    const idleMs = Math.min(this.settings.limits.upstreamIdleTimeoutMs, connection.keptForMs);
-    if (this.retired || nowMs >= connection.expiresAtMs || idleMs <= 0) {
-      connection.destroy();
-      return;
-    }
-    connection.idleUntilMs = nowMs + idleMs;
-    this.idle.push(connection);
-  }
-
   onResult(good: boolean): void {
     if (good) {
       this.counts.succeeded();
@@ -369,14 +349,11 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     this.owner.onError(this);
   }
 
-  onClosed(connection: UpstreamConnection): void {
+  onConnectionClosed(wasConnected: boolean): void {
     const { load } = this.owner;
     load.giveBackConnection();
     this.counts.giveBackConnection();
-    if (!connection.isConnected) load.giveBackPending();
-    this.connections.delete(connection);
-    const at = this.idle.indexOf(connection);
-    if (at !== -1) this.idle.splice(at, 1);
+    if (!wasConnected) load.giveBackPending();
   }
 
   /** A connection was made: whatever was wrong with the address is over. */
@@ -385,36 +362,17 @@ export class UpstreamEndpoint implements Endpoint, UpstreamConnectionOwner, Dial
     if (this.isUnreachable) this.owner.onReached(this);
   }
 
-  private takeIdle(): UpstreamConnection | undefined {
-    const nowMs = this.settings.nowMs();
-    for (;;) {
-      const connection = this.idle.pop();
-      if (connection === undefined) return undefined;
-      if (nowMs >= connection.idleUntilMs) connection.destroy();
-      else if (connection.isUsable) return connection;
-    }
-  }
-
-  private open(): UpstreamConnection | LimitName {
-    const met = this.takePlaceForConnection();
-    if (met !== undefined) return met;
-    this.counters.connects++;
-    const connection = new UpstreamConnection(dial(this), this, this.settings.limits);
-    const ageMs = this.settings.limits.maxUpstreamAgeMs * (1 - AGE_JITTER * Math.random());
-    connection.expiresAtMs = this.settings.nowMs() + ageMs;
-    this.connections.set(connection, this.counts.recoveries);
-    return connection;
-  }
-
-  /** @returns the limit that is met; undefined: the connection may be made */
-  private takePlaceForConnection(): LimitName | undefined {
+  takeConnection(): LimitName | undefined {
     const { load } = this.owner;
     if (!load.takePending()) return 'pending';
     if (!this.counts.takeConnection(load.limits.perEndpointConnections)) {
       load.giveBackPending();
       return 'perEndpointConnections';
     }
-    if (load.takeConnection()) return undefined;
+    if (load.takeConnection()) {
+      this.counters.connects++;
+      return undefined;
+    }
     load.giveBackPending();
     this.counts.giveBackConnection();
     return 'connections';

@@ -1,13 +1,13 @@
 import type { Field } from '../../src/http/field-line.js';
 import { ROOM_IS_MADE } from '../cluster/upstream-endpoint.js';
 import type { DownstreamStream, DownstreamUser } from '../http/downstream-stream.js';
-import type { Http1Limits } from '../http/limits.js';
+import type { HttpLimits } from '../http/limits.js';
 import { answerStatus, type LocalAnswer } from '../http/local-answer.js';
 import type { RequestMessage, ResponseMessage } from '../http/message.js';
 import { isReset, type UpstreamFailure } from '../http/upstream-failure.js';
 import type { BodyForm, UpstreamStream, UpstreamUser } from '../http/upstream-stream.js';
 import { TunnelIdle } from '../tcp/tunnel-idle.js';
-import type { AttemptTarget, Forwarder, Step } from './forwarder.js';
+import type { AttemptTarget, Call, Forwarder, Step } from './forwarder.js';
 import type { Outcome } from './outcome.js';
 import { ReplayBuffer } from './replay-buffer.js';
 
@@ -16,7 +16,7 @@ const ROOM_WAIT_MS = 500;
 
 /** What every exchange of a listener shares. */
 export interface ExchangeSettings {
-  readonly limits: Http1Limits;
+  readonly limits: HttpLimits;
   /** Coarse clock, for deadlines. */
   nowMs(): number;
 }
@@ -34,13 +34,11 @@ export interface ExchangeSettings {
  * ```
  * Back-pressure: whichever side does not take what it is given has the other side's stream paused until it does.
  */
-export class Exchange implements DownstreamUser, UpstreamUser {
+export class Exchange implements Call, DownstreamUser, UpstreamUser {
   readonly method: string;
   readonly startedMs: number;
-  /** Precise, for durations: milliseconds of `performance.now()`. */
   readonly startedAt = performance.now();
   readonly outcome: Outcome = { status: 0, error: undefined, cutOff: '', requestBytes: 0, responseBytes: 0 };
-  /** Attempts made, the present one included. */
   attempts = 0;
   private readonly forwarder: Forwarder;
   private readonly replay: ReplayBuffer;
@@ -82,23 +80,19 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     return this.downstream.requestComplete;
   }
 
-  /** `IP:PORT` that the present attempt went to. */
   get upstreamAddress(): string {
     return this.upstream?.remoteAddress ?? '';
   }
 
-  /** The whole request can be sent once more. */
   get canReplay(): boolean {
     return this.replay.intact;
   }
 
-  /** Has something done when all of the request has been read. @param then what is kept of it may be intact or not */
   whenWhole(then: (kept: ReplayBuffer, trailers: readonly Field[]) => void): void {
     if (this.trailers !== undefined) then(this.replay, this.trailers);
     else this.onWhole = then;
   }
 
-  /** Has something done when it is known whether the protocol is switched, while the request is still kept. */
   whenDecided(then: (switches: boolean) => void): void {
     this.onDecided = then;
   }
@@ -170,7 +164,6 @@ export class Exchange implements DownstreamUser, UpstreamUser {
     this.afterWait = afterwards;
   }
 
-  /** What it waits for has come before its time. */
   wake(): void {
     if (!this.done && this.waitUntilMs !== 0) this.goOn();
   }

@@ -2,7 +2,7 @@
  * Bounds on what a peer may make us hold or wait for. Every one is a flag of the sidecar
  * (`src/cli/commands/sidecar-bounds.ts`); `docs/strictness.md` has them in a table.
  */
-export interface Http1Limits {
+export interface HttpLimits {
   /** Request or response line and fields, together. */
   readonly maxHeadBytes: number;
   readonly maxFields: number;
@@ -39,7 +39,7 @@ export interface Http1Limits {
   readonly maxUpstreamAgeMs: number;
 }
 
-export const DEFAULT_LIMITS: Http1Limits = {
+export const DEFAULT_LIMITS: HttpLimits = {
   maxHeadBytes: 65_536,
   maxFields: 100,
   maxTrailerBytes: 8192,
@@ -57,3 +57,11 @@ export const DEFAULT_LIMITS: Http1Limits = {
   upstreamIdleTimeoutMs: 4000,
   maxUpstreamAgeMs: 3_600_000,
 };
+
+/** A limit that a request has met; the names are those of `spec.limits`. */
+export type LimitName =
+  | 'connections'
+  | 'pending'
+  | 'requests'
+  | 'perEndpointConnections'
+  | 'perEndpointRequests';

@@ -1,4 +1,5 @@
-import type { LimitName } from '../cluster/cluster-load.js';
+import type { ErrorCode } from '../../src/http/error-catalogue.js';
+import type { LimitName } from './limits.js';
 
 /** How an attempt at an upstream failed. */
 export type FailureKind =
@@ -24,6 +25,17 @@ export interface UpstreamFailure {
   /** The limit that was met, where the kind is `overloaded`. */
   readonly limit?: LimitName;
 }
+
+/** The one mapping from a failure to the code of the sidecar's answer, for inbound and outbound calls. */
+export const ERROR_OF_FAILURE = {
+  connect: 'connect-failure',
+  stale: 'upstream-reset',
+  reset: 'upstream-reset',
+  timeout: 'request-timeout',
+  'broken-response': 'upstream-reset',
+  'bad-response': 'bad-response',
+  overloaded: 'overloaded',
+} as const satisfies Record<FailureKind, ErrorCode>;
 
 /** A connection broke with a request on it. */
 export function isReset({ kind }: UpstreamFailure): boolean {

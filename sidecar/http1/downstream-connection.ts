@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
-import type { ErrorCode } from '../../src/http/error-catalogue.js';
+import type { ErrorCode, LocalReply } from '../../src/http/error-catalogue.js';
 import { type Field, fieldLines, NO_FIELDS } from '../../src/http/field-line.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { isFromThisMachine, peerIp } from '../../src/net/ip-address.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import { BodyRate } from '../http/body-rate.js';
 import type { DownstreamStream, DownstreamUser } from '../http/downstream-stream.js';
+import type { HttpLimits } from '../http/limits.js';
 import type { LocalAnswer } from '../http/local-answer.js';
 import type { ResponseEdits, ResponseMessage } from '../http/message.js';
 import { ERROR_OF_STATUS, ProtocolError } from '../http/protocol-error.js';
@@ -18,7 +19,6 @@ import type { SocketPair } from '../net/socket-table.js';
 import { SocketWriter } from '../net/socket-writer.js';
 import { BodyReader } from './body-reader.js';
 import { writeChunk } from './chunks.js';
-import type { DownstreamOwner } from './downstream-owner.js';
 import { forwardedResponseHead, type ResponseFraming } from './forwarded-head.js';
 import { HeadCollector } from './head-collector.js';
 import { ID } from './header-block.js';
@@ -27,6 +27,19 @@ import { RequestHead } from './request-head.js';
 import { ResponseHead } from './response-head.js';
 import { forwardedTrailers } from './trailers.js';
 import { translatedResponseHead } from './translated-head.js';
+
+/** What the connection's owner, a listener, does for it. */
+export interface DownstreamOwner {
+  readonly limits: HttpLimits;
+  nowMs(): number;
+  /** Who is to answer the request whose head has arrived. */
+  onRequest(connection: DownstreamConnection): DownstreamUser;
+  /** Who is to carry a connection to {@link DownstreamConnection.destination} that does not speak HTTP/1. */
+  onOpaque(connection: DownstreamConnection): DownstreamUser;
+  /** A request was refused before anybody saw it. */
+  onRefused(connection: DownstreamConnection, reply: LocalReply): void;
+  onClosed(connection: DownstreamConnection): void;
+}
 
 /** A client that says nothing for so long, to a destination that may not be HTTP, waits for the server to begin. */
 const SERVER_FIRST_MS = 1000;

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { type Field, fieldLines } from '../../src/http/field-line.js';
 import { peerIp } from '../../src/net/ip-address.js';
 import { formatAddress } from '../../src/xds/fields.js';
-import type { Http1Limits } from '../http/limits.js';
+import type { HttpLimits } from '../http/limits.js';
 import type { RequestEdits, RequestMessage } from '../http/message.js';
 import { ProtocolError } from '../http/protocol-error.js';
 import type { FailureKind } from '../http/upstream-failure.js';
@@ -85,7 +85,7 @@ export class UpstreamConnection implements UpstreamStream {
   constructor(
     { socket, transport, ready }: Dialling,
     private readonly owner: UpstreamConnectionOwner,
-    private readonly limits: Http1Limits,
+    private readonly limits: HttpLimits,
   ) {
     this.socket = socket;
     this.transport = transport;

@@ -3,12 +3,12 @@ import { type Field, NO_FIELDS } from '../../src/http/field-line.js';
 import { IDEMPOTENT_METHODS } from '../../src/http/methods.js';
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
-import type { Exchange } from '../exchange/exchange.js';
+import type { Call } from '../exchange/forwarder.js';
 import { type Forwarder, NO_TIMEOUTS, type Step } from '../exchange/forwarder.js';
 import type { AppRefusals } from '../http/app-refusal.js';
 import type { LoopMarks } from '../http/loop-marks.js';
 import type { RequestEdits } from '../http/message.js';
-import type { UpstreamFailure } from '../http/upstream-failure.js';
+import { ERROR_OF_FAILURE, type UpstreamFailure } from '../http/upstream-failure.js';
 
 /** What all inbound exchanges share. */
 export interface InboundServices {
@@ -19,7 +19,7 @@ export interface InboundServices {
   newRequestId(): string;
   /** A request has arrived that the app's own calls may have to follow. */
   onArrived(request: RequestView): void;
-  onFinished(exchange: Exchange): void;
+  onFinished(call: Call): void;
 }
 
 /** Hands one request from another pod to the local app. */
@@ -31,28 +31,28 @@ export class InboundForwarder implements Forwarder {
 
   constructor(private readonly services: InboundServices) {}
 
-  begin(exchange: Exchange): Step {
-    const via = this.services.loops.pass(exchange.downstream.request);
+  begin(call: Call): Step {
+    const via = this.services.loops.pass(call.downstream.request);
     if (typeof via !== 'string') return { reply: via };
     this.via = via;
-    this.services.onArrived(exchange.downstream.request);
+    this.services.onArrived(call.downstream.request);
     return { target: { endpoint: this.services.app, delayMs: 0, fresh: false } };
   }
 
   /** Only a pooled connection that turns out dead is tried again: retries are the caller's sidecar's to make. */
-  afterFailure(exchange: Exchange, failure: UpstreamFailure): Step {
-    const repeats = IDEMPOTENT_METHODS.has(exchange.method);
-    if (failure.kind === 'stale' && repeats && exchange.canReplay && !this.triedFresh) {
+  afterFailure(call: Call, failure: UpstreamFailure): Step {
+    const repeats = IDEMPOTENT_METHODS.has(call.method);
+    if (failure.kind === 'stale' && repeats && call.canReplay && !this.triedFresh) {
       this.triedFresh = true;
       return { target: { endpoint: this.services.app, delayMs: 0, fresh: true } };
     }
     const detail = `the app at ${this.services.app.address}: ${failure.reason}`;
-    if (failure.kind === 'connect') return { reply: this.refusal(exchange, detail) };
-    return { reply: { code: failure.kind === 'bad-response' ? 'bad-response' : 'upstream-reset', detail } };
+    if (failure.kind === 'connect') return { reply: this.refusal(call, detail) };
+    return { reply: { code: ERROR_OF_FAILURE[failure.kind], detail } };
   }
 
   /** Nothing was sent to the app, and the caller's sidecar can know it: it may send the request elsewhere. */
-  private refusal({ downstream }: Exchange, detail: string): LocalReply {
+  private refusal({ downstream }: Call, detail: string): LocalReply {
     const { localAddress, request } = downstream;
     return { code: 'connect-failure', detail, field: this.services.refusals.field(localAddress, request.id) };
   }
@@ -69,7 +69,7 @@ export class InboundForwarder implements Forwarder {
     return NO_FIELDS;
   }
 
-  finished(exchange: Exchange): void {
-    this.services.onFinished(exchange);
+  finished(call: Call): void {
+    this.services.onFinished(call);
   }
 }

@@ -2,7 +2,7 @@ import type { LocalReply } from '../../src/http/error-catalogue.js';
 import { Exchange } from '../exchange/exchange.js';
 import { ImmediateAnswer } from '../exchange/immediate-answer.js';
 import { APP_PROBE } from '../http/app-refusal.js';
-import type { Http1Limits } from '../http/limits.js';
+import type { HttpLimits } from '../http/limits.js';
 import type { DownstreamConnection } from '../http1/downstream-connection.js';
 import { localAnswerText } from '../http1/local-reply.js';
 import type { ConcurrencySlots } from '../net/concurrency-slots.js';
@@ -12,7 +12,7 @@ import { InboundForwarder, type InboundServices } from './inbound-forwarder.js';
 
 export interface InboundOptions {
   readonly services: InboundServices;
-  readonly limits: Http1Limits;
+  readonly limits: HttpLimits;
   readonly slots: ConcurrencySlots;
   nowMs(): number;
   onRefused(reply: LocalReply, client: string): void;

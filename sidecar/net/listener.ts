@@ -4,9 +4,8 @@ import { listen, type PortSharing } from '../../src/lifecycle/listen.js';
 import { type SocketAddress, splitHostPort } from '../../src/model/formats.js';
 import { peerIp } from '../../src/net/ip-address.js';
 import type { DownstreamUser } from '../http/downstream-stream.js';
-import type { Http1Limits } from '../http/limits.js';
-import { DownstreamConnection } from '../http1/downstream-connection.js';
-import type { DownstreamOwner } from '../http1/downstream-owner.js';
+import type { HttpLimits } from '../http/limits.js';
+import { DownstreamConnection, type DownstreamOwner } from '../http1/downstream-connection.js';
 import type { ConcurrencySlots } from './concurrency-slots.js';
 import { LeftClients } from './left-clients.js';
 
@@ -27,7 +26,7 @@ export interface ListenerFigures {
 export interface ListenerOptions {
   /** For messages: "outbound (--outbound)". */
   readonly what: string;
-  readonly limits: Http1Limits;
+  readonly limits: HttpLimits;
   /** One for each connection, of as many as the limits allow. */
   readonly slots: ConcurrencySlots;
   nowMs(): number;
@@ -44,7 +43,7 @@ const TOO_MANY: LocalReply = { code: 'overloaded', detail: 'too many connections
 
 /** Accepts connections, up to a bound, and keeps every one of them until it closes. */
 export class Listener implements DownstreamOwner {
-  readonly limits: Http1Limits;
+  readonly limits: HttpLimits;
   private readonly server: Server;
   private readonly connections = new Set<DownstreamConnection>();
   /** Those of them that have no place, and are told so. */

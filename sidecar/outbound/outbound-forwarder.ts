@@ -25,13 +25,13 @@ import type { ClusterLoad } from '../cluster/cluster-load.js';
 import { upstreamOf } from '../cluster/live-cluster.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { HostDemand } from '../discovery/on-demand.js';
-import type { Exchange } from '../exchange/exchange.js';
+import type { Call } from '../exchange/forwarder.js';
 import { type AttemptTarget, type Forwarder, NO_TIMEOUTS, type Step } from '../exchange/forwarder.js';
 import type { Outcome } from '../exchange/outcome.js';
 import { APP_REFUSES, type AppRefusals } from '../http/app-refusal.js';
 import type { LoopMarks } from '../http/loop-marks.js';
 import type { RequestEdits, ResponseMessage } from '../http/message.js';
-import type { UpstreamFailure } from '../http/upstream-failure.js';
+import { ERROR_OF_FAILURE, type UpstreamFailure } from '../http/upstream-failure.js';
 import type { SessionPins } from '../session/session-pins.js';
 import type { FleetPins, PinWait } from '../session/sharing/fleet-pins.js';
 import { KEYS_MEMBER } from '../session/trace-keys.js';
@@ -68,7 +68,7 @@ export interface OutboundServices {
   readonly loops: LoopMarks;
   newRequestId(): string;
   /** An exchange is over. */
-  onFinished(exchange: Exchange, forwarder: OutboundForwarder): void;
+  onFinished(call: Call, forwarder: OutboundForwarder): void;
 }
 
 const BAGGAGE = headerName('baggage');
@@ -101,19 +101,19 @@ export class OutboundForwarder implements Forwarder {
 
   constructor(private readonly services: OutboundServices) {}
 
-  begin(exchange: Exchange): Step {
-    this.attemptAt = exchange.startedAt;
+  begin(call: Call): Step {
+    this.attemptAt = call.startedAt;
     const table = this.services.table();
     if (table === undefined)
       return { reply: { code: 'not-ready', detail: 'the control plane has not sent any' } };
-    const { request, destination } = exchange.downstream;
+    const { request, destination } = call.downstream;
     const via = this.services.loops.pass(request);
     if (typeof via !== 'string') return { reply: via };
     this.via = via;
     this.host =
       table.find(request.authority) ??
       (destination && table.find(formatAddress(destination.host, destination.port)));
-    if (this.host === undefined) return this.lookUp(exchange);
+    if (this.host === undefined) return this.lookUp(call);
     if (this.services.onDemand !== undefined) this.services.noteUse(this.host);
     this.route = findRoute(this.host, request, this.services.context.random);
     if (this.route === undefined)
@@ -125,25 +125,23 @@ export class OutboundForwarder implements Forwarder {
       };
     const { host, route } = this;
     this.timeouts = withCallersTimeout(route.timeouts, request);
-    if (route.actions === undefined) return this.place(exchange);
+    if (route.actions === undefined) return this.place(call);
     const acted = { host, route, actions: route.actions, request };
-    return actBeforePlacing(acted, this.services, () =>
-      this.place(exchange, () => this.copyTo(exchange, acted)),
-    );
+    return actBeforePlacing(acted, this.services, () => this.place(call, () => this.copyTo(call, acted)));
   }
 
   /** A host that is not in the table may only not have been asked for. */
-  private lookUp(exchange: Exchange): Step {
+  private lookUp(call: Call): Step {
     const { onDemand } = this.services;
-    if (onDemand === undefined) return this.leaveMesh(exchange);
+    if (onDemand === undefined) return this.leaveMesh(call);
     this.lookup ??= new HostLookup(onDemand);
-    const step = this.lookup.step(exchange.downstream.request.authority, () => exchange.wake());
-    if (step === undefined) return this.leaveMesh(exchange);
-    return 'reply' in step ? step : { waitMs: step.waitMs, afterwards: () => this.begin(exchange) };
+    const step = this.lookup.step(call.downstream.request.authority, () => call.wake());
+    if (step === undefined) return this.leaveMesh(call);
+    return 'reply' in step ? step : { waitMs: step.waitMs, afterwards: () => this.begin(call) };
   }
 
   /** Nobody declared the host. */
-  private leaveMesh({ downstream }: Exchange): Step {
+  private leaveMesh({ downstream }: Call): Step {
     const { passthrough } = this.services;
     const { request, isFromMachine } = downstream;
     // Of a host that only `Host` names, nothing says that the client does not mean this very port.
@@ -155,30 +153,26 @@ export class OutboundForwarder implements Forwarder {
     return { target: this.targetOn(passthrough.get(destination, isFromMachine), false) };
   }
 
-  private copyTo(exchange: Exchange, acted: ActedOn): void {
+  private copyTo(call: Call, acted: ActedOn): void {
     const editsFor = ({ release, marksHost }: Mirror) => {
-      const edits = this.requestEdits(exchange);
+      const edits = this.requestEdits(call);
       const baggage = this.baggageFor(acted.request, release);
       const changes = marksHost ? withShadowHost(edits.changes, acted.request.authority) : edits.changes;
       return { ...edits, baggage, changes, offersNothing: true };
     };
-    mirrorWhenWhole(exchange, acted, this.services, editsFor);
+    mirrorWhenWhole(call, acted, this.services, editsFor);
   }
 
   get responseChanges(): FieldChanges | undefined {
     return changesWith(this.route?.actions, this.placement?.release)?.response;
   }
 
-  afterFailure(exchange: Exchange, failure: UpstreamFailure): Step {
+  afterFailure(call: Call, failure: UpstreamFailure): Step {
     const { placement, endpoint, route } = this;
     if (failure.kind === 'overloaded') return this.afterOverload(failure);
-    if (
-      endpoint !== undefined &&
-      exchange.canReplay &&
-      retriesFailure(route?.retry, failure.kind, exchange.method)
-    ) {
+    if (endpoint !== undefined && call.canReplay && retriesFailure(route?.retry, failure.kind, call.method)) {
       if (failure.kind === 'stale') return { target: this.targetOn(endpoint, true) };
-      const step = placement && this.tryElsewhere(exchange, placement, failure);
+      const step = placement && this.tryElsewhere(call, placement, failure);
       if (step !== undefined) return step;
     }
     return {
@@ -189,35 +183,35 @@ export class OutboundForwarder implements Forwarder {
     };
   }
 
-  private tryElsewhere(exchange: Exchange, placement: Placement, failure: UpstreamFailure): Step | undefined {
-    return failure.kind === 'connect' ? this.afterRefusal(exchange, failure) : this.retry(placement);
+  private tryElsewhere(call: Call, placement: Placement, failure: UpstreamFailure): Step | undefined {
+    return failure.kind === 'connect' ? this.afterRefusal(call, failure) : this.retry(placement);
   }
 
-  afterResponse(exchange: Exchange, response: ResponseMessage): Step | undefined {
+  afterResponse(call: Call, response: ResponseMessage): Step | undefined {
     const { placement, endpoint } = this;
     if (placement === undefined) return undefined;
-    if (this.appRefuses(exchange, response)) {
+    if (this.appRefuses(call, response)) {
       endpoint?.onAppRefused();
-      return this.afterFailure(exchange, { kind: 'connect', reason: 'the app behind its sidecar refuses' });
+      return this.afterFailure(call, { kind: 'connect', reason: 'the app behind its sidecar refuses' });
     }
     if (endpoint?.appRefuses) endpoint.onAppAnswered();
-    if (!exchange.canReplay || isLoop(response)) return undefined;
-    if (!retriesStatus(this.route?.retry, response.status, exchange.method)) return undefined;
+    if (!call.canReplay || isLoop(response)) return undefined;
+    if (!retriesStatus(this.route?.retry, response.status, call.method)) return undefined;
     return this.retry(placement);
   }
 
   /** The endpoint is a sidecar whose app took no connection: as if none had been made, whatever the method. */
-  private appRefuses(exchange: Exchange, response: ResponseMessage): boolean {
+  private appRefuses(call: Call, response: ResponseMessage): boolean {
     const said = response.status === BAD_GATEWAY ? response.header(REFUSES) : undefined;
     if (said === undefined) return false;
-    return this.services.refusals.isTrue(said, exchange.upstreamAddress, exchange.downstream.request.id);
+    return this.services.refusals.isTrue(said, call.upstreamAddress, call.downstream.request.id);
   }
 
-  requestEdits(exchange: Exchange): RequestEdits {
+  requestEdits(call: Call): RequestEdits {
     return {
       requestId: this.services.newRequestId,
       via: this.via,
-      baggage: this.baggageFor(exchange.downstream.request, this.placement?.release),
+      baggage: this.baggageFor(call.downstream.request, this.placement?.release),
       changes: this.requestChanges,
     };
   }
@@ -243,7 +237,7 @@ export class OutboundForwarder implements Forwarder {
     return readBaggage(own, LANE_MEMBER) === undefined ? this.trace.lane : '';
   }
 
-  addedFields({ downstream }: Exchange, response: ResponseMessage): readonly Field[] {
+  addedFields({ downstream }: Call, response: ResponseMessage): readonly Field[] {
     this.endRetry();
     const stateful = this.placement?.route.stateful;
     const { request } = downstream;
@@ -263,38 +257,38 @@ export class OutboundForwarder implements Forwarder {
     return cookie === undefined ? undefined : ['set-cookie', cookie];
   }
 
-  finished(exchange: Exchange): void {
+  finished(call: Call): void {
     this.lookup?.end();
     this.pinWait?.cancel();
     this.endRetry();
-    this.services.onFinished(exchange, this);
+    this.services.onFinished(call, this);
   }
 
   /** The request, with what its trace arrived with where the app left that out (S8). */
-  private sessionView(exchange: Exchange): RequestView {
-    const { request } = exchange.downstream;
+  private sessionView(call: Call): RequestView {
+    const { request } = call.downstream;
     this.trace ??= this.services.traces.find(request);
     return this.trace === undefined ? request : new TracedRequest(request, this.trace);
   }
 
   /** @param onPlaced called once it is known where the request goes */
-  private place(exchange: Exchange, onPlaced?: () => void): Step {
+  private place(call: Call, onPlaced?: () => void): Step {
     const { host, route } = this as { host: VirtualHost; route: Route };
-    const placed = place(host, route, this.sessionView(exchange), this.services.context, this.refused);
+    const placed = place(host, route, this.sessionView(call), this.services.context, this.refused);
     if (placed.endpoint === undefined) return { reply: noEndpoint(host, placed) };
-    if (this.awaitPin(exchange, placed))
-      return { waitMs: this.pinWait?.waitMs ?? 0, afterwards: () => this.place(exchange, onPlaced) };
+    if (this.awaitPin(call, placed))
+      return { waitMs: this.pinWait?.waitMs ?? 0, afterwards: () => this.place(call, onPlaced) };
     this.placement = placed;
     onPlaced?.();
     return { target: this.targetOn(upstreamOf(placed.endpoint), false) };
   }
 
   /** S6: a sidecar that has not been told of the service's pins waits for them, once and not for long. */
-  private awaitPin(exchange: Exchange, { session, pin, route: { affinity } }: Placement): boolean {
+  private awaitPin(call: Call, { session, pin, route: { affinity } }: Placement): boolean {
     if (pin !== undefined || session === undefined || session.cookie !== undefined) return false;
     if (!affinity?.sharesPins || this.pinWait !== undefined) return false;
     this.pinWait = this.services.fleetPins.await(affinity.service, session.pinHash ^ affinity.scope, () =>
-      exchange.wake(),
+      call.wake(),
     );
     return this.pinWait !== undefined;
   }
@@ -303,12 +297,12 @@ export class OutboundForwarder implements Forwarder {
    * Nothing of the request has left yet, so every other endpoint of the release may be asked, and when all have
    * refused, the release counts as one without usable endpoints.
    */
-  private afterRefusal(exchange: Exchange, failure: UpstreamFailure): Step | undefined {
+  private afterRefusal(call: Call, failure: UpstreamFailure): Step | undefined {
     const { placement, host } = this as { placement: Placement; host: VirtualHost };
     const next = placeAgain(placement, this.tried, this.services.context.random);
     if (next !== undefined) return { target: this.targetOn(upstreamOf(next), false) };
     this.refused.push(placement.release);
-    const elsewhere = this.place(exchange);
+    const elsewhere = this.place(call);
     if ('target' in elsewhere) return elsewhere;
     // A service with a single endpoint has nothing else to say than what went wrong with that.
     const alone =
@@ -399,16 +393,6 @@ function isLoop(response: ResponseMessage): boolean {
 }
 
 const NOTHING_SET = { headerValues: () => [] };
-
-const ERROR_OF_FAILURE = {
-  connect: 'connect-failure',
-  stale: 'upstream-reset',
-  reset: 'upstream-reset',
-  timeout: 'request-timeout',
-  'broken-response': 'upstream-reset',
-  'bad-response': 'bad-response',
-  overloaded: 'overloaded',
-} as const satisfies Record<UpstreamFailure['kind'], string>;
 
 function noEndpoint(host: VirtualHost, { release }: NoEndpoint | Placement, reason = '') {
   const detail = `${release.name} of ${host.service.label}${reason === '' ? '' : ` (${reason})`}`;

@@ -7,7 +7,7 @@ import { formatAddress } from '../../src/xds/fields.js';
 import { Exchange } from '../exchange/exchange.js';
 import { ImmediateAnswer } from '../exchange/immediate-answer.js';
 import type { DownstreamUser } from '../http/downstream-stream.js';
-import type { Http1Limits } from '../http/limits.js';
+import type { HttpLimits } from '../http/limits.js';
 import type { DownstreamConnection } from '../http1/downstream-connection.js';
 import type { ConcurrencySlots } from '../net/concurrency-slots.js';
 import { Listener } from '../net/listener.js';
@@ -18,7 +18,7 @@ import { OutboundForwarder, type OutboundServices } from './outbound-forwarder.j
 
 export interface OutboundOptions {
   readonly services: OutboundServices;
-  readonly limits: Http1Limits;
+  readonly limits: HttpLimits;
   readonly slots: ConcurrencySlots;
   readonly context: DecisionContext;
   nowMs(): number;

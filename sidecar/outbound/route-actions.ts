@@ -1,8 +1,7 @@
 import type { Field } from '../../src/http/field-line.js';
 import type { Mirror, RequestChanges, RouteActions } from '../../src/routing/actions.js';
 import type { Route, VirtualHost } from '../../src/routing/table.js';
-import type { Exchange } from '../exchange/exchange.js';
-import type { Step } from '../exchange/forwarder.js';
+import type { Call, Step } from '../exchange/forwarder.js';
 import type { ReplayBuffer } from '../exchange/replay-buffer.js';
 import type { RequestEdits, RequestMessage } from '../http/message.js';
 import type { ActionCounts, CountedAction } from './action-counts.js';
@@ -54,7 +53,7 @@ export function actBeforePlacing(acted: ActedOn, services: ActionServices, place
  * @param editsFor a mirror, whose lane differs
  */
 export function mirrorWhenWhole(
-  exchange: Exchange,
+  call: Call,
   acted: ActedOn,
   services: ActionServices,
   editsFor: (mirror: Mirror) => RequestEdits,
@@ -79,10 +78,10 @@ export function mirrorWhenWhole(
         });
     }
   };
-  if (request.upgradeOffer === undefined) exchange.whenWhole(copy);
+  if (request.upgradeOffer === undefined) call.whenWhole(copy);
   else
-    exchange.whenDecided((switches) => {
-      if (!switches) exchange.whenWhole(copy);
+    call.whenDecided((switches) => {
+      if (!switches) call.whenWhole(copy);
       else for (const _ of chosen) onResult('mirror-skipped');
     });
 }

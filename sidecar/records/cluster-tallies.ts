@@ -1,6 +1,6 @@
-import type { LimitName } from '../cluster/cluster-load.js';
 import type { ClusterRegistry } from '../cluster/cluster-registry.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
+import type { LimitName } from '../http/limits.js';
 
 /** What one worker has counted of a cluster: what the workers do not count together. */
 interface ClusterTally {

@@ -3,7 +3,7 @@ import { headerName } from '../../src/http/header-name.js';
 import { traceIdOf } from '../../src/http/trace-context.js';
 import type { Placement } from '../../src/routing/decide.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
-import type { Exchange } from '../exchange/exchange.js';
+import type { Call } from '../exchange/forwarder.js';
 import type { OutboundForwarder } from '../outbound/outbound-forwarder.js';
 
 /**
@@ -63,7 +63,7 @@ const TRACEPARENT = headerName('traceparent');
  */
 export function describeRequest(
   direction: 'inbound' | 'outbound',
-  exchange: Exchange,
+  exchange: Call,
   durationMs: number,
   forwarder: OutboundForwarder | undefined,
 ): RequestRecord {
@@ -107,7 +107,7 @@ function endpointReason(placement: Placement, { endpoint }: OutboundForwarder): 
 }
 
 /** A pin is kept, made or moved once an endpoint has answered. */
-function answeredUpstream({ outcome }: Exchange): boolean {
+function answeredUpstream({ outcome }: Call): boolean {
   return outcome.status !== 0 && outcome.error === undefined;
 }
 
@@ -134,7 +134,7 @@ function hexadecimal(hash: bigint): string {
 }
 
 /** As it went upstream: the client's own, or the one made for it. */
-function requestIdOf({ downstream }: Exchange): string | undefined {
+function requestIdOf({ downstream }: Call): string | undefined {
   const { request } = downstream;
   const id = request.header(REQUEST_ID) ?? request.givenId;
   return id === '' ? undefined : shortened(utf8Text(id));
@@ -145,7 +145,7 @@ function requestIdOf({ downstream }: Exchange): string | undefined {
  * going), `new-session` (a key was made), `failover`, `tunnel`, `client-left`, `upstream-broke` and `timed-out`
  * (the response ended half way), `sidecar-stopped`.
  */
-function flagsOf({ outcome }: Exchange, forwarder: OutboundForwarder | undefined): string | undefined {
+function flagsOf({ outcome }: Call, forwarder: OutboundForwarder | undefined): string | undefined {
   let flags = '';
   if (forwarder !== undefined) {
     const { host, endpoint, placement } = forwarder;

@@ -4,7 +4,7 @@ import {
   type LocalReply,
   replyStatus,
 } from '../../src/http/error-catalogue.js';
-import type { Exchange } from '../exchange/exchange.js';
+import type { Call } from '../exchange/forwarder.js';
 import type { Outcome } from '../exchange/outcome.js';
 import type { Direction } from '../net/listener.js';
 import type { OutboundForwarder } from '../outbound/outbound-forwarder.js';
@@ -47,11 +47,11 @@ export class RequestRecorder {
     this.strangers = this.requests.named({ direction: 'outbound', service: '', release: '', route: '' });
   }
 
-  inbound(exchange: Exchange): void {
+  inbound(exchange: Call): void {
     this.end('inbound', exchange, this.ownSeries, undefined);
   }
 
-  outbound(exchange: Exchange, forwarder: OutboundForwarder): void {
+  outbound(exchange: Call, forwarder: OutboundForwarder): void {
     this.end('outbound', exchange, this.outboundSeries(forwarder), forwarder);
   }
 
@@ -69,7 +69,7 @@ export class RequestRecorder {
 
   private end(
     direction: Direction,
-    exchange: Exchange,
+    exchange: Call,
     series: RequestSeries,
     forwarder: OutboundForwarder | undefined,
   ): void {

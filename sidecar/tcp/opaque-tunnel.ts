@@ -2,7 +2,7 @@ import { connect, type LookupFunction, type Socket } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { DownstreamUser } from '../http/downstream-stream.js';
-import type { Http1Limits } from '../http/limits.js';
+import type { HttpLimits } from '../http/limits.js';
 import type { DownstreamConnection } from '../http1/downstream-connection.js';
 import { localAnswerText } from '../http1/local-reply.js';
 import { closeWhenTaken, reset, watchPeer } from '../net/socket-endings.js';
@@ -12,7 +12,7 @@ import { refusalCode } from '../outbound/destination-guard.js';
 import { TunnelIdle } from './tunnel-idle.js';
 
 export interface TunnelSettings {
-  readonly limits: Http1Limits;
+  readonly limits: HttpLimits;
   readonly connectTimeoutMs: number;
   /** Coarse clock. */
   nowMs(): number;

@@ -1,4 +1,4 @@
-import type { Http1Limits } from '../http/limits.js';
+import type { HttpLimits } from '../http/limits.js';
 
 /** How long a tunnel has carried nothing, and whether that is too long. */
 export class TunnelIdle {
@@ -6,7 +6,7 @@ export class TunnelIdle {
   private lastMs: number;
 
   constructor(
-    private readonly limits: Http1Limits,
+    private readonly limits: HttpLimits,
     nowMs: number,
   ) {
     this.lastMs = nowMs;

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
-import type { Http1Limits } from '../../sidecar/http/limits.js';
+import type { HttpLimits } from '../../sidecar/http/limits.js';
 import { keep, keptInputs, seedInputs } from './corpus.js';
 import { Coverage, type Seen } from './coverage.js';
 import { byteByByte, CHECKS, type Cut, cutAt, LIMITS, type Target, Violation } from './invariants.js';
@@ -23,7 +23,7 @@ const MOST_WORK_PER_INPUT = 1000;
 interface Execution {
   readonly input: Buffer;
   readonly cuts: readonly Cut[];
-  readonly limits: Http1Limits;
+  readonly limits: HttpLimits;
 }
 
 /** The inputs that one target's mutations start from, and what is known about them. */

@@ -1,5 +1,5 @@
 import { METHODS } from 'node:http';
-import { DEFAULT_LIMITS, type Http1Limits } from '../../sidecar/http/limits.js';
+import { DEFAULT_LIMITS, type HttpLimits } from '../../sidecar/http/limits.js';
 import { ProtocolError } from '../../sidecar/http/protocol-error.js';
 import { ChunkedScanner } from '../../sidecar/http1/chunked-scanner.js';
 import { forwardedTrailers } from '../../sidecar/http1/trailers.js';
@@ -23,7 +23,7 @@ import { readByNode } from './node-reader.js';
  * or when what is forwarded would be read as something else by the next hop, ours or `node:http`. It returns what became of the input, in
  * short: inputs with the same are much alike.
  */
-export type Check = (input: Buffer, cuts: readonly Cut[], limits: Http1Limits) => string;
+export type Check = (input: Buffer, cuts: readonly Cut[], limits: HttpLimits) => string;
 
 /** An input in pieces. */
 export type Cut = (input: Buffer) => Buffer[];
@@ -31,14 +31,14 @@ export type Cut = (input: Buffer) => Buffer[];
 /** Something that must hold does not. */
 export class Violation extends Error {}
 
-export const LIMITS: readonly [Http1Limits, ...Http1Limits[]] = [
+export const LIMITS: readonly [HttpLimits, ...HttpLimits[]] = [
   DEFAULT_LIMITS,
   // Small enough for an input to pass them.
   { ...DEFAULT_LIMITS, maxHeadBytes: 200, maxFields: 5, maxTrailerBytes: 64, maxInterimResponses: 2 },
 ];
 
 /** For the next hop, whose head is longer by what this one has added. */
-const ROOMY: Http1Limits = { ...DEFAULT_LIMITS, maxFields: 200 };
+const ROOMY: HttpLimits = { ...DEFAULT_LIMITS, maxFields: 200 };
 
 export const checkRequests: Check = (input, cuts, limits) => {
   const whole = transcribeRequests([input], 'at-once', limits);
@@ -144,7 +144,7 @@ export const checkChunks: Check = (input, cuts, limits) => {
 };
 
 /** What a scanner makes of pieces, until the body ends or an error does it. */
-function scan(pieces: readonly Buffer[], mode: 'raw' | 'content', limits: Http1Limits) {
+function scan(pieces: readonly Buffer[], mode: 'raw' | 'content', limits: HttpLimits) {
   const scanner = new ChunkedScanner(limits.maxTrailerBytes);
   scanner.reset(mode);
   let taken = '';

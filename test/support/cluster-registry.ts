@@ -3,6 +3,7 @@ import { ClusterRegistry } from '../../sidecar/cluster/cluster-registry.js';
 import { OWN_COUNTS } from '../../sidecar/cluster/counts-source.js';
 import { LiveCluster } from '../../sidecar/cluster/live-cluster.js';
 import { DEFAULT_LIMITS } from '../../sidecar/http/limits.js';
+import { exclusivePools } from '../../sidecar/pool/exclusive-pool.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 
 /** A machine with no addresses of its own. */
@@ -12,7 +13,7 @@ export const ELSEWHERE = { namespace: 'default', addresses: () => new BlockList(
 export function quietRegistry(nowMs: () => number): ClusterRegistry {
   const log = createLogger('test', 'silent');
   const settings = {
-    limits: DEFAULT_LIMITS,
+    newPool: exclusivePools({ limits: DEFAULT_LIMITS, nowMs }),
     connectFailuresToEject: 3,
     nowMs,
     counts: OWN_COUNTS,

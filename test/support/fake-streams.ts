@@ -1,8 +1,7 @@
-import type { LimitName } from '../../sidecar/cluster/cluster-load.js';
 import { type ROOM_IS_MADE, UpstreamEndpoint, unwatched } from '../../sidecar/cluster/upstream-endpoint.js';
 import type { DownstreamStream, DownstreamUser } from '../../sidecar/http/downstream-stream.js';
 import { editedRequest, editedResponseFields } from '../../sidecar/http/edited-fields.js';
-import { DEFAULT_LIMITS } from '../../sidecar/http/limits.js';
+import { DEFAULT_LIMITS, type LimitName } from '../../sidecar/http/limits.js';
 import { type LocalAnswer, wholeAnswer } from '../../sidecar/http/local-answer.js';
 import type {
   RequestEdits,
@@ -12,6 +11,7 @@ import type {
 } from '../../sidecar/http/message.js';
 import type { FailureKind } from '../../sidecar/http/upstream-failure.js';
 import type { BodyForm, UpstreamStream, UpstreamUser } from '../../sidecar/http/upstream-stream.js';
+import { exclusivePools } from '../../sidecar/pool/exclusive-pool.js';
 import type { Field } from '../../src/http/field-line.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
@@ -418,7 +418,9 @@ export class FakeEndpoint extends UpstreamEndpoint {
 
   constructor(config: Partial<EndpointConfig> = {}) {
     const host = `10.0.1.${++addresses}`;
-    const settings = { limits: DEFAULT_LIMITS, connectFailuresToEject: 3, nowMs: () => 0 };
+    const nowMs = () => 0;
+    const newPool = exclusivePools({ limits: DEFAULT_LIMITS, nowMs });
+    const settings = { newPool, connectFailuresToEject: 3, nowMs };
     const plain = { host, port: 80, address: `${host}:80`, weight: 1, zone: '', status: 'healthy' } as const;
     super({ ...plain, ...config }, 1000, settings, unwatched());
   }

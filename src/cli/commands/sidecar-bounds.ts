@@ -1,4 +1,4 @@
-import type { Http1Limits } from '../../../sidecar/http/limits.js';
+import type { HttpLimits } from '../../../sidecar/http/limits.js';
 import { LONGEST_TIMER } from '../../model/formats.js';
 import { durationBetween, durationMs, type Flag, wholeNumber } from '../flags.js';
 
@@ -121,10 +121,10 @@ export const BOUND_FLAGS = {
     default: '1h',
     parse: durationMs,
   },
-} as const satisfies Record<keyof Http1Limits, BoundFlag>;
+} as const satisfies Record<keyof HttpLimits, BoundFlag>;
 
 /** The bounds among a sidecar's flags. */
-export function limitsOf(values: Http1Limits): Http1Limits {
-  const keys = Object.keys(BOUND_FLAGS) as (keyof Http1Limits)[];
-  return Object.fromEntries(keys.map((key) => [key, values[key]])) as unknown as Http1Limits;
+export function limitsOf(values: HttpLimits): HttpLimits {
+  const keys = Object.keys(BOUND_FLAGS) as (keyof HttpLimits)[];
+  return Object.fromEntries(keys.map((key) => [key, values[key]])) as unknown as HttpLimits;
 }

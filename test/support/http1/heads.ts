@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http/limits.js';
+import { DEFAULT_LIMITS, type HttpLimits } from '../../../sidecar/http/limits.js';
 import { ProtocolError } from '../../../sidecar/http/protocol-error.js';
 import { HeadCollector } from '../../../sidecar/http1/head-collector.js';
 import { RequestHead } from '../../../sidecar/http1/request-head.js';
@@ -12,7 +12,7 @@ export function headOf(...lines: readonly string[]): string {
 }
 
 /** A request head that arrives in one piece. @throws ProtocolError */
-export function parseRequest(text: string, limits: Http1Limits = DEFAULT_LIMITS): RequestHead {
+export function parseRequest(text: string, limits: HttpLimits = DEFAULT_LIMITS): RequestHead {
   const request = new RequestHead(limits.maxFields, SOURCE_IP);
   request.parse(collected(text, limits, true));
   return request;
@@ -22,14 +22,14 @@ export function parseRequest(text: string, limits: Http1Limits = DEFAULT_LIMITS)
 export function parseResponse(
   text: string,
   method = 'GET',
-  limits: Http1Limits = DEFAULT_LIMITS,
+  limits: HttpLimits = DEFAULT_LIMITS,
 ): ResponseHead {
   const response = new ResponseHead(limits.maxFields);
   response.parse(collected(text, limits, false), method);
   return response;
 }
 
-function collected(text: string, limits: Http1Limits, ofRequest: boolean): string {
+function collected(text: string, limits: HttpLimits, ofRequest: boolean): string {
   const heads = new HeadCollector(limits.maxHeadBytes, ofRequest);
   const end = heads.collect(Buffer.from(text, 'latin1'), 0);
   if (end === -1) throw new Error('the head has no end');

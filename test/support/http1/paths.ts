@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
 import type { SidecarOptions } from '../../../sidecar/assembly/sidecar-options.js';
-import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http/limits.js';
+import { DEFAULT_LIMITS, type HttpLimits } from '../../../sidecar/http/limits.js';
 import type { Sidecar } from '../../../sidecar/sidecar.js';
 import { type TestMesh, toAddress } from '../mesh.js';
 import { encryption } from './encryption.js';
@@ -20,7 +20,7 @@ export interface Path {
 }
 
 export interface PathOptions {
-  readonly limits?: Partial<Http1Limits>;
+  readonly limits?: Partial<HttpLimits>;
   /** Of the service's `spec`, on the outbound side. */
   readonly spec?: object;
   readonly sidecar?: Partial<SidecarOptions>;

@@ -1,10 +1,9 @@
 import type { DownstreamUser } from '../../../sidecar/http/downstream-stream.js';
-import { DEFAULT_LIMITS, type Http1Limits } from '../../../sidecar/http/limits.js';
+import { DEFAULT_LIMITS, type HttpLimits } from '../../../sidecar/http/limits.js';
 import type { ResponseMessage } from '../../../sidecar/http/message.js';
 import type { UpstreamFailure } from '../../../sidecar/http/upstream-failure.js';
 import type { UpstreamUser } from '../../../sidecar/http/upstream-stream.js';
-import { DownstreamConnection } from '../../../sidecar/http1/downstream-connection.js';
-import type { DownstreamOwner } from '../../../sidecar/http1/downstream-owner.js';
+import { DownstreamConnection, type DownstreamOwner } from '../../../sidecar/http1/downstream-connection.js';
 import { forwardedRequestHead, forwardedResponseHead } from '../../../sidecar/http1/forwarded-head.js';
 import type { ResponseHead } from '../../../sidecar/http1/response-head.js';
 import { UpstreamConnection } from '../../../sidecar/http1/upstream-connection.js';
@@ -60,7 +59,7 @@ export type AnswerMode = 'at-once' | 'later';
 export function transcribeRequests(
   pieces: readonly (Buffer | string)[],
   mode: AnswerMode = 'at-once',
-  limits: Http1Limits = DEFAULT_LIMITS,
+  limits: HttpLimits = DEFAULT_LIMITS,
 ): RequestTranscript {
   const socket = new MemorySocket();
   const requests: SeenRequest[] = [];
@@ -170,7 +169,7 @@ export interface ResponseOptions {
   readonly requestComplete?: boolean;
   /** The upstream ends its side behind the last piece. */
   readonly ends?: boolean;
-  readonly limits?: Http1Limits;
+  readonly limits?: HttpLimits;
 }
 
 /** Runs the pieces through an upstream connection of the sidecar, and writes down what it makes of them. */

@@ -5,7 +5,7 @@ import { OWN_COUNTS } from '../../../../sidecar/cluster/counts-source.js';
 import { LiveCluster } from '../../../../sidecar/cluster/live-cluster.js';
 import type { UpstreamEndpoint } from '../../../../sidecar/cluster/upstream-endpoint.js';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
-import type { UpstreamConnection } from '../../../../sidecar/http1/upstream-connection.js';
+import { exclusivePools } from '../../../../sidecar/pool/exclusive-pool.js';
 import { PINNED_ONLY, UNUSABLE, USABLE } from '../../../../src/routing/endpoint-set.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import type { ClusterResource } from '../../../../src/xds/cluster.js';
@@ -60,7 +60,7 @@ class Fixture {
 
   constructor(count: number, config: Partial<ClusterResource> = {}) {
     const settings = {
-      limits: DEFAULT_LIMITS,
+      newPool: exclusivePools({ limits: DEFAULT_LIMITS, nowMs: () => this.nowMs }),
       connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
       nowMs: () => this.nowMs,
       counts: OWN_COUNTS,
@@ -104,8 +104,7 @@ class Fixture {
 
   makeUnreachable(...endpoints: number[]): void {
     for (const i of endpoints)
-      for (let n = 0; n < CONNECT_FAILURES_TO_EJECT; n++)
-        this.at(i).onConnectFailed(undefined as unknown as UpstreamConnection, 'refused');
+      for (let n = 0; n < CONNECT_FAILURES_TO_EJECT; n++) this.at(i).onConnectFailed(this.at(i).recoveries);
   }
 
   pass(ms: number): void {

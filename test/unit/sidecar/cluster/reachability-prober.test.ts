@@ -9,6 +9,7 @@ import {
   unwatched,
 } from '../../../../sidecar/cluster/upstream-endpoint.js';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
+import { exclusivePools } from '../../../../sidecar/pool/exclusive-pool.js';
 
 /** The prober's own timers stand still: what is asked is asked because another sidecar has said something. */
 mock.timers.enable({ apis: ['setTimeout'] });
@@ -28,7 +29,9 @@ async function listening(t: Test): Promise<{ readonly server: Server; connection
 function endpointAt(port: number, owner: Partial<EndpointOwner> = {}): UpstreamEndpoint {
   const address = `127.0.0.1:${port}`;
   const config = { host: '127.0.0.1', port, address, weight: 1, zone: '', status: 'healthy' } as const;
-  const settings = { limits: DEFAULT_LIMITS, connectFailuresToEject: 3, nowMs: () => 0 };
+  const nowMs = () => 0;
+  const newPool = exclusivePools({ limits: DEFAULT_LIMITS, nowMs });
+  const settings = { newPool, connectFailuresToEject: 3, nowMs };
   return new UpstreamEndpoint(config, 2000, settings, { ...unwatched(), ...owner });
 }
 

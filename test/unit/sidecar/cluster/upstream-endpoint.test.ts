@@ -5,6 +5,7 @@ import { UpstreamEndpoint, unwatched } from '../../../../sidecar/cluster/upstrea
 import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
 import type { UpstreamStream, UpstreamUser } from '../../../../sidecar/http/upstream-stream.js';
 import type { UpstreamConnection } from '../../../../sidecar/http1/upstream-connection.js';
+import { exclusivePools } from '../../../../sidecar/pool/exclusive-pool.js';
 import type { LimitsConfig } from '../../../../src/xds/cluster-protection.js';
 import { headOf, parseRequest } from '../../../support/http1/heads.js';
 import { PLAIN_EDITS } from '../../../support/http1/transcripts.js';
@@ -32,11 +33,12 @@ async function fixture(t: Test, limits: Partial<LimitsConfig> = {}, kept: Kept =
   const owner = unwatched();
   owner.load.limits = { ...UNLIMITED, ...limits };
   const config = { host: '127.0.0.1', port, address: `127.0.0.1:${port}`, weight: 1, zone: '' } as const;
-  const settings = {
+  const nowMs = () => clock.nowMs;
+  const newPool = exclusivePools({
     limits: { ...DEFAULT_LIMITS, maxUpstreamAgeMs: MAX_AGE_MS, upstreamIdleTimeoutMs: kept.idleMs ?? 4000 },
-    connectFailuresToEject: 3,
-    nowMs: () => clock.nowMs,
-  };
+    nowMs,
+  });
+  const settings = { newPool, connectFailuresToEject: 3, nowMs };
   const endpoint = new UpstreamEndpoint({ ...config, status: 'healthy' }, 1000, settings, owner);
   t.teardown(() => {
     endpoint.retire();
@@ -129,12 +131,13 @@ t.test('a pooled connection is beyond the limits on connections', async (t) => {
 t.test('a refusal that is heard of after somebody got through says nothing any more', async (t) => {
   const { endpoint } = await fixture(t);
   const late = [1, 2, 3].map(() => new Request(endpoint).got as UpstreamConnection);
-  for (let n = 0; n < 2; n++) endpoint.onConnectFailed(undefined as unknown as UpstreamConnection, 'refused');
+  const begun = endpoint.recoveries;
+  for (let n = 0; n < 2; n++) endpoint.onConnectFailed(endpoint.recoveries);
   await new Request(endpoint).run();
-  for (const connection of late) endpoint.onConnectFailed(connection, 'refused, long ago');
+  for (const _ of late) endpoint.onConnectFailed(begun);
   t.notOk(endpoint.isRefusing);
   t.equal(endpoint.counters.connectFailures, 5, 'they are counted all the same');
-  for (let n = 0; n < 3; n++) endpoint.onConnectFailed(undefined as unknown as UpstreamConnection, 'refused');
+  for (let n = 0; n < 3; n++) endpoint.onConnectFailed(endpoint.recoveries);
   t.ok(endpoint.isRefusing);
   for (const connection of late) connection.destroy();
 });

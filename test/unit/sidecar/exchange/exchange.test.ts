@@ -1,7 +1,7 @@
 import t from 'tap';
 import { Exchange } from '../../../../sidecar/exchange/exchange.js';
 import type { Forwarder, Step } from '../../../../sidecar/exchange/forwarder.js';
-import { DEFAULT_LIMITS, type Http1Limits } from '../../../../sidecar/http/limits.js';
+import { DEFAULT_LIMITS, type HttpLimits } from '../../../../sidecar/http/limits.js';
 import type { UpstreamFailure } from '../../../../sidecar/http/upstream-failure.js';
 import { FakeClient, FakeEndpoint, type FakeRequest, fieldValue } from '../../../support/fake-streams.js';
 
@@ -9,7 +9,7 @@ const NOT_KEPT = { code: 'no-route', detail: 'of the policy' } as const;
 
 interface Script {
   readonly request?: FakeRequest;
-  readonly limits?: Partial<Http1Limits>;
+  readonly limits?: Partial<HttpLimits>;
   readonly timeouts?: Partial<Forwarder['timeouts']>;
   /** What comes first. */
   readonly begin?: Step;

@@ -1,14 +1,16 @@
 import t from 'tap';
 import type { DownstreamUser } from '../../../../sidecar/http/downstream-stream.js';
-import { DEFAULT_LIMITS, type Http1Limits } from '../../../../sidecar/http/limits.js';
-import { DownstreamConnection } from '../../../../sidecar/http1/downstream-connection.js';
-import type { DownstreamOwner } from '../../../../sidecar/http1/downstream-owner.js';
+import { DEFAULT_LIMITS, type HttpLimits } from '../../../../sidecar/http/limits.js';
+import {
+  DownstreamConnection,
+  type DownstreamOwner,
+} from '../../../../sidecar/http1/downstream-connection.js';
 import type { LocalReply } from '../../../../src/http/error-catalogue.js';
 import { headOf } from '../../../support/http1/heads.js';
 import { MemorySocket } from '../../../support/http1/memory-socket.js';
 
 const GET = headOf('GET / HTTP/1.1', 'Host: a');
-const LIMITS: Http1Limits = {
+const LIMITS: HttpLimits = {
   ...DEFAULT_LIMITS,
   headTimeoutMs: 1000,
   clientIdleTimeoutMs: 60_000,
@@ -17,7 +19,7 @@ const LIMITS: Http1Limits = {
 
 /** A connection with a clock of its own, whose requests wait until the test answers them. */
 class Fixture implements DownstreamOwner {
-  readonly limits: Http1Limits;
+  readonly limits: HttpLimits;
   readonly socket = new MemorySocket();
   readonly connection: DownstreamConnection;
   readonly events: string[] = [];
@@ -25,7 +27,7 @@ class Fixture implements DownstreamOwner {
   clockMs = 5000;
   closed = false;
 
-  constructor(limits: Partial<Http1Limits> = {}) {
+  constructor(limits: Partial<HttpLimits> = {}) {
     this.limits = { ...LIMITS, ...limits };
     this.connection = new DownstreamConnection(this.socket.asSocket, this);
   }

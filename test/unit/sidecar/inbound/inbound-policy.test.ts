@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import t from 'tap';
 import { Exchange } from '../../../../sidecar/exchange/exchange.js';
+import type { Call } from '../../../../sidecar/exchange/forwarder.js';
 import { AppRefusals } from '../../../../sidecar/http/app-refusal.js';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
 import { LoopMarks } from '../../../../sidecar/http/loop-marks.js';
@@ -13,7 +14,7 @@ class Play {
   readonly app = new FakeEndpoint();
   readonly refusals = new AppRefusals();
   readonly arrived: RequestView[] = [];
-  readonly finished: Exchange[] = [];
+  readonly finished: Call[] = [];
   private readonly services: InboundServices = {
     app: this.app,
     refusals: this.refusals,
@@ -86,6 +87,8 @@ t.test('each failure of the app has its answer', async (t) => {
     ['reset', 502, 'upstream-reset'],
     ['broken-response', 502, 'upstream-reset'],
     ['bad-response', 502, 'bad-response'],
+    ['timeout', 504, 'request-timeout'],
+    ['overloaded', 503, 'overloaded'],
   ] as const) {
     const play = new Play();
     const { client } = play.call();

@@ -8,7 +8,7 @@ import { FoundCounts, MadeCounts } from '../../../../sidecar/cluster/shared-coun
 import type { UpstreamEndpoint } from '../../../../sidecar/cluster/upstream-endpoint.js';
 import { type Demand, MeshConfiguration } from '../../../../sidecar/discovery/mesh-configuration.js';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
-import type { UpstreamConnection } from '../../../../sidecar/http1/upstream-connection.js';
+import { exclusivePools } from '../../../../sidecar/pool/exclusive-pool.js';
 import { applySighting } from '../../../../sidecar/workers/endpoint-sightings.js';
 import { Journal } from '../../../../sidecar/workers/journal.js';
 import { JournalReader } from '../../../../sidecar/workers/journal-reader.js';
@@ -50,7 +50,7 @@ class Pair {
       () => this.configuration?.table !== undefined,
     );
     const settings = {
-      limits: DEFAULT_LIMITS,
+      newPool: exclusivePools({ limits: DEFAULT_LIMITS, nowMs: () => this.nowMs }),
       connectFailuresToEject: 3,
       nowMs: () => this.nowMs,
       machine: ELSEWHERE,
@@ -294,8 +294,7 @@ function happen(pair: Pair, { op, endpoint: n, inReplica }: Extract<Op, { endpoi
   if (endpoint === undefined) return;
   switch (op) {
     case 'refuse':
-      for (let i = 0; i < 3; i++)
-        endpoint.onConnectFailed(undefined as unknown as UpstreamConnection, 'refused');
+      for (let i = 0; i < 3; i++) endpoint.onConnectFailed(endpoint.recoveries);
       return;
     case 'error':
       for (let i = 0; i < 2; i++) endpoint.onResult(false);
@@ -400,9 +399,9 @@ t.test(
     ];
     t.equal(worker.load.takeRequest(), true);
     t.equal(main.load.requests, 1);
-    for (let i = 0; i < 2; i++) worker.onConnectFailed(undefined as unknown as UpstreamConnection, 'refused');
+    for (let i = 0; i < 2; i++) worker.onConnectFailed(worker.recoveries);
     t.notOk(main.isRefusing);
-    main.onConnectFailed(undefined as unknown as UpstreamConnection, 'refused');
+    main.onConnectFailed(main.recoveries);
     t.ok(worker.isRefusing && main.isUnreachable, 'two there and one here are three in a row');
     pair.apply(service([2]), []);
     pair.apply(service([1, 2]), []);

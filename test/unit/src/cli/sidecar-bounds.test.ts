@@ -1,8 +1,8 @@
 import t from 'tap';
-import { DEFAULT_LIMITS, type Http1Limits } from '../../../../sidecar/http/limits.js';
+import { DEFAULT_LIMITS, type HttpLimits } from '../../../../sidecar/http/limits.js';
 import { BOUND_FLAGS, limitsOf } from '../../../../src/cli/commands/sidecar-bounds.js';
 
-const KEYS = Object.keys(DEFAULT_LIMITS) as (keyof Http1Limits)[];
+const KEYS = Object.keys(DEFAULT_LIMITS) as (keyof HttpLimits)[];
 
 t.test('every bound is a flag, with the same default', async (t) => {
   t.strictSame(Object.keys(BOUND_FLAGS).sort(), [...KEYS].sort());
@@ -10,8 +10,8 @@ t.test('every bound is a flag, with the same default', async (t) => {
 });
 
 t.test('every flag reaches the bound that it is named for, and nothing else comes along', async (t) => {
-  const values = Object.fromEntries(KEYS.map((key, i) => [key, i + 1])) as unknown as Http1Limits;
-  t.strictSame(limitsOf({ ...values, other: 1 } as Http1Limits), values);
+  const values = Object.fromEntries(KEYS.map((key, i) => [key, i + 1])) as unknown as HttpLimits;
+  t.strictSame(limitsOf({ ...values, other: 1 } as HttpLimits), values);
 });
 
 t.test('refuses bounds with which nothing would work', async (t) => {
@@ -25,5 +25,5 @@ t.test('refuses bounds with which nothing would work', async (t) => {
   } as const;
   for (const [key, values] of Object.entries(wrong))
     for (const value of values)
-      t.throws(() => BOUND_FLAGS[key as keyof Http1Limits].parse(value), /^is not a/, `${key} ${value}`);
+      t.throws(() => BOUND_FLAGS[key as keyof HttpLimits].parse(value), /^is not a/, `${key} ${value}`);
 });

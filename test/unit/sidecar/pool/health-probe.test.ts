@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
-import { probeHealth } from '../../../../sidecar/http1/health-probe.js';
+import { probeHealth } from '../../../../sidecar/pool/health-probe.js';
 import type { HealthCheckConfig } from '../../../../src/xds/cluster-protection.js';
 
 const CONFIG: HealthCheckConfig = {
