@@ -8,6 +8,7 @@ const LOWEST_FIRST = [
   'tls',
   'http',
   'http1',
+  'http2',
   'cluster',
   'pool',
   'session',
