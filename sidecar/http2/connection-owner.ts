@@ -1,0 +1,33 @@
+import type { Socket } from 'node:net';
+import type { Http2Limits } from './limits.js';
+import type { RequestFields } from './message-head.js';
+import type { Http2Stream, StreamUser } from './stream.js';
+
+/** What the owner of a connection decides and is told. */
+export interface Http2Owner {
+  readonly limits: Http2Limits;
+  nowMs(): number;
+  /** A client's request has come. The server's side only. @returns who answers it */
+  onRequest(stream: Http2Stream, request: RequestFields): StreamUser;
+  /** A request's head is beyond the limits: whoever is told answers 431, or resets the stream. */
+  onHeadTooLarge(stream: Http2Stream): void;
+  /** A request was refused by a reset, and nobody was given it. */
+  onMalformed(reason: string): void;
+  /** More streams can be opened than before. The client's side only. */
+  onCapacity(): void;
+  /** No stream can be opened any more: the peer goes away, or the numbers are used up. Those that are there go on. */
+  onRetired(reason: string): void;
+  /** @param reason for logs: `closed by the peer`, or the rule that the peer broke */
+  onClosed(reason: string): void;
+}
+
+export interface Http2Options {
+  readonly socket: Socket;
+  /** Whose side we are. */
+  readonly role: 'server' | 'client';
+  readonly owner: Http2Owner;
+  /** What was read of the socket already. */
+  readonly alreadyRead?: Buffer;
+  /** The client's first stream; for tests of what happens when the numbers run out. */
+  readonly firstStreamId?: number;
+}
