@@ -35,6 +35,7 @@ import { applySettings, initialSettings, SETTING } from './settings.js';
 import { Http2Stream, type StreamHost, type StreamUser } from './stream.js';
 import { StreamNumbers } from './stream-numbers.js';
 import { StreamSchedule } from './stream-schedule.js';
+import type { StreamEnd } from './stream-state.js';
 
 /** Streams that a client opens before it knows how many it may (RFC 9113 section 6.5.2 recommends no less). */
 const STREAMS_BEFORE_SETTINGS = 100;
@@ -88,6 +89,8 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
   private incompleteSinceMs = 0;
   private readonly createdMs: number;
   private untilMs = 0;
+  /** Why we end it. */
+  private endReason: string | undefined;
   /** Since when it has had no stream. */
   idleSinceMs: number;
   /** Streams that it has had. */
@@ -567,11 +570,11 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
     this.schedule.wait(stream);
   }
 
-  onStreamClosed(stream: Http2Stream, wasReset: boolean): void {
+  onStreamClosed(stream: Http2Stream, by: StreamEnd): void {
     if (!this.streams.delete(stream.id)) return;
     this.schedule.remove(stream);
-    this.numbers.onOver(stream.id, wasReset);
-    if (!wasReset) this.meter.useful('reset');
+    this.numbers.onOver(stream.id, by === 'our-reset');
+    if (by === 'end') this.meter.useful('reset');
     if (this.streams.size === 0) this.idleSinceMs = this.nowMs();
     if (this.isClosed) return;
     this.endIfDrained();
@@ -593,6 +596,7 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
   /** Sends what is written and ends our side; what the peer still sends is read and thrown away. */
   private end(reason: string, code: number): void {
     this.state = 'ending';
+    this.endReason = reason;
     this.untilMs = this.nowMs() + LINGER_MS;
     this.loseStreams(reason, code);
     this.out.flush();
@@ -620,6 +624,6 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.loseStreams(reason, ERROR.internalError);
-    this.owner.onClosed(reason);
+    this.owner.onClosed(this.endReason ?? reason);
   }
 }

@@ -16,7 +16,10 @@ export type StreamState =
   | { readonly kind: 'half-closed-local' }
   /** The peer has sent its end. */
   | { readonly kind: 'half-closed-remote' }
-  | { readonly kind: 'closed'; readonly by: 'end' | 'our-reset' | 'peer-reset' };
+  | { readonly kind: 'closed'; readonly by: StreamEnd };
+
+/** How a stream ended: both sides have sent their end, or one has reset it. */
+export type StreamEnd = 'end' | 'our-reset' | 'peer-reset';
 
 export type StreamEvent = 'headers' | 'end-sent' | 'end-received' | 'reset-sent' | 'reset-received';
 

@@ -3,7 +3,7 @@ import { MAX_FRAME_BYTES, MAX_WINDOW } from './frame.js';
 import type { FrameWriter } from './frame-writer.js';
 import type { HeaderField } from './header-field.js';
 import type { ResponseFields } from './message-head.js';
-import { IDLE, type StreamEvent, type StreamState, transition } from './stream-state.js';
+import { IDLE, type StreamEnd, type StreamEvent, type StreamState, transition } from './stream-state.js';
 
 /** Why a stream ended before both sides had sent their end. */
 export interface StreamFailure {
@@ -45,7 +45,7 @@ export interface StreamHost {
   onContentSent(): void;
   /** It has content that it may not send yet: its {@link Http2Stream.pump} is called when it may. */
   waitToSend(stream: Http2Stream): void;
-  onStreamClosed(stream: Http2Stream, wasReset: boolean): void;
+  onStreamClosed(stream: Http2Stream, by: StreamEnd): void;
 }
 
 const NO_FIELDS: readonly HeaderField[] = [];
@@ -288,6 +288,6 @@ export class Http2Stream {
     if (this.state.kind !== 'closed') return;
     if (this.state.by !== 'end') this.user = undefined;
     this.queue = [];
-    this.host.onStreamClosed(this, this.state.by === 'our-reset');
+    this.host.onStreamClosed(this, this.state.by);
   }
 }

@@ -34,7 +34,11 @@ export class RawHttp2Peer {
   }
 
   /** Connects as a client and greets. */
-  static connect(t: Test, port: number, greeting = Buffer.concat([PREFACE, settings()])): RawHttp2Peer {
+  static connect(
+    t: Test,
+    port: number,
+    greeting: Buffer<ArrayBufferLike> = Buffer.concat([PREFACE, settings()]),
+  ): RawHttp2Peer {
     const peer = new RawHttp2Peer(connect({ port, host: '127.0.0.1', noDelay: true }));
     t.teardown(() => peer.socket.destroy());
     peer.socket.write(greeting);
@@ -94,7 +98,12 @@ export class RawHttp2Peer {
       const found = find();
       if (found !== undefined && found !== 0) return found;
       if (performance.now() > limit || (this.closed && what !== 'the end of the connection'))
-        throw new Error(`waited for ${what}; got ${this.frames.map(({ type }) => type).join()}`);
+        throw new Error(
+          `waited for ${what}; the last of ${this.frames.length} frames are ${this.frames
+            .slice(-20)
+            .map(({ type }) => type)
+            .join()}`,
+        );
       await new Promise<void>((resolve) => {
         const timer = setTimeout(wake, 500);
         const { watchers } = this;
