@@ -20,7 +20,6 @@ export const ERROR_CATALOGUE = {
   'not-ready': { status: 503, grpcStatus: 14, message: 'no configuration yet' },
   'no-endpoint': { status: 503, grpcStatus: 14, message: 'no usable endpoint' },
   overloaded: { status: 503, grpcStatus: 14, message: 'too much to do' },
-  draining: { status: 503, grpcStatus: 14, message: 'shutting down' },
   'connect-failure': { status: 502, grpcStatus: 14, message: 'no connection to the upstream' },
   'upstream-reset': { status: 502, grpcStatus: 14, message: 'the upstream broke the connection' },
   'bad-response': {
