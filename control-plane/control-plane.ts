@@ -26,6 +26,7 @@ import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
 import { unapprovedClaims } from './api/unapproved-claims.js';
 import { ConnectionLimit, MAX_CONNECTIONS_PER_ADDRESS } from './connection-limit.js';
+import { LiveEndpoints } from './endpoints/live-endpoints.js';
 import { GrpcPort } from './grpc-port.js';
 import { newGrpcServer } from './grpc-server.js';
 import { createHttpServer, type Readiness } from './http-server.js';
@@ -101,6 +102,7 @@ export class ControlPlane {
   httpAddress = '';
   private readonly teardown = new Teardown();
   private readonly prepared = new PreparedResources();
+  private readonly endpoints = new LiveEndpoints();
   private stopping = false;
 
   private constructor(
@@ -143,7 +145,7 @@ export class ControlPlane {
     const store = await openStore(options, this.prepared, log);
     teardown.add(() => store.close());
     const as = this.asksForCredentials ? OPERATOR : undefined;
-    const sources = await openSources(options, { store, log, as });
+    const sources = await openSources(options, { store, endpoints: this.endpoints, log, as });
     teardown.add(() => sources.close());
     this.warnOfClaims(store);
     const { snapshot, sessions, grpc } = this.serveGrpc(store, sources, access);
@@ -257,7 +259,7 @@ export class ControlPlane {
   }
 
   private serveGrpc(store: ConfigStore, sources: ConfigSource, access: Access) {
-    const { log, timing } = this;
+    const { log, timing, endpoints } = this;
     const snapshot = new Snapshot((service, context) => this.prepared.take(service, context));
     const changes = new ChangeLog();
     const server = newGrpcServer(access.guard, this.options.maxMessageBytes);
@@ -288,6 +290,7 @@ export class ControlPlane {
     });
     const publisher = new SnapshotPublisher({
       store,
+      endpoints,
       snapshot,
       changes,
       lingerMs: timing.lingerMs,
@@ -301,13 +304,14 @@ export class ControlPlane {
     this.regreet(store, ads);
     const [load, survey] = [new LoadStore(undefined, scopeOf(store)), new SessionSurvey()];
     const sessions = sessionHubOf(store);
-    const pins = new PinCounts(sessions, () => translateContext(store.current));
+    const pins = new PinCounts(sessions, () => translateContext(store.current, endpoints));
     access.guard.knowReplicas((token) => replicaOf(token, store));
     const open = new OpenCalls();
     const { loadReportInterval = LOAD_REPORT_INTERVAL_MS } = this.options;
     const definition = loadApiDefinition();
     const api = new ConfigApi({
       store,
+      endpoints,
       ads,
       definition,
       survey,

@@ -13,6 +13,8 @@ export interface SentResponse {
   readonly nonce: string;
   /** Revision of the configuration that it was made from. */
   readonly revision: number;
+  /** False: no change of the configuration made it, and a wait for a revision does not wait for its answer. */
+  readonly revised: boolean;
   /** The resources in it, those that it takes away included; `all`: it is complete, what it leaves out is gone. */
   readonly names: readonly string[] | 'all';
   /** When it was sent, in milliseconds since the epoch. */
@@ -76,7 +78,9 @@ export class Acknowledgements {
     // The answer to the second oldest then stands for the oldest, too.
     const [oldest, next] = [...this.outstanding.values()] as [SentResponse, SentResponse];
     this.outstanding.delete(oldest.nonce);
-    this.outstanding.set(next.nonce, { ...next, revision: oldest.revision, atMs: oldest.atMs });
+    const revised = oldest.revised || next.revised;
+    const { revision } = oldest.revised ? oldest : next;
+    this.outstanding.set(next.nonce, { ...next, revised, revision, atMs: oldest.atMs });
   }
 
   /**
@@ -108,9 +112,13 @@ export class Acknowledgements {
     if (this.rejected.size > 0) this.clear((name) => !isWanted(name));
   }
 
-  /** Whether every response made from this revision or an earlier one has its answer. */
+  /**
+   * Whether every response made from this revision or an earlier one has its answer. Responses about live endpoints do
+   * not count: under constant change there would always be one without an answer.
+   */
   settled(revision: number): boolean {
-    for (const unanswered of this.outstanding.values()) if (unanswered.revision <= revision) return false;
+    for (const response of this.outstanding.values())
+      if (response.revised && response.revision <= revision) return false;
     return true;
   }
 

@@ -46,6 +46,15 @@ interface Position {
   revision: number;
 }
 
+/** What a push tells of. */
+export interface Push {
+  readonly changed: ChangedNames;
+  /** Tells the changes from all others. */
+  readonly cause: string;
+  /** The revision has moved with them; false: live endpoints have changed, or what lingered is gone. */
+  readonly revised: boolean;
+}
+
 /** Routes do not wait longer than this for a client to ask for endpoints. Clusters that are dropped linger longer. */
 const ROUTES_WAIT_MS = 2000;
 const BEFORE_ROUTES = PUSH_ORDER.filter((kind) => kind !== 'route');
@@ -169,11 +178,12 @@ export abstract class AdsStream {
     if (position.sequence === snapshot.sequence) return;
     const changed = changes.since(position.sequence);
     const cause = `${position.sequence}-${snapshot.sequence}`;
+    const revised = position.revision !== snapshot.revision;
     position.sequence = snapshot.sequence;
     position.revision = snapshot.revision;
     for (const kind of kinds)
       if (this.types[kind].requested && this.mayConcern(kind, changed))
-        this.sendChanged(kind, changed, cause);
+        this.sendChanged(kind, { changed, cause, revised });
   }
 
   /**
@@ -208,12 +218,8 @@ export abstract class AdsStream {
 
   protected abstract answer(kind: ResourceKind, request: Message, nonce: string): void;
 
-  /**
-   * Sends what a push has to.
-   *
-   * @param cause tells the changes from all others
-   */
-  protected abstract sendChanged(kind: ResourceKind, changed: ChangedNames, cause: string): void;
+  /** Sends what a push has to. */
+  protected abstract sendChanged(kind: ResourceKind, push: Push): void;
 
   /** Sends those of the names that the client is to be told of. */
   protected abstract sendNamed(kind: ResourceKind, names: readonly string[]): void;
@@ -226,8 +232,8 @@ export abstract class AdsStream {
     const message =
       response.nonce > Number(acks.newestNonce) ? response : response.again(this.source.nonces.next());
     this.source.figures.responses[kind]++;
-    const { nonce: number, revision, names } = message;
-    acks.sent({ nonce: String(number), revision, names, atMs: this.source.nowMs() });
+    const { nonce: number, revision, revised, names } = message;
+    acks.sent({ nonce: String(number), revision, revised, names, atMs: this.source.nowMs() });
     this.unsent.push(message);
     if (this.unsent.length > 1) return;
     this.movedAtMs = this.source.nowMs();

@@ -1,8 +1,7 @@
 import type { Message } from '../../src/xds/descriptors.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
-import type { ChangedNames } from '../snapshot/changed-names.js';
 import type { SnapshotResource } from '../snapshot/resource.js';
-import { AdsStream } from './ads-stream.js';
+import { AdsStream, type Push } from './ads-stream.js';
 import { type DeltaRequest, NO_LISTS, type RequestLists } from './delta-request.js';
 import { deltaResponses } from './responses.js';
 import type { Answer } from './shared-answers.js';
@@ -33,9 +32,9 @@ export class DeltaStream extends AdsStream {
     this.give(kind, cause, () => this.answerDemand(kind, demand, held));
   }
 
-  protected override sendChanged(kind: ResourceKind, changed: ChangedNames, cause: string): void {
+  protected override sendChanged(kind: ResourceKind, { changed, cause, revised }: Push): void {
     const named = this.relevant(kind, changed);
-    if (named.length > 0) this.give(kind, cause, () => this.answerNamed(kind, named));
+    if (named.length > 0) this.give(kind, cause, () => this.answerNamed(kind, named, revised));
   }
 
   protected override sendNamed(kind: ResourceKind, named: readonly string[]): void {
@@ -75,11 +74,11 @@ export class DeltaStream extends AdsStream {
     return this.answerWith(kind, resources, removed, demand.everything);
   }
 
-  private answerNamed(kind: ResourceKind, named: readonly string[]): Answer {
+  private answerNamed(kind: ResourceKind, named: readonly string[], revised = true): Answer {
     const found = named.map((name) => [name, this.get(kind, name)] as const);
     const resources = found.flatMap(([, resource]) => resource ?? []);
     const removed = found.filter(([, resource]) => resource === undefined).map(([name]) => name);
-    return this.answerWith(kind, resources, removed, false);
+    return this.answerWith(kind, resources, removed, false, revised);
   }
 
   /** @param always answer even with nothing */
@@ -88,10 +87,11 @@ export class DeltaStream extends AdsStream {
     resources: readonly SnapshotResource[],
     removed: readonly string[],
     always: boolean,
+    revised = true,
   ): Answer {
     const { snapshot, nonces } = this.source;
     const isNothing = resources.length + removed.length === 0;
-    const content = { kind, resources, removed, revision: snapshot.revision };
+    const content = { kind, resources, removed, revised, revision: snapshot.revision };
     const names = [...resources.map(({ name }) => name), ...removed];
     return {
       messages: isNothing && !always ? [] : deltaResponses(content, nonces),

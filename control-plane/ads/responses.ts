@@ -27,6 +27,8 @@ interface Content {
   readonly names: readonly string[] | 'all';
   /** Of the configuration that it is made from. */
   readonly revision: number;
+  /** False: no change of the configuration made it. */
+  readonly revised: boolean;
   /** Everything but the nonce. */
   encode(): Buffer;
 }
@@ -48,6 +50,10 @@ export class ResponseMessage {
     return this.content.revision;
   }
 
+  get revised(): boolean {
+    return this.content.revised;
+  }
+
   get bytes(): Buffer {
     this.encoded ??= withNonce(this.content.encode(), String(this.nonce));
     return this.encoded;
@@ -65,12 +71,16 @@ export interface DeltaContent {
   readonly removed: readonly string[];
   /** Of the configuration; told to people and logs as the version of all of it, which clients do not use. */
   readonly revision: number;
+  /** False: no change of the configuration made it. */
+  readonly revised: boolean;
 }
 
 export interface SotwContent {
   readonly kind: ResourceKind;
   readonly version: string;
   readonly revision: number;
+  /** False: no change of the configuration made it. */
+  readonly revised: boolean;
   readonly resources: readonly SnapshotResource[];
   /** The response must stay one: what it leaves out is gone. */
   readonly complete: boolean;
@@ -79,7 +89,7 @@ export interface SotwContent {
 }
 
 export function deltaResponses(
-  { kind, resources, removed, revision }: DeltaContent,
+  { kind, resources, removed, revision, revised }: DeltaContent,
   nonces: Nonces,
 ): ResponseMessage[] {
   return batchesOf(resources, 'delta').map((batch, i) => {
@@ -92,12 +102,12 @@ export function deltaResponses(
       return Buffer.from(writer.finish());
     };
     const names = [...batch.map(({ name }) => name), ...gone];
-    return new ResponseMessage({ names, revision, encode }, nonces.next());
+    return new ResponseMessage({ names, revision, revised, encode }, nonces.next());
   });
 }
 
 export function sotwResponses(
-  { kind, version, revision, resources, complete, apart }: SotwContent,
+  { kind, version, revision, revised, resources, complete, apart }: SotwContent,
   nonces: Nonces,
 ): ResponseMessage[] {
   const batches = complete ? [resources] : batchesOf(resources, 'any', apart ? 1 : MAX_RESPONSE_BYTES);
@@ -109,7 +119,7 @@ export function sotwResponses(
       return Buffer.from(writer.finish());
     };
     const names = complete ? 'all' : batch.map(({ name }) => name);
-    return new ResponseMessage({ names, revision, encode }, nonces.next());
+    return new ResponseMessage({ names, revision, revised, encode }, nonces.next());
   });
 }
 

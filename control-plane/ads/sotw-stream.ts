@@ -1,8 +1,7 @@
 import type { Message } from '../../src/xds/descriptors.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
-import type { ChangedNames } from '../snapshot/changed-names.js';
 import { type SnapshotResource, versionOfAll } from '../snapshot/resource.js';
-import { AdsStream } from './ads-stream.js';
+import { AdsStream, type Push } from './ads-stream.js';
 import { sotwResponses } from './responses.js';
 import { applySotw } from './subscription.js';
 
@@ -31,8 +30,9 @@ export class SotwStream extends AdsStream {
     return false;
   }
 
-  protected override sendChanged(kind: ResourceKind, changed: ChangedNames): void {
-    this.sendNamed(kind, this.relevant(kind, changed));
+  protected override sendChanged(kind: ResourceKind, { changed, revised }: Push): void {
+    const named = this.relevant(kind, changed);
+    if (named.length > 0) this.respond(kind, named, revised);
   }
 
   protected override sendNamed(kind: ResourceKind, named: readonly string[]): void {
@@ -40,7 +40,7 @@ export class SotwStream extends AdsStream {
   }
 
   /** @param named what made the response necessary: all that a partial response has to hold; `*`: everything */
-  private respond(kind: ResourceKind, named: readonly string[]): void {
+  private respond(kind: ResourceKind, named: readonly string[], revised = true): void {
     const { wildcard } = this.types[kind].subscription;
     const everything = this.everything(kind);
     const complete = isComplete(kind);
@@ -55,7 +55,7 @@ export class SotwStream extends AdsStream {
     // Endpoints that leave a cluster, in a response in which another cluster changes, end a process with grpc-js
     // ("endpoint found in leafWeightMap but not in leafMap").
     const apart = this.node.agent === 'grpc';
-    const content = { kind, version, revision, resources, complete, apart };
+    const content = { kind, version, revision, revised, resources, complete, apart };
     for (const message of sotwResponses(content, this.source.nonces)) this.send(kind, message);
     this.owed = this.owedAfter(kind, named.includes('*') ? resources.map(({ name }) => name) : named);
   }

@@ -39,6 +39,7 @@ import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type CallWithMetadata, type Visibility, visibilityOf } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
+import type { LiveEndpoints } from '../endpoints/live-endpoints.js';
 import type { SessionSurvey } from '../load/session-survey.js';
 import { decisionTable } from '../plan/decision-table.js';
 import type { SessionHub } from '../sessions/session-hub.js';
@@ -58,6 +59,7 @@ import { checkSense, parseAll } from '../store/edit-checks.js';
 import type { Editor, GrantMode } from '../store/editor.js';
 import { UnknownServiceError } from '../store/errors.js';
 import { unpackBackup } from '../store/unpack-backup.js';
+import type { TranslateContext } from '../translate/policy.js';
 import { authorOf, requestIdOf } from './author.js';
 import { type AwaitCall, RevisionFollowers } from './await-revision.js';
 import { elsewhereNotes, fileNotes, promotionNotes } from './change-notes.js';
@@ -68,6 +70,7 @@ import { type WatchCall, Watchers } from './watchers.js';
 
 export interface ConfigApiParts {
   readonly store: ConfigStore;
+  readonly endpoints: LiveEndpoints;
   readonly ads: AdsServer;
   readonly definition: PackageDefinition;
   readonly survey: SessionSurvey;
@@ -180,19 +183,18 @@ export class ConfigApi {
     return found;
   }
 
+  private get context(): TranslateContext {
+    return translateContext(this.parts.store.current, this.parts.endpoints);
+  }
+
   private explain(request: ExplainRequest): object {
-    return explain(
-      this.find(keyOf(request.name)).service,
-      request,
-      translateContext(this.parts.store.current),
-      this.parts.sessions,
-    );
+    return explain(this.find(keyOf(request.name)).service, request, this.context, this.parts.sessions);
   }
 
   private reported({ name, key }: SessionsRequest): ReportedSessions {
     const { service } = this.find(keyOf(name));
-    const { store, sessions: hub } = this.parts;
-    return { service, key, hub, host: decisionTable(service, translateContext(store.current)) };
+    const { sessions: hub } = this.parts;
+    return { service, key, hub, host: decisionTable(service, this.context) };
   }
 
   private async forget(request: SessionsRequest, { name: actor }: Author): Promise<SessionsResponse> {
@@ -219,7 +221,7 @@ export class ConfigApi {
       key,
       before,
       after,
-      context: translateContext(current),
+      context: this.context,
       revision: current.revision + 1,
       survey,
     });

@@ -2,8 +2,9 @@ import type { Grant } from '../../src/model/grant.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
 import { serviceAuthorities, withPort } from '../../src/model/service-hosts.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
+import { hasLiveEndpoints } from '../endpoints/live-endpoint.js';
 import type { TranslateContext } from '../translate/policy.js';
-import { translateService } from '../translate/service.js';
+import { translateLive, translateService } from '../translate/service.js';
 import type { ChangedNames, MutableChangedNames } from './changed-names.js';
 import { type SnapshotResource, snapshotResource, versionOf } from './resource.js';
 
@@ -48,6 +49,30 @@ export function makeResources(
       snapshotResource(routesFor(hosts.flatMap((host) => withPort(service, host)))),
     ),
   };
+}
+
+/**
+ * The same with the load assignments of live releases as they are now; the argument itself where none differs.
+ *
+ * @param releases those that may differ; absent: all
+ */
+export function withLiveEndpoints(
+  resources: ServiceResources,
+  context: TranslateContext,
+  releases?: ReadonlySet<string>,
+): ServiceResources {
+  const { service, shared } = resources;
+  if (!service.spec.versions.some(hasLiveEndpoints)) return resources;
+  const live = new Map(
+    translateLive(service, context, releases).map((each) => [each.name, snapshotResource(each)]),
+  );
+  const before = shared.get('endpoint') ?? [];
+  const after = before.map((old) => {
+    const now = live.get(old.name);
+    return now === undefined || now.version === old.version ? old : now;
+  });
+  if (after.every((resource, i) => resource === before[i])) return resources;
+  return { ...resources, shared: new Map(shared).set('endpoint', after) };
 }
 
 /** Sets of hosts whose routes are kept: those of the service's own namespace, of the others, and of exceptions. */

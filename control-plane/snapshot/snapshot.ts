@@ -2,13 +2,19 @@ import { type MeshService, type ServiceKey, serviceKey } from '../../src/model/m
 import { serviceAuthorities, withPort } from '../../src/model/service-hosts.js';
 import { OUTBOUND_ROUTES, routeConfigurationName } from '../../src/xds/resource-names.js';
 import type { ResourceKind } from '../../src/xds/resource-types.js';
+import type { ChangedReleases } from '../endpoints/live-endpoints.js';
 import { translateListener } from '../translate/listener.js';
 import type { TranslateContext } from '../translate/policy.js';
 import { encode } from '../translate/service.js';
 import { type ChangedNames, type MutableChangedNames, noChanges } from './changed-names.js';
 import { HostIndex } from './host-index.js';
 import { mergeRoutes, type SnapshotResource, snapshotResource, versionOfAll } from './resource.js';
-import { collectChanges, makeResources, type ServiceResources } from './service-resources.js';
+import {
+  collectChanges,
+  makeResources,
+  type ServiceResources,
+  withLiveEndpoints,
+} from './service-resources.js';
 
 /** A cluster or load assignment that the configuration has dropped and that is still served. */
 interface Lingering {
@@ -79,7 +85,8 @@ export class Snapshot {
     const names = noChanges();
     // Translated first: if one cannot be, nothing has happened yet.
     const translated = [...changed].map(
-      ([key, service]) => [key, service && this.resourcesOf(service, context)] as const,
+      ([key, service]) =>
+        [key, service && withLiveEndpoints(this.resourcesOf(service, context), context)] as const,
     );
     const replaced: ServiceResources[] = [];
     for (const [key, after] of translated) {
@@ -98,6 +105,30 @@ export class Snapshot {
     if (names.route.size > 0) names.alias.add(OUTBOUND_ROUTES);
     this.currentRevision = revision;
     this.changed();
+    return names;
+  }
+
+  /**
+   * Takes over live endpoints that have changed. The revision stays: the configuration is the same.
+   *
+   * @param changed releases of which they may have; those that are not served are passed over
+   * @returns the load assignments that differ
+   */
+  updateEndpoints(changed: ChangedReleases, context: TranslateContext): ChangedNames {
+    const names = noChanges();
+    for (const [key, releases] of changed) {
+      const before = this.services.get(key);
+      const after = before && withLiveEndpoints(before, context, releases);
+      if (after === undefined || after === before) continue;
+      this.services.set(key, after);
+      this.serviceByRoutes.set(after.routesName, after);
+      for (const resource of after.shared.get('endpoint') ?? []) {
+        if (this.byName.endpoint.get(resource.name) === resource) continue;
+        this.byName.endpoint.set(resource.name, resource);
+        names.endpoint.add(resource.name);
+      }
+    }
+    if (names.endpoint.size > 0) this.endpointsChanged();
     return names;
   }
 
@@ -175,6 +206,14 @@ export class Snapshot {
     this.lists.clear();
     this.typeVersions.clear();
     this.outbound.clear();
+    this.currentSequence++;
+  }
+
+  /** What is derived of other kinds stays: it is large, and endpoints change often. */
+  private endpointsChanged(): void {
+    const view = viewKey('endpoint', '');
+    this.lists.delete(view);
+    this.typeVersions.delete(view);
     this.currentSequence++;
   }
 

@@ -1,4 +1,5 @@
 import type { Logger } from '../../src/telemetry/logger.js';
+import type { LiveEndpoints } from '../endpoints/live-endpoints.js';
 import type { ConfigStore } from '../store/config-store.js';
 import type { Editor } from '../store/editor.js';
 import { type ConfigSource, ConfigSources } from './config-source.js';
@@ -15,6 +16,8 @@ export interface SourceOptions {
 /** What every source writes to. */
 export interface SourceTarget {
   readonly store: ConfigStore;
+  /** Endpoints that change on their own. */
+  readonly endpoints: LiveEndpoints;
   readonly log: Logger;
   /** As whom the operator's own documents are put in force; undefined: callers need no credentials here. */
   readonly as: Editor | undefined;

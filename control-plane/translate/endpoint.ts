@@ -1,12 +1,15 @@
 import { splitHostPort } from '../../src/model/formats.js';
 import type { VersionSpec } from '../../src/model/schema.js';
 import { inCanonicalOrder } from '../../src/xds/endpoint.js';
+import type { AssignedEndpoint } from '../endpoints/live-endpoint.js';
 
 type EndpointSpec = NonNullable<VersionSpec['endpoints']>[number];
+/** An endpoint from a document, or a live one. */
+type TranslatedEndpoint = EndpointSpec & { readonly status?: AssignedEndpoint['status'] };
 
-/** The load assignment of a release whose endpoints are listed, a locality for each zone. */
-export function translateAssignment(clusterName: string, endpoints: readonly EndpointSpec[]): object {
-  const zones = new Map<string, EndpointSpec[]>();
+/** The load assignment of a release whose endpoints are known, with a locality for each zone. */
+export function translateAssignment(clusterName: string, endpoints: readonly TranslatedEndpoint[]): object {
+  const zones = new Map<string, TranslatedEndpoint[]>();
   const zoned = endpoints.map((endpoint) => ({ ...endpoint, zone: endpoint.zone ?? '' }));
   for (const endpoint of zoned.sort(inCanonicalOrder)) {
     const members = zones.get(endpoint.zone);
@@ -24,8 +27,12 @@ export function translateAssignment(clusterName: string, endpoints: readonly End
   };
 }
 
-function translateEndpoint({ address, weight }: EndpointSpec): object {
-  return { endpoint: { address: socketAddress(address) }, loadBalancingWeight: { value: weight } };
+function translateEndpoint({ address, weight, status = 'healthy' }: TranslatedEndpoint): object {
+  return {
+    endpoint: { address: socketAddress(address) },
+    loadBalancingWeight: { value: weight },
+    ...(status === 'healthy' ? {} : { healthStatus: status === 'draining' ? 'DRAINING' : 'UNHEALTHY' }),
+  };
 }
 
 /** `host:port` as Envoy's Address. */

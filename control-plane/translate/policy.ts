@@ -12,6 +12,7 @@ import {
   SERVICE_POLICY_TYPE,
 } from '../../src/xds/policy.js';
 import { clusterName } from '../../src/xds/resource-names.js';
+import type { AssignedEndpoint } from '../endpoints/live-endpoint.js';
 import { translatePairs } from './match.js';
 
 /** What translation needs beyond the resource itself. */
@@ -24,6 +25,8 @@ export interface TranslateContext {
   rollout?(service: MeshService): number | undefined;
   /** What is approved of what a service claims; undefined: everything. */
   grantOf?(service: MeshService): Grant | undefined;
+  /** The live endpoints of a release that lists none; absent: no source follows any. */
+  endpointsOf?(service: MeshService, release: string): readonly AssignedEndpoint[];
 }
 
 /** `typed_per_filter_config` of a service's virtual host. */

@@ -1,9 +1,11 @@
-import { withinReach } from '../../src/model/grant.js';
+import { isReservedEndpoint, withinReach } from '../../src/model/grant.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
+import type { VersionSpec } from '../../src/model/schema.js';
 import { serviceAuthorities } from '../../src/model/service-hosts.js';
 import { codec } from '../../src/xds/descriptors.js';
 import { clusterName, listenerName, routeConfigurationName } from '../../src/xds/resource-names.js';
 import { messageNameOf, type ResourceKind } from '../../src/xds/resource-types.js';
+import { hasLiveEndpoints } from '../endpoints/live-endpoint.js';
 import { translateCluster } from './cluster.js';
 import { translateAssignment } from './endpoint.js';
 import { listenerMark, translateListener } from './listener.js';
@@ -40,8 +42,8 @@ export function translateService(service: MeshService, context: TranslateContext
     const version = withinReach(declared, context.grantOf?.(service));
     const name = clusterName(service, version.name);
     shared.push(encode('cluster', name, translateCluster(name, service, version, context)));
-    if (version.endpoints)
-      shared.push(encode('endpoint', name, translateAssignment(name, version.endpoints)));
+    const endpoints = version.endpoints ?? liveEndpoints(service, version, context);
+    if (endpoints) shared.push(encode('endpoint', name, translateAssignment(name, endpoints)));
   }
   const name = routeConfigurationName(service);
   const routes = translateRoutes(service, context);
@@ -62,6 +64,33 @@ export function translateService(service: MeshService, context: TranslateContext
     },
     routesFor,
   };
+}
+
+/**
+ * The load assignments of a service's live releases as they are now: with no endpoint rather than none at all.
+ *
+ * @param releases only these; absent: all
+ */
+export function translateLive(
+  service: MeshService,
+  context: TranslateContext,
+  releases?: ReadonlySet<string>,
+): EncodedResource[] {
+  return service.spec.versions.flatMap((version) => {
+    if (releases?.has(version.name) === false) return [];
+    const endpoints = liveEndpoints(service, version, context);
+    const name = clusterName(service, version.name);
+    return endpoints ? [encode('endpoint', name, translateAssignment(name, endpoints))] : [];
+  });
+}
+
+/** Undefined: the release's document says where its endpoints are. */
+function liveEndpoints(service: MeshService, version: VersionSpec, context: TranslateContext) {
+  if (!hasLiveEndpoints(version)) return undefined;
+  const endpoints = context.endpointsOf?.(service, version.name) ?? [];
+  // A tenant may write what a source follows, and an admin does not approve live addresses one by one.
+  if (context.grantOf?.(service) === undefined) return endpoints;
+  return endpoints.filter(({ address }) => !isReservedEndpoint(address));
 }
 
 export function encode(kind: ResourceKind, name: string, message: object): EncodedResource {

@@ -155,7 +155,8 @@ t.test('what a client has said about the responses of one type', async (t) => {
 
 function take(acks: Acknowledgements, [what, nonce, third, names = '']: Step): void {
   const list = (text: string) => (text === 'all' ? 'all' : text.split(' '));
-  if (what === 'sent') acks.sent({ nonce, revision: third as number, names: list(names), atMs: 0 });
+  if (what === 'sent')
+    acks.sent({ nonce, revision: third as number, revised: true, names: list(names), atMs: 0 });
   else if (what === 'ack') acks.answered(nonce, undefined, 1000);
   else if (what === 'nack') acks.answered(nonce, third as string, 1000);
   else acks.keepOnly((name) => nonce.split(' ').includes(name));
@@ -163,7 +164,7 @@ function take(acks: Acknowledgements, [what, nonce, third, names = '']: Step): v
 
 t.test('a rejection says when it came and what it was about', async (t) => {
   const acks = new Acknowledgements();
-  acks.sent({ nonce: '1', revision: 7, names: ['a'], atMs: 0 });
+  acks.sent({ nonce: '1', revision: 7, revised: true, names: ['a'], atMs: 0 });
   t.equal(acks.newestNonce, '1');
   acks.answered('1', '', 1234);
   t.same(acks.rejection, { message: '', atMs: 1234, revision: 7 }, 'an empty refusal is one all the same');
@@ -171,7 +172,8 @@ t.test('a rejection says when it came and what it was about', async (t) => {
 
 t.test('a client that never answers costs a bounded memory and is never taken for settled', async (t) => {
   const acks = new Acknowledgements();
-  for (let i = 1; i <= 5000; i++) acks.sent({ nonce: String(i), revision: i, names: ['a'], atMs: i });
+  for (let i = 1; i <= 5000; i++)
+    acks.sent({ nonce: String(i), revision: i, revised: true, names: ['a'], atMs: i });
   t.equal(acks.unanswered, 100);
   t.equal(acks.unansweredSinceMs, 1, 'it has been silent since the first');
   t.notOk(acks.settled(1), 'the first response was never answered, remembered or not');
@@ -182,6 +184,21 @@ t.test('a client that never answers costs a bounded memory and is never taken fo
   acks.answered('5000', undefined, 0);
   t.ok(acks.settled(5000));
   t.equal(acks.unansweredSinceMs, undefined);
+});
+
+t.test('a wait for a revision does not wait for answers about live endpoints', async (t) => {
+  const acks = new Acknowledgements();
+  const sent = (nonce: number, revised: boolean) =>
+    acks.sent({ nonce: String(nonce), revision: 3, revised, names: ['a'], atMs: nonce });
+  sent(1, false);
+  t.ok(acks.settled(3));
+  t.equal(acks.unansweredSinceMs, 1, 'its client is late all the same');
+  sent(2, true);
+  t.notOk(acks.settled(3));
+  for (let nonce = 3; nonce < 300; nonce++) sent(nonce, false);
+  t.notOk(acks.settled(3), 'nor is it forgotten among them');
+  acks.answered('290', undefined, 0);
+  t.ok(acks.settled(3));
 });
 
 t.test('a name is mentioned where it stands as a word of its own', async (t) => {
@@ -204,7 +221,7 @@ t.test('a name is mentioned where it stands as a word of its own', async (t) => 
 
 t.test('of a refusal without end, a bounded part is kept', async (t) => {
   const acks = new Acknowledgements();
-  acks.sent({ nonce: '1', revision: 1, names: ['shop/cart', 'shop/pay'], atMs: 0 });
+  acks.sent({ nonce: '1', revision: 1, revised: true, names: ['shop/cart', 'shop/pay'], atMs: 0 });
   acks.answered('1', `shop/cart: no good${' '.repeat(1_000_000)}shop/pay`, 0);
   t.ok((acks.rejection?.message.length ?? 0) < 10_000);
   t.ok(acks.isRejected('shop/cart'));

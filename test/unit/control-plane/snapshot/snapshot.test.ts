@@ -1,7 +1,11 @@
 import t from 'tap';
-import type { ChangedNames } from '../../../../control-plane/snapshot/changed-names.js';
+import { LiveEndpoints } from '../../../../control-plane/endpoints/live-endpoints.js';
+import { type ChangedNames, noChanges } from '../../../../control-plane/snapshot/changed-names.js';
 import { Snapshot } from '../../../../control-plane/snapshot/snapshot.js';
-import { parseMeshService, serviceKey } from '../../../../src/model/mesh-service.js';
+import type { TranslateContext } from '../../../../control-plane/translate/policy.js';
+import { type Grant, NO_GRANT } from '../../../../src/model/grant.js';
+import { type MeshService, parseMeshService, serviceKey } from '../../../../src/model/mesh-service.js';
+import { decodeAssignment } from '../../../../src/xds/endpoint.js';
 import { meshService } from '../../../support/shop.js';
 
 const context = { pinSecret: Buffer.alloc(32), incarnation: () => '' };
@@ -114,6 +118,110 @@ t.test(
     t.ok(mesh.snapshot.get('cluster', 'shop/cart/v1', 'shop'));
   },
 );
+
+/** `cart.shop`, whose releases have live endpoints. */
+function liveCart(...releases: string[]): MeshService {
+  const service = parseMeshService(meshService('cart.shop', { v1: 1 }));
+  const versions = releases.map((name) => ({ name, selector: { version: name } }));
+  return { ...service, spec: { ...service.spec, versions } };
+}
+
+/** A snapshot of `cart.shop` and what a source says of its endpoints. */
+class LiveHarness {
+  readonly snapshot = new Snapshot();
+  readonly live = new LiveEndpoints();
+  changed: ChangedNames = noChanges();
+  private readonly context: TranslateContext;
+
+  constructor(grant?: Grant) {
+    this.context = {
+      pinSecret: Buffer.alloc(32),
+      incarnation: () => '',
+      endpointsOf: (_service, release) => this.live.of('shop/cart', release),
+      ...(grant ? { grantOf: () => grant } : {}),
+    };
+    this.live.onChange((changed) => {
+      this.changed = this.snapshot.updateEndpoints(changed, this.context);
+    });
+  }
+
+  apply(revision: number, service: MeshService): void {
+    const other = parseMeshService(meshService('pay.shop'));
+    this.snapshot.update(
+      revision,
+      new Map([
+        ['shop/cart', service],
+        ['shop/pay', other],
+      ]),
+      this.context,
+      1000,
+    );
+  }
+
+  see(release: string, ...hosts: number[]): void {
+    const endpoints = hosts.map((host) => ({ address: `10.0.0.${host}`, port: 80 }));
+    this.live.update([{ service: 'shop/cart', release, endpoints }]);
+  }
+
+  addresses(release: string): string | undefined {
+    const found = this.snapshot.get('endpoint', `shop/cart/${release}`, 'shop');
+    return (
+      found &&
+      decodeAssignment(found.content)
+        .endpoints.map(({ address }) => address)
+        .join(' ')
+    );
+  }
+}
+
+t.test('live endpoints move the snapshot, and neither its revision nor other resources', async (t) => {
+  const mesh = new LiveHarness();
+  mesh.apply(1, liveCart('v1', 'v2'));
+  t.equal(mesh.addresses('v1'), '', 'a release whose endpoints are not known yet has none');
+  const { snapshot } = mesh;
+  const [routes, clusters] = [snapshot.list('route', 'shop'), snapshot.list('cluster', 'shop')];
+  const [{ sequence }, version] = [snapshot, snapshot.typeVersion('endpoint', 'shop')];
+  mesh.see('v1', 1, 2);
+  t.same(named(mesh.changed), { endpoint: 'shop/cart/v1' });
+  t.equal(mesh.addresses('v1'), '10.0.0.1:80 10.0.0.2:80');
+  t.equal(snapshot.revision, 1);
+  t.equal(snapshot.sequence, sequence + 1);
+  t.not(snapshot.typeVersion('endpoint', 'shop'), version);
+  t.equal(
+    snapshot.list('endpoint', 'shop').find(({ name }) => name === 'shop/cart/v1')?.version,
+    snapshot.get('endpoint', 'shop/cart/v1', 'shop')?.version,
+    'the list has it, too',
+  );
+  t.equal(snapshot.list('route', 'shop'), routes, 'lists of other kinds are not made again');
+  t.equal(snapshot.list('cluster', 'shop'), clusters);
+  mesh.live.update([{ service: 'shop/pay', release: 'v1', endpoints: [{ address: '10.9.9.9', port: 80 }] }]);
+  t.same(named(mesh.changed), {}, 'a release that lists its endpoints keeps them');
+  mesh.live.update([{ service: 'shop/none', release: 'v1', endpoints: [] }]);
+  t.same(named(mesh.changed), {}, 'and a service that is not served is passed over');
+  t.equal(snapshot.sequence, sequence + 1);
+});
+
+t.test('an edit of the service keeps its live endpoints; a dropped release lingers with them', async (t) => {
+  const mesh = new LiveHarness();
+  mesh.see('v1', 1);
+  mesh.apply(1, liveCart('v1', 'v2'));
+  t.equal(mesh.addresses('v1'), '10.0.0.1:80', 'endpoints may come before the document');
+  mesh.see('v2', 2);
+  mesh.apply(2, liveCart('v1'));
+  t.equal(mesh.addresses('v1'), '10.0.0.1:80');
+  t.equal(mesh.addresses('v2'), '10.0.0.2:80', 'it lingers as it was served last');
+  mesh.snapshot.forget(1000);
+  t.equal(mesh.addresses('v2'), undefined);
+  t.equal(mesh.addresses('v1'), '10.0.0.1:80');
+});
+
+t.test('where claims need a grant, live endpoints never lead to the caller itself', async (t) => {
+  const mesh = new LiveHarness(NO_GRANT);
+  const endpoints = ['127.0.0.1', '169.254.169.254', '10.0.0.1'].map((address) => ({ address, port: 80 }));
+  mesh.live.update([{ service: 'shop/cart', release: 'v1', endpoints }]);
+  mesh.apply(1, liveCart('v1'));
+  t.equal(mesh.addresses('v1'), '10.0.0.1:80');
+});
 
 t.test('a host that moves from one service to another is never without a listener', async (t) => {
   const cart = (...hosts: string[]) => meshService('cart.shop', { v1: 1 }, { hosts });

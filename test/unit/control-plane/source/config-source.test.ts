@@ -1,4 +1,5 @@
 import t from 'tap';
+import { LiveEndpoints } from '../../../../control-plane/endpoints/live-endpoints.js';
 import { type ConfigSource, ConfigSources } from '../../../../control-plane/source/config-source.js';
 import { InvalidSourcesError, openSources } from '../../../../control-plane/source/open-sources.js';
 import { MemoryBackend } from '../../../../control-plane/store/backend.js';
@@ -8,6 +9,7 @@ import type { MeshServiceInput } from '../../../../src/model/mesh-service.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import { meshService } from '../../../support/shop.js';
 
+const endpoints = new LiveEndpoints();
 const log = createLogger('test', 'silent');
 const openStore = () => ConfigStore.open(new MemoryBackend(emptyState(Buffer.alloc(32))), log);
 
@@ -43,7 +45,7 @@ t.test('several sources are one: started in order, with the problems of all', as
 t.test('a source that is not valid stops a start only where nothing is stored', async (t) => {
   const store = await openStore();
   const options = { config: ['/nowhere/shop.yaml'] };
-  const target = { store, log, as: undefined };
+  const target = { store, endpoints, log, as: undefined };
   await t.rejects(openSources(options, target), InvalidSourcesError);
   await store.edit(() => ({ documents: [meshService('cart.shop', { v1: 1 }) as MeshServiceInput] }));
   const sources = await openSources(options, target);
@@ -52,7 +54,10 @@ t.test('a source that is not valid stops a start only where nothing is stored', 
 });
 
 t.test('without options there is no source, and nothing is wrong', async (t) => {
-  const sources = await openSources({ config: [] }, { store: await openStore(), log, as: undefined });
+  const sources = await openSources(
+    { config: [] },
+    { store: await openStore(), endpoints, log, as: undefined },
+  );
   t.same(sources.problems, []);
   sources.watch();
   await sources.close();

@@ -35,3 +35,17 @@ t.test(
     t.equal(wireOrder(ENDPOINTS)[0], '10.0.0.12:80');
   },
 );
+
+t.test('sends the status of live endpoints in the terms of xDS', async (t) => {
+  const { encode } = codec(messageNameOf('endpoint'));
+  const endpoints = (['healthy', 'draining', 'unhealthy'] as const).map((status, i) => ({
+    address: `10.0.0.${i + 1}:80`,
+    weight: 1,
+    status,
+  }));
+  const bytes = encode(translateAssignment('shop/checkout/v1', endpoints));
+  t.same(
+    decodeAssignment(bytes).endpoints.map(({ status }) => status),
+    ['healthy', 'draining', 'unhealthy'],
+  );
+});
