@@ -40,5 +40,5 @@ COPY --from=build /build/dist/control-plane dist/control-plane
 # A volume mounted over the data folder takes its owner from here.
 RUN ln -s /app/dist/src/cli/main.js /usr/local/bin/roost && install -d -o node -g node -m 0700 /var/lib/roost
 USER node
-EXPOSE 15000 15001 15006 15010 15012 15014 15020
+EXPOSE 15000 15001 15006 15010 15012 15014 15017 15020
 ENTRYPOINT ["node", "/app/dist/src/cli/main.js"]

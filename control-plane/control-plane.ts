@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { ReflectionService } from '@grpc/reflection';
 import { isLoopback } from '../src/access/loopback.js';
 import { configServiceConstructor, loadApiDefinition } from '../src/api/config-service.js';
+import { KubeClient } from '../src/kubernetes/kube-client.js';
 import { listen } from '../src/lifecycle/listen.js';
 import { Teardown } from '../src/lifecycle/teardown.js';
 import type { SocketAddress } from '../src/model/formats.js';
@@ -54,6 +55,8 @@ import { OPERATOR } from './store/editor.js';
 import { EtcdBackend } from './store/etcd/etcd-backend.js';
 import type { EtcdOptions } from './store/etcd/etcd-options.js';
 import { FileBackend } from './store/file-backend.js';
+import { storeCheck } from './webhook/store-check.js';
+import { Webhook, type WebhookOptions } from './webhook/webhook.js';
 
 export interface ControlPlaneOptions extends AccessOptions, SourceOptions {
   /** Plain text; undefined: not at all. */
@@ -77,6 +80,8 @@ export interface ControlPlaneOptions extends AccessOptions, SourceOptions {
   readonly advertise?: string;
   /** CA of the other control planes' certificates; absent or empty: they are reached in plain text. */
   readonly replicaCa?: string;
+  /** Injection and validation for Kubernetes; absent: neither. */
+  readonly webhook?: WebhookOptions | undefined;
   /** How often sidecars report load; without it, every 5 s. */
   readonly loadReportInterval?: number;
 }
@@ -100,6 +105,7 @@ export class ControlPlane {
   grpcAddress = '';
   grpcTlsAddress = '';
   httpAddress = '';
+  webhookAddress = '';
   private readonly teardown = new Teardown();
   private readonly prepared = new PreparedResources();
   private readonly endpoints = new LiveEndpoints();
@@ -167,6 +173,7 @@ export class ControlPlane {
     teardown.add(() => grpc.close());
     await this.listenGrpc(grpc.port, access);
     this.shareSessions(store, sessions, grpc.reporter);
+    await this.serveWebhook(store);
     sources.watch();
     access.start();
     const { revision, services } = store.current;
@@ -202,6 +209,20 @@ export class ControlPlane {
       if (!isLoopback(grpc.host)) this.warnOfPlainText();
     }
     if (tls !== undefined && grpcTls !== undefined) this.grpcTlsAddress = await port.listenTls(grpcTls, tls);
+  }
+
+  private async serveWebhook(store: ConfigStore): Promise<void> {
+    const { webhook: options } = this.options;
+    if (options === undefined) return;
+    const log = this.log.child({ component: 'webhook' });
+    const webhook = new Webhook(options, {
+      log,
+      check: storeCheck(store, log),
+      api: () => KubeClient.inCluster(),
+    });
+    this.teardown.add(() => webhook.close());
+    await webhook.start();
+    this.webhookAddress = webhook.address;
   }
 
   /** Pins of sessions go to the other control planes over the store, and come from them. */

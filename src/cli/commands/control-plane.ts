@@ -17,6 +17,7 @@ import {
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
 import { etcdOptions, STORE_FLAGS, storeProblems } from './store-flags.js';
+import { WEBHOOK_FLAGS, webhookOptions, webhookProblems } from './webhook-flags.js';
 
 const FLAGS = {
   config: {
@@ -145,6 +146,7 @@ const FLAGS = {
     default: '5s',
     parse: durationBetween('100ms', '10m'),
   },
+  ...WEBHOOK_FLAGS,
   logLevel: {
     name: 'log-level',
     argument: 'LEVEL',
@@ -200,6 +202,7 @@ function toOptions(flags: Values<typeof FLAGS>, command: Command) {
     ],
     [grpc === undefined && tlsCert === '', '--grpc off needs --tls-cert: nothing would be served'],
     ...storeProblems(flags),
+    ...webhookProblems(flags),
   ] as const;
   const found = problems.flatMap(([wrong, problem]) => (wrong ? [problem] : []));
   if (found.length > 0) throw new UsageError(found, command);
@@ -207,6 +210,7 @@ function toOptions(flags: Values<typeof FLAGS>, command: Command) {
     ...flags,
     configSettleMs: flags.configSettle,
     etcd: etcdOptions(flags),
+    webhook: webhookOptions(flags),
     tls: tlsCert === '' ? undefined : { cert: tlsCert, key: tlsKey, clientCa: tlsClientCa },
   };
 }
