@@ -13,7 +13,7 @@ import { ERROR_OF_STATUS, ProtocolError } from '../http/protocol-error.js';
 import type { BodyForm } from '../http/upstream-stream.js';
 import { looksLikeHttp1 } from '../intercept/sniff.js';
 import { ClientPresence, socketPairOf } from '../net/client-presence.js';
-import { reset, watchPeer } from '../net/socket-endings.js';
+import { isEncrypted, reset, watchPeer } from '../net/socket-endings.js';
 import { SocketReader } from '../net/socket-reader.js';
 import type { SocketPair } from '../net/socket-table.js';
 import { SocketWriter } from '../net/socket-writer.js';
@@ -56,6 +56,7 @@ const LINGER_MS = 2000;
  * ```
  *   head ──head complete──► exchange ──request and response complete──► head
  *    │                         ├── 101 or CONNECT ──► tunnel ──► closed
+ *    │                         ├── the last response, to a client that sends no more ──► closed
  *    │                         └── response complete, request not, or the last one ──┐
  *    └── malformed, too slow ─────────────────────────────────────────────────► discarding ──► closed
  * ```
@@ -254,13 +255,30 @@ export class DownstreamConnection implements DownstreamStream {
     this.user = undefined;
     this.writer.flush();
     if (!keepAlive || !this.requestEnded) {
-      this.endGently();
+      if (this.hasNothingToCome) this.endAtOnce();
+      else this.endGently();
       return;
     }
     this.state = 'head';
     this.request.forget();
     this.lastActivityMs = this.owner.nowMs();
     if (!this.inTurn) this.goOn();
+  }
+
+  /**
+   * The kernel has all of the response, and the client has said that it sends no more (RFC 9112 section 9.6). Not after
+   * a body: some old clients send a line end behind it, and closing on what is unread would reset the connection.
+   */
+  private get hasNothingToCome(): boolean {
+    const { request, socket, writer } = this;
+    const hasSentAll = !request.keepAlive && request.bodyLength === 0 && this.held === undefined;
+    return hasSentAll && writer.isEmpty && !isEncrypted(socket);
+  }
+
+  /** Does not wait for the client's end: it saves a new connection a sixth of its system calls. */
+  private endAtOnce(): void {
+    this.state = 'discarding';
+    this.socket.destroy();
   }
 
   /** From here on, bytes go both ways as they are. */

@@ -46,6 +46,8 @@ KNOWN_NAMES.forEach(({ lower, hash }, id) => {
   SLOTS[hash & SLOT_MASK] = id;
 });
 
+const NO_COUNTS: readonly number[] = KNOWN_HEADERS.map(() => 0);
+
 /** Where a field is in the text: five numbers each. */
 const LINE_START = 0;
 const NAME_END = 1;
@@ -72,16 +74,14 @@ export class HeaderBlock {
   /** The head's text in latin-1: one character, one byte. */
   private text = '';
   private endOfFields = 0;
-  private readonly positions: Int32Array;
-  private readonly ids: Int8Array;
+  /** Plain arrays, which grow to what a head needs: a typed array for each new connection costs more than its parse. */
+  private readonly positions: number[] = [];
+  private readonly ids: number[] = [];
   /** Number of fields of each known header. */
-  private readonly counts = new Uint16Array(KNOWN_HEADERS.length);
-  private readonly firsts = new Int16Array(KNOWN_HEADERS.length);
+  private readonly counts: number[] = NO_COUNTS.slice();
+  private readonly firsts: number[] = NO_COUNTS.slice();
 
-  constructor(private readonly maxFields: number) {
-    this.positions = new Int32Array(maxFields * STRIDE);
-    this.ids = new Int8Array(maxFields);
-  }
+  constructor(private readonly maxFields: number) {}
 
   /**
    * Parses fields. `end` is where the empty line starts: just behind the last field's CRLF.

@@ -474,3 +474,46 @@ t.test('may have lost its client once that has ended its side, or while it is no
   t.ok(f.closed);
   t.equal(f.events.at(-1), 'gone');
 });
+
+t.test('closes at once behind the last response to a client that sends no more', async (t) => {
+  for (const head of [
+    headOf('GET / HTTP/1.1', 'Host: a', 'Connection: close'),
+    headOf('GET / HTTP/1.0', 'Host: a'),
+  ]) {
+    const f = new Fixture();
+    f.socket.feed(head);
+    f.answer(undefined, false);
+    t.match(f.socket.written, /^HTTP\/1.1 204/);
+    t.equal(f.socket.writableEnded, false, 'without ending its side first');
+    t.ok(f.closed);
+  }
+});
+
+t.test('waits for the end of a client that may still send, so that it gets its answer', async (t) => {
+  const cases = {
+    'that did not ask for the end': [GET],
+    'that sent a body': [headOf('POST / HTTP/1.1', 'Host: a', 'Connection: close', 'Content-Length: 1'), 'x'],
+    'that sent ahead': [headOf('GET / HTTP/1.1', 'Host: a', 'Connection: close'), 'more'],
+  };
+  for (const [client, pieces] of Object.entries(cases)) {
+    const f = new Fixture();
+    for (const piece of pieces) f.socket.feed(piece);
+    f.answer(undefined, false);
+    t.equal(f.socket.writableEnded, true, client);
+    t.notOk(f.closed, client);
+    f.socket.feedEnd();
+    t.ok(f.closed, client);
+  }
+});
+
+t.test('does not close on a response that the kernel has not taken yet', async (t) => {
+  const f = new Fixture();
+  f.socket.feed(headOf('GET / HTTP/1.1', 'Host: a', 'Connection: close'));
+  f.socket.stuck = true;
+  f.answer(undefined, false);
+  t.notOk(f.closed);
+  t.equal(f.socket.writableEnded, true);
+  f.socket.take();
+  f.socket.feedEnd();
+  t.ok(f.closed);
+});
