@@ -7,6 +7,7 @@ import type { RequestMessage, ResponseMessage } from '../http/message.js';
 import { isReset, type UpstreamFailure } from '../http/upstream-failure.js';
 import type { BodyForm, UpstreamStream, UpstreamUser } from '../http/upstream-stream.js';
 import { TunnelIdle } from '../tcp/tunnel-idle.js';
+import { Deadlines } from './deadlines.js';
 import type { AttemptTarget, Call, Forwarder, Step } from './forwarder.js';
 import type { Outcome } from './outcome.js';
 import { ReplayBuffer } from './replay-buffer.js';
@@ -36,7 +37,6 @@ export interface ExchangeSettings {
  */
 export class Exchange implements Call, DownstreamUser, UpstreamUser {
   readonly method: string;
-  readonly startedMs: number;
   readonly startedAt = performance.now();
   readonly outcome: Outcome = { status: 0, error: undefined, cutOff: '', requestBytes: 0, responseBytes: 0 };
   attempts = 0;
@@ -54,13 +54,7 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
   private done = false;
   /** The upstream will not take the rest of the request. */
   private requestDeclined = false;
-  /** Deadlines on the coarse clock; 0: none. */
-  private tryDeadlineMs = 0;
-  private connectDeadlineMs = 0;
-  private waitUntilMs = 0;
-  /** What comes after the wait; undefined: the attempt that is due. */
-  private afterWait: (() => Step) | undefined;
-  private lastActivityMs: number;
+  private readonly deadlines: Deadlines;
   /** Until when it may wait for room for a connection; 0: it has not asked for one yet. */
   private roomUntilMs = 0;
 
@@ -70,8 +64,7 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
     forwarder: Forwarder,
   ) {
     this.method = downstream.request.method;
-    this.startedMs = settings.nowMs();
-    this.lastActivityMs = this.startedMs;
+    this.deadlines = new Deadlines(settings.nowMs());
     this.forwarder = forwarder;
     this.replay = new ReplayBuffer(settings.limits.maxReplayBytes);
   }
@@ -110,7 +103,7 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
   }
 
   onRequestBody(piece: Buffer, start: number, end: number): void {
-    this.lastActivityMs = this.settings.nowMs();
+    this.deadlines.moved(this.settings.nowMs());
     this.outcome.requestBytes += end - start;
     const { upstream } = this;
     if (upstream === undefined) {
@@ -156,29 +149,21 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
   private take(step: Step): void {
     if ('target' in step) this.attempt(step.target);
     else if ('reply' in step) this.reply(step.reply);
-    else this.wait(step.waitMs, step.afterwards);
+    else this.wait(step.waitMs, () => this.take(step.afterwards()));
   }
 
-  private wait(ms: number, afterwards: (() => Step) | undefined): void {
-    this.waitUntilMs = this.settings.nowMs() + ms;
-    this.afterWait = afterwards;
+  private wait(ms: number, afterwards: () => void): void {
+    this.deadlines.wait(this.settings.nowMs() + ms, afterwards);
   }
 
   wake(): void {
-    if (!this.done && this.waitUntilMs !== 0) this.goOn();
-  }
-
-  private goOn(): void {
-    const { afterWait } = this;
-    this.waitUntilMs = 0;
-    if (afterWait === undefined) this.send(this.target as AttemptTarget);
-    else this.take(afterWait());
+    if (!this.done && this.deadlines.isWaiting) this.deadlines.endWait();
   }
 
   private attempt(target: AttemptTarget): void {
     this.target = target;
     this.attempts++;
-    if (target.delayMs > 0) this.wait(target.delayMs, undefined);
+    if (target.delayMs > 0) this.wait(target.delayMs, () => this.send(target));
     else this.send(target);
   }
 
@@ -188,7 +173,7 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
     this.roomUntilMs ||= nowMs + ROOM_WAIT_MS;
     const upstream = endpoint.acquire(this, target.fresh, nowMs < this.roomUntilMs);
     if (upstream === ROOM_IS_MADE) {
-      this.wait(1, undefined);
+      this.wait(1, () => this.send(target));
       return;
     }
     if (typeof upstream === 'string') {
@@ -201,9 +186,9 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
       return;
     }
     this.upstream = upstream;
-    this.connectDeadlineMs = upstream.isConnected ? 0 : nowMs + endpoint.connectTimeoutMs;
+    this.deadlines.connectMs = upstream.isConnected ? 0 : nowMs + endpoint.connectTimeoutMs;
     const { perTryMs } = this.forwarder.timeouts;
-    this.tryDeadlineMs = perTryMs === 0 ? 0 : nowMs + perTryMs;
+    this.deadlines.attemptMs = perTryMs === 0 ? 0 : nowMs + perTryMs;
     upstream.sendHead(this.downstream.request, this.forwarder.requestEdits(this));
     this.replay.writeTo(upstream);
     if (this.trailers !== undefined) upstream.end(this.trailers);
@@ -215,16 +200,16 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
   // ---- upstream ----
 
   onUpstreamConnected(): void {
-    this.connectDeadlineMs = 0;
+    this.deadlines.connectMs = 0;
   }
 
   onInterimResponse(response: ResponseMessage): void {
-    this.lastActivityMs = this.settings.nowMs();
+    this.deadlines.moved(this.settings.nowMs());
     this.downstream.sendInterim(response);
   }
 
   onResponseHead(response: ResponseMessage): BodyForm {
-    this.lastActivityMs = this.settings.nowMs();
+    this.deadlines.moved(this.settings.nowMs());
     const { downstream, forwarder } = this;
     const instead = forwarder.afterResponse(this, response);
     if (instead !== undefined) {
@@ -237,7 +222,7 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
       this.upstream?.abort('bad-response', 'it switched to a protocol that nobody asked for');
       return 'content';
     }
-    this.tryDeadlineMs = 0;
+    this.deadlines.attemptMs = 0;
     this.responding = true;
     this.decide(response.status === 101);
     this.replay.release();
@@ -252,7 +237,7 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
 
   onResponseBody(piece: Buffer, start: number, end: number): void {
     if (!this.responding) return;
-    this.lastActivityMs = this.settings.nowMs();
+    this.deadlines.moved(this.settings.nowMs());
     this.outcome.responseBytes += end - start;
     this.downstream.write(piece, start, end);
   }
@@ -347,17 +332,23 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
       if (this.tunnel.isOver(nowMs)) this.timeOut(`nothing moved for ${this.tunnel.limitMs} ms`);
       return;
     }
-    const { requestMs, idleMs: ownIdleMs } = this.forwarder.timeouts;
-    const idleMs = ownIdleMs || this.settings.limits.streamIdleTimeoutMs;
-    if (this.waitUntilMs !== 0 && nowMs >= this.waitUntilMs) this.goOn();
-    else if (this.connectDeadlineMs !== 0 && nowMs >= this.connectDeadlineMs) {
-      this.upstream?.abort('connect', 'no connection in time');
-    } else if (requestMs !== 0 && nowMs - this.startedMs >= requestMs) {
-      this.timeOut(`no response within ${requestMs} ms`);
-    } else if (this.tryDeadlineMs !== 0 && nowMs >= this.tryDeadlineMs) {
-      this.upstream?.abort('timeout', 'no response in time');
-    } else if (idleMs !== 0 && nowMs - this.lastActivityMs >= idleMs) {
-      this.timeOut(`nothing moved for ${idleMs} ms`);
+    const { timeouts } = this.forwarder;
+    const idleMs = timeouts.idleMs || this.settings.limits.streamIdleTimeoutMs;
+    switch (this.deadlines.due(nowMs, timeouts, idleMs)) {
+      case 'wait':
+        this.deadlines.endWait();
+        return;
+      case 'connect':
+        this.upstream?.abort('connect', 'no connection in time');
+        return;
+      case 'request':
+        this.timeOut(`no response within ${timeouts.requestMs} ms`);
+        return;
+      case 'attempt':
+        this.upstream?.abort('timeout', 'no response in time');
+        return;
+      case 'idle':
+        this.timeOut(`nothing moved for ${idleMs} ms`);
     }
   }
 

@@ -70,7 +70,7 @@ export function describeRequest(
   const { downstream, outcome, attempts } = exchange;
   const { request } = downstream;
   const { error } = outcome;
-  const placement = forwarder?.placement;
+  const { host, route, placement } = forwarder?.progress ?? {};
   const session = placement?.session;
   return {
     direction,
@@ -82,15 +82,15 @@ export function describeRequest(
     requestBytes: outcome.requestBytes,
     responseBytes: outcome.responseBytes,
     client: request.sourceIp,
-    service: forwarder?.host?.service.label,
-    route: forwarder?.route?.name,
+    service: host?.service.label,
+    route: route?.name,
     release: placement?.release.name,
     reason: placement?.releaseReason,
     failedOverFrom: placement?.failedOverFrom?.name,
     keySource: session && nameOf(session.source),
     session: session && hexadecimal(session.hash),
     pin: placement && answeredUpstream(exchange) ? pinOf(placement) : undefined,
-    endpoint: forwarder?.endpoint?.address,
+    endpoint: forwarder?.attempts.endpoint?.address,
     endpointReason: placement && forwarder ? endpointReason(placement, forwarder) : undefined,
     retries: attempts > 1 ? attempts - 1 : undefined,
     error: error?.code,
@@ -102,7 +102,7 @@ export function describeRequest(
 }
 
 /** The placement's own endpoint may have given way to another of its release. */
-function endpointReason(placement: Placement, { endpoint }: OutboundForwarder): string {
+function endpointReason(placement: Placement, { attempts: { endpoint } }: OutboundForwarder): string {
   return placement.endpoint === endpoint ? placement.endpointReason : 'retry';
 }
 
@@ -148,8 +148,9 @@ function requestIdOf({ downstream }: Call): string | undefined {
 function flagsOf({ outcome }: Call, forwarder: OutboundForwarder | undefined): string | undefined {
   let flags = '';
   if (forwarder !== undefined) {
-    const { host, endpoint, placement } = forwarder;
-    if (host === undefined && endpoint !== undefined) flags += ',passthrough';
+    const { progress, attempts } = forwarder;
+    const { host, placement } = progress;
+    if (host === undefined && attempts.endpoint !== undefined) flags += ',passthrough';
     if (placement?.session?.cookie?.minted) flags += ',new-session';
     if (placement?.failedOverFrom !== undefined) flags += ',failover';
   }

@@ -76,8 +76,8 @@ export class RequestRecorder {
     const { outcome, startedAt, attempts } = exchange;
     const now = performance.now();
     const durationMs = now - startedAt;
-    forwarder?.settleLast(outcome, now);
-    if (forwarder?.placement?.failedOverFrom !== undefined) this.countFailover(forwarder);
+    forwarder?.attempts.settleLast(outcome, now);
+    if (forwarder?.progress.placement?.failedOverFrom !== undefined) this.countFailover(forwarder);
     series.record(outcome.status, durationMs, attempts);
     if (outcome.error !== undefined) this.ownAnswers[direction][outcome.error.code]++;
     const failed = hasFailed(outcome);
@@ -87,7 +87,7 @@ export class RequestRecorder {
       this.note(describeRequest(direction, exchange, durationMs, forwarder), failed, sampled, logged);
   }
 
-  private countFailover({ host, placement }: OutboundForwarder): void {
+  private countFailover({ progress: { host, placement } }: OutboundForwarder): void {
     if (host === undefined || placement?.failedOverFrom === undefined) return;
     this.options.failovers.count(host, placement.failedOverFrom, placement.release);
   }
@@ -110,7 +110,7 @@ export class RequestRecorder {
     return this.timeText;
   }
 
-  private outboundSeries({ host, route, placement }: OutboundForwarder): RequestSeries {
+  private outboundSeries({ progress: { host, route, placement } }: OutboundForwarder): RequestSeries {
     if (host === undefined) return this.strangers;
     const release = placement?.release;
     return this.requests.seriesOf(route ?? host, release ?? host, () => ({

@@ -34,7 +34,7 @@ t.test('a host that no service declares is unknown, a path that no route matches
   const { client, policy } = play.call({ ...HOST, target: '/other?x' });
   t.same([client.response?.status, client.code], [404, 'no-route']);
   t.match(client.response?.body, 'GET /other on checkout.shop');
-  t.equal(policy.host?.service.label, 'checkout.shop', 'counted for the service');
+  t.equal(policy.progress.host?.service.label, 'checkout.shop', 'counted for the service');
 });
 
 t.test('a request goes to an endpoint of its release, and is recorded', async (t) => {
@@ -46,9 +46,8 @@ t.test('a request goes to an endpoint of its release, and is recorded', async (t
   t.equal(client.response?.status, 200);
   t.same(play.finished, [policy]);
   t.match(policy, {
-    placement: { release: { name: 'v1' } },
-    endpoint: { address: endpoint.address },
-    retries: 0,
+    progress: { placement: { release: { name: 'v1' } } },
+    attempts: { endpoint: { address: endpoint.address }, retries: 0 },
   });
 });
 
@@ -75,7 +74,7 @@ t.test('a host outside the mesh is passed on where its destination is known and 
   const open = new OutboundPlay(one(), { passthrough: outsideTo(outside) });
   const { policy } = open.call({ target: 'http://out.example/x', host: 'out.example' });
   t.equal(outside.last.line, 'GET /x');
-  t.equal(policy.host, undefined);
+  t.equal(policy.progress.host, undefined);
   const { client } = open.call({ target: 'http://169.254.169.254/', host: 'x' });
   t.same([client.response?.status, client.code], [403, 'forbidden-destination']);
 });
@@ -159,7 +158,7 @@ t.test('when all of a release refuse, its requests go to stable, and then nowher
   const { client, policy } = play.call(POST);
   const canary = play.at('10.0.2.1:80');
   canary.last.fail('connect', 'ECONNREFUSED');
-  t.match(policy.placement, { releaseReason: 'failover', release: { name: 'v1' } });
+  t.match(policy.progress.placement, { releaseReason: 'failover', release: { name: 'v1' } });
   const [first, second] = tried(play);
   first.last.fail('connect', 'ECONNREFUSED');
   second.last.fail('connect', 'ECONNREFUSED');
@@ -214,7 +213,11 @@ t.test('a pooled connection found dead: once more on a fresh one, if that is saf
     if (!again) continue;
     t.equal(endpoint.last.fresh, true);
     endpoint.last.answer(200);
-    t.same([policy.retries, endpoint.traffic.failed], [0, 0], 'no retry, and no failure of the endpoint');
+    t.same(
+      [policy.attempts.retries, endpoint.traffic.failed],
+      [0, 0],
+      'no retry, and no failure of the endpoint',
+    );
   }
 });
 
@@ -234,7 +237,7 @@ t.test('a retry goes to another endpoint, after its back-off, as often as the ro
   t.equal(a.attempts.length + b.attempts.length, 3);
   tried(play, [1, 1])[0].last.fail('reset');
   t.equal(call.client.code, 'upstream-reset', 'two retries, no third');
-  t.equal(call.policy.retries, 2);
+  t.equal(call.policy.attempts.retries, 2);
 });
 
 t.test(
@@ -320,12 +323,12 @@ t.test('an endpoint is credited with what became of each attempt', async (t) => 
   play.after(100, call);
   b.last.answer(200);
   const now = performance.now();
-  call.policy.settleLast(call.exchange.outcome, now);
+  call.policy.attempts.settleLast(call.exchange.outcome, now);
   t.match(a.traffic, { succeeded: 0, failed: 1 });
   t.match(b.traffic, { succeeded: 1, failed: 0 });
   const left = play.call(HOST);
   left.client.leave();
-  left.policy.settleLast(left.exchange.outcome, now);
+  left.policy.attempts.settleLast(left.exchange.outcome, now);
   t.equal(
     a.traffic.succeeded + a.traffic.failed + b.traffic.succeeded + b.traffic.failed,
     2,
