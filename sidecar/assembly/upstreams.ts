@@ -6,7 +6,7 @@ import { HealthChecker } from '../cluster/health-checker.js';
 import { type ClusterSettings, LiveCluster } from '../cluster/live-cluster.js';
 import { ReachabilityProber } from '../cluster/reachability-prober.js';
 import type { UpstreamEndpoint, UpstreamSettings } from '../cluster/upstream-endpoint.js';
-import { probeHealth } from '../pool/health-probe.js';
+import { probeHealth, probeReachability } from '../pool/health-probe.js';
 import { FleetViews } from '../session/sharing/fleet-views.js';
 import type { OtherWorkers } from './other-workers.js';
 import type { SidecarOptions } from './sidecar-options.js';
@@ -28,7 +28,7 @@ export interface UpstreamNeeds {
 }
 
 export function assembleUpstreams({ options, settings, counts, others, log }: UpstreamNeeds): Upstreams {
-  const prober = new ReachabilityProber();
+  const prober = new ReachabilityProber(probeReachability);
   const views: FleetViews<UpstreamEndpoint> = new FleetViews({
     nowMs: settings.nowMs,
     troubled: () => troubledIn(clusters),

@@ -1,11 +1,4 @@
-import {
-  type Endpoint,
-  EndpointSet,
-  PINNED_ONLY,
-  UNUSABLE,
-  USABLE,
-  type Usability,
-} from '../../src/routing/endpoint-set.js';
+import { EndpointSet, UNUSABLE, USABLE } from '../../src/routing/endpoint-set.js';
 import type { Cluster } from '../../src/routing/table.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { ClusterResource, LoadBalancerConfig } from '../../src/xds/cluster.js';
@@ -16,11 +9,11 @@ import type { UpstreamTlsConfig } from '../../src/xds/tls-config.js';
 import type { LimitName } from '../http/limits.js';
 import { UpstreamTls } from '../tls/endpoint-tls.js';
 import { ClusterLoad } from './cluster-load.js';
+import { viewOf } from './cluster-view.js';
 import type { CountsSource } from './counts-source.js';
 import { type OwnMachine, outOfReach } from './endpoint-reach.js';
 import type { CheckedCluster } from './health-checker.js';
 import { OutlierDetector } from './outlier-detector.js';
-import { slowStartShare } from './slow-start.js';
 import { type EndpointOwner, UpstreamEndpoint, type UpstreamSettings } from './upstream-endpoint.js';
 
 const DEFAULT_LOAD_BALANCER: LoadBalancerConfig = {
@@ -30,8 +23,6 @@ const DEFAULT_LOAD_BALANCER: LoadBalancerConfig = {
   slowStartMs: 0,
 };
 const DEFAULT_CONNECT_TIMEOUT_MS = 2000;
-/** Growing weights are brought up to date this often. */
-const RAMP_STEP_MS = 250;
 /** Endpoints that one line of the log names. */
 const MAX_TOLD = 10;
 
@@ -309,65 +300,20 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     return known;
   }
 
-  /** @param base the endpoints, and the tables made of them; their usability and weights are looked up here */
+  /** @param base the endpoints, and the tables made of them */
   private publish(base: EndpointSet): void {
     const nowMs = this.settings.nowMs();
-    const weightOf = this.weightsAt(nowMs);
-    this.keepSomebody();
-    this.panicking = this.tooFewUsable();
-    const calm = base.withUsability(
-      this.usabilityBy(({ usability }) => usability),
-      weightOf,
-    );
-    const panicked = this.panicking
-      ? base.withUsability(
-          this.usabilityBy(({ usabilityInPanic }) => usabilityInPanic),
-          weightOf,
-        )
-      : undefined;
-    // With nobody left at all, the release fails over (S4.5); only who has nowhere to go gets the others.
-    const isLost = calm.usableCount === 0;
-    this.endpoints = isLost ? calm : (panicked ?? calm);
-    this.lastResort = isLost && panicked !== undefined && panicked.usableCount > 0 ? panicked : undefined;
-    if (isLost) this.unusableSinceMs ??= nowMs;
-    else this.unusableSinceMs = undefined;
-    if (!this.isAtRest) this.onAwake(this);
-  }
-
-  /** Degraded endpoints keep their sessions, and get new requests where no better one can take them. */
-  private usabilityBy(read: (endpoint: UpstreamEndpoint) => Usability): (endpoint: Endpoint) => Usability {
-    const isGood = (endpoint: UpstreamEndpoint) =>
-      endpoint.status !== 'degraded' && read(endpoint) === USABLE;
-    const hasBetter = [...this.upstreams].some(isGood);
-    return (endpoint) => {
-      const upstream = upstreamOf(endpoint);
-      const usability = read(upstream);
-      return hasBetter && usability === USABLE && !isGood(upstream) ? PINNED_ONLY : usability;
-    };
-  }
-
-  /** Endpoints on their way out count neither way. */
-  private tooFewUsable(): boolean {
-    let counted = 0;
-    let usable = 0;
-    for (const endpoint of this.upstreams) {
-      if (endpoint.status === 'draining' || endpoint.isLeaving) continue;
-      counted++;
-      if (endpoint.usability === USABLE) usable++;
-    }
-    return usable * 100 < this.panicThreshold * counted;
-  }
-
-  /** Weights for picks by load, and when to look at them again: an endpoint that has just come starts slowly. */
-  private weightsAt(nowMs: number): ((endpoint: Endpoint) => number) | undefined {
+    const { panicThreshold } = this;
     const { slowStartMs } = this.loadBalancer;
-    this.nextRampMs = Number.POSITIVE_INFINITY;
-    if (slowStartMs === 0) return undefined;
-    return (endpoint) => {
-      const forMs = nowMs - upstreamOf(endpoint).usableSinceMs;
-      if (forMs < slowStartMs) this.nextRampMs = nowMs + RAMP_STEP_MS;
-      return endpoint.weight * slowStartShare(forMs, slowStartMs);
-    };
+    this.keepSomebody();
+    const view = viewOf(base, this.upstreams, { panicThreshold, slowStartMs, nowMs });
+    this.endpoints = view.endpoints;
+    this.lastResort = view.lastResort;
+    this.panicking = view.panicking;
+    this.nextRampMs = view.nextRampMs;
+    if (view.endpoints.usableCount > 0) this.unusableSinceMs = undefined;
+    else this.unusableSinceMs ??= nowMs;
+    if (!this.isAtRest) this.onAwake(this);
   }
 
   /** Every request in flight has one connection: what there is beyond that is idle, in one worker or another. */
@@ -392,11 +338,4 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
       this.settings.onCondition(this, endpoint);
     }
   }
-}
-
-/** Endpoint sets of the sidecar hold its own endpoints only. */
-export function upstreamOf(endpoint: Endpoint): UpstreamEndpoint {
-  if (!(endpoint instanceof UpstreamEndpoint))
-    throw new TypeError(`${endpoint.address} is no endpoint of this sidecar`);
-  return endpoint;
 }

@@ -1,6 +1,18 @@
-import { askForApp } from '../http1/ask-for-app.js';
-import { tryConnect } from '../tls/try-connect.js';
+import type { Dialled } from '../tls/dial.js';
 import type { UpstreamEndpoint } from './upstream-endpoint.js';
+
+/**
+ * Finds out whether an endpoint takes connections.
+ *
+ * @param asksApp the sidecar there is to say whether its app does
+ * @param done told once: undefined where it does, else why not
+ */
+export type ReachabilityProbe = (
+  endpoint: Dialled,
+  asksApp: boolean,
+  timeoutMs: number,
+  done: (failure: string | undefined) => void,
+) => void;
 
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 10_000;
@@ -14,6 +26,8 @@ const MAX_APP_DELAY_MS = 2000;
 export class ReachabilityProber {
   private readonly timers = new Map<UpstreamEndpoint, NodeJS.Timeout>();
   private readonly underWay = new Set<UpstreamEndpoint>();
+
+  constructor(private readonly reach: ReachabilityProbe) {}
 
   /** Tells the prober that an endpoint has become unreachable or reachable. */
   watch(endpoint: UpstreamEndpoint): void {
@@ -30,8 +44,7 @@ export class ReachabilityProber {
 
   /** Asks an endpoint that other sidecars cannot use, whatever this one makes of it. @param done told once */
   ask(endpoint: UpstreamEndpoint, appRefuses: boolean, done: (isReached: boolean) => void): void {
-    const ask = appRefuses ? askForApp : tryConnect;
-    ask(endpoint, endpoint.connectTimeoutMs, (failure) => done(failure === undefined));
+    this.reach(endpoint, appRefuses, endpoint.connectTimeoutMs, (failure) => done(failure === undefined));
   }
 
   close(): void {

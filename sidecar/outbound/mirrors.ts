@@ -1,7 +1,7 @@
 import type { Field } from '../../src/http/field-line.js';
 import { pickEndpoint } from '../../src/routing/pick-endpoint.js';
 import type { Cluster } from '../../src/routing/table.js';
-import { upstreamOf } from '../cluster/live-cluster.js';
+import { upstreamOf } from '../cluster/cluster-view.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { ReplayBuffer } from '../exchange/replay-buffer.js';
 import type { RequestEdits, RequestMessage, ResponseMessage } from '../http/message.js';

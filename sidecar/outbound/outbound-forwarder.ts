@@ -13,7 +13,7 @@ import {
 import type { RequestView } from '../../src/routing/request-view.js';
 import type { Release, Route, RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import { formatAddress } from '../../src/xds/fields.js';
-import { upstreamOf } from '../cluster/live-cluster.js';
+import { upstreamOf } from '../cluster/cluster-view.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import type { Call } from '../exchange/forwarder.js';
 import { type Forwarder, NO_TIMEOUTS, type Step } from '../exchange/forwarder.js';

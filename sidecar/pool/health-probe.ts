@@ -1,11 +1,19 @@
 import type { HealthCheckConfig } from '../../src/xds/cluster-protection.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import type { HealthProbe } from '../cluster/health-checker.js';
+import type { ReachabilityProbe } from '../cluster/reachability-prober.js';
+import { askForApp } from '../http1/ask-for-app.js';
 import type { Dialled } from '../tls/dial.js';
 import { tryConnect } from '../tls/try-connect.js';
 
 /** Of the answer's body, read and thrown away. */
 const MAX_BODY_BYTES = 65_536;
+
+/** A connection is enough, or with an app behind a sidecar, what the sidecar says of it. */
+export const probeReachability: ReachabilityProbe = (endpoint, asksApp, timeoutMs, done) => {
+  if (asksApp) askForApp(endpoint, timeoutMs, done);
+  else tryConnect(endpoint, timeoutMs, done);
+};
 
 /** A connection is enough, or with a path, an answer to GET with a status of 200 to 299. */
 export const probeHealth: HealthProbe = (endpoint, config, signal) =>

@@ -7,9 +7,9 @@ const LOWEST_FIRST = [
   'net',
   'tls',
   'http',
+  'cluster',
   'http1',
   'http2',
-  'cluster',
   'pool',
   'session',
   'session/store',
@@ -56,6 +56,16 @@ t.test('no folder of the sidecar imports from one above it', async (t) => {
     [],
     'take these off the list: they are gone',
   );
+});
+
+/** What works on neutral requests and streams. */
+const ABOVE_THE_CODECS = ['cluster', 'discovery', 'exchange', 'records', 'session'];
+
+t.test('what is above the codecs names none of them', async (t) => {
+  const names = edges.filter(
+    ({ from, to }) => ABOVE_THE_CODECS.includes(from.split('/')[0] ?? '') && /^http[12]\//.test(to),
+  );
+  t.same(names, []);
 });
 
 t.test('no files of the sidecar import each other in a circle', async (t) => {

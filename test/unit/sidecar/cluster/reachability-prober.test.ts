@@ -10,6 +10,7 @@ import {
 } from '../../../../sidecar/cluster/upstream-endpoint.js';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
 import { exclusivePools } from '../../../../sidecar/pool/exclusive-pool.js';
+import { probeReachability } from '../../../../sidecar/pool/health-probe.js';
 
 /** The prober's own timers stand still: what is asked is asked because another sidecar has said something. */
 mock.timers.enable({ apis: ['setTimeout'] });
@@ -39,7 +40,7 @@ const portOf = (server: Server) => (server.address() as AddressInfo).port;
 
 t.test('hurry asks an unreachable endpoint at once, and once at a time', async (t) => {
   const counted = await listening(t);
-  const prober = new ReachabilityProber();
+  const prober = new ReachabilityProber(probeReachability);
   t.teardown(() => prober.close());
   await new Promise<void>((resolve) => {
     const endpoint = endpointAt(portOf(counted.server), { onReached: () => resolve() });
@@ -55,7 +56,7 @@ t.test('hurry asks an unreachable endpoint at once, and once at a time', async (
 
 t.test('ask tells whether an endpoint takes connections, whatever is held of it', async (t) => {
   const { server } = await listening(t);
-  const prober = new ReachabilityProber();
+  const prober = new ReachabilityProber(probeReachability);
   const port = portOf(server);
   const ask = () => new Promise((resolve) => prober.ask(endpointAt(port), false, resolve));
   t.equal(await ask(), true);
