@@ -26,6 +26,16 @@ export const SIDECAR_METRICS = {
     labels: ['direction', 'error'],
     help: 'Answers that the sidecar itself made, by x-roost-error.',
   },
+  roost_tcp_connections_total: {
+    type: 'counter',
+    labels: ['direction', 'service', 'release', 'result'],
+    help: 'Connections whose bytes were carried as they are, and how they ended.',
+  },
+  roost_tcp_bytes_total: {
+    type: 'counter',
+    labels: ['direction', 'service', 'release', 'flow'],
+    help: 'Bytes of such connections, sent to and received from the endpoint.',
+  },
   roost_route_actions_total: {
     type: 'counter',
     labels: ['service', 'route', 'action'],

@@ -75,7 +75,7 @@ export interface MetricSources extends WorkerSources {
 export function workerMetrics(sources: WorkerSources) {
   const { clusters, delay, output, inbound, outbound } = sources;
   const worker = labelText({ worker: String(sources.number) });
-  const { requests, ownAnswers } = sources.recorder;
+  const { requests, ownAnswers, tunnels } = sources.recorder;
   const perSeries = (render: (series: RequestSeries, name: string) => string): Collector =>
     function* (name) {
       for (const series of requests.all) yield render(series, name);
@@ -94,6 +94,16 @@ export function workerMetrics(sources: WorkerSources) {
           sample(name, labelText({ direction, error }), count),
         ),
       ),
+    roost_tcp_connections_total: function* (name) {
+      for (const { labels, results } of tunnels.all)
+        for (const [result, count] of results) yield sample(name, labelText({ ...labels, result }), count);
+    },
+    roost_tcp_bytes_total: function* (name) {
+      for (const { labels, sentBytes, receivedBytes } of tunnels.all) {
+        yield sample(name, labelText({ ...labels, flow: 'sent' }), sentBytes);
+        yield sample(name, labelText({ ...labels, flow: 'received' }), receivedBytes);
+      }
+    },
     roost_route_actions_total: function* (name) {
       for (const { labels, count } of sources.actionCounts.all)
         yield sample(name, labelText({ ...labels }), count);

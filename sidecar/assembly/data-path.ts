@@ -8,6 +8,7 @@ import type { AppRefusals } from '../http/app-refusal.js';
 import { LoopMarks } from '../http/loop-marks.js';
 import { requestIds } from '../http/request-ids.js';
 import { createInboundListener } from '../inbound/inbound-listener.js';
+import type { DispatchSettings } from '../intercept/dispatcher.js';
 import type { ConcurrencySlots } from '../net/concurrency-slots.js';
 import type { Listener } from '../net/listener.js';
 import type { ActionCounts } from '../outbound/action-counts.js';
@@ -26,6 +27,11 @@ import type { SidecarOptions } from './sidecar-options.js';
 
 /** How long the local app may take to accept a connection. */
 const APP_CONNECT_TIMEOUT_MS = 2000;
+
+/** How long a client may be silent that may wait for the server to begin. */
+const SNIFF_TIMEOUT_MS = 1000;
+/** SMTP, MySQL, Galera, PostgreSQL, Redis, Elasticsearch, memcached: their servers speak first, or their clients gain nothing. */
+const OPAQUE_PORTS: ReadonlySet<number> = new Set([25, 587, 3306, 4444, 5432, 6379, 9300, 11211]);
 
 const COOKIE_OF_APP =
   "the service's pods set the cookie that its sessions are to travel in; theirs is left alone, and callers that have " +
@@ -136,10 +142,10 @@ function outboundListener(
       newRequestId: requestIds(),
       onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
     },
-    limits: options.limits,
+    dispatch: dispatchSettings(options, nowMs),
     slots: needs.slots.outbound,
     context,
-    nowMs,
+    onTunnelFinished: (tunnel, outcome, startedAt) => recorder.tunnel(tunnel, outcome, startedAt),
     onRefused: (reply, caller) => recorder.refused('outbound', reply, caller),
   });
 }
@@ -159,11 +165,20 @@ function inboundListener(
       onArrived: (request) => traces.remember(request, table()?.keySources ?? []),
       onFinished: (exchange) => recorder.inbound(exchange),
     },
-    limits: options.limits,
+    dispatch: dispatchSettings(options, settings.nowMs),
     slots: slots.inbound,
-    nowMs: settings.nowMs,
     onRefused: (reply, caller) => recorder.refused('inbound', reply, caller),
   });
+}
+
+function dispatchSettings({ limits }: DataPathOptions, nowMs: () => number): DispatchSettings {
+  return {
+    limits,
+    sniffTimeoutMs: SNIFF_TIMEOUT_MS,
+    opaquePorts: OPAQUE_PORTS,
+    originalDestination: () => undefined,
+    nowMs,
+  };
 }
 
 function appEndpoint({ host, port }: SocketAddress) {

@@ -245,20 +245,53 @@ export class UpstreamEndpoint implements Endpoint, PoolOwner {
     patient = false,
   ): UpstreamStream | LimitName | typeof ROOM_IS_MADE {
     const { load } = this.owner;
-    if (!load.takeRequest()) return load.refuse('requests');
-    if (!this.counts.takeRequest(load.limits.perEndpointRequests)) {
-      load.giveBackRequest();
-      return load.refuse('perEndpointRequests');
-    }
+    const met = this.takeRequest();
+    if (met !== undefined) return load.refuse(met);
     const stream = this.pool.open(user, fresh);
     if (typeof stream === 'string') {
       this.onStreamOver();
       if (patient && this.owner.makeRoom(this, stream)) return ROOM_IS_MADE;
       return load.refuse(stream);
     }
-    if (this.counters.requests++ === 0) this.counts.use();
-    load.begin();
+    this.begin();
     return stream;
+  }
+
+  /**
+   * Takes what a connection needs that is carried as it is: it counts as a request.
+   *
+   * @returns the limit that is met; undefined: the connection may be made
+   */
+  beginTunnel(): LimitName | undefined {
+    const { load } = this.owner;
+    const met = this.takeRequest();
+    if (met !== undefined) return load.refuse(met);
+    const full = this.takeConnection();
+    if (full !== undefined) {
+      this.onStreamOver();
+      return load.refuse(full);
+    }
+    this.begin();
+    return undefined;
+  }
+
+  /** Gives back what {@link beginTunnel} took. @param wasConnected the connection had been made */
+  endTunnel(wasConnected: boolean): void {
+    this.onStreamOver();
+    this.onConnectionClosed(wasConnected);
+  }
+
+  private takeRequest(): LimitName | undefined {
+    const { load } = this.owner;
+    if (!load.takeRequest()) return 'requests';
+    if (this.counts.takeRequest(load.limits.perEndpointRequests)) return undefined;
+    load.giveBackRequest();
+    return 'perEndpointRequests';
+  }
+
+  private begin(): void {
+    if (this.counters.requests++ === 0) this.counts.use();
+    this.owner.load.begin();
   }
 
   onStreamOver(): void {

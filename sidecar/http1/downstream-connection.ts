@@ -1,9 +1,6 @@
-import type { Socket } from 'node:net';
 import type { ErrorCode, LocalReply } from '../../src/http/error-catalogue.js';
 import { type Field, fieldLines, NO_FIELDS } from '../../src/http/field-line.js';
 import type { SocketAddress } from '../../src/model/formats.js';
-import { isFromThisMachine, peerIp } from '../../src/net/ip-address.js';
-import { formatAddress } from '../../src/xds/fields.js';
 import { BodyRate } from '../http/body-rate.js';
 import type { DownstreamStream, DownstreamUser } from '../http/downstream-stream.js';
 import type { HttpLimits } from '../http/limits.js';
@@ -11,18 +8,17 @@ import type { LocalAnswer } from '../http/local-answer.js';
 import type { ResponseEdits, ResponseMessage } from '../http/message.js';
 import { ERROR_OF_STATUS, ProtocolError } from '../http/protocol-error.js';
 import type { BodyForm } from '../http/upstream-stream.js';
-import { looksLikeHttp1 } from '../intercept/sniff.js';
-import { ClientPresence, socketPairOf } from '../net/client-presence.js';
+import { ClientPresence } from '../net/client-presence.js';
+import type { ClientHandler, ClientSocket } from '../net/client-socket.js';
 import { isEncrypted, reset, watchPeer } from '../net/socket-endings.js';
-import { SocketReader } from '../net/socket-reader.js';
-import type { SocketPair } from '../net/socket-table.js';
-import { SocketWriter } from '../net/socket-writer.js';
+import type { SocketReader } from '../net/socket-reader.js';
+import type { SocketWriter } from '../net/socket-writer.js';
 import { BodyReader } from './body-reader.js';
 import { writeChunk } from './chunks.js';
 import { forwardedResponseHead, type ResponseFraming } from './forwarded-head.js';
 import { HeadCollector } from './head-collector.js';
 import { ID } from './header-block.js';
-import { localAnswerText } from './local-reply.js';
+import { localAnswerText, statusLine } from './local-reply.js';
 import { RequestHead } from './request-head.js';
 import { ResponseHead } from './response-head.js';
 import { forwardedTrailers } from './trailers.js';
@@ -32,17 +28,15 @@ import { translatedResponseHead } from './translated-head.js';
 export interface DownstreamOwner {
   readonly limits: HttpLimits;
   nowMs(): number;
+  /** The listener drains: every response is its connection's last. */
+  readonly isEnding: boolean;
   /** Who is to answer the request whose head has arrived. */
   onRequest(connection: DownstreamConnection): DownstreamUser;
-  /** Who is to carry a connection to {@link DownstreamConnection.destination} that does not speak HTTP/1. */
-  onOpaque(connection: DownstreamConnection): DownstreamUser;
   /** A request was refused before anybody saw it. */
   onRefused(connection: DownstreamConnection, reply: LocalReply): void;
-  onClosed(connection: DownstreamConnection): void;
 }
 
-/** A client that says nothing for so long, to a destination that may not be HTTP, waits for the server to begin. */
-const SERVER_FIRST_MS = 1000;
+const CONNECT_GRANTED = 'HTTP/1.1 200 Connection Established\r\n\r\n';
 
 /** Of a response that goes on as it came. */
 const UNCHANGED: ResponseEdits = { added: NO_FIELDS, changes: undefined };
@@ -55,7 +49,8 @@ const LINGER_MS = 2000;
  *
  * ```
  *   head ──head complete──► exchange ──request and response complete──► head
- *    │                         ├── 101 or CONNECT ──► tunnel ──► closed
+ *    │                         ├── 101 ──► tunnel ──► closed
+ *    │                         ├── CONNECT granted ──► handed over
  *    │                         ├── the last response, to a client that sends no more ──► closed
  *    │                         └── response complete, request not, or the last one ──┐
  *    └── malformed, too slow ─────────────────────────────────────────────────► discarding ──► closed
@@ -63,18 +58,16 @@ const LINGER_MS = 2000;
  * While an exchange waits for its response, what the client sends beyond the request is held: one piece here, the
  * rest unread. So it is while a client does not take the answers it has: no request starts before it does.
  */
-export class DownstreamConnection implements DownstreamStream {
+export class DownstreamConnection implements ClientHandler, DownstreamStream {
   readonly request: RequestHead;
   readonly writer: SocketWriter;
   private readonly reader: SocketReader;
-  private state: 'head' | 'exchange' | 'tunnel' | 'discarding' | 'closed' = 'head';
+  private state: 'head' | 'exchange' | 'tunnel' | 'handed-over' | 'discarding' | 'closed' = 'head';
   private user: DownstreamUser | undefined;
   private readonly heads: HeadCollector;
   private readonly body: BodyReader;
   private readonly bodyRate: BodyRate;
   private requestEnded = true;
-  /** The client has sent its last byte. */
-  private clientEnded = false;
   private readonly presence = new ClientPresence();
   /** Where the response starts in what is written to the client. */
   private responseStart = 0;
@@ -83,16 +76,10 @@ export class DownstreamConnection implements DownstreamStream {
   /** Bytes of later requests. */
   private held: Buffer | undefined;
   private inTurn = false;
-  private sniffed = false;
   private headSinceMs = 0;
   private lastActivityMs: number;
   private discardUntilMs = 0;
   private discarded = 0;
-  /**
-   * Where the client meant to connect, where that is known (a CONNECT, a redirected connection). What it sends
-   * there need not be HTTP; the first bytes tell.
-   */
-  destination: SocketAddress | undefined;
   /** Part of the response is written: another answer is out of the question. */
   responseStarted = false;
   /** Set by a listener that drains: the next response is the last. */
@@ -103,21 +90,17 @@ export class DownstreamConnection implements DownstreamStream {
   requests = 0;
 
   constructor(
-    private readonly socket: Socket,
+    readonly client: ClientSocket,
     private readonly owner: DownstreamOwner,
   ) {
     const { limits } = owner;
-    this.request = new RequestHead(limits.maxFields, peerIp(socket));
+    this.request = new RequestHead(limits.maxFields, client.sourceIp);
     this.heads = new HeadCollector(limits.maxHeadBytes, true);
     this.body = new BodyReader(limits.maxTrailerBytes);
     this.bodyRate = new BodyRate(limits.minBodyRate);
-    this.writer = new SocketWriter(socket, () => this.onDrain());
+    this.writer = client.writer;
+    this.reader = client.reader;
     this.lastActivityMs = owner.nowMs();
-    socket.on('end', () => this.onEnd());
-    // 'close' follows every error and does what there is to do.
-    socket.on('error', () => {});
-    socket.on('close', () => this.onClose());
-    this.reader = new SocketReader(socket, (piece) => this.consume(piece));
   }
 
   /** The whole request has been read. */
@@ -134,14 +117,16 @@ export class DownstreamConnection implements DownstreamStream {
     return this.state === 'head' && !this.heads.pending && this.held === undefined;
   }
 
-  /** Both sides have sent all they had, and its end. */
   get endedOrderly(): boolean {
-    return this.clientEnded && this.socket.writableFinished;
+    return this.client.endedOrderly;
   }
 
-  /** The client connects from this machine. */
   get isFromMachine(): boolean {
-    return isFromThisMachine(this.socket);
+    return this.client.isFromMachine;
+  }
+
+  get destination(): SocketAddress | undefined {
+    return this.client.destination;
   }
 
   /**
@@ -149,29 +134,20 @@ export class DownstreamConnection implements DownstreamStream {
    * being read.
    */
   get mayHaveLostClient(): boolean {
-    return this.state === 'exchange' && (this.clientEnded || this.reader.isPaused);
+    return this.state === 'exchange' && (this.client.ended || this.reader.isPaused);
   }
 
-  /** Undefined: it is not connected any more. */
-  get socketPair(): SocketPair | undefined {
-    return socketPairOf(this.socket);
-  }
-
-  /** Whoever {@link mayHaveLostClient} its client has: nobody waits for the answer. */
   onClientLeft(): void {
-    if (this.mayHaveLostClient) this.socket.destroy();
+    if (this.mayHaveLostClient) this.client.socket.destroy();
   }
 
-  /** The client has sent its end, whether that has been read or not. @param isThere it still has the connection open */
   onClientEndFound(isThere: boolean): void {
     if (isThere) this.presence.seen();
     else if (this.mayHaveLostClient && this.requestEnded) this.presence.ended(this.owner.nowMs());
   }
 
-  /** `IP:PORT` that the client connected to. */
   get localAddress(): string {
-    const { localAddress, localPort = 0 } = this.socket;
-    return formatAddress(peerIp({ remoteAddress: localAddress }), localPort);
+    return this.client.localAddress;
   }
 
   pause(): void {
@@ -250,6 +226,13 @@ export class DownstreamConnection implements DownstreamStream {
     this.endResponse(!close);
   }
 
+  /** Answers 204 in the sidecar's own name. */
+  answerEmpty(): void {
+    const { closeAfterResponse } = this;
+    this.writer.writeText(`${statusLine(204)}\r\n${closeAfterResponse ? 'Connection: close\r\n' : ''}\r\n`);
+    this.endResponse(!closeAfterResponse);
+  }
+
   /** The response is complete and written. */
   endResponse(keepAlive: boolean): void {
     this.user = undefined;
@@ -270,30 +253,52 @@ export class DownstreamConnection implements DownstreamStream {
    * a body: some old clients send a line end behind it, and closing on what is unread would reset the connection.
    */
   private get hasNothingToCome(): boolean {
-    const { request, socket, writer } = this;
+    const { request, client, writer } = this;
     const hasSentAll = !request.keepAlive && request.bodyLength === 0 && this.held === undefined;
-    return hasSentAll && writer.isEmpty && !isEncrypted(socket);
+    return hasSentAll && writer.isEmpty && !isEncrypted(client.socket);
   }
 
   /** Does not wait for the client's end: it saves a new connection a sixth of its system calls. */
   private endAtOnce(): void {
     this.state = 'discarding';
-    this.socket.destroy();
+    this.client.socket.destroy();
   }
 
   /** From here on, bytes go both ways as they are. */
   becomeTunnel(): void {
     this.state = 'tunnel';
-    watchPeer(this.socket);
+    watchPeer(this.client.socket);
     this.requestEnded = true;
     if (!this.inTurn) this.goOn();
   }
 
-  /** A CONNECT was granted: what follows is looked at like a fresh connection's first bytes. */
-  startOver(destination: SocketAddress): void {
-    this.destination = destination;
-    this.sniffed = false;
-    this.endResponse(true);
+  /** Grants a CONNECT: what the client sends from here on is another's to serve. */
+  handOver(serve: (client: ClientSocket) => ClientHandler): void {
+    const { client, held } = this;
+    this.writer.writeText(CONNECT_GRANTED);
+    this.writer.flush();
+    this.state = 'handed-over';
+    this.user = undefined;
+    this.request.forget();
+    client.handler = serve(client);
+    if (this.inTurn) return;
+    this.held = undefined;
+    this.reader.resume();
+    if (held !== undefined) client.handler.onData(held);
+    if (client.ended) client.handler.onEnd();
+  }
+
+  announceEnd(): void {
+    // Where a response has begun, the client has been told that the connection goes on: the next one will be the last.
+    if (this.responseStarted) return;
+    this.closeAfterResponse = true;
+    this.leaving = true;
+  }
+
+  continue(): void {
+    if (this.responseStarted || !this.leaving) return;
+    this.closeAfterResponse = false;
+    this.leaving = false;
   }
 
   /**
@@ -304,7 +309,7 @@ export class DownstreamConnection implements DownstreamStream {
     const { user } = this;
     this.user = undefined;
     user?.onDownstreamGone('sidecar');
-    if (this.state !== 'closed') reset(this.socket);
+    if (this.state !== 'closed') reset(this.client.socket);
   }
 
   /** Sends what is written and ends our side; the client's remaining bytes are read and thrown away. */
@@ -315,7 +320,7 @@ export class DownstreamConnection implements DownstreamStream {
     this.held = undefined;
     this.writer.flush();
     // However slowly the client takes it: only when all is sent does the wait for the client's own end begin.
-    this.socket.end(() => {
+    this.client.socket.end(() => {
       this.discardUntilMs = this.owner.nowMs() + LINGER_MS;
     });
     this.reader.resume();
@@ -324,7 +329,7 @@ export class DownstreamConnection implements DownstreamStream {
   /** Half-closes a tunnel: the other side has no more to send. */
   endTunnel(): void {
     this.writer.flush();
-    this.socket.end();
+    this.client.socket.end();
   }
 
   /** Answers, and ends, a connection whose request nobody was given, or that broke off before it had an answer. */
@@ -339,19 +344,13 @@ export class DownstreamConnection implements DownstreamStream {
     const { limits } = this.owner;
     switch (this.state) {
       case 'head':
-        if (
-          this.destination !== undefined &&
-          !this.sniffed &&
-          nowMs - this.lastActivityMs >= SERVER_FIRST_MS
-        ) {
-          this.carryOpaque();
-        } else if (this.heads.pending) {
+        if (this.heads.pending) {
           if (nowMs - this.headSinceMs >= limits.headTimeoutMs)
             this.refuse('slow-request', 'the head was not complete in time');
         } else if (nowMs - this.lastActivityMs >= limits.clientIdleTimeoutMs) this.endGently();
         return;
       case 'discarding':
-        if (nowMs >= this.discardUntilMs) this.socket.destroy();
+        if (nowMs >= this.discardUntilMs) this.client.socket.destroy();
         return;
       case 'exchange':
         // A response that has begun may well wait for the request to go on, as in a conversation.
@@ -365,7 +364,7 @@ export class DownstreamConnection implements DownstreamStream {
             `the body came with less than ${limits.minBodyRate} bytes per second`,
           );
         else if (!this.responseStarted && this.presence.isOverdue(nowMs, limits.clientFinTimeoutMs))
-          this.socket.destroy();
+          this.client.socket.destroy();
         else this.user?.checkDeadlines(nowMs);
         return;
       default:
@@ -373,7 +372,7 @@ export class DownstreamConnection implements DownstreamStream {
     }
   }
 
-  private consume(piece: Buffer): void {
+  onData(piece: Buffer): void {
     this.inTurn = true;
     try {
       this.consumeAll(piece);
@@ -385,7 +384,7 @@ export class DownstreamConnection implements DownstreamStream {
     }
     this.user?.onDownstreamTurnEnd();
     this.writer.flush();
-    if (this.clientEnded && this.held === undefined) this.onLastByte();
+    if (this.client.ended && this.held === undefined) this.onLastByte();
   }
 
   private consumeAll(piece: Buffer): void {
@@ -409,6 +408,9 @@ export class DownstreamConnection implements DownstreamStream {
         case 'tunnel':
           this.user?.onClientTunnelData(at === 0 ? piece : piece.subarray(at));
           return;
+        case 'handed-over':
+          this.client.handler.onData(piece.subarray(at));
+          return;
         default:
           this.discard(piece.length - at);
           return;
@@ -418,7 +420,6 @@ export class DownstreamConnection implements DownstreamStream {
 
   private readHead(piece: Buffer, start: number): number {
     if (!this.heads.pending) this.headSinceMs = this.owner.nowMs();
-    if (this.destination !== undefined && !this.sniffed && !this.sniff(piece, start)) return start;
     const end = this.heads.collect(piece, start);
     if (end === -1) return piece.length;
     const { request } = this;
@@ -432,26 +433,18 @@ export class DownstreamConnection implements DownstreamStream {
       this.bodyRate.start(this.owner.nowMs(), request.headers.known(ID.expect) !== undefined);
     this.responseStarted = false;
     this.presence.begin();
+    this.limitRequests();
     this.user = this.owner.onRequest(this);
     this.user.onRequestHead();
     if (this.requestEnded) this.user?.onRequestEnd(NO_FIELDS);
     return end;
   }
 
-  /** @returns whether the connection goes on as HTTP; if not, it has become a tunnel. */
-  private sniff(piece: Buffer, start: number): boolean {
-    this.sniffed = true;
-    if (looksLikeHttp1(piece, start)) return true;
-    this.carryOpaque();
-    return false;
-  }
-
-  private carryOpaque(): void {
-    this.sniffed = true;
-    this.state = 'tunnel';
-    watchPeer(this.socket);
-    this.user = this.owner.onOpaque(this);
-    this.user.onRequestHead();
+  private limitRequests(): void {
+    const { isEnding, limits } = this.owner;
+    if (isEnding) this.announceEnd();
+    else if (limits.maxRequestsPerConnection > 0 && this.requests >= limits.maxRequestsPerConnection)
+      this.closeAfterResponse = true;
   }
 
   private readBody(piece: Buffer, start: number): number {
@@ -477,11 +470,11 @@ export class DownstreamConnection implements DownstreamStream {
     if (held !== undefined && this.state === 'head' && this.writer.congested) return;
     this.held = undefined;
     this.reader.resume();
-    if (held !== undefined) this.consume(held);
-    else if (this.clientEnded) this.onLastByte();
+    if (held !== undefined) this.onData(held);
+    else if (this.client.ended) this.onLastByte();
   }
 
-  private onDrain(): void {
+  onDrain(): void {
     if (this.state === 'head') this.goOn();
     else this.user?.onDownstreamDrain();
   }
@@ -507,8 +500,7 @@ export class DownstreamConnection implements DownstreamStream {
     else this.refuse(code, detail);
   }
 
-  private onEnd(): void {
-    this.clientEnded = true;
+  onEnd(): void {
     // The end can be seen before what was held is read.
     if (this.held === undefined) this.onLastByte();
   }
@@ -520,7 +512,7 @@ export class DownstreamConnection implements DownstreamStream {
         this.user?.onClientTunnelEnd();
         return;
       case 'exchange':
-        if (!this.requestEnded) this.socket.destroy();
+        if (!this.requestEnded) this.client.socket.destroy();
         // A whole request and then the end: the client may wait for its answer, or have left.
         else this.presence.ended(this.owner.nowMs());
         return;
@@ -532,12 +524,11 @@ export class DownstreamConnection implements DownstreamStream {
     }
   }
 
-  private onClose(): void {
+  onClose(): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
     const { user } = this;
     this.user = undefined;
     user?.onDownstreamGone();
-    this.owner.onClosed(this);
   }
 }

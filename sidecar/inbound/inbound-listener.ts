@@ -2,9 +2,8 @@ import type { LocalReply } from '../../src/http/error-catalogue.js';
 import { Exchange } from '../exchange/exchange.js';
 import { ImmediateAnswer } from '../exchange/immediate-answer.js';
 import { APP_PROBE } from '../http/app-refusal.js';
-import type { HttpLimits } from '../http/limits.js';
 import type { DownstreamConnection } from '../http1/downstream-connection.js';
-import { localAnswerText } from '../http1/local-reply.js';
+import { Dispatcher, type DispatchSettings } from '../intercept/dispatcher.js';
 import type { ConcurrencySlots } from '../net/concurrency-slots.js';
 import { Listener } from '../net/listener.js';
 import { tryConnect } from '../tls/try-connect.js';
@@ -12,29 +11,34 @@ import { InboundForwarder, type InboundServices } from './inbound-forwarder.js';
 
 export interface InboundOptions {
   readonly services: InboundServices;
-  readonly limits: HttpLimits;
+  readonly dispatch: DispatchSettings;
   readonly slots: ConcurrencySlots;
-  nowMs(): number;
   onRefused(reply: LocalReply, client: string): void;
 }
 
 /** Where other pods' calls for the local app arrive. */
-export function createInboundListener(options: InboundOptions): Listener {
-  const { services, limits, slots, nowMs, onRefused } = options;
-  const settings = { limits, nowMs };
-  return new Listener({
-    what: 'inbound calls (--inbound)',
-    limits,
-    slots,
-    nowMs,
-    onRefused,
+export function createInboundListener({ services, dispatch, slots, onRefused }: InboundOptions): Listener {
+  const { limits, nowMs } = dispatch;
+  const dispatcher = new Dispatcher(dispatch, {
     onRequest: (connection) => {
       if (connection.request.method === 'CONNECT') return refuseConnect(connection);
       if (asksForApp(connection)) return appProbeAnswer(connection, services);
-      return new Exchange(connection, settings, new InboundForwarder(services));
+      return new Exchange(connection, { limits, nowMs }, new InboundForwarder(services));
     },
-    onOpaque: refuseConnect,
+    onOpaque: (client) => dispatcher.turnAway(client, { code: 'malformed-request', detail: 'not HTTP' }),
+    onRefused,
   });
+  return new Listener(
+    {
+      what: 'inbound calls (--inbound)',
+      maxConnections: limits.maxConnections,
+      slots,
+      serve: (client) => dispatcher.serve(client),
+      turnAway: (client, reply) => dispatcher.turnAway(client, reply),
+      onRefused,
+    },
+    dispatcher,
+  );
 }
 
 /** Another sidecar asks whether the app takes connections. */
@@ -45,13 +49,9 @@ function asksForApp({ request }: DownstreamConnection): boolean {
 function appProbeAnswer(connection: DownstreamConnection, { app }: InboundServices): ImmediateAnswer {
   return new ImmediateAnswer(() => {
     tryConnect(app, app.connectTimeoutMs, (failure) => {
-      const detail = `the app at ${app.address}: ${failure}`;
-      const answer =
-        failure === undefined
-          ? 'HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n'
-          : localAnswerText({ code: 'connect-failure', detail }, { close: true, head: false });
-      connection.writer.writeText(answer);
-      connection.endResponse(false);
+      connection.closeAfterResponse = true;
+      if (failure === undefined) connection.answerEmpty();
+      else connection.answer({ code: 'connect-failure', detail: `the app at ${app.address}: ${failure}` });
     });
   });
 }
@@ -59,8 +59,7 @@ function appProbeAnswer(connection: DownstreamConnection, { app }: InboundServic
 /** This sidecar opens connections for its own app only. */
 function refuseConnect(connection: DownstreamConnection): ImmediateAnswer {
   return new ImmediateAnswer(() => {
-    const reply = { code: 'malformed-request', detail: 'CONNECT is not for inbound calls' } as const;
-    connection.writer.writeText(localAnswerText(reply, { close: true, head: false }));
-    connection.endResponse(false);
+    connection.closeAfterResponse = true;
+    connection.answer({ code: 'malformed-request', detail: 'CONNECT is not for inbound calls' });
   });
 }

@@ -1,7 +1,3 @@
-import type { Socket } from 'node:net';
-import { peerIp } from '../../src/net/ip-address.js';
-import type { SocketPair } from './socket-table.js';
-
 /**
  * Whether the client of the request that is under way still waits for its answer. It is taken to be there until it ends
  * its side; from then on it may have left, unless it is seen to have its socket open.
@@ -29,16 +25,4 @@ export class ClientPresence {
   isOverdue(nowMs: number, limitMs: number): boolean {
     return this.doubtfulSinceMs !== 0 && limitMs !== 0 && nowMs - this.doubtfulSinceMs >= limitMs;
   }
-}
-
-/** Undefined: it is not connected any more. */
-export function socketPairOf({
-  localAddress,
-  localPort,
-  remoteAddress,
-  remotePort,
-}: Socket): SocketPair | undefined {
-  if (localPort === undefined || remotePort === undefined) return undefined;
-  const [localIp, remoteIp] = [peerIp({ remoteAddress: localAddress }), peerIp({ remoteAddress })];
-  return { localIp, localPort, remoteIp, remotePort };
 }

@@ -1,4 +1,4 @@
-import type { DownstreamConnection } from '../http1/downstream-connection.js';
+import type { ClientSocket } from './client-socket.js';
 import { findEnds, readSocketTable } from './socket-table.js';
 
 /** How soon a client that leaves is noticed, at best. */
@@ -16,10 +16,10 @@ export class LeftClients {
   private nextMs = 0;
   private looking = false;
   /** Not in the table the last time. It is not read in one go, and one that is there can be missed. */
-  private missed = new WeakSet<DownstreamConnection>();
+  private missed = new WeakSet<ClientSocket>();
 
   constructor(
-    private readonly connections: Iterable<DownstreamConnection>,
+    private readonly connections: Iterable<ClientSocket>,
     private readonly readTable: () => Promise<string | undefined> = readSocketTable,
   ) {}
 
@@ -27,11 +27,11 @@ export class LeftClients {
   tick(nowMs: number): void {
     if (this.looking || nowMs < this.nextMs) return;
     this.nextMs = nowMs + LOOK_MS;
-    const doubtful = [...this.connections].filter((connection) => connection.mayHaveLostClient);
+    const doubtful = [...this.connections].filter((connection) => connection.handler.mayHaveLostClient);
     if (doubtful.length > 0) void this.look(doubtful, nowMs);
   }
 
-  private async look(doubtful: readonly DownstreamConnection[], nowMs: number): Promise<void> {
+  private async look(doubtful: readonly ClientSocket[], nowMs: number): Promise<void> {
     this.looking = true;
     const table = await this.readTable();
     const begun = performance.now();
@@ -40,7 +40,7 @@ export class LeftClients {
     this.looking = false;
   }
 
-  private judge(table: string, doubtful: readonly DownstreamConnection[]): void {
+  private judge(table: string, doubtful: readonly ClientSocket[]): void {
     const connected = doubtful.flatMap((connection) => {
       const { socketPair } = connection;
       return socketPair === undefined ? [] : [{ connection, socketPair }];
@@ -49,12 +49,13 @@ export class LeftClients {
       table,
       connected.map(({ socketPair }) => socketPair),
     );
-    const missed = new WeakSet<DownstreamConnection>();
+    const missed = new WeakSet<ClientSocket>();
     connected.forEach(({ connection }, i) => {
       const { own = 'connected', peer = 'elsewhere' } = ends[i] ?? {};
-      if (peer === 'closed' || (own === 'absent' && this.missed.has(connection))) connection.onClientLeft();
+      if (peer === 'closed' || (own === 'absent' && this.missed.has(connection)))
+        connection.handler.onClientLeft();
       else if (own === 'absent') missed.add(connection);
-      else if (own === 'peer-ended') connection.onClientEndFound(peer === 'open');
+      else if (own === 'peer-ended') connection.handler.onClientEndFound(peer === 'open');
     });
     this.missed = missed;
   }

@@ -3,9 +3,7 @@ import type { LocalReply } from '../../src/http/error-catalogue.js';
 import { listen, type PortSharing } from '../../src/lifecycle/listen.js';
 import { type SocketAddress, splitHostPort } from '../../src/model/formats.js';
 import { peerIp } from '../../src/net/ip-address.js';
-import type { DownstreamUser } from '../http/downstream-stream.js';
-import type { HttpLimits } from '../http/limits.js';
-import { DownstreamConnection, type DownstreamOwner } from '../http1/downstream-connection.js';
+import { type ClientHandler, ClientSocket } from './client-socket.js';
 import type { ConcurrencySlots } from './concurrency-slots.js';
 import { LeftClients } from './left-clients.js';
 
@@ -26,14 +24,23 @@ export interface ListenerFigures {
 export interface ListenerOptions {
   /** For messages: "outbound (--outbound)". */
   readonly what: string;
-  readonly limits: HttpLimits;
-  /** One for each connection, of as many as the limits allow. */
+  readonly maxConnections: number;
+  /** One for each connection, of as many as {@link maxConnections}. */
   readonly slots: ConcurrencySlots;
-  nowMs(): number;
-  onRequest(connection: DownstreamConnection): DownstreamUser;
-  onOpaque(connection: DownstreamConnection): DownstreamUser;
-  /** @param client its address, without the port */
+  /** Who serves a connection first. */
+  serve(client: ClientSocket): ClientHandler;
+  /** Tells a client that there are too many connections, and ends its own. */
+  turnAway(client: ClientSocket, reply: LocalReply): ClientHandler;
+  /** A connection was reset because there are far too many. @param client its address, without the port */
   onRefused(reply: LocalReply, client: string): void;
+}
+
+/** What those that serve connections see of their listener. */
+export interface ListenerState {
+  /** Every response is its connection's last. */
+  readonly isEnding: boolean;
+  /** Requests begun so far. */
+  requests: number;
 }
 
 const SOCKET_BUFFER_BYTES = 65_536;
@@ -42,27 +49,25 @@ const SHED_CONNECTIONS = 128;
 const TOO_MANY: LocalReply = { code: 'overloaded', detail: 'too many connections' };
 
 /** Accepts connections, up to a bound, and keeps every one of them until it closes. */
-export class Listener implements DownstreamOwner {
-  readonly limits: HttpLimits;
+export class Listener {
   private readonly server: Server;
-  private readonly connections = new Set<DownstreamConnection>();
+  private readonly connections = new Set<ClientSocket>();
   /** Those of them that have no place, and are told so. */
-  private readonly tooMany = new Set<DownstreamConnection>();
+  private readonly tooMany = new Set<ClientSocket>();
   private readonly left = new LeftClients(this.connections);
-  private ending = false;
   /** Where it listens, or did until it began to {@link refuse}. */
   private bound: SocketAddress | undefined;
   private accepted = 0;
-  /** Requests begun so far. */
-  requests = 0;
 
-  constructor(private readonly options: ListenerOptions) {
-    this.limits = options.limits;
+  constructor(
+    private readonly options: ListenerOptions,
+    private readonly state: ListenerState & { isEnding: boolean },
+  ) {
     this.server = createServer(
       { allowHalfOpen: true, noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES },
       (socket: Socket) => this.accept(socket),
     );
-    this.server.maxConnections = this.limits.maxConnections + SHED_CONNECTIONS;
+    this.server.maxConnections = options.maxConnections + SHED_CONNECTIONS;
     this.server.on('drop', (dropped) => options.onRefused(TOO_MANY, peerIp(dropped ?? {})));
   }
 
@@ -75,10 +80,15 @@ export class Listener implements DownstreamOwner {
     return this.connections.size;
   }
 
+  /** Requests begun so far. */
+  get requests(): number {
+    return this.state.requests;
+  }
+
   /** Requests under way. */
   get busyCount(): number {
     let busy = 0;
-    for (const connection of this.connections) if (!connection.isIdle) busy++;
+    for (const connection of this.connections) if (!connection.handler.isIdle) busy++;
     return busy;
   }
 
@@ -97,46 +107,15 @@ export class Listener implements DownstreamOwner {
     return bound;
   }
 
-  nowMs(): number {
-    return this.options.nowMs();
-  }
-
-  onRequest(connection: DownstreamConnection): DownstreamUser {
-    this.requests++;
-    const { maxRequestsPerConnection: most } = this.limits;
-    if (this.ending) this.makeLast(connection);
-    else if (most > 0 && connection.requests >= most) connection.closeAfterResponse = true;
-    return this.options.onRequest(connection);
-  }
-
-  onOpaque(connection: DownstreamConnection): DownstreamUser {
-    return this.options.onOpaque(connection);
-  }
-
-  onRefused({ request }: DownstreamConnection, reply: LocalReply): void {
-    this.options.onRefused(reply, request.sourceIp);
-  }
-
-  onClosed(connection: DownstreamConnection): void {
-    this.connections.delete(connection);
-    if (!this.tooMany.delete(connection)) this.options.slots.giveBack();
-  }
-
   checkDeadlines(nowMs: number): void {
-    for (const connection of this.connections) connection.checkDeadlines(nowMs);
+    for (const { handler } of this.connections) handler.checkDeadlines(nowMs);
     this.left.tick(nowMs);
   }
 
   /** From now on every response is its connection's last, and says so. */
   announceEnd(): void {
-    this.ending = true;
-    // Where a response has begun, the client has been told that the connection goes on: the next one will be the last.
-    for (const connection of this.connections) if (!connection.responseStarted) this.makeLast(connection);
-  }
-
-  private makeLast(connection: DownstreamConnection): void {
-    connection.closeAfterResponse = true;
-    connection.leaving = true;
+    this.state.isEnding = true;
+    for (const { handler } of this.connections) handler.announceEnd();
   }
 
   /** Takes no new connections. */
@@ -148,12 +127,8 @@ export class Listener implements DownstreamOwner {
 
   /** No response is its connection's last any more, but where the client has been told so. */
   continue(): void {
-    this.ending = false;
-    for (const connection of this.connections) {
-      if (connection.responseStarted || !connection.leaving) continue;
-      connection.closeAfterResponse = false;
-      connection.leaving = false;
-    }
+    this.state.isEnding = false;
+    for (const { handler } of this.connections) handler.continue();
   }
 
   /** The address where it would listen again; undefined: it does. */
@@ -170,22 +145,27 @@ export class Listener implements DownstreamOwner {
 
   /** Ends connections that have no request. */
   endIdle(): void {
-    for (const connection of this.connections) if (connection.isIdle) connection.endGently();
+    for (const { handler } of this.connections) if (handler.isIdle) handler.endGently();
   }
 
   /** Cuts off what is left. */
   destroy(): void {
     this.server.close();
-    for (const connection of this.connections) connection.abort();
+    for (const { handler } of this.connections) handler.abort();
   }
 
   private accept(socket: Socket): void {
     this.accepted++;
-    const hasSlot = this.options.slots.take(this.limits.maxConnections);
-    const connection = new DownstreamConnection(socket, this);
-    this.connections.add(connection);
-    if (hasSlot) return;
-    this.tooMany.add(connection);
-    connection.refuse(TOO_MANY.code, TOO_MANY.detail);
+    const { slots, maxConnections, serve, turnAway } = this.options;
+    const hasSlot = slots.take(maxConnections);
+    const client = new ClientSocket(socket, (closed) => this.onClosed(closed));
+    this.connections.add(client);
+    if (!hasSlot) this.tooMany.add(client);
+    client.handler = hasSlot ? serve(client) : turnAway(client, TOO_MANY);
+  }
+
+  private onClosed(client: ClientSocket): void {
+    this.connections.delete(client);
+    if (!this.tooMany.delete(client)) this.options.slots.giveBack();
   }
 }

@@ -2,9 +2,12 @@ import { utf8Text } from '../../src/http/byte-text.js';
 import { headerName } from '../../src/http/header-name.js';
 import { traceIdOf } from '../../src/http/trace-context.js';
 import type { Placement } from '../../src/routing/decide.js';
+import { formatAddress } from '../../src/xds/fields.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import type { Call } from '../exchange/forwarder.js';
 import type { OutboundForwarder } from '../outbound/outbound-forwarder.js';
+import type { OutboundTunnel } from '../outbound/tunnel-routes.js';
+import type { TunnelOutcome } from '../tcp/tcp-tunnel.js';
 
 /**
  * One request in words: what was asked, what was decided and why, and what came of it. What has nothing to say is
@@ -101,6 +104,32 @@ export function describeRequest(
   };
 }
 
+/** A connection whose bytes were carried as they are. The status is 0: nothing of it is known. */
+export function describeTunnel(
+  tunnel: OutboundTunnel,
+  outcome: TunnelOutcome,
+  durationMs: number,
+): RequestRecord {
+  const { destination, host, placement, endpoint, caller } = tunnel;
+  const { error, cutOff } = outcome;
+  return {
+    direction: 'outbound',
+    host: destination && formatAddress(destination.host, destination.port),
+    status: 0,
+    durationMs: Math.round(durationMs * 1000) / 1000,
+    requestBytes: outcome.sentBytes,
+    responseBytes: outcome.receivedBytes,
+    client: caller,
+    service: host?.service.label,
+    release: placement?.release.name,
+    reason: placement?.releaseReason,
+    endpoint: endpoint?.address,
+    error: error?.code,
+    detail: error && error.detail !== '' ? shortened(error.detail) : undefined,
+    flags: `${host === undefined && endpoint !== undefined ? 'passthrough,' : ''}tcp${cutOff === '' ? '' : CUT_OFF_FLAGS[cutOff]}`,
+  };
+}
+
 /** The placement's own endpoint may have given way to another of its release. */
 function endpointReason(placement: Placement, { attempts: { endpoint } }: OutboundForwarder): string {
   return placement.endpoint === endpoint ? placement.endpointReason : 'retry';
@@ -142,7 +171,7 @@ function requestIdOf({ downstream }: Call): string | undefined {
 
 /**
  * What else there is to know, separated by commas: `passthrough` (the host is nobody's, it went where it was
- * going), `new-session` (a key was made), `failover`, `tunnel`, `client-left`, `upstream-broke` and `timed-out`
+ * going), `new-session` (a key was made), `failover`, `tunnel`, `tcp` (bytes carried as they are), `client-left`, `upstream-broke` and `timed-out`
  * (the response ended half way), `sidecar-stopped`.
  */
 function flagsOf({ outcome }: Call, forwarder: OutboundForwarder | undefined): string | undefined {

@@ -8,11 +8,14 @@ import type { Call } from '../exchange/forwarder.js';
 import type { Outcome } from '../exchange/outcome.js';
 import type { Direction } from '../net/listener.js';
 import type { OutboundForwarder } from '../outbound/outbound-forwarder.js';
+import type { OutboundTunnel } from '../outbound/tunnel-routes.js';
+import type { TunnelOutcome } from '../tcp/tcp-tunnel.js';
 import type { AccessLog, AccessLogLevel } from './access-log.js';
 import type { Failovers } from './failovers.js';
-import { describeRequest, type RequestRecord } from './request-record.js';
+import { describeRequest, describeTunnel, type RequestRecord } from './request-record.js';
 import type { RequestSamples } from './request-samples.js';
 import { type RequestSeries, RequestStatistics } from './request-statistics.js';
+import { TunnelStatistics } from './tunnel-statistics.js';
 
 export interface RecorderOptions {
   /** Whose sidecar this is, `checkout.shop`. */
@@ -27,6 +30,7 @@ export interface RecorderOptions {
 /** Counts every request that ends, whoever answered it, and puts into words those that somebody may want to read. */
 export class RequestRecorder {
   readonly requests = new RequestStatistics();
+  readonly tunnels = new TunnelStatistics();
   /** Answers that the sidecar itself made. */
   readonly ownAnswers: Readonly<Record<Direction, Record<ErrorCode, number>>> = {
     inbound: noAnswers(),
@@ -53,6 +57,20 @@ export class RequestRecorder {
 
   outbound(exchange: Call, forwarder: OutboundForwarder): void {
     this.end('outbound', exchange, this.outboundSeries(forwarder), forwarder);
+  }
+
+  /** A connection whose bytes were carried as they are. */
+  tunnel(tunnel: OutboundTunnel, outcome: TunnelOutcome, startedAt: number): void {
+    const { host, placement } = tunnel;
+    const labels = { service: host?.service.label ?? '', release: placement?.release.name ?? '' };
+    this.tunnels.record({ direction: 'outbound', ...labels }, outcome);
+    const { error } = outcome;
+    if (error !== undefined) this.ownAnswers.outbound[error.code]++;
+    const failed = error !== undefined || outcome.cutOff !== '';
+    const sampled = this.options.samples.wants(failed);
+    const logged = failed ? this.logsErrors : this.logsAll;
+    if (sampled || logged)
+      this.note(describeTunnel(tunnel, outcome, performance.now() - startedAt), failed, sampled, logged);
   }
 
   /** A request that was refused before it was one. @param client its address, without the port */

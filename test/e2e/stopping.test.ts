@@ -113,7 +113,7 @@ for (const workers of process.platform === 'linux' ? ['1', '2'] : ['1']) {
     }
     const { log } = world.sidecar.process;
     t.ok(log.some(({ msg }) => msg === 'sidecar has stopped'));
-    t.equal(log.filter(({ flags }) => String(flags).includes('sidecar-stopped')).length, 6);
+    t.equal(log.filter(({ flags }) => String(flags).includes('sidecar-stopped')).length, 8);
   });
 }
 

@@ -7,6 +7,7 @@ import { DownstreamConnection, type DownstreamOwner } from '../../../sidecar/htt
 import { forwardedRequestHead, forwardedResponseHead } from '../../../sidecar/http1/forwarded-head.js';
 import type { ResponseHead } from '../../../sidecar/http1/response-head.js';
 import { UpstreamConnection } from '../../../sidecar/http1/upstream-connection.js';
+import { ClientSocket } from '../../../sidecar/net/client-socket.js';
 import type { LocalReply } from '../../../src/http/error-catalogue.js';
 import { type Field, fieldLines } from '../../../src/http/field-line.js';
 import { headOf, parseRequest } from './heads.js';
@@ -68,19 +69,17 @@ export function transcribeRequests(
   const answers: (() => void)[] = [];
   const owner: DownstreamOwner = {
     limits,
+    isEnding: false,
     nowMs: () => 0,
     onRequest: (connection) => new RequestScribe(connection, requests, mode, answers),
-    onOpaque: () => {
-      throw new Error('nothing here may be opaque');
-    },
     onRefused: (_, reply) => {
       refused = reply;
     },
-    onClosed: () => {
-      closed = true;
-    },
   };
-  new DownstreamConnection(socket.asSocket, owner);
+  const client = new ClientSocket(socket.asSocket, () => {
+    closed = true;
+  });
+  client.handler = new DownstreamConnection(client, owner);
   const answerAll = () => {
     for (let answer = answers.shift(); answer !== undefined; answer = answers.shift()) answer();
   };

@@ -5,6 +5,7 @@ import {
   DownstreamConnection,
   type DownstreamOwner,
 } from '../../../../sidecar/http1/downstream-connection.js';
+import { ClientSocket } from '../../../../sidecar/net/client-socket.js';
 import type { LocalReply } from '../../../../src/http/error-catalogue.js';
 import { headOf } from '../../../support/http1/heads.js';
 import { MemorySocket } from '../../../support/http1/memory-socket.js';
@@ -20,6 +21,7 @@ const LIMITS: HttpLimits = {
 /** A connection with a clock of its own, whose requests wait until the test answers them. */
 class Fixture implements DownstreamOwner {
   readonly limits: HttpLimits;
+  isEnding = false;
   readonly socket = new MemorySocket();
   readonly connection: DownstreamConnection;
   readonly events: string[] = [];
@@ -29,7 +31,11 @@ class Fixture implements DownstreamOwner {
 
   constructor(limits: Partial<HttpLimits> = {}) {
     this.limits = { ...LIMITS, ...limits };
-    this.connection = new DownstreamConnection(this.socket.asSocket, this);
+    const client = new ClientSocket(this.socket.asSocket, () => {
+      this.closed = true;
+    });
+    this.connection = new DownstreamConnection(client, this);
+    client.handler = this.connection;
   }
 
   /** Lets time pass, as the sidecar's clock does: tick by tick. */
@@ -56,16 +62,8 @@ class Fixture implements DownstreamOwner {
     return this.userNamed(`${request.method} ${request.target}`);
   }
 
-  onOpaque(): DownstreamUser {
-    return this.userNamed('opaque');
-  }
-
   onRefused(_: DownstreamConnection, reply: LocalReply): void {
     this.refused.push(reply);
-  }
-
-  onClosed(): void {
-    this.closed = true;
   }
 
   private userNamed(name: string): DownstreamUser {
@@ -368,33 +366,6 @@ t.test('an end that came before the tunnel is told to it', async (t) => {
   f.socket.feedEnd();
   f.connection.becomeTunnel();
   t.strictSame(f.events, ['GET /', 'end', 'tunnel end']);
-});
-
-t.test('behind a CONNECT the first bytes tell what it carries', async (t) => {
-  for (const [bytes, events] of [
-    [GET, ['GET /', 'end']],
-    ['\x16\x03\x01', ['opaque', 'tunnel \x16\x03\x01']],
-  ] as const) {
-    const f = new Fixture();
-    f.socket.feed(headOf('CONNECT b:80 HTTP/1.1', 'Host: b:80'));
-    f.connection.startOver({ host: 'b', port: 80 });
-    f.events.length = 0;
-    f.socket.feed(bytes);
-    t.strictSame(f.events, events);
-  }
-});
-
-t.test('behind a CONNECT a client that is silent waits for the server to speak first', async (t) => {
-  const f = new Fixture();
-  f.socket.feed(headOf('CONNECT b:80 HTTP/1.1', 'Host: b:80'));
-  f.connection.startOver({ host: 'b', port: 80 });
-  f.events.length = 0;
-  f.pass(950);
-  t.strictSame(f.events, []);
-  f.pass(50);
-  t.strictSame(f.events, ['opaque']);
-  f.socket.feed('hello');
-  t.strictSame(f.events, ['opaque', 'tunnel hello']);
 });
 
 t.test('a connection that is reset tells its user once, and nobody is told anything later', async (t) => {

@@ -1,8 +1,10 @@
 import t from 'tap';
-import { looksLikeHttp1 } from '../../../../sidecar/intercept/sniff.js';
+import { HTTP2_PREFACE, sniff } from '../../../../sidecar/intercept/sniff.js';
 import { shown } from '../../../support/http1/heads.js';
 
-const looks = (text: string) => looksLikeHttp1(Buffer.from(text, 'latin1'), 0);
+const protocolOf = (text: string) => sniff(Buffer.from(text, 'latin1'));
+/** So far, it may be one. */
+const looks = (text: string) => ['http1', 'more'].includes(protocolOf(text));
 
 t.test('sees the start of an HTTP/1 request', async (t) => {
   for (const text of [
@@ -30,7 +32,7 @@ t.test('sees that other protocols are none', async (t) => {
   for (const text of [
     '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
     'SSH-2.0-OpenSSH_9.2\r\n',
-    'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+    'PRI * HTTP/2.1\r\n\r\n',
     'EHLO mail.example\r\n',
     'HELO a\r\n',
     'USER anonymous\r\n',
@@ -47,7 +49,14 @@ t.test('sees that other protocols are none', async (t) => {
   }
 });
 
-t.test('looks from where it is told to', async (t) => {
-  t.equal(looksLikeHttp1(Buffer.from('\x16\x03GET / HTTP/1.1'), 2), true);
-  t.equal(looksLikeHttp1(Buffer.from('GET \x16\x03'), 4), false);
+t.test('sees HTTP/2 by its whole preface (RFC 9113 section 3.4), and TLS by its first record', async (t) => {
+  for (let length = 1; length < HTTP2_PREFACE.length; length++)
+    t.equal(protocolOf(HTTP2_PREFACE.slice(0, length)), 'more', `${length} bytes`);
+  t.equal(protocolOf(HTTP2_PREFACE), 'http2');
+  t.equal(protocolOf(`${HTTP2_PREFACE}\x00\x00\x00\x04`), 'http2');
+  t.equal(protocolOf('PRI / HTTP/1.1\r\n'), 'http1');
+  t.equal(protocolOf('POST / HTTP/1.1\r\n'), 'http1');
+  t.equal(protocolOf('\x16'), 'tls');
+  t.equal(protocolOf('\x16\x03\x01'), 'tls');
+  t.equal(protocolOf('\x16\x02'), 'opaque');
 });

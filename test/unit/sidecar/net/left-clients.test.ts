@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { DownstreamConnection } from '../../../../sidecar/http1/downstream-connection.js';
+import type { ClientSocket } from '../../../../sidecar/net/client-socket.js';
 import { LeftClients } from '../../../../sidecar/net/left-clients.js';
 
 const PAIR = { localIp: '127.0.0.1', localPort: 15001, remoteIp: '127.0.0.1', remotePort: 49153 };
@@ -12,11 +12,13 @@ const PEER: [string, string] = ['0100007F:C001', '0100007F:3A99'];
 async function told(tables: readonly (string | undefined)[], mayHaveLostClient = true): Promise<string[]> {
   const events: string[] = [];
   const connection = {
-    mayHaveLostClient,
     socketPair: PAIR,
-    onClientLeft: () => events.push('left'),
-    onClientEndFound: (isThere: boolean) => events.push(isThere ? 'there' : 'ended'),
-  } as unknown as DownstreamConnection;
+    handler: {
+      mayHaveLostClient,
+      onClientLeft: () => events.push('left'),
+      onClientEndFound: (isThere: boolean) => events.push(isThere ? 'there' : 'ended'),
+    },
+  } as unknown as ClientSocket;
   let read = 0;
   const clients = new LeftClients([connection], async () => tables[read++]);
   for (let nowMs = 1000; nowMs <= 1000 * tables.length; nowMs += 1000) {

@@ -1,0 +1,86 @@
+import type { LocalReply } from '../../src/http/error-catalogue.js';
+import type { SocketAddress } from '../../src/model/formats.js';
+import type { DownstreamUser } from '../http/downstream-stream.js';
+import type { HttpLimits } from '../http/limits.js';
+import { DownstreamConnection, type DownstreamOwner } from '../http1/downstream-connection.js';
+import type { ClientHandler, ClientSocket } from '../net/client-socket.js';
+import type { ListenerState } from '../net/listener.js';
+import { FirstBytes } from './first-bytes.js';
+import type { Protocol } from './sniff.js';
+
+export interface DispatchSettings {
+  readonly limits: HttpLimits;
+  /** How long a client may be silent that may wait for the server to begin. */
+  readonly sniffTimeoutMs: number;
+  /** Ports whose connections are carried as they are: in these protocols the server speaks first. */
+  readonly opaquePorts: ReadonlySet<number>;
+  /** Where a redirected connection was going; undefined: it came to the sidecar itself. */
+  originalDestination(client: ClientSocket): SocketAddress | undefined;
+  nowMs(): number;
+}
+
+/** What becomes of connections and requests. */
+export interface Destinations {
+  /** Who answers a request. */
+  onRequest(connection: DownstreamConnection): DownstreamUser;
+  /** Who carries a connection to {@link ClientSocket.destination} whose bytes are not HTTP. */
+  onOpaque(client: ClientSocket): ClientHandler;
+  /** A request was refused before it was one. @param caller its address, without the port */
+  onRefused(reply: LocalReply, caller: string): void;
+}
+
+/** Gives each connection of a listener to the codec of its protocol, or has it carried as it is. */
+export class Dispatcher implements DownstreamOwner, ListenerState {
+  isEnding = false;
+  requests = 0;
+  readonly limits: HttpLimits;
+
+  constructor(
+    private readonly settings: DispatchSettings,
+    private readonly to: Destinations,
+  ) {
+    this.limits = settings.limits;
+  }
+
+  nowMs(): number {
+    return this.settings.nowMs();
+  }
+
+  serve(client: ClientSocket): ClientHandler {
+    return this.serveToward(client, this.settings.originalDestination(client));
+  }
+
+  /** @param destination where the client meant to connect, where that is known */
+  serveToward(client: ClientSocket, destination: SocketAddress | undefined): ClientHandler {
+    const { opaquePorts, sniffTimeoutMs, limits } = this.settings;
+    client.destination = destination;
+    if (destination !== undefined && opaquePorts.has(destination.port)) return this.to.onOpaque(client);
+    return new FirstBytes(client, {
+      waitMs: destination === undefined ? 0 : sniffTimeoutMs,
+      idleTimeoutMs: limits.clientIdleTimeoutMs,
+      nowMs: this.settings.nowMs,
+      choose: (protocol) => this.choose(protocol, client),
+    });
+  }
+
+  turnAway(client: ClientSocket, { code, detail }: LocalReply): ClientHandler {
+    const connection = new DownstreamConnection(client, this);
+    connection.refuse(code, detail);
+    return connection;
+  }
+
+  onRequest(connection: DownstreamConnection): DownstreamUser {
+    this.requests++;
+    return this.to.onRequest(connection);
+  }
+
+  onRefused({ request }: DownstreamConnection, reply: LocalReply): void {
+    this.to.onRefused(reply, request.sourceIp);
+  }
+
+  /** What is not HTTP, and goes nowhere in particular, is refused by the parser. */
+  private choose(protocol: Protocol, client: ClientSocket): ClientHandler {
+    if (protocol !== 'http1' && client.destination !== undefined) return this.to.onOpaque(client);
+    return new DownstreamConnection(client, this);
+  }
+}

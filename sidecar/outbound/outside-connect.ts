@@ -1,0 +1,44 @@
+import type { LocalReply } from '../../src/http/error-catalogue.js';
+import type { DownstreamUser } from '../http/downstream-stream.js';
+import type { DownstreamConnection } from '../http1/downstream-connection.js';
+import { TcpTunnel, type TunnelRoute, type TunnelSettings } from '../tcp/tcp-tunnel.js';
+
+/** A CONNECT whose host is not a service: it is granted once the destination has taken a connection. */
+export class OutsideConnect implements DownstreamUser {
+  private readonly tunnel: TcpTunnel;
+
+  constructor(connection: DownstreamConnection, route: TunnelRoute, settings: TunnelSettings) {
+    this.tunnel = new TcpTunnel(
+      connection.client,
+      route,
+      settings,
+      () => connection.handOver(() => this.tunnel),
+      (reply) => refuseConnect(connection, reply),
+    );
+  }
+
+  onRequestHead(): void {
+    this.tunnel.start();
+  }
+
+  onDownstreamGone(): void {
+    this.tunnel.onClose();
+  }
+
+  checkDeadlines(nowMs: number): void {
+    this.tunnel.checkDeadlines(nowMs);
+  }
+
+  onRequestBody(): void {}
+  onRequestEnd(): void {}
+  onDownstreamTurnEnd(): void {}
+  onDownstreamDrain(): void {}
+  onClientTunnelData(): void {}
+  onClientTunnelEnd(): void {}
+}
+
+/** The connection ends with the answer: the client may have sent what was for the other side. */
+export function refuseConnect(connection: DownstreamConnection, reply: LocalReply): void {
+  connection.closeAfterResponse = true;
+  connection.answer(reply);
+}
