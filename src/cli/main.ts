@@ -26,6 +26,7 @@ const VERBS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   status: async () => (await import('./commands/status.js')).addStatus,
   bootstrap: async () => (await import('./commands/bootstrap.js')).addBootstrap,
   token: async () => (await import('./commands/token.js')).addToken,
+  check: async () => (await import('./commands/check.js')).addCheck,
   inject: async () => (await import('./commands/inject.js')).addInject,
   uninject: async () => (await import('./commands/inject.js')).addUninject,
   import: async () => (await import('./commands/import-ingress.js')).addImport,

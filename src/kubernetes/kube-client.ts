@@ -91,9 +91,18 @@ export class KubeClient implements KubeApi {
     return this.call('PATCH', path, operations);
   }
 
+  /** Runs the login plugin of the kubeconfig, if it has one. @throws KubeError */
+  private async authenticate(options: RequestOptions): Promise<void> {
+    try {
+      await this.config.applyToHTTPSOptions(options);
+    } catch (error) {
+      throw new KubeError(0, `the kubeconfig cannot be used: ${(error as Error).message}`);
+    }
+  }
+
   private async call(method: string, path: string, body?: object): Promise<KubeObject> {
     const options: RequestOptions = { method, headers: { accept: 'application/json' } };
-    await this.config.applyToHTTPSOptions(options);
+    await this.authenticate(options);
     const type = method === 'PATCH' ? 'application/json-patch+json' : 'application/json';
     if (body !== undefined) options.headers = { ...options.headers, 'content-type': type };
     const url = new URL(this.server.replace(/\/$/, '') + path);

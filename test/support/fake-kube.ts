@@ -8,6 +8,8 @@ export class FakeKube implements KubeApi {
   readonly changes: string[] = [];
   /** What the next calls of a path fail with. */
   readonly refusals = new Map<string, KubeError>();
+  /** What a POST to a path is answered; absent: the object as it came. */
+  readonly answers = new Map<string, (object: KubeObject) => KubeObject>();
   private version = 1;
 
   set(path: string, object: object): void {
@@ -19,7 +21,7 @@ export class FakeKube implements KubeApi {
   }
 
   async get(path: string): Promise<KubeObject> {
-    return structuredClone(this.find(path));
+    return structuredClone(this.find(path.replace(/[?&]limit=\d+$/, '')));
   }
 
   async put(path: string, object: KubeObject): Promise<KubeObject> {
@@ -34,7 +36,7 @@ export class FakeKube implements KubeApi {
     this.changes.push(`POST ${path}`);
     const refusal = this.refusals.get(path);
     if (refusal !== undefined) throw refusal;
-    return { ...(this.objects.get(path) ?? object) };
+    return this.answers.get(path)?.(object) ?? object;
   }
 
   async patch(path: string, operations: readonly object[]): Promise<KubeObject> {
