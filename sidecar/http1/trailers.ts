@@ -30,6 +30,11 @@ const REFUSED = new Set([
   'x-request-id',
 ]);
 
+/** Whether a field may come behind the content. @param name in lower case */
+export function isTrailerName(name: string): boolean {
+  return !REFUSED.has(name);
+}
+
 /**
  * A trailer section as it goes on: checked field by field, without those that may not be there.
  *
@@ -43,7 +48,7 @@ export function forwardedTrailers(lines: string, maxFields: number): readonly Fi
   const fields: Field[] = [];
   for (let i = 0; i < block.count; i++) {
     const name = block.nameAt(i);
-    if (!REFUSED.has(name.toLowerCase())) fields.push([name, block.valueAt(i)]);
+    if (isTrailerName(name.toLowerCase())) fields.push([name, block.valueAt(i)]);
   }
   return fields;
 }

@@ -7,8 +7,13 @@ import type { Http2Stream, StreamUser } from './stream.js';
 export interface Http2Owner {
   readonly limits: Http2Limits;
   nowMs(): number;
-  /** A client's request has come. The server's side only. @returns who answers it */
-  onRequest(stream: Http2Stream, request: RequestFields): StreamUser;
+  /**
+   * A client's request has come. The server's side only.
+   *
+   * @param endStream it has neither content nor trailers: {@link StreamUser.onEnd} is not called
+   * @returns who answers it
+   */
+  onRequest(stream: Http2Stream, request: RequestFields, endStream: boolean): StreamUser;
   /** A request's head is beyond the limits: whoever is told answers 431, or resets the stream. */
   onHeadTooLarge(stream: Http2Stream): void;
   /** A request was refused by a reset, and nobody was given it. */
@@ -26,8 +31,8 @@ export interface Http2Options {
   /** Whose side we are. */
   readonly role: 'server' | 'client';
   readonly owner: Http2Owner;
-  /** What was read of the socket already. */
-  readonly alreadyRead?: Buffer;
+  /** The owner reads the socket, and calls `receive`, `onPeerEnd` and `onClose`. */
+  readonly isFed?: boolean;
   /** The client's first stream; for tests of what happens when the numbers run out. */
   readonly firstStreamId?: number;
 }

@@ -30,7 +30,13 @@ import type { HeaderField } from './header-field.js';
 import type { DecodedBlock } from './hpack-decoder.js';
 import { HpackError } from './hpack-error.js';
 import type { Http2Limits } from './limits.js';
-import { readRequest, readResponse, trailersProblem } from './message-head.js';
+import {
+  type Malformed,
+  type RequestFields,
+  readRequest,
+  readResponse,
+  trailersProblem,
+} from './message-head.js';
 import { applySettings, initialSettings, SETTING } from './settings.js';
 import { Http2Stream, type StreamHost, type StreamUser } from './stream.js';
 import { StreamNumbers } from './stream-numbers.js';
@@ -96,7 +102,7 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
   /** Streams that it has had. */
   opened = 0;
 
-  constructor({ socket, role, owner, alreadyRead, firstStreamId = 1 }: Http2Options) {
+  constructor({ socket, role, owner, isFed = false, firstStreamId = 1 }: Http2Options) {
     const { limits } = owner;
     this.socket = socket;
     this.owner = owner;
@@ -116,13 +122,18 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
     });
     this.meter = new AbuseMeter(this.createdMs);
     this.content = new ContentReceiver(this, limits.connectionWindowBytes);
-    socket.on('end', () => this.onPeerEnd());
-    // 'close' follows every error and does what there is to do.
-    socket.on('error', () => {});
-    socket.on('close', () => this.onClose('closed'));
     this.begin();
+    if (!isFed) this.read();
+  }
+
+  private read(): void {
+    const { socket } = this;
+    socket.on('end', () => this.onPeerEnd());
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.endReason ??= error.code ?? error.message;
+    });
+    socket.on('close', () => this.onClose('closed'));
     new SocketReader(socket, (piece) => this.receive(piece));
-    if (alreadyRead !== undefined) this.receive(alreadyRead);
   }
 
   private begin(): void {
@@ -366,7 +377,7 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
       this.refuse(streamId, ERROR.refusedStream);
       return;
     }
-    const request = block.tooLarge ? undefined : readRequest(block.fields);
+    const request = block.tooLarge ? undefined : requestOf(block, endStream);
     if (typeof request === 'string') {
       this.owner.onMalformed(request);
       this.refuse(streamId, ERROR.protocolError);
@@ -379,8 +390,8 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
       return;
     }
     stream.expectedLength = request.contentLength;
-    stream.user = this.owner.onRequest(stream, request);
-    if (endStream && !stream.isOver) this.endReceiving(stream, NO_FIELDS);
+    if (endStream) stream.move('end-received');
+    stream.user = this.owner.onRequest(stream, request, endStream);
     if (streamId >= RETIRING_STREAM_ID) this.drain();
   }
 
@@ -412,7 +423,7 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
       stream.expectedLength = hasNone ? 0 : response.contentLength;
     }
     this.touch(stream);
-    stream.user?.onResponse(response);
+    stream.user?.onResponse(response, endStream);
     if (endStream && !stream.isOver) this.endReceiving(stream, NO_FIELDS);
   }
 
@@ -566,6 +577,11 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
     this.meter.useful('window-update', UPDATES_PER_DATA);
   }
 
+  joinTurn(stream: Http2Stream): boolean {
+    if (this.inTurn) this.touch(stream);
+    return this.inTurn;
+  }
+
   waitToSend(stream: Http2Stream): void {
     this.schedule.wait(stream);
   }
@@ -611,8 +627,8 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
     if (!this.inTurn) this.endTurn();
   }
 
-  /** A peer that has sent its last byte cannot update a window any more. */
-  private onPeerEnd(): void {
+  /** The peer has sent its last byte. One that has cannot update a window any more. */
+  onPeerEnd(): void {
     if (this.state === 'ending') {
       this.socket.end();
       return;
@@ -620,10 +636,17 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
     this.destroy('closed by the peer');
   }
 
-  private onClose(reason: string): void {
+  onClose(reason: string): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.loseStreams(reason, ERROR.internalError);
     this.owner.onClosed(this.endReason ?? reason);
   }
+}
+
+/** A request without content must not announce any. */
+function requestOf({ fields }: DecodedBlock, endStream: boolean): RequestFields | Malformed {
+  const request = readRequest(fields);
+  if (typeof request === 'string' || !endStream || request.contentLength <= 0) return request;
+  return 'there is less content than content-length says';
 }

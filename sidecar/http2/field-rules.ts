@@ -10,23 +10,31 @@ import type { HeaderField } from './header-field.js';
 export const ORDINARY = 1;
 export const HOST = 2;
 export const CONTENT_LENGTH = 3;
+export const TE = 4;
+/** For one hop only, or a sidecar's word to the next one: it never goes on. */
+export const NOT_FORWARDED = 5;
+export const FORWARDED_FOR = 6;
+export const FORWARDED_PROTO = 7;
+export const REQUEST_ID = 8;
+export const VIA = 9;
+export const BAGGAGE = 10;
 /** Pseudo-header fields. */
-export const METHOD = 10;
-export const SCHEME = 11;
-export const AUTHORITY = 12;
-export const PATH = 13;
-export const PROTOCOL = 14;
-export const STATUS = 15;
+export const METHOD = 20;
+export const SCHEME = 21;
+export const AUTHORITY = 22;
+export const PATH = 23;
+export const PROTOCOL = 24;
+export const STATUS = 25;
 /** Everything from here on makes the message malformed; see {@link problemOf}. */
-export const FIRST_PROBLEM = 20;
-const NO_NAME = 20;
-const BAD_NAME = 21;
-const UPPER_CASE = 22;
-const BAD_VALUE = 23;
-const BLANK_AROUND = 24;
-const OF_CONNECTION = 25;
-const BAD_TE = 26;
-const UNKNOWN_PSEUDO = 27;
+export const FIRST_PROBLEM = 40;
+const NO_NAME = 40;
+const BAD_NAME = 41;
+const UPPER_CASE = 42;
+const BAD_VALUE = 43;
+const BLANK_AROUND = 44;
+const OF_CONNECTION = 45;
+const BAD_TE = 46;
+const UNKNOWN_PSEUDO = 47;
 
 const PROBLEMS: readonly string[] = [
   'a field has no name',
@@ -48,13 +56,24 @@ const PSEUDO: ReadonlyMap<string, number> = new Map([
   [':status', STATUS],
 ]);
 
-/** RFC 9113 section 8.2.2. */
-const CONNECTION_FIELDS = new Set([
-  'connection',
-  'proxy-connection',
-  'keep-alive',
-  'transfer-encoding',
-  'upgrade',
+const SPECIAL: ReadonlyMap<string, number> = new Map([
+  ['host', HOST],
+  ['content-length', CONTENT_LENGTH],
+  ['te', TE],
+  ['proxy-authorization', NOT_FORWARDED],
+  ['http2-settings', NOT_FORWARDED],
+  ['x-roost-app-refuses', NOT_FORWARDED],
+  ['x-forwarded-for', FORWARDED_FOR],
+  ['x-forwarded-proto', FORWARDED_PROTO],
+  ['x-request-id', REQUEST_ID],
+  ['x-roost-via', VIA],
+  ['baggage', BAGGAGE],
+  // RFC 9113 section 8.2.2.
+  ['connection', OF_CONNECTION],
+  ['proxy-connection', OF_CONNECTION],
+  ['keep-alive', OF_CONNECTION],
+  ['transfer-encoding', OF_CONNECTION],
+  ['upgrade', OF_CONNECTION],
 ]);
 
 const COLON = 0x3a;
@@ -78,10 +97,8 @@ function judge({ name, value }: HeaderField): number {
   if (name.charCodeAt(0) === COLON) return PSEUDO.get(name) ?? UNKNOWN_PSEUDO;
   const problem = nameProblem(name);
   if (problem !== 0) return problem;
-  if (name === 'host') return HOST;
-  if (name === 'content-length') return CONTENT_LENGTH;
-  if (name === 'te') return value === 'trailers' ? ORDINARY : BAD_TE;
-  return CONNECTION_FIELDS.has(name) ? OF_CONNECTION : ORDINARY;
+  const special = SPECIAL.get(name) ?? ORDINARY;
+  return special === TE && value !== 'trailers' ? BAD_TE : special;
 }
 
 function nameProblem(name: string): number {

@@ -1,3 +1,5 @@
+import { DEFAULT_LIMITS, type HttpLimits } from '../http/limits.js';
+
 /**
  * Bounds on what a peer may make one HTTP/2 connection hold, wait for or do. `docs/http2.md` names the attack that each
  * of them is for.
@@ -24,15 +26,25 @@ export interface Http2Limits {
   readonly stallTimeoutMs: number;
 }
 
-export const DEFAULT_HTTP2_LIMITS: Http2Limits = {
-  maxConcurrentStreams: 100,
-  streamWindowBytes: 262_144,
-  connectionWindowBytes: 1_048_576,
-  maxHeadBytes: 65_536,
-  maxFields: 100,
-  maxContinuations: 16,
-  headTimeoutMs: 10_000,
-  maxInterimResponses: 16,
-  maxUnreadReplies: 1000,
-  stallTimeoutMs: 60_000,
-};
+/** The limits that both codecs share are the operator's to set. */
+export function http2Limits({
+  maxHeadBytes,
+  maxFields,
+  headTimeoutMs,
+  maxInterimResponses,
+}: HttpLimits): Http2Limits {
+  return {
+    maxConcurrentStreams: 100,
+    streamWindowBytes: 262_144,
+    connectionWindowBytes: 1_048_576,
+    maxHeadBytes,
+    maxFields,
+    maxContinuations: 16,
+    headTimeoutMs,
+    maxInterimResponses,
+    maxUnreadReplies: 1000,
+    stallTimeoutMs: 60_000,
+  };
+}
+
+export const DEFAULT_HTTP2_LIMITS: Http2Limits = http2Limits(DEFAULT_LIMITS);

@@ -18,8 +18,12 @@ export interface StreamFailure {
 
 /** Who reads a stream. Called in the order in which things happen. */
 export interface StreamUser {
-  /** A response's head; interim ones (1xx) come first. On the client's side only. */
-  onResponse(response: ResponseFields): void;
+  /**
+   * A response's head; interim ones (1xx) come first. On the client's side only.
+   *
+   * @param endStream it has neither content nor trailers; {@link onEnd} follows
+   */
+  onResponse(response: ResponseFields, endStream: boolean): void;
   /** @param piece memory that is used again once this returns. Up to a window of it still comes after a pause */
   onData(piece: Buffer, start: number, end: number): void;
   /** The peer has sent its end. @param trailers empty: there are none */
@@ -42,6 +46,8 @@ export interface StreamHost {
   /** The socket takes no more. */
   readonly congested: boolean;
   nowMs(): number;
+  /** Sees to it that the stream's user is told of the turn's end. @returns false: no turn is under way */
+  joinTurn(stream: Http2Stream): boolean;
   onContentSent(): void;
   /** It has content that it may not send yet: its {@link Http2Stream.pump} is called when it may. */
   waitToSend(stream: Http2Stream): void;
@@ -71,6 +77,8 @@ export class Http2Stream {
   /** Bytes of the first piece of the queue that are sent. */
   private sent = 0;
   private trailers: readonly HeaderField[] | undefined;
+  /** -1: the peer may send its end. */
+  private resetCode = -1;
   /** Since when content waits without progress. */
   private waitsSinceMs = 0;
   /** What the message must bring; -1: it does not say. */
@@ -114,6 +122,11 @@ export class Http2Stream {
     return this.queue.length > 0;
   }
 
+  /** Its user is about to be told of the end of the turn that is under way. */
+  get endsTurnSoon(): boolean {
+    return this.host.joinTurn(this);
+  }
+
   // ---- sending ----
 
   /** A request's or a response's head, which {@link end} may still end. */
@@ -146,6 +159,12 @@ export class Http2Stream {
     if (trailers.length > 0) this.host.frames.headers(this.id, trailers, true);
     else this.host.frames.end(this.id);
     this.move('end-sent');
+    if (this.resetCode !== -1) this.reset(this.resetCode);
+  }
+
+  /** Gives up on what the peer still sends once everything that waits to be sent has been. */
+  resetWhenSent(code: number): void {
+    this.resetCode = code;
   }
 
   /** Gives up on the stream. Its user is told nothing more. */
@@ -176,11 +195,6 @@ export class Http2Stream {
   /** What waits has made no progress for so long. */
   isStalled(nowMs: number, limitMs: number): boolean {
     return this.congested && nowMs - this.waitsSinceMs >= limitMs;
-  }
-
-  /** Nothing of what waits may be sent now. */
-  get isBlocked(): boolean {
-    return this.sendWindow <= 0 || this.host.sendWindow <= 0;
   }
 
   /** @returns how far it got */

@@ -23,23 +23,32 @@ export interface Dialling {
 /** Kernel and Node buffer this much of a connection before `write` says to wait. */
 const SOCKET_BUFFER_BYTES = 65_536;
 
-/** Starts to connect. What is wrong, files that TLS needs included, comes as the socket's 'error'. */
-export function dial({ host, port, tls, lookup }: Dialled): Dialling {
+/**
+ * Starts to connect. What is wrong, files that TLS needs included, comes as the socket's 'error'.
+ *
+ * @param protocols what TLS offers (RFC 7301), in the place of HTTP/1.1
+ */
+export function dial({ host, port, tls, lookup }: Dialled, protocols?: readonly string[]): Dialling {
   const bytes = { highWaterMark: SOCKET_BUFFER_BYTES };
   const options = { host, port, ...(lookup && { lookup }), noDelay: true, allowHalfOpen: true, ...bytes };
   if (tls === undefined) {
     const socket = connect(options);
     return { socket, transport: socket, ready: 'connect' };
   }
-  return dialTls(options, tls);
+  return dialTls(options, tls, protocols);
 }
 
-function dialTls(options: NetConnectOpts & SocketAddress, tls: UpstreamTls): Dialling {
+function dialTls(
+  options: NetConnectOpts & SocketAddress,
+  tls: UpstreamTls,
+  protocols: readonly string[] | undefined,
+): Dialling {
   const address = formatAddress(options.host, options.port);
   try {
     const tlsOptions = tls.optionsFor(address);
     const transport = connect(options);
-    const socket = connectTls({ ...options, ...tlsOptions, socket: transport });
+    const offered = protocols && { ALPNProtocols: [...protocols] };
+    const socket = connectTls({ ...options, ...tlsOptions, ...offered, socket: transport });
     socket.on('session', (session) => tls.keepSession(address, session));
     return { socket, transport, ready: 'secureConnect' };
   } catch (error) {

@@ -25,7 +25,7 @@ for (const section of ['generic', 'http2', 'hpack'] as const) {
       )
         .slice(1)
         .map(Number);
-      t.ok(passed >= 8, `${passed} cases passed`);
+      t.ok(passed >= 7, `${passed} cases passed`);
       t.equal(failed, 0, failed === 0 ? 'none failed' : output.slice(output.indexOf('Failures:')));
     },
   );

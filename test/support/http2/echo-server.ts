@@ -73,9 +73,10 @@ export class EchoServer {
     for (const echo of this.held.splice(0)) echo.answer();
   }
 
-  onRequest(stream: Http2Stream, request: RequestFields): StreamUser {
+  onRequest(stream: Http2Stream, request: RequestFields, endStream: boolean): StreamUser {
     this.requests++;
     const echo = new Echo(this, stream, request);
+    if (endStream) echo.onEnd([]);
     if (this.holds) this.held.push(echo);
     else echo.answer();
     return echo;
@@ -97,8 +98,8 @@ class EchoOwner implements Http2Owner {
     return this.server.nowMs();
   }
 
-  onRequest(stream: Http2Stream, request: RequestFields): StreamUser {
-    return this.server.onRequest(stream, request);
+  onRequest(stream: Http2Stream, request: RequestFields, endStream: boolean): StreamUser {
+    return this.server.onRequest(stream, request, endStream);
   }
 
   onHeadTooLarge(stream: Http2Stream): void {
