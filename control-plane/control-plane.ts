@@ -15,14 +15,11 @@ import { CSDS_SERVICE } from '../src/xds/client-status-service.js';
 import { serviceDefinition } from '../src/xds/descriptors.js';
 import { LRS_SERVICE } from '../src/xds/load-report.js';
 import { Access, type AccessOptions } from './access/access.js';
-import { AdsFigures } from './ads/ads-figures.js';
 import { AdsServer } from './ads/ads-server.js';
-import type { AdsSource } from './ads/ads-stream.js';
+import { newAdsSource } from './ads/ads-source.js';
+import type { AdsStream } from './ads/ads-stream.js';
 import { clientStatusService } from './ads/client-status-service.js';
 import { greetingOf } from './ads/greeting.js';
-import { NameSets } from './ads/name-set.js';
-import { Nonces } from './ads/responses.js';
-import { SharedAnswers } from './ads/shared-answers.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
 import { unapprovedClaims } from './api/unapproved-claims.js';
@@ -286,15 +283,7 @@ export class ControlPlane {
     const server = newGrpcServer(access.guard, this.options.maxMessageBytes);
     const { connectionsPerAddress = MAX_CONNECTIONS_PER_ADDRESS } = this.options;
     const port = new GrpcPort(server, new ConnectionLimit(connectionsPerAddress, log));
-    const source: AdsSource = {
-      snapshot,
-      changes,
-      figures: new AdsFigures(),
-      nonces: new Nonces(),
-      names: new NameSets(),
-      answers: new SharedAnswers(),
-      nowMs: Date.now,
-    };
+    const source = newAdsSource<AdsStream>(snapshot, changes);
     const ads = new AdsServer({
       source,
       log: log.child({ component: 'ads' }),
@@ -318,7 +307,7 @@ export class ControlPlane {
       nowMs: Date.now,
       slowestSequence: () => ads.slowestSequence,
       onPublished: () => {
-        ads.pushToAll();
+        ads.pushChanges();
         reporter.changed();
       },
     });

@@ -6,7 +6,8 @@ import { ADS_SERVICE, PUSH_ORDER } from '../../src/xds/resource-types.js';
 import { peerGroup } from '../access/peer-address.js';
 import { type Rate, RateLimit } from '../access/rate-limit.js';
 import type { AdsFigures } from './ads-figures.js';
-import type { AdsCall, AdsSource, AdsStream } from './ads-stream.js';
+import { type AdsSource, beginRound } from './ads-source.js';
+import type { AdsCall, AdsStream } from './ads-stream.js';
 import { DeltaRequests } from './delta-request.js';
 import { DeltaStream } from './delta-stream.js';
 import { PushQueue } from './push-queue.js';
@@ -21,7 +22,7 @@ const HELD_ROUTES_LOOK_MS = 500;
 const NOTE_RATE: Rate = { perSecond: 20, burst: 500 };
 
 export interface AdsServerOptions {
-  readonly source: AdsSource;
+  readonly source: AdsSource<AdsStream>;
   readonly log: Logger;
   /** What every client is told at once: which store this is. */
   greeting(): Metadata;
@@ -34,6 +35,7 @@ export interface AdsServerOptions {
 export class AdsServer {
   private readonly connected = new Map<AdsStream, AdsCall>();
   private readonly waiting = new Set<(stream: AdsStream) => void>();
+  private readonly rounds = new Set<() => void>();
   private readonly pushes: PushQueue<AdsStream>;
   private readonly requests = new DeltaRequests();
   private readonly timers: readonly NodeJS.Timeout[];
@@ -41,10 +43,9 @@ export class AdsServer {
 
   constructor(private readonly options: AdsServerOptions) {
     this.pushes = new PushQueue({
-      clients: () => this.connected.keys(),
+      clients: () => this.beginRound(),
       push: (stream) => {
         this.attempt(stream, () => stream.push());
-        // A client that the change does not concern has nothing to answer.
         this.progress(stream);
       },
       onRound: (tookMs) => this.figures.pushes.observe(tookMs),
@@ -67,8 +68,9 @@ export class AdsServer {
 
   /** The oldest snapshot that a client has not been told more than. */
   get slowestSequence(): number {
-    let slowest = this.options.source.snapshot.sequence;
-    for (const { sequence } of this.connected.keys()) slowest = Math.min(slowest, sequence);
+    const { front } = this.options.source;
+    let slowest = front.position.sequence;
+    for (const { sequence } of front.apart) slowest = Math.min(slowest, sequence);
     return slowest;
   }
 
@@ -100,9 +102,9 @@ export class AdsServer {
     };
   }
 
-  /** Tells every client what changed. Clients that cannot keep up are told once they can. */
-  pushToAll(): void {
-    this.pushes.pushToAll();
+  /** Tells the clients that a change concerns. Clients that cannot keep up are told once they can. */
+  pushChanges(): void {
+    this.pushes.pushChanges();
   }
 
   isConnected(stream: AdsStream): boolean {
@@ -115,11 +117,24 @@ export class AdsServer {
     return () => this.waiting.delete(listener);
   }
 
+  /** Calls back when clients that changes do not concern have moved on without a word. @returns what ends that */
+  onRound(listener: () => void): () => void {
+    this.rounds.add(listener);
+    return () => this.rounds.delete(listener);
+  }
+
+  private beginRound(): Iterable<AdsStream> {
+    const concerned = beginRound(this.options.source);
+    for (const listener of this.rounds) listener();
+    return concerned;
+  }
+
   private serve(call: AdsCall, stream: AdsStream): void {
     this.connected.set(stream, call);
     // Before the first answer; whoever says nothing that can be read is answered with an error alone.
     call.once('data', () => call.sendMetadata(this.options.greeting()));
     call.on('data', (request) => {
+      if (!this.connected.has(stream)) return;
       const known = stream.node.id !== '';
       const before = request.errorDetail ? rejectionsOf(stream) : undefined;
       this.attempt(stream, () => stream.receive(request));
@@ -131,6 +146,7 @@ export class AdsServer {
     const leave = () => {
       if (!this.connected.delete(stream)) return;
       this.pushes.forget(stream);
+      stream.forget();
       if (this.isNoted(call)) this.options.log.info({ node: stream.node.id }, 'client disconnected');
       this.progress(stream);
     };
@@ -165,7 +181,7 @@ export class AdsServer {
   }
 
   private pushHeldRoutes(): void {
-    for (const stream of this.connected.keys())
+    for (const stream of this.options.source.front.apart)
       if (stream.holdsRoutes) this.attempt(stream, () => stream.push());
   }
 

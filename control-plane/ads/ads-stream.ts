@@ -3,32 +3,18 @@ import type { Message } from '../../src/xds/descriptors.js';
 import { message, text } from '../../src/xds/fields.js';
 import { OUTBOUND_ROUTES } from '../../src/xds/resource-names.js';
 import { kindOfTypeUrl, PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
-import type { ChangeLog } from '../snapshot/change-log.js';
 import type { ChangedNames } from '../snapshot/changed-names.js';
 import type { SnapshotResource } from '../snapshot/resource.js';
-import type { Snapshot } from '../snapshot/snapshot.js';
 import { Acknowledgements, type SentResponse } from './acknowledgements.js';
-import type { AdsFigures } from './ads-figures.js';
+import type { AdsSource } from './ads-source.js';
 import { type ClientNode, readNode, UNKNOWN_NODE } from './client-node.js';
 import type { NameSets } from './name-set.js';
 import { OwedAssignments } from './owed-assignments.js';
-import type { Nonces, ResponseMessage } from './responses.js';
-import type { SharedAnswers } from './shared-answers.js';
+import { ClientPosition, type Position } from './push-front.js';
+import type { ResponseMessage } from './responses.js';
 import { Subscription } from './subscription.js';
 
 export type AdsCall = ServerDuplexStream<Message, Buffer>;
-
-/** What every stream reads from. */
-export interface AdsSource {
-  readonly snapshot: Snapshot;
-  readonly changes: ChangeLog;
-  readonly figures: AdsFigures;
-  readonly nonces: Nonces;
-  /** What clients are subscribed to; those that want the same share it. */
-  readonly names: NameSets;
-  readonly answers: SharedAnswers;
-  nowMs(): number;
-}
 
 /** One resource type on one stream: its own sub-stream, with its own nonces. */
 export interface TypeState {
@@ -38,12 +24,6 @@ export interface TypeState {
   requested: boolean;
   /** The client has named a resource of this type; from then on an empty list means nothing. */
   named: boolean;
-}
-
-/** A snapshot that a client has been told of, and its revision. */
-interface Position {
-  sequence: number;
-  revision: number;
 }
 
 /** What a push tells of. */
@@ -72,9 +52,7 @@ export abstract class AdsStream {
   readonly connectedAtMs: number;
   protected readonly types: Readonly<Record<ResourceKind, TypeState>>;
   protected owed = OwedAssignments.none;
-  /** What this client has been told of, routes aside; and those. */
-  private readonly pushed: Position;
-  private readonly pushedRoutes: Position;
+  private readonly position: ClientPosition<AdsStream>;
   /** Since when its routes wait for it to ask for the endpoints of new clusters; undefined: they do not. */
   private routesWaitSinceMs: number | undefined;
   /** Responses that the transport has not taken yet, the first of which it has been handed; and when it last took one. */
@@ -85,12 +63,10 @@ export abstract class AdsStream {
 
   constructor(
     protected readonly call: AdsCall,
-    protected readonly source: AdsSource,
+    protected readonly source: AdsSource<AdsStream>,
   ) {
     this.connectedAtMs = source.nowMs();
-    const { sequence, revision } = source.snapshot;
-    this.pushed = { sequence, revision };
-    this.pushedRoutes = { sequence, revision };
+    this.position = new ClientPosition<AdsStream>(source.front, this, source.snapshot);
     this.types = Object.fromEntries(PUSH_ORDER.map((kind) => [kind, newTypeState(source.names)])) as Record<
       ResourceKind,
       TypeState
@@ -111,7 +87,7 @@ export abstract class AdsStream {
 
   /** The snapshot that this client has been told all of. */
   get sequence(): number {
-    return this.pushedRoutes.sequence;
+    return this.position.routes.sequence;
   }
 
   /** There are routes that it is not told of yet, until it has asked for endpoints or time is up. */
@@ -127,7 +103,7 @@ export abstract class AdsStream {
   /** Whether everything up to a revision has been sent and answered. */
   settled(revision: number): boolean {
     return (
-      this.pushedRoutes.revision >= revision &&
+      this.position.routes.revision >= revision &&
       PUSH_ORDER.every((kind) => this.types[kind].acks.settled(revision))
     );
   }
@@ -154,6 +130,7 @@ export abstract class AdsStream {
       // Whatever the log holds for this client goes out first, so that answers never run ahead of it.
       this.push();
       this.answer(kind, request, nonce);
+      this.source.interests.put(this, kind, subscription);
       acks.keepOnly((name) => subscription.covers(name));
       if (kind === 'cluster') this.sendNamed('endpoint', this.owedNames());
     }
@@ -166,10 +143,26 @@ export abstract class AdsStream {
 
   /** Sends what has changed since the last push, in make-before-break order. */
   push(): void {
-    if (this.unsent.length > 0 || this.isOver || this.sequence === this.source.snapshot.sequence) return;
-    this.pushSince(this.pushed, BEFORE_ROUTES);
-    if (!this.mustHoldRoutes()) this.pushSince(this.pushedRoutes, ['route']);
-    if (!this.isAnswered) this.toldAt ??= performance.now();
+    if (this.unsent.length > 0 || this.isOver) return;
+    if (this.sequence !== this.source.snapshot.sequence) {
+      const { pushed, routes } = this.position.stepAside();
+      this.pushSince(pushed, BEFORE_ROUTES);
+      if (!this.mustHoldRoutes()) this.pushSince(routes, ['route']);
+      if (!this.isAnswered) this.toldAt ??= performance.now();
+    }
+    // What is owed comes with any push, whatever that is about: the client is visited in every round until then.
+    if (this.owed === OwedAssignments.none) this.position.comeBack();
+  }
+
+  /** The next changes concern it: it keeps its position when the front moves on. */
+  stepAside(): void {
+    this.position.stepAside();
+  }
+
+  /** The client has left. */
+  forget(): void {
+    this.source.interests.drop(this);
+    this.source.front.forget(this);
   }
 
   /** @param position is moved to the present snapshot */

@@ -3,7 +3,8 @@ import { clientStatusMethods, toTimestamp } from '../../src/xds/client-status-se
 import { TYPE_URL } from '../../src/xds/resource-types.js';
 import type { OpenCalls } from '../open-calls.js';
 import type { AdsServer } from './ads-server.js';
-import type { AdsSource, AdsStream } from './ads-stream.js';
+import type { AdsSource } from './ads-source.js';
+import type { AdsStream } from './ads-stream.js';
 import type { ClientNode } from './client-node.js';
 import { type ResourceProgress, type ResourceStatus, resourceStatuses } from './resource-status.js';
 

@@ -55,6 +55,12 @@ export class UnsettledClients<Stream extends Client = AdsStream> {
     for (const stream of this.lateBefore) yield { stream, lateBefore: true };
   }
 
+  /** Clients may have moved on without anything that was said of each. */
+  lookAtAll(): void {
+    for (const stream of this.awaited) this.look(stream);
+    for (const stream of this.lateBefore) this.look(stream);
+  }
+
   /** Something has happened to a client. */
   look(stream: Stream): void {
     const isOver = !this.clients.isConnected(stream) || stream.settled(this.revision);

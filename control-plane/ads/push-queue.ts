@@ -8,11 +8,11 @@ export interface PushTiming {
 }
 
 export interface PushQueueOptions<Client> {
-  /** Everyone who is to be told. */
+  /** A round begins: the clients that it has to visit. */
   clients(): Iterable<Client>;
   /** Tells one client all that it has missed. */
   push(client: Client): void;
-  /** Everyone has been told. @param tookMs from the first change that this was about */
+  /** All of them have been told. @param tookMs from the first change that this was about */
   onRound(tookMs: number): void;
   readonly timing?: PushTiming;
 }
@@ -27,13 +27,15 @@ const REAL_TIME: PushTiming = {
 };
 
 /**
- * Pushes changes to every client, in rounds:
+ * Pushes changes to the clients that they concern, in rounds:
  *
  * ```
  *   idle ──change──► pushing, a chunk at a time ──► resting, as long as the round took ──► idle
  *                        │ change: due                    │ change: due
  *                        └────────────────────────────────┴──► another round after the rest
  * ```
+ * A round that has no client to visit takes no time and needs no rest.
+ *
  * A change that comes when nothing was going on goes out at once. Those that come faster than rounds are made merge:
  * a client is in a round once, and is then told all that it has missed. For the rests, pushing leaves half of the
  * time to everything else, acknowledgements among it, however fast the configuration changes and however many
@@ -54,7 +56,7 @@ export class PushQueue<Client> {
   }
 
   /** Something has changed. */
-  pushToAll(): void {
+  pushChanges(): void {
     this.dueSinceMs ??= this.timing.nowMs();
     if (this.state === 'idle') this.begin(this.dueSinceMs);
   }

@@ -1,6 +1,7 @@
 import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
 import type { SnapshotResource } from '../snapshot/resource.js';
-import type { AdsSource, AdsStream, TypeState } from './ads-stream.js';
+import type { AdsSource } from './ads-source.js';
+import type { AdsStream, TypeState } from './ads-stream.js';
 
 /**
  * How far a client is with one resource. `missing`: it asked for a name that does not exist; `not-sent`: what there

@@ -42,6 +42,11 @@ export class Subscription {
     return this.held.names;
   }
 
+  /** The same, as the set that subscriptions share. */
+  get nameSet(): NameSet {
+    return this.held;
+  }
+
   /** Equal for subscriptions of the same {@link NameSets} that want the same. */
   get key(): string {
     return `${this.everything ? WILDCARD : ''}${this.held.id}`;

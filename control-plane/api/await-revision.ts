@@ -64,7 +64,15 @@ export class RevisionFollowers {
       wait.look(stream);
       onNews();
     };
-    const listening = [this.ads.onProgress(onProgress), this.store.presence.onChange(onNews)];
+    const onRound = () => {
+      wait.lookAtAll();
+      onNews();
+    };
+    const listening = [
+      this.ads.onProgress(onProgress),
+      this.ads.onRound(onRound),
+      this.store.presence.onChange(onNews),
+    ];
     this.store.on('change', onNews);
     listening.push(() => this.store.off('change', onNews));
     this.finishers.add(finish);

@@ -56,6 +56,11 @@ export class RevisionWait {
     this.unsettled.look(stream);
   }
 
+  /** Clients may have moved on without a word. */
+  lookAtAll(): void {
+    this.unsettled.lookAtAll();
+  }
+
   /** Everyone is waited for; why a client refuses, or which is late, is told to who may see its namespace. */
   get progress(): AwaitProgress {
     const { revision, visible } = this;

@@ -28,7 +28,13 @@ export class ReplicaReporter {
 
   constructor(private readonly options: ReporterOptions) {
     if (options.presence === ALONE) return;
-    this.stopListening = options.ads.onProgress(() => this.changed());
+    const listening = [
+      options.ads.onProgress(() => this.changed()),
+      options.ads.onRound(() => this.changed()),
+    ];
+    this.stopListening = () => {
+      for (const stopListening of listening) stopListening();
+    };
     this.publish();
   }
 

@@ -1,11 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
 import t from 'tap';
-import { AdsFigures } from '../../control-plane/ads/ads-figures.js';
 import { AdsServer } from '../../control-plane/ads/ads-server.js';
-import { NameSets } from '../../control-plane/ads/name-set.js';
-import { Nonces } from '../../control-plane/ads/responses.js';
-import { SharedAnswers } from '../../control-plane/ads/shared-answers.js';
+import { newAdsSource } from '../../control-plane/ads/ads-source.js';
 import { LiveEndpoints } from '../../control-plane/endpoints/live-endpoints.js';
 import { ChangeLog } from '../../control-plane/snapshot/change-log.js';
 import { SnapshotPublisher } from '../../control-plane/snapshot/publisher.js';
@@ -42,15 +39,7 @@ async function start(t: Test) {
   const snapshot = new Snapshot();
   const changes = new ChangeLog();
   const ads = new AdsServer({
-    source: {
-      snapshot,
-      changes,
-      figures: new AdsFigures(),
-      nonces: new Nonces(),
-      names: new NameSets(),
-      answers: new SharedAnswers(),
-      nowMs: Date.now,
-    },
+    source: newAdsSource(snapshot, changes),
     log: createLogger('test', 'silent'),
     greeting: () => new Metadata(),
     disconnect: () => {},
@@ -63,7 +52,7 @@ async function start(t: Test) {
     lingerMs: 10_000,
     nowMs: Date.now,
     slowestSequence: () => ads.slowestSequence,
-    onPublished: () => ads.pushToAll(),
+    onPublished: () => ads.pushChanges(),
   });
   const server = new Server();
   server.addService(ads.definition, ads.implementation);

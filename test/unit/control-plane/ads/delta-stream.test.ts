@@ -1,194 +1,26 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { AdsFigures } from '../../../../control-plane/ads/ads-figures.js';
-import type { AdsCall, AdsSource } from '../../../../control-plane/ads/ads-stream.js';
-import { DeltaRequests } from '../../../../control-plane/ads/delta-request.js';
-import { DeltaStream } from '../../../../control-plane/ads/delta-stream.js';
-import { NameSets } from '../../../../control-plane/ads/name-set.js';
-import { Nonces } from '../../../../control-plane/ads/responses.js';
-import { SharedAnswers } from '../../../../control-plane/ads/shared-answers.js';
-import { ChangeLog } from '../../../../control-plane/snapshot/change-log.js';
-import { Snapshot } from '../../../../control-plane/snapshot/snapshot.js';
-import { parseMeshService, type ServiceKey, serviceKey } from '../../../../src/model/mesh-service.js';
-import { codec } from '../../../../src/xds/descriptors.js';
+import type { ServiceKey } from '../../../../src/model/mesh-service.js';
 import {
   kindOfTypeUrl,
   PUSH_ORDER,
   type ResourceKind,
   TYPE_URL,
 } from '../../../../src/xds/resource-types.js';
+import {
+  holdsWhatIsDue,
+  PlayedClient,
+  type PlayedResponse,
+  PlayedServer,
+  RESPONSE,
+  sorted,
+} from '../../../support/ads-play.js';
 import { meshService } from '../../../support/shop.js';
 
-const context = { pinSecret: Buffer.alloc(32), incarnation: () => '' };
-const REQUEST = codec('envoy.service.discovery.v3.DeltaDiscoveryRequest');
-const RESPONSE = codec('envoy.service.discovery.v3.DeltaDiscoveryResponse');
-
-interface Response {
-  readonly typeUrl: string;
-  readonly nonce: string;
-  readonly resources: readonly { readonly name: string; readonly version: string }[];
-  readonly removedResources: readonly string[];
-}
-
-/** What streams read from, moved by documents. */
-class Server {
-  readonly snapshot = new Snapshot();
-  readonly changes = new ChangeLog();
-  readonly requests = new DeltaRequests();
-  readonly source: AdsSource = {
-    snapshot: this.snapshot,
-    changes: this.changes,
-    figures: new AdsFigures(),
-    nonces: new Nonces(),
-    names: new NameSets(),
-    answers: new SharedAnswers(),
-    nowMs: () => this.nowMs,
-  };
-  nowMs = 0;
-
-  apply(...documents: readonly object[]): void {
-    const services = documents.map(parseMeshService);
-    this.move(new Map(services.map((service) => [serviceKey(service), service])));
-  }
-
-  delete(key: ServiceKey): void {
-    this.move(new Map([[key, undefined]]));
-  }
-
-  private move(changed: Parameters<Snapshot['update']>[1]): void {
-    const from = this.snapshot.sequence;
-    this.changes.add(from, this.snapshot.update(from + 1, changed, context, 0), () => 0);
-  }
-}
-
-/** A client with a stream whose transport takes something when the test says so. */
-class Client {
-  /** Handed to the transport, oldest first. */
-  readonly handed: Buffer[] = [];
-  readonly nonces: string[] = [];
-  readonly held: Record<ResourceKind, Map<string, string>> = {
-    listener: new Map(),
-    route: new Map(),
-    cluster: new Map(),
-    endpoint: new Map(),
-  };
-  readonly wanted: Record<ResourceKind, Set<string>> = {
-    listener: new Set(),
-    route: new Set(),
-    cluster: new Set(),
-    endpoint: new Set(),
-  };
-  readonly stream: DeltaStream;
-  private readonly taken: (() => void)[] = [];
-  /** Requests that wait because the stream does not read. */
-  private readonly unread: Buffer[] = [];
-  private paused = false;
-
-  constructor(
-    private readonly server: Server,
-    private readonly namespace = 'shop',
-    private readonly agent = 'roost',
-  ) {
-    const call = {
-      writableEnded: false,
-      destroyed: false,
-      pause: () => {
-        this.paused = true;
-      },
-      resume: () => {
-        this.paused = false;
-      },
-      write: (bytes: Buffer, taken: () => void) => {
-        this.handed.push(bytes);
-        this.taken.push(taken);
-      },
-      end: () => {
-        call.writableEnded = true;
-      },
-    };
-    this.stream = new DeltaStream(call as unknown as AdsCall, server.source);
-  }
-
-  ask(kind: ResourceKind, subscribe: readonly string[], unsubscribe: readonly string[] = []): void {
-    for (const name of subscribe) this.wanted[kind].add(name);
-    for (const name of unsubscribe) this.wanted[kind].delete(name);
-    for (const name of unsubscribe) if (!this.covers(kind, name)) this.held[kind].delete(name);
-    this.say({
-      typeUrl: TYPE_URL[kind],
-      resourceNamesSubscribe: subscribe,
-      resourceNamesUnsubscribe: unsubscribe,
-    });
-  }
-
-  say(fields: object): void {
-    const metadata = { fields: { namespace: { stringValue: this.namespace } } };
-    const node = { userAgentName: this.agent, metadata };
-    this.unread.push(REQUEST.encode({ node, ...fields }));
-    this.read();
-  }
-
-  /** The transport takes the oldest response, and the client takes it in and acknowledges it. */
-  take(): Response | undefined {
-    const taken = this.taken.shift();
-    if (taken === undefined) return undefined;
-    const response = RESPONSE.decode(this.handed.at(-1) as Buffer) as unknown as Response;
-    const kind = kindOfTypeUrl(response.typeUrl) as ResourceKind;
-    if (this.nonces.includes(response.nonce)) throw new Error(`the nonce ${response.nonce} is there twice`);
-    this.nonces.push(response.nonce);
-    for (const { name, version } of response.resources)
-      if (this.covers(kind, name)) this.held[kind].set(name, version);
-    for (const name of response.removedResources) this.held[kind].delete(name);
-    taken();
-    this.say({ typeUrl: response.typeUrl, responseNonce: response.nonce });
-    return response;
-  }
-
-  /** The transport takes the oldest response, and the client refuses it. */
-  refuse(reason: string): void {
-    const { typeUrl, nonce } = RESPONSE.decode(this.handed.at(-1) as Buffer) as unknown as Response;
-    this.taken.shift()?.();
-    this.say({ typeUrl, responseNonce: nonce, errorDetail: { code: 3, message: reason } });
-  }
-
-  takeAll(): void {
-    while (this.take() !== undefined);
-  }
-
-  covers(kind: ResourceKind, name: string): boolean {
-    return this.wanted[kind].has('*') || this.wanted[kind].has(name);
-  }
-
-  /** What it should hold of what there is now. */
-  readonly due = (kind: ResourceKind): Map<string, string> => {
-    const { snapshot } = this.server;
-    const everything = this.wanted[kind].has('*') ? snapshot.list(kind, this.namespace) : [];
-    const named = [...this.wanted[kind]].flatMap((name) => snapshot.get(kind, name, this.namespace) ?? []);
-    return new Map([...everything, ...named].map(({ name, version }) => [name, version]));
-  };
-
-  private read(): void {
-    while (!this.paused) {
-      const bytes = this.unread.shift();
-      if (bytes === undefined) return;
-      this.stream.receive(this.server.requests.read(bytes));
-    }
-  }
-}
-
-/** It has been told of everything, and holds what it wants of that. */
-function holdsWhatIsDue({ stream, held, due }: Client, server: Server): boolean {
-  const inSync = PUSH_ORDER.every(
-    (kind) => JSON.stringify(sorted(held[kind])) === JSON.stringify(sorted(due(kind))),
-  );
-  return inSync && stream.settled(server.snapshot.revision);
-}
-
-const sorted = (map: ReadonlyMap<string, string>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
-
 t.test('clients that ask the same are sent the same bytes, the nonce included', async (t) => {
-  const server = new Server();
+  const server = new PlayedServer();
   server.apply(meshService('cart.shop'), meshService('pay.shop'));
-  const [one, other] = [new Client(server), new Client(server)];
+  const [one, other] = [new PlayedClient(server), new PlayedClient(server)];
   for (const client of [one, other]) {
     client.ask('route', ['shop/cart', 'shop/pay']);
     client.takeAll();
@@ -209,9 +41,9 @@ t.test('an Envoy gets routes to a new cluster after its endpoints, or after a wh
   const v2 = { name: 'v2', endpoints: [{ address: '192.0.2.2:80' }] };
   /** A client that has v1, is told of a split between v1 and v2, and takes that. @returns types of what it was told */
   const told = (agent: string) => {
-    const server = new Server();
+    const server = new PlayedServer();
     server.apply(meshService('cart.shop', { v1: 1 }, { versions: [v1] }));
-    const client = new Client(server, 'shop', agent);
+    const client = new PlayedClient(server, 'shop', agent);
     const types = () => {
       const taken: (ResourceKind | undefined)[] = [];
       for (let next = client.take(); next !== undefined; next = client.take())
@@ -254,22 +86,22 @@ t.test('an Envoy gets routes to a new cluster after its endpoints, or after a wh
 });
 
 t.test('what differs by caller is not shared', async (t) => {
-  const server = new Server();
+  const server = new PlayedServer();
   server.apply(meshService('cart.shop'));
-  const [own, foreign] = [new Client(server), new Client(server, 'other')];
+  const [own, foreign] = [new PlayedClient(server), new PlayedClient(server, 'other')];
   for (const client of [own, foreign]) client.ask('route', ['shop/cart']);
   t.not(own.handed[0], foreign.handed[0]);
-  const domains = (client: Client) => (client.handed[0] as Buffer).includes('cart:8080');
+  const domains = (client: PlayedClient) => (client.handed[0] as Buffer).includes('cart:8080');
   t.ok(domains(own));
   t.notOk(domains(foreign));
-  const subset = new Client(server);
+  const subset = new PlayedClient(server);
   server.apply(meshService('pay.shop'));
   subset.ask('route', ['shop/cart', 'shop/pay']);
   t.not(subset.handed[0], own.handed[0]);
 });
 
 t.test('the transport is handed one response at a time, however much a client asks for', async (t) => {
-  const server = new Server();
+  const server = new PlayedServer();
   const large = { description: 'x'.repeat(4000) };
   const headers = { request: { set: Object.fromEntries([['x-large', large.description]]) } };
   const services = Array.from({ length: 200 }, (_, i) =>
@@ -282,7 +114,7 @@ t.test('the transport is handed one response at a time, however much a client as
     ),
   );
   server.apply(...services);
-  const client = new Client(server);
+  const client = new PlayedClient(server);
   client.ask('route', ['*']);
   for (let i = 0; i < 100; i++) client.ask('route', ['*']);
   t.equal(client.handed.length, 1);
@@ -299,9 +131,9 @@ t.test('the transport is handed one response at a time, however much a client as
 });
 
 t.test('what ends in the middle of a push is handed nothing more: the status comes next', async (t) => {
-  const server = new Server();
+  const server = new PlayedServer();
   server.apply(meshService('cart.shop', { v1: 1 }));
-  const client = new Client(server);
+  const client = new PlayedClient(server);
   for (const kind of PUSH_ORDER) client.ask(kind, ['*']);
   client.takeAll();
   server.apply(meshService('cart.shop', { v2: 1 }));
@@ -313,9 +145,9 @@ t.test('what ends in the middle of a push is handed nothing more: the status com
 });
 
 t.test('an acknowledgement is answered with nothing, not even with what has changed', async (t) => {
-  const server = new Server();
+  const server = new PlayedServer();
   server.apply(meshService('cart.shop'));
-  const client = new Client(server);
+  const client = new PlayedClient(server);
   client.ask('route', ['shop/cart']);
   server.apply(meshService('cart.shop', { v1: 1 }, { hosts: ['cart.test'] }));
   client.stream.push();
@@ -361,10 +193,14 @@ t.test('whatever clients ask and whenever they read, in the end each holds what 
   const step = fc.oneof(apply, applyFirst, remove, ask, fc.record({ push: who }), fc.record({ take: who }));
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const server = new Server();
+      const server = new PlayedServer();
       // Two that are in the same position at times, and one of another namespace.
-      const clients = [new Client(server), new Client(server), new Client(server, 'other')] as const;
-      const clientOf = (n: number) => clients[n] as Client;
+      const clients = [
+        new PlayedClient(server),
+        new PlayedClient(server),
+        new PlayedClient(server, 'other'),
+      ] as const;
+      const clientOf = (n: number) => clients[n] as PlayedClient;
       for (const s of steps) {
         if ('apply' in s) server.apply(meshService(s.apply, s.split, s.spec));
         else if ('remove' in s) server.delete(s.remove as ServiceKey);
@@ -398,11 +234,11 @@ t.test('whatever clients ask and whenever they read, in the end each holds what 
 });
 
 t.test('what an Envoy refuses as a whole comes once more, each resource by itself', async (t) => {
-  const server = new Server();
+  const server = new PlayedServer();
   const names = ['shop/cart', 'shop/pay', 'shop/till'];
   server.apply(meshService('cart.shop'), meshService('pay.shop'), meshService('till.shop'));
   const refusing = (agent: string) => {
-    const client = new Client(server, 'shop', agent);
+    const client = new PlayedClient(server, 'shop', agent);
     client.ask('route', names);
     client.refuse('shop/pay: no good');
     return client;
@@ -410,7 +246,8 @@ t.test('what an Envoy refuses as a whole comes once more, each resource by itsel
   const envoy = refusing('envoy');
   t.same(
     names.map(() => {
-      const isBad = (RESPONSE.decode(envoy.handed.at(-1) as Buffer) as unknown as Response).resources[0];
+      const isBad = (RESPONSE.decode(envoy.handed.at(-1) as Buffer) as unknown as PlayedResponse)
+        .resources[0];
       if (isBad?.name !== 'shop/pay') return envoy.take()?.resources.map(({ name }) => name);
       envoy.refuse('shop/pay: no good');
       return ['refused'];

@@ -35,7 +35,7 @@ class Harness {
 
   change(): void {
     this.changes++;
-    this.queue.pushToAll();
+    this.queue.pushChanges();
   }
 
   /** One turn of the event loop. */
