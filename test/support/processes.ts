@@ -9,8 +9,8 @@ export const ROOST = fileURLToPath(new URL('../../src/cli/main.js', import.meta.
 const START_TIMEOUT_MS = 90_000;
 
 /**
- * Workers that sidecars of tests have, unless a test says otherwise: `ROOST_TEST_WORKERS=2 npx tap dist/test/e2e` runs
- * the same tests against another number.
+ * Workers that sidecars of tests have, unless a test says otherwise: `ROOST_TEST_WORKERS=2 npm test -- test/e2e`
+ * runs the same tests against another number.
  */
 export const WORKERS = Number(process.env.ROOST_TEST_WORKERS ?? 1);
 

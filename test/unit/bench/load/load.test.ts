@@ -9,8 +9,9 @@ t.test('arrivals come at the rate asked for, in order, and the same in every run
   t.ok(Math.abs(times.length - 10_000) < 500, `${times.length} arrivals`);
   t.ok(times.every((time, i) => i === 0 || time >= (times[i - 1] as number)));
   t.ok((times[times.length - 1] as number) < 10_000);
-  t.same(arrivalTimes(1000, 10, 1), times);
-  t.notSame(arrivalTimes(1000, 10, 2), times);
+  const text = times.join();
+  t.ok(arrivalTimes(1000, 10, 1).join() === text, 'the same seed');
+  t.ok(arrivalTimes(1000, 10, 2).join() !== text, 'another seed');
 });
 
 t.test('a response is complete at its last byte, however it is cut into pieces', async (t) => {
