@@ -90,7 +90,8 @@ function sidecarArguments({ settings, options, probedPorts, ...plan }: SidecarPl
     'sidecar',
     '--intercept',
     `--control-plane=${settings.controlPlane}`,
-    `--metrics=0.0.0.0:${SIDECAR_PORTS.metrics}`,
+    // Redirected connections arrive on loopback or on the pod's addresses, of both families.
+    ...(['outbound', 'inbound', 'metrics'] as const).map((name) => `--${name}=[::]:${SIDECAR_PORTS[name]}`),
     `--state-dir=${STATE_FOLDER}/state`,
     ...listFlag('opaque-ports', options.opaquePorts),
     ...listFlag('tcp-probes', probedPorts),

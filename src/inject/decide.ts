@@ -75,7 +75,7 @@ export function findConflicts(
   return [
     ...all.flatMap(({ container, path }) => nameConflict(container, path)),
     ...all.flatMap(({ container, path }) => portConflict(container, path)),
-    ...apps.flatMap(({ container, path }) => userConflict(container, path, spec.securityContext?.runAsUser)),
+    ...apps.flatMap(({ container, path }) => userConflicts(container, path, spec.securityContext)),
     ...jobConflict(pod, mode, owner),
     ...excludedSidecarPorts(options),
   ];
@@ -103,21 +103,20 @@ function portConflict({ name, ports }: Container, path: At): Problem[] {
   );
 }
 
-/** The rules leave the sidecar's user alone, so an app of that user would not be intercepted. */
-function userConflict(
+/** The rules leave the sidecar's user and group alone, so an app of either would not be intercepted. */
+function userConflicts(
   { name, securityContext }: Container,
   path: At,
-  podUser: number | null | undefined,
+  podContext: PodTemplate['spec']['securityContext'],
 ): Problem[] {
-  const own = securityContext?.runAsUser ?? undefined;
-  if ((own ?? podUser) !== SIDECAR_UID) return [];
-  const where = own === undefined ? ['spec'] : path;
-  return [
-    {
-      path: [...where, 'securityContext', 'runAsUser'],
-      message: `is ${SIDECAR_UID}, the user of the sidecar, so the calls of "${name}" would not be intercepted; use another user`,
-    },
-  ];
+  return (['runAsUser', 'runAsGroup'] as const).flatMap((field) => {
+    const own = securityContext?.[field] ?? undefined;
+    if ((own ?? podContext?.[field]) !== SIDECAR_UID) return [];
+    const where = own === undefined ? ['spec'] : path;
+    const what = field === 'runAsUser' ? 'user' : 'group';
+    const message = `is ${SIDECAR_UID}, the ${what} of the sidecar, so the calls of "${name}" would not be intercepted; use another ${what}`;
+    return [{ path: [...where, 'securityContext', field], message }];
+  });
 }
 
 /** A classic container goes on running when the app has ended. */

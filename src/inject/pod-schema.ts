@@ -16,6 +16,10 @@ const probe = z
   })
   .nullish();
 
+const securityContext = z
+  .looseObject({ runAsUser: z.number().nullish(), runAsGroup: z.number().nullish() })
+  .nullish();
+
 const container = z.looseObject({
   name: z.string(),
   image: z.string().nullish(),
@@ -23,7 +27,7 @@ const container = z.looseObject({
   livenessProbe: probe,
   readinessProbe: probe,
   startupProbe: probe,
-  securityContext: z.looseObject({ runAsUser: z.number().nullish() }).nullish(),
+  securityContext,
   restartPolicy: z.string().nullish(),
 });
 
@@ -36,7 +40,7 @@ const podTemplate = z.looseObject({
     hostNetwork: z.boolean().nullish(),
     restartPolicy: z.string().nullish(),
     terminationGracePeriodSeconds: z.number().nullish(),
-    securityContext: z.looseObject({ runAsUser: z.number().nullish() }).nullish(),
+    securityContext,
     nodeSelector: texts,
     os: z.looseObject({ name: z.string() }).nullish(),
   }),

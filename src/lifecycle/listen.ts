@@ -24,19 +24,39 @@ const BACKLOG = 4096;
 export type PortSharing = { readonly reusePort: true } | { readonly fd: number };
 
 /**
- * Starts a server on `host:port`; port 0 takes a free one.
+ * Starts a server on `host:port`; port 0 takes a free one. `::` is every address of both families; on a machine without
+ * IPv6, every address that there is.
  *
  * @param what for messages: "the outbound listener"
  * @param sharing undefined: the port is to be this server's alone
  * @returns the address it listens on, port filled in
  * @throws ListenError
  */
-export function listen(
+export async function listen(
   server: Server,
   what: string,
   host: string,
   port: number,
   sharing?: PortSharing,
+): Promise<string> {
+  try {
+    return await listenOn(server, what, host, port, sharing);
+  } catch (error) {
+    const { code } = (error as ListenError).cause as NodeJS.ErrnoException;
+    if (host !== '::' || !WITHOUT_IPV6.includes(code ?? '')) throw error;
+    return listenOn(server, what, '0.0.0.0', port, sharing);
+  }
+}
+
+/** What the kernel says to an address of IPv6 where it has none, or is told to have none. */
+const WITHOUT_IPV6 = ['EAFNOSUPPORT', 'EADDRNOTAVAIL'];
+
+function listenOn(
+  server: Server,
+  what: string,
+  host: string,
+  port: number,
+  sharing: PortSharing | undefined,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const failed = (error: unknown) => reject(new ListenError(what, formatAddress(host, port), error));

@@ -142,7 +142,15 @@ t.test('annotations become flags of the two containers', async (t) => {
     '--exclude-outbound-cidrs=10.8.0.0/16,fd00::/8',
   ]);
   const sidecar = sidecarOf(template);
-  for (const flag of ['--intercept', '--opaque-ports=6379', '--log-level=debug', '--access-log=all'])
+  for (const flag of [
+    '--intercept',
+    '--outbound=[::]:15001',
+    '--inbound=[::]:15006',
+    '--metrics=[::]:15020',
+    '--opaque-ports=6379',
+    '--log-level=debug',
+    '--access-log=all',
+  ])
     t.ok(argsOf(sidecar).includes(flag), flag);
   t.same(sidecar.resources, {
     requests: { cpu: '50m', memory: '64Mi' },
@@ -258,6 +266,9 @@ t.test('what stands in the way is refused by field, with the fix', async (t) => 
   const classic = { ...SETTINGS, mode: 'container' } as const;
   t.same(refusal({ spec: { containers: [{ ...APP, securityContext: { runAsUser: 1337 } }] } }), [
     'spec.containers[0].securityContext.runAsUser: is 1337, the user of the sidecar, so the calls of "app" would not be intercepted; use another user',
+  ]);
+  t.match(refusal({ spec: { securityContext: { runAsGroup: 1337 } } }), [
+    /^spec\.securityContext\.runAsGroup: is 1337, the group of the sidecar/,
   ]);
   t.match(refusal({ spec: { securityContext: { runAsUser: 1337 } } }), [
     /^spec\.securityContext\.runAsUser: is 1337/,
