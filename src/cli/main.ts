@@ -27,6 +27,7 @@ const VERBS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   bootstrap: async () => (await import('./commands/bootstrap.js')).addBootstrap,
   token: async () => (await import('./commands/token.js')).addToken,
   check: async () => (await import('./commands/check.js')).addCheck,
+  redirect: async () => (await import('./commands/redirect.js')).addRedirect,
   inject: async () => (await import('./commands/inject.js')).addInject,
   uninject: async () => (await import('./commands/inject.js')).addUninject,
   import: async () => (await import('./commands/import-ingress.js')).addImport,
