@@ -2,7 +2,14 @@ import protobuf from 'protobufjs/light.js';
 import { urlText } from '../../src/http/byte-text.js';
 import { IDEMPOTENT_METHODS } from '../../src/http/methods.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
-import type { KeySourceSpec, MatchSpec, RetrySpec, RouteSpec, SplitEntry } from '../../src/model/schema.js';
+import {
+  GRPC_RETRY_CONDITIONS,
+  type KeySourceSpec,
+  type MatchSpec,
+  type RetrySpec,
+  type RouteSpec,
+  type SplitEntry,
+} from '../../src/model/schema.js';
 import { toSlots } from '../../src/routing/split.js';
 import { codec } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
@@ -121,6 +128,14 @@ function translateCookieAttributes({
   ];
 }
 
+/** Every call of gRPC is a POST: a route that retries its statuses means those. */
+function defaultMethods(on: RetrySpec['on']): Iterable<string> {
+  const grpc: readonly string[] = GRPC_RETRY_CONDITIONS;
+  return on.some((condition) => grpc.includes(condition))
+    ? [...IDEMPOTENT_METHODS, 'POST']
+    : IDEMPOTENT_METHODS;
+}
+
 /** What every route retries unless it says otherwise: a connection that was never made carried nothing. */
 const DEFAULT_RETRIES: RetrySpec = { attempts: 2, on: ['connect-failure'] };
 
@@ -148,7 +163,7 @@ function translateRetries(spec: RetrySpec = DEFAULT_RETRIES): object {
 function retriableMethods({ on, methods }: RetrySpec): object {
   if (methods === undefined && on.every((condition) => condition === 'connect-failure')) return {};
   return {
-    retriableRequestHeaders: [...(methods ?? IDEMPOTENT_METHODS)].map((exact) => ({
+    retriableRequestHeaders: [...(methods ?? defaultMethods(on))].map((exact) => ({
       name: ':method',
       stringMatch: { exact },
     })),

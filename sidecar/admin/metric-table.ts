@@ -11,6 +11,11 @@ export const SIDECAR_METRICS = {
     labels: [...REQUEST, 'code'],
     help: 'Requests that have ended, by the status sent to the client; 0: none was.',
   },
+  roost_grpc_calls_total: {
+    type: 'counter',
+    labels: [...REQUEST, 'grpc_status'],
+    help: 'Calls of gRPC that have ended, by their status.',
+  },
   roost_request_duration_seconds: {
     type: 'histogram',
     labels: REQUEST,

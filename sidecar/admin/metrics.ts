@@ -84,6 +84,7 @@ export function workerMetrics(sources: WorkerSources) {
     perEndpoint(clusters, ({ counters }) => counters[key]);
   return {
     roost_requests_total: perSeries(countsByCode),
+    roost_grpc_calls_total: perSeries(callsByStatus),
     roost_request_duration_seconds: perSeries(({ durations, labels }, name) =>
       durations.samples(name, labels),
     ),
@@ -198,6 +199,14 @@ export function sidecarMetrics(sources: MetricSources): BoundMetric[] {
     roost_session_sharing_waits_total: single(() => sources.sharing.counts.waits),
     roost_session_sharing_disputed_endpoints: single(() => sources.sharing.disputedEndpoints),
   });
+}
+
+function callsByStatus({ grpcCalls, labels }: RequestSeries, name: string): string {
+  let text = '';
+  grpcCalls.forEach((count, status) => {
+    text += sample(name, `${labels},grpc_status="${status}"`, count);
+  });
+  return text;
 }
 
 function countsByCode({ codes, labels }: RequestSeries, name: string): string {

@@ -1,6 +1,8 @@
+import { ERROR_CATALOGUE, type LocalReply } from '../../src/http/error-catalogue.js';
 import type { Field } from '../../src/http/field-line.js';
 import { ROOM_IS_MADE } from '../cluster/upstream-endpoint.js';
 import type { DownstreamStream, DownstreamUser } from '../http/downstream-stream.js';
+import { grpcStatusAmong, grpcStatusIn } from '../http/grpc-status.js';
 import type { HttpLimits } from '../http/limits.js';
 import { answerStatus, type LocalAnswer } from '../http/local-answer.js';
 import type { RequestMessage, ResponseMessage } from '../http/message.js';
@@ -38,7 +40,14 @@ export interface ExchangeSettings {
 export class Exchange implements Call, DownstreamUser, UpstreamUser {
   readonly method: string;
   readonly startedAt = performance.now();
-  readonly outcome: Outcome = { status: 0, error: undefined, cutOff: '', requestBytes: 0, responseBytes: 0 };
+  readonly outcome: Outcome = {
+    status: 0,
+    grpcStatus: undefined,
+    error: undefined,
+    cutOff: '',
+    requestBytes: 0,
+    responseBytes: 0,
+  };
   attempts = 0;
   private readonly forwarder: Forwarder;
   private readonly replay: ReplayBuffer;
@@ -227,6 +236,7 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
     this.decide(response.status === 101);
     this.replay.release();
     this.outcome.status = response.status;
+    if (downstream.request.isGrpc) this.outcome.grpcStatus = grpcStatusIn(response);
     const added = forwarder.addedFields(this, response);
     const form = downstream.sendHead(response, { added, changes: forwarder.responseChanges });
     // RFC 9112 section 9.5: to go on sending would only have the rest of the response lost to a reset.
@@ -244,6 +254,7 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
 
   onResponseEnd(trailers: readonly Field[]): void {
     if (!this.responding) return;
+    if (this.downstream.request.isGrpc) this.outcome.grpcStatus ??= grpcStatusAmong(trailers);
     this.finish();
     this.downstream.end(trailers);
   }
@@ -269,7 +280,7 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
   private withdrawResponse(): boolean {
     if (!this.responding || this.tunnel || !this.downstream.withdraw()) return false;
     this.responding = false;
-    Object.assign(this.outcome, { status: 0, responseBytes: 0 });
+    Object.assign(this.outcome, { status: 0, grpcStatus: undefined, responseBytes: 0 });
     return true;
   }
 
@@ -320,10 +331,15 @@ export class Exchange implements Call, DownstreamUser, UpstreamUser {
 
   reply(answer: LocalAnswer): void {
     this.upstream?.cancel();
-    if ('code' in answer) this.outcome.error = answer;
+    if ('code' in answer) this.refuse(answer);
     this.outcome.status = answerStatus(answer);
     this.finish();
     this.downstream.answer(answer);
+  }
+
+  private refuse(reply: LocalReply): void {
+    this.outcome.error = reply;
+    if (this.downstream.request.isGrpc) this.outcome.grpcStatus = ERROR_CATALOGUE[reply.code].grpcStatus;
   }
 
   checkDeadlines(nowMs: number): void {

@@ -53,6 +53,7 @@ function carriedFields(request: RequestMessage, edits: RequestEdits): Field[] {
   request.eachField((name, value) => {
     const lower = name.toLowerCase();
     if (lower === 'x-roost-via' || (lower === 'baggage' && edits.baggage !== undefined)) return;
+    if (lower === 'grpc-timeout' && edits.grpcTimeout !== undefined) return;
     seen.add(lower);
     // Of several X-Forwarded-For, the last is the one to add to.
     if (lower === 'x-forwarded-for') forwardedFor = fields.length;
@@ -70,6 +71,7 @@ function carriedFields(request: RequestMessage, edits: RequestEdits): Field[] {
   }
   if (edits.via !== undefined) fields.push(['x-roost-via', edits.via]);
   if (edits.baggage !== undefined) fields.push(['baggage', edits.baggage]);
+  if (edits.grpcTimeout !== undefined) fields.push(['grpc-timeout', edits.grpcTimeout]);
   return fields;
 }
 

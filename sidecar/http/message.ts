@@ -22,6 +22,8 @@ export interface RequestMessage extends RequestView {
   givenId: string;
   /** Where the target itself leads, as that of a request to a proxy does; undefined: the target does not say. */
   readonly targetOrigin: SocketAddress | undefined;
+  /** A call of gRPC, which only HTTP/2 carries: its deadline and its status are the call's. */
+  readonly isGrpc: boolean;
   /** Protocols that the client offers to switch to, as they go on, separated by ", "; undefined: none. */
   readonly upgradeOffer: string | undefined;
   /** Every field that goes on but `host`. A `content-length` is among them. */
@@ -55,6 +57,8 @@ export interface RequestEdits {
   readonly via?: string;
   /** New value of the `baggage` header; undefined: as it is. */
   readonly baggage: string | undefined;
+  /** New value of `grpc-timeout`, of a call of gRPC; not given: as it is. */
+  readonly grpcTimeout?: string | undefined;
   /** What the route changes; undefined: nothing. */
   readonly changes?: RequestChanges | undefined;
   /** The upstream is not offered another protocol. */

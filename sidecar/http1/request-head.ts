@@ -26,6 +26,7 @@ export class RequestHead implements RequestMessage {
   minorVersion = 1;
   framing: Framing = { kind: 'none', length: 0 };
   connection: ConnectionOptions = { close: false, keepAlive: false, upgrade: false, nominated: [] };
+  readonly isGrpc = false;
   /** The target named the authority itself, as a request to a proxy does; `Host` then gives way to it. */
   absoluteForm = false;
   /** The X-Request-Id that it goes on with where it came without one: the same in every attempt. */

@@ -23,10 +23,7 @@ export interface DownstreamPlace {
   nowMs(): number;
 }
 
-const CONTENT_TYPE = headerName('content-type');
 const EXPECT = headerName('expect');
-/** gRPC proper: of gRPC-Web, the client reads its status elsewhere. */
-const GRPC = /^application\/grpc(?:$|[+;])/;
 
 /** A client's stream: one request and its response. */
 export class Http2Downstream implements DownstreamStream, StreamUser {
@@ -112,7 +109,7 @@ export class Http2Downstream implements DownstreamStream, StreamUser {
 
   answer(answer: LocalAnswer): void {
     const { stream, request } = this;
-    if ('code' in answer && GRPC.test(request.header(CONTENT_TYPE) ?? '')) {
+    if ('code' in answer && request.isGrpc) {
       stream.sendHead(answerFields(200, grpcFields(answer)));
       stream.end();
     } else {

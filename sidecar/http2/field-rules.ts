@@ -18,6 +18,7 @@ export const FORWARDED_PROTO = 7;
 export const REQUEST_ID = 8;
 export const VIA = 9;
 export const BAGGAGE = 10;
+export const GRPC_TIMEOUT = 11;
 /** Pseudo-header fields. */
 export const METHOD = 20;
 export const SCHEME = 21;
@@ -68,6 +69,7 @@ const SPECIAL: ReadonlyMap<string, number> = new Map([
   ['x-request-id', REQUEST_ID],
   ['x-roost-via', VIA],
   ['baggage', BAGGAGE],
+  ['grpc-timeout', GRPC_TIMEOUT],
   // RFC 9113 section 8.2.2.
   ['connection', OF_CONNECTION],
   ['proxy-connection', OF_CONNECTION],

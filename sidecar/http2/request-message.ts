@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { HeaderName } from '../../src/http/header-name.js';
+import { isGrpcContentType } from '../../src/http/grpc.js';
+import { type HeaderName, headerName } from '../../src/http/header-name.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import type { RequestMessage, VisitField } from '../http/message.js';
 import { HOST, NOT_FORWARDED, REQUEST_ID, TE, verdictOf } from './field-rules.js';
@@ -9,6 +10,7 @@ import type { RequestFields } from './message-head.js';
 /** Methods whose requests say so where they have no content (RFC 9110 section 8.6). */
 const ANTICIPATES_CONTENT: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 const PSEUDO_AUTHORITY = ':authority';
+const CONTENT_TYPE = headerName('content-type');
 
 /** A request that came over HTTP/2, as every codec understands it. */
 export class Http2Request implements RequestMessage {
@@ -17,6 +19,8 @@ export class Http2Request implements RequestMessage {
   readonly bodyLength: number | undefined;
   readonly targetOrigin: SocketAddress | undefined = undefined;
   givenId = '';
+  /** Undefined: not looked at yet. */
+  private grpc: boolean | undefined;
 
   /** @param endStream it has no content */
   constructor(
@@ -43,6 +47,11 @@ export class Http2Request implements RequestMessage {
 
   get authority(): string {
     return this.head.authority;
+  }
+
+  get isGrpc(): boolean {
+    this.grpc ??= isGrpcContentType(this.header(CONTENT_TYPE));
+    return this.grpc;
   }
 
   get upgradeOffer(): string | undefined {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Field } from '../../src/http/field-line.js';
+import { isGrpcError } from '../../src/http/grpc.js';
 import { headerName } from '../../src/http/header-name.js';
+import { grpcStatusAmong, grpcStatusIn } from '../http/grpc-status.js';
 import type { RequestEdits, RequestMessage } from '../http/message.js';
 import type { FailureKind } from '../http/upstream-failure.js';
 import type { UpstreamStream, UpstreamUser } from '../http/upstream-stream.js';
@@ -42,6 +44,9 @@ export class Http2Upstream implements UpstreamStream, StreamUser {
   private readonly stream: Http2Stream;
   private isOver = false;
   private requestEnded = false;
+  private isGrpc = false;
+  /** Its response has said that it is an error. */
+  private hasFailed = false;
   /** 0: no final response has begun. */
   private status = 0;
   private interims = 0;
@@ -84,6 +89,7 @@ export class Http2Upstream implements UpstreamStream, StreamUser {
       this.switching = acceptFields(request);
     }
     this.stream.isHead = request.method === 'HEAD';
+    this.isGrpc = request.isGrpc;
     this.stream.sendHead(writtenRequest(request, edits, this.line.scheme, this.protocol));
   }
 
@@ -160,7 +166,8 @@ export class Http2Upstream implements UpstreamStream, StreamUser {
     this.status = head.status;
     this.isTunnel = head.switchesTo !== undefined;
     // Before the user, whose next attempt is not to go to an endpoint that this answer has ejected.
-    if (this.status >= ERROR_STATUS || this.isTunnel) this.line.onResult(this.isTunnel);
+    this.hasFailed = this.status >= ERROR_STATUS || this.isGrpcError(grpcStatusIn(head));
+    if (this.hasFailed || this.isTunnel) this.line.onResult(this.isTunnel);
     this.user.onResponseHead(head);
   }
 
@@ -176,11 +183,17 @@ export class Http2Upstream implements UpstreamStream, StreamUser {
       if (this.stream.isOver) this.closeTunnel();
       return;
     }
-    if (this.status < ERROR_STATUS) this.line.onResult(true);
+    const ending = neutralTrailers(trailers);
+    if (!this.hasFailed) this.line.onResult(!this.isGrpcError(grpcStatusAmong(ending)));
     // An early response: the upstream has not taken the request, and need not.
     if (!this.requestEnded) this.stream.reset(ERROR.noError);
     this.over(true);
-    this.user.onResponseEnd(neutralTrailers(trailers));
+    this.user.onResponseEnd(ending);
+  }
+
+  /** The server's error, by the status of a gRPC call. */
+  private isGrpcError(status: number | undefined): boolean {
+    return this.isGrpc && status !== undefined && isGrpcError(status);
   }
 
   private closeTunnel(): void {
@@ -221,7 +234,7 @@ export class Http2Upstream implements UpstreamStream, StreamUser {
     if (kind === 'stale' || this.isTunnel) return false;
     // A request that its client has not finished is not the upstream's to answer yet.
     if (kind === 'timeout' && !this.requestEnded) return false;
-    return this.status < ERROR_STATUS;
+    return !this.hasFailed;
   }
 
   private over(completed: boolean): void {

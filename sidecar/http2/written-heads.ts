@@ -9,6 +9,7 @@ import {
   BAGGAGE,
   FORWARDED_FOR,
   FORWARDED_PROTO,
+  GRPC_TIMEOUT,
   HOST,
   METHOD,
   NOT_FORWARDED,
@@ -39,6 +40,7 @@ const CHANGING: ReadonlySet<string> = new Set([
   'content-length',
   'date',
   'etag',
+  'grpc-timeout',
   'if-none-match',
   'last-modified',
   'location',
@@ -100,7 +102,7 @@ function isOfHandshake(name: string, protocol: string): boolean {
 /** A request that came over HTTP/2. */
 function forwardedRequest(request: Http2Request, edits: RequestEdits): HeaderField[] {
   const { fields, pseudoCount } = request.head;
-  const { changes, baggage } = edits;
+  const { changes, baggage, grpcTimeout } = edits;
   const out = forwardedPseudo(request, edits);
   const seen = { forwardedFor: -1, proto: false, id: false };
   for (let i = pseudoCount; i < fields.length; i++) {
@@ -112,6 +114,9 @@ function forwardedRequest(request: Http2Request, edits: RequestEdits): HeaderFie
         continue;
       case BAGGAGE:
         if (baggage !== undefined) continue;
+        break;
+      case GRPC_TIMEOUT:
+        if (grpcTimeout !== undefined) continue;
         break;
       case FORWARDED_FOR:
         // Of several, the last is the one to add to.
@@ -135,6 +140,7 @@ function forwardedRequest(request: Http2Request, edits: RequestEdits): HeaderFie
   }
   if (edits.via !== undefined) add(out, 'x-roost-via', edits.via);
   if (baggage !== undefined) add(out, 'baggage', baggage);
+  if (grpcTimeout !== undefined) add(out, 'grpc-timeout', grpcTimeout);
   if (changes?.fields === undefined) return out;
   const changed = changedFields(out, changes.fields);
   // No route takes a lane away (S8).

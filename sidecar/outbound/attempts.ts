@@ -3,7 +3,7 @@ import type { RetryConfig } from '../../src/xds/retry.js';
 import type { ClusterLoad } from '../cluster/cluster-load.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { AttemptTarget } from '../exchange/forwarder.js';
-import type { Outcome } from '../exchange/outcome.js';
+import { isServerError, type Outcome } from '../exchange/outcome.js';
 
 /** The attempts of one request: which endpoints were asked, what load reports learn of each, and the retry budget. */
 export class Attempts {
@@ -63,12 +63,13 @@ export class Attempts {
   }
 
   /** The exchange is over, and with it the last attempt. @param now of `performance.now()` */
-  settleLast({ status, error, cutOff }: Outcome, now: number): void {
+  settleLast(outcome: Outcome, now: number): void {
+    const { error, cutOff } = outcome;
     // An answer that the client did not wait for says nothing; and what is over a limit was never sent.
     if (this.endpoint === undefined || cutOff === 'client' || cutOff === 'sidecar') return;
     if (error?.code === 'overloaded') return;
     const { traffic } = this.endpoint;
-    if (status >= 500 || cutOff !== '') traffic.failed++;
+    if (isServerError(outcome) || cutOff !== '') traffic.failed++;
     else traffic.succeeded++;
     traffic.latencySumMs += now - this.beganAt;
   }

@@ -1,8 +1,10 @@
-import { headerName } from '../../src/http/header-name.js';
+import { formatGrpcTimeout, parseGrpcTimeout } from '../../src/http/grpc.js';
+import { type HeaderName, headerName } from '../../src/http/header-name.js';
 import type { Timeouts } from '../../src/routing/table.js';
 import type { RequestMessage } from '../http/message.js';
 
 const REQUEST_TIMEOUT = headerName('x-request-timeout');
+const GRPC_TIMEOUT = headerName('grpc-timeout');
 
 /** Whole milliseconds. */
 const MILLISECONDS = /^\d{1,10}$/;
@@ -31,16 +33,40 @@ export function parseRequestTimeout(value: string): number | undefined {
   return ms || undefined;
 }
 
+type TimedRequest = Pick<RequestMessage, 'header' | 'headerValues' | 'isGrpc'>;
+
 /** The route's limits, or the caller's for the request where that is lower. */
-export function withCallersTimeout(
-  timeouts: Timeouts,
-  request: Pick<RequestMessage, 'header' | 'headerValues'>,
-): Timeouts {
-  const value = request.header(REQUEST_TIMEOUT);
+export function withCallersTimeout(timeouts: Timeouts, request: TimedRequest): Timeouts {
+  const named = lowered(timeouts, timeoutIn(request, REQUEST_TIMEOUT, parseRequestTimeout));
+  return request.isGrpc ? lowered(named, timeoutIn(request, GRPC_TIMEOUT, parseGrpcTimeout)) : named;
+}
+
+function timeoutIn(
+  request: TimedRequest,
+  name: HeaderName,
+  parse: (value: string) => number | undefined,
+): number | undefined {
+  const value = request.header(name);
   // Given twice, it says two things: as good as nothing.
-  if (value === undefined || request.headerValues(REQUEST_TIMEOUT).length !== 1) return timeouts;
-  const callersMs = parseRequestTimeout(value);
+  if (value === undefined || request.headerValues(name).length !== 1) return undefined;
+  return parse(value);
+}
+
+function lowered(timeouts: Timeouts, callersMs: number | undefined): Timeouts {
   if (callersMs === undefined) return timeouts;
   if (timeouts.requestMs !== 0 && timeouts.requestMs <= callersMs) return timeouts;
   return { ...timeouts, requestMs: callersMs };
+}
+
+/**
+ * The `grpc-timeout` with which an attempt at a call of gRPC goes on: what is left of the request's time, and no more
+ * than one try has. The server then stops working when the sidecar stops waiting.
+ *
+ * @param spentMs since the call began
+ * @returns undefined: there is no limit
+ */
+export function grpcTimeoutLeft({ requestMs, perTryMs }: Timeouts, spentMs: number): string | undefined {
+  if (requestMs === 0) return perTryMs === 0 ? undefined : formatGrpcTimeout(perTryMs);
+  const leftMs = requestMs - spentMs;
+  return formatGrpcTimeout(perTryMs === 0 ? leftMs : Math.min(leftMs, perTryMs));
 }

@@ -18,6 +18,7 @@ import type { HostDemand } from '../discovery/on-demand.js';
 import type { Call } from '../exchange/forwarder.js';
 import { type Forwarder, NO_TIMEOUTS, type Step } from '../exchange/forwarder.js';
 import { APP_REFUSES, type AppRefusals } from '../http/app-refusal.js';
+import { grpcStatusIn } from '../http/grpc-status.js';
 import type { LoopMarks } from '../http/loop-marks.js';
 import type { RequestEdits, ResponseMessage } from '../http/message.js';
 import { ERROR_OF_FAILURE, type UpstreamFailure } from '../http/upstream-failure.js';
@@ -27,13 +28,13 @@ import { TracedRequest, type TraceMemory } from '../session/trace-memory.js';
 import type { TraceEntry } from '../session/trace-store.js';
 import type { ActionCounts } from './action-counts.js';
 import { Attempts } from './attempts.js';
-import { withCallersTimeout } from './callers-timeout.js';
+import { grpcTimeoutLeft, withCallersTimeout } from './callers-timeout.js';
 import { refusalCode } from './destination-guard.js';
 import { HostLookup } from './host-lookup.js';
 import type { Mirrors } from './mirrors.js';
 import { onwardBaggage } from './onward-baggage.js';
 import type { PassthroughEndpoints } from './passthrough.js';
-import { backOffMs, retriesFailure, retriesStatus } from './retry.js';
+import { backOffMs, retriesFailure, retriesGrpcStatus, retriesStatus } from './retry.js';
 import { type ActedOn, actBeforePlacing, mirrorWhenWhole, withShadowHost } from './route-actions.js';
 
 /** What all outbound exchanges share. */
@@ -197,8 +198,14 @@ export class OutboundForwarder implements Forwarder {
     }
     if (endpoint?.appRefuses) endpoint.onAppAnswered();
     if (!call.canReplay || isLoop(response)) return undefined;
-    if (!retriesStatus(progress.route.retry, response.status, call.method)) return undefined;
-    return this.retry(progress);
+    return this.retriesResponse(call, progress, response) ? this.retry(progress) : undefined;
+  }
+
+  /** A call of gRPC that fails without a message says so in the head of its response. */
+  private retriesResponse(call: Call, { route }: Routed, response: ResponseMessage): boolean {
+    if (retriesStatus(route.retry, response.status, call.method)) return true;
+    const status = call.downstream.request.isGrpc ? grpcStatusIn(response) : undefined;
+    return status !== undefined && retriesGrpcStatus(route.retry, status, call.method);
   }
 
   /** The endpoint is a sidecar whose app took no connection: as if none had been made, whatever the method. */
@@ -209,13 +216,16 @@ export class OutboundForwarder implements Forwarder {
   }
 
   requestEdits(call: Call): RequestEdits {
+    const { request } = call.downstream;
     const { route, placement } = this.progress;
-    return {
+    const edits: RequestEdits = {
       requestId: this.services.newRequestId,
       via: this.via,
-      baggage: onwardBaggage(call.downstream.request, placement?.release, this.trace),
+      baggage: onwardBaggage(request, placement?.release, this.trace),
       changes: changesWith(route?.actions, placement?.release)?.request,
     };
+    if (!request.isGrpc) return edits;
+    return { ...edits, grpcTimeout: grpcTimeoutLeft(this.timeouts, performance.now() - call.startedAt) };
   }
 
   addedFields({ downstream }: Call, response: ResponseMessage): readonly Field[] {

@@ -1,5 +1,6 @@
+import { GRPC_STATUS_NAMES } from '../../src/http/grpc.js';
 import { IDEMPOTENT_METHODS } from '../../src/http/methods.js';
-import type { RetryConfig } from '../../src/xds/retry.js';
+import type { RetryCondition, RetryConfig } from '../../src/xds/retry.js';
 import type { FailureKind } from '../http/upstream-failure.js';
 
 /** Whether the route's policy asks for another try after a failure. That the request can be sent again is the caller's to know. */
@@ -34,6 +35,16 @@ export function retriesStatus(retry: RetryConfig | undefined, status: number, me
   if (retry.statuses.has(status)) return true;
   if (status >= 500 && retry.on.has('5xx')) return true;
   return GATEWAY_ERRORS.has(status) && retry.on.has('gateway-error');
+}
+
+/**
+ * Whether the route's policy asks for another try after a gRPC call that ended with this status before a message of its
+ * response.
+ */
+export function retriesGrpcStatus(retry: RetryConfig | undefined, status: number, method: string): boolean {
+  if (retry === undefined || !repeats(retry, method)) return false;
+  const names: ReadonlySet<string | undefined> = retry.on satisfies ReadonlySet<RetryCondition>;
+  return names.has(GRPC_STATUS_NAMES[status]);
 }
 
 /**

@@ -22,6 +22,8 @@ export interface RequestRecord {
   readonly path?: string | undefined;
   /** 0: the client was sent none. */
   readonly status: number;
+  /** Of a gRPC call that had one. */
+  readonly grpcStatus?: number | undefined;
   /** Milliseconds, to the microsecond. */
   readonly durationMs: number;
   readonly requestBytes: number;
@@ -81,6 +83,7 @@ export function describeRequest(
     host: shortened(request.authority),
     path: shortened(request.path),
     status: outcome.status,
+    grpcStatus: outcome.grpcStatus,
     durationMs: Math.round(durationMs * 1000) / 1000,
     requestBytes: outcome.requestBytes,
     responseBytes: outcome.responseBytes,

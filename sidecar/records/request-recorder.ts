@@ -5,7 +5,7 @@ import {
   replyStatus,
 } from '../../src/http/error-catalogue.js';
 import type { Call } from '../exchange/forwarder.js';
-import type { Outcome } from '../exchange/outcome.js';
+import { isServerError, type Outcome } from '../exchange/outcome.js';
 import type { Direction } from '../net/listener.js';
 import type { OutboundForwarder } from '../outbound/outbound-forwarder.js';
 import type { OutboundTunnel } from '../outbound/tunnel-routes.js';
@@ -97,6 +97,7 @@ export class RequestRecorder {
     forwarder?.attempts.settleLast(outcome, now);
     if (forwarder?.progress.placement?.failedOverFrom !== undefined) this.countFailover(forwarder);
     series.record(outcome.status, durationMs, attempts);
+    if (outcome.grpcStatus !== undefined) series.recordGrpc(outcome.grpcStatus);
     if (outcome.error !== undefined) this.ownAnswers[direction][outcome.error.code]++;
     const failed = hasFailed(outcome);
     const sampled = this.options.samples.wants(failed);
@@ -140,9 +141,9 @@ export class RequestRecorder {
   }
 }
 
-/** An answer of our own, a 5xx, or no whole response. */
-function hasFailed({ status, error, cutOff }: Outcome): boolean {
-  return error !== undefined || status >= 500 || cutOff !== '';
+/** An answer of our own, a server's error, or no whole response. */
+function hasFailed(outcome: Outcome): boolean {
+  return outcome.error !== undefined || isServerError(outcome) || outcome.cutOff !== '';
 }
 
 function noAnswers(): Record<ErrorCode, number> {

@@ -28,6 +28,8 @@ export class RequestSeries {
   retries = 0;
   /** One for each code that is shown. */
   readonly codes: CodeCount[] = [];
+  /** Calls of gRPC that have ended, by their status; empty: none. */
+  readonly grpcCalls: number[] = [];
   private readonly byStatus = new Map<number, CodeCount>();
 
   constructor({ direction, service, release, route }: RequestLabels) {
@@ -40,6 +42,11 @@ export class RequestSeries {
     known.count++;
     if (attempts > 1) this.retries += attempts - 1;
     this.durations.observe(durationMs);
+  }
+
+  /** @param status of gRPC */
+  recordGrpc(status: number): void {
+    this.grpcCalls[status] = (this.grpcCalls[status] ?? 0) + 1;
   }
 
   private first(status: number): CodeCount {

@@ -115,8 +115,22 @@ const weight = z
 
 const splitEntry = strict({ version: z.string(), weight });
 
+/** Statuses of gRPC that a retry may answer, by Envoy's names. */
+export const GRPC_RETRY_CONDITIONS = [
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
+] as const;
 /** Failures that a retry may answer, in DESIGN's words; a three-digit text is a response status. */
-export const RETRY_CONDITIONS = ['connect-failure', 'reset', 'gateway-error', '5xx'] as const;
+export const RETRY_CONDITIONS = [
+  'connect-failure',
+  'reset',
+  'gateway-error',
+  '5xx',
+  ...GRPC_RETRY_CONDITIONS,
+] as const;
 const retryCondition = z
   .string()
   .refine((text) => (RETRY_CONDITIONS as readonly string[]).includes(text) || /^[45]\d\d$/.test(text), {
@@ -133,7 +147,10 @@ const retries = strict({
     .max(10, { error: ATTEMPTS }),
   on: z.array(retryCondition).min(1).default(['connect-failure', 'reset', '503']),
   perTryTimeout: duration.optional(),
-  /** Besides a connection that was never made, which any request may try elsewhere; default: the idempotent ones. */
+  /**
+   * Besides a connection that was never made, which any request may try elsewhere; default: the idempotent ones, and
+   * POST where `on` has a status of gRPC, whose calls are all POST.
+   */
   methods: z.array(httpMethod).min(1, { error: 'must list at least one method' }).optional(),
 });
 

@@ -112,7 +112,7 @@ const ROUTES: Readonly<Record<string, FieldSupport>> = {
       'retry_on num_retries per_try_timeout retry_host_predicate retriable_status_codes retry_back_off retriable_request_headers',
     only: {
       retry_on:
-        '`connect-failure`, `reset`, `gateway-error`, `5xx`, `retriable-4xx`, `retriable-status-codes`, and what cannot happen over HTTP/1.1',
+        '`connect-failure`, `reset`, `gateway-error`, `5xx`, `retriable-4xx`, `retriable-status-codes`, `cancelled`, `deadline-exceeded`, `internal`, `resource-exhausted`, `unavailable`, and words that change nothing here',
       retry_host_predicate: '`envoy.retry_host_predicates.previous_hosts`',
       retriable_request_headers: 'exact matches of `:method`',
     },

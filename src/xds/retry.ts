@@ -1,3 +1,4 @@
+import type { GRPC_STATUS_NAMES } from '../http/grpc.js';
 import type { Message } from './descriptors.js';
 import { message, messages, type Problems, readDuration, text, wrapped } from './fields.js';
 import { readHeader } from './route-match.js';
@@ -15,7 +16,21 @@ export interface RetryConfig {
   readonly backOffMaxMs: number;
 }
 
-export type RetryCondition = 'connect-failure' | 'reset' | 'gateway-error' | '5xx';
+/** Statuses of gRPC that Envoy can retry, by their names in {@link GRPC_STATUS_NAMES}. */
+const GRPC_CONDITIONS = [
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
+] as const satisfies readonly (typeof GRPC_STATUS_NAMES)[number][];
+
+export type RetryCondition =
+  | 'connect-failure'
+  | 'reset'
+  | 'gateway-error'
+  | '5xx'
+  | (typeof GRPC_CONDITIONS)[number];
 
 const DEFAULT_BACK_OFF_BASE_MS = 25;
 const LEAST_BACK_OFF_MS = 1;
@@ -25,6 +40,7 @@ const CONDITIONS: ReadonlySet<string> = new Set<RetryCondition>([
   'reset',
   'gateway-error',
   '5xx',
+  ...GRPC_CONDITIONS,
 ]);
 /** Words for what lists of statuses are for. */
 const STATUSES = 'retriable-status-codes';
@@ -32,19 +48,14 @@ const RETRIABLE_4XX = 'retriable-4xx';
 const CONFLICT = 409;
 
 /**
- * Words for what cannot happen to a request over HTTP/1.1: refusals of HTTP/2 and HTTP/3, statuses of gRPC, answers
- * of a rate limiter. `retriable-headers` means nothing without a list, and lists are refused.
+ * Words that change nothing here: a stream that an upstream refuses is retried as a connection that was never made is;
+ * HTTP/3 and rate limiters there are none; `retriable-headers` means nothing without a list, and lists are refused.
  */
-const CANNOT_HAPPEN: ReadonlySet<string> = new Set([
+const CHANGE_NOTHING: ReadonlySet<string> = new Set([
   'refused-stream',
   'http3-post-connect-failure',
   'envoy-ratelimited',
   'retriable-headers',
-  'cancelled',
-  'deadline-exceeded',
-  'internal',
-  'resource-exhausted',
-  'unavailable',
 ]);
 
 /** Reads a `RetryPolicy`. */
@@ -72,7 +83,7 @@ function readWords(raw: Message, path: string, problems: Problems): string[] {
     .map((word) => word.trim())
     .filter((word) => word !== '');
   for (const word of words) {
-    if (CONDITIONS.has(word) || CANNOT_HAPPEN.has(word) || word === STATUSES || word === RETRIABLE_4XX)
+    if (CONDITIONS.has(word) || CHANGE_NOTHING.has(word) || word === STATUSES || word === RETRIABLE_4XX)
       continue;
     problems.add(`${path}.retry_on`, `"${word}" is not supported`);
   }

@@ -328,3 +328,44 @@ t.test('an upstream without HTTP/2 is a bad gateway', async (t) => {
   const got = await new Asker(t, 'http2', address).ask();
   t.equal(got.status, 502);
 });
+
+t.test(
+  'the status of a gRPC call is recorded, and a server’s error counts against its endpoint',
+  async (t) => {
+    const answer = (request: Incoming, response: Outgoing) => {
+      const [, inHead, status = ''] = request.url?.split('/') ?? [];
+      response.setHeader('content-type', 'application/grpc');
+      if (inHead === 'head') response.setHeader('grpc-status', status);
+      else {
+        response.write('a message');
+        response.addTrailers({ 'grpc-status': status });
+      }
+      response.end();
+    };
+    const { proxy, asker } = await crossing(t, 'http2', 'http2', answer);
+    const ask = (path: string, type: string) =>
+      asker.ask({ method: 'POST', path, headers: { 'content-type': type } });
+    let failures = 0;
+    for (const where of ['head', 'trailers'])
+      for (const [status, isError] of [
+        ['0', false],
+        ['5', false],
+        ['13', true],
+        ['14', true],
+        ['what', true],
+      ] as const) {
+        const got = await ask(`/${where}/${status}`, 'application/grpc+proto');
+        t.equal(where === 'head' ? got.headers['grpc-status'] : got.trailers['grpc-status'], status);
+        if (isError) failures++;
+        t.equal(
+          proxy.outcomes.at(-1)?.grpcStatus,
+          status === 'what' ? 2 : Number(status),
+          `${where} ${status}`,
+        );
+        t.equal(proxy.endpoint.counters.failures, failures, `${where} ${status}`);
+      }
+    await ask('/trailers/14', 'application/grpc-web');
+    t.equal(proxy.outcomes.at(-1)?.grpcStatus, undefined, 'gRPC-Web is another protocol');
+    t.equal(proxy.endpoint.counters.failures, failures);
+  },
+);

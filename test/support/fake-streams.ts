@@ -34,6 +34,8 @@ export interface FakeRequest {
   readonly hasBody?: boolean;
   /** The client offers this protocol. */
   readonly upgrade?: string;
+  /** A call of gRPC. */
+  readonly isGrpc?: boolean;
   /** Where the client meant to connect. */
   readonly destination?: SocketAddress;
   readonly fromMachine?: boolean;
@@ -291,9 +293,9 @@ export class FakeUpstream {
   }
 
   /** The response is complete. */
-  finish(): void {
+  finish(trailers: Fields = []): void {
     const user = this.endStream();
-    user?.onResponseEnd([]);
+    user?.onResponseEnd(trailers);
     user?.onUpstreamTurnEnd();
   }
 
@@ -467,14 +469,15 @@ export class FakeEndpoint extends UpstreamEndpoint {
   }
 }
 
-function parsed({ method = 'GET', target = '/', host, fields = [], hasBody, upgrade }: FakeRequest) {
+function parsed({ method = 'GET', target = '/', host, fields = [], hasBody, upgrade, isGrpc }: FakeRequest) {
   const own = [
     `Host: ${host ?? 'checkout.shop'}`,
     ...fields.map(([name, value]) => `${name}: ${value}`),
     ...(hasBody ? ['content-length: 5'] : []),
     ...(upgrade === undefined ? [] : ['connection: upgrade', `upgrade: ${upgrade}`]),
   ];
-  return parseRequest(headOf(`${method} ${target} HTTP/1.1`, ...own));
+  const request = parseRequest(headOf(`${method} ${target} HTTP/1.1`, ...own));
+  return isGrpc ? Object.assign(request, { isGrpc }) : request;
 }
 
 function lowerCase(fields: readonly Field[]): Fields {

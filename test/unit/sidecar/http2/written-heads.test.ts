@@ -39,6 +39,7 @@ const asForeign = (request: Http2Request) =>
     bodyLength: request.bodyLength,
     givenId: '',
     upgradeOffer: undefined,
+    isGrpc: request.isGrpc,
     header: (name: Parameters<Http2Request['header']>[0]) => request.header(name),
     eachField: (visit: Parameters<Http2Request['eachField']>[0]) => request.eachField(visit),
   });
@@ -52,6 +53,7 @@ const NAMES = [
   'x-request-id',
   'x-roost-via',
   'baggage',
+  'grpc-timeout',
   'te',
   'proxy-authorization',
 ];
@@ -63,6 +65,7 @@ const edits: fc.Arbitrary<RequestEdits> = fc.record({
   requestId: fc.constant(() => 'an-id'),
   via: fc.constant('a-mark'),
   baggage: fc.option(fc.constant('lane=canary'), { nil: undefined }),
+  grpcTimeout: fc.option(fc.constant('250m'), { nil: undefined }),
   changes: fc.option(
     fc.record({
       fields: fc.option(

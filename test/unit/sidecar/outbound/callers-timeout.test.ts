@@ -1,5 +1,9 @@
 import t from 'tap';
-import { parseRequestTimeout, withCallersTimeout } from '../../../../sidecar/outbound/callers-timeout.js';
+import {
+  grpcTimeoutLeft,
+  parseRequestTimeout,
+  withCallersTimeout,
+} from '../../../../sidecar/outbound/callers-timeout.js';
 import { headOf, parseRequest } from '../../../support/http1/heads.js';
 
 t.test('milliseconds, or a duration as Go and Envoy write it', async (t) => {
@@ -55,4 +59,39 @@ t.test('the lower limit counts, and nothing is made where the route’s stays', 
   t.equal(limits('x-request-timeout: 5', 'x-request-timeout: 6'), route, 'two limits are none');
   const none = { requestMs: 0, perTryMs: 0, idleMs: 0 };
   t.equal(withCallersTimeout(none, request('x-request-timeout: 2s')).requestMs, 2000);
+});
+
+t.test('a gRPC call has the deadline of its client, which other requests do not', async (t) => {
+  const route = { requestMs: 1000, perTryMs: 0, idleMs: 0 };
+  const request = parseRequest(headOf('POST / HTTP/1.1', 'Host: a', 'grpc-timeout: 500m'));
+  t.equal(withCallersTimeout(route, request), route);
+  const isGrpc = { isGrpc: true } as const;
+  const call = (...fields: string[]) =>
+    Object.assign(parseRequest(headOf('POST / HTTP/1.1', 'Host: a', ...fields)), isGrpc);
+  for (const [fields, expected] of [
+    [['grpc-timeout: 500m'], 500],
+    [['grpc-timeout: 2S'], 1000],
+    [['grpc-timeout: 500m', 'x-request-timeout: 400ms'], 400],
+    [['grpc-timeout: 0m'], 1],
+    [['grpc-timeout: soon'], 1000],
+    [['grpc-timeout: 1m', 'grpc-timeout: 2m'], 1000],
+  ] as const)
+    t.equal(withCallersTimeout(route, call(...fields)).requestMs, expected, fields.join());
+});
+
+t.test('a gRPC call goes on with the time that is left, at most that of one try', async (t) => {
+  const limits = (requestMs: number, perTryMs: number) => ({ requestMs, perTryMs, idleMs: 0 });
+  for (const [requestMs, perTryMs, spentMs, expected] of [
+    [0, 0, 5, undefined],
+    [0, 200, 5, '200m'],
+    [1000, 0, 400, '600m'],
+    [1000, 200, 400, '200m'],
+    [1000, 700, 400, '600m'],
+    [1000, 0, 2000, '1m'],
+  ] as const)
+    t.equal(
+      grpcTimeoutLeft(limits(requestMs, perTryMs), spentMs),
+      expected,
+      `${[requestMs, perTryMs, spentMs]}`,
+    );
 });

@@ -259,6 +259,60 @@ t.test(
   },
 );
 
+t.test('a gRPC call that ends without a message is retried by its status', async (t) => {
+  const retries = { attempts: 1, on: ['unavailable'], methods: ['POST'] };
+  const play = new OutboundPlay(one({ retries }));
+  const unavailable = [['grpc-status', '14']] as const;
+  const call = play.call({ ...POST, isGrpc: true });
+  const [a, b] = tried(play);
+  a.last.respond(200, unavailable);
+  play.after(100, call);
+  b.last.respond(200);
+  b.last.send('a message');
+  b.last.finish([['grpc-status', '0']]);
+  t.same([call.client.response?.body, call.exchange.outcome.grpcStatus], ['a message', 0]);
+  const other = play.call({ ...POST, isGrpc: true });
+  tried(play, [1, 1])[0].last.answer(200, [['grpc-status', '5']]);
+  t.same([other.client.ended, other.exchange.outcome.grpcStatus], ['complete', 5], 'another status is not');
+  const since = [play.at(FIRST).attempts.length, play.at(SECOND).attempts.length];
+  const plain = play.call(POST);
+  tried(play, since)[0].last.answer(200, unavailable);
+  t.same(
+    [plain.client.ended, plain.exchange.outcome.grpcStatus],
+    ['complete', undefined],
+    'nor is another request',
+  );
+});
+
+t.test('a gRPC status of the server counts against the endpoint, and ours is recorded', async (t) => {
+  const play = new OutboundPlay(one());
+  const call = play.call({ ...POST, isGrpc: true });
+  const [endpoint] = tried(play);
+  endpoint.last.respond(200);
+  endpoint.last.finish([['grpc-status', '13']]);
+  call.policy.attempts.settleLast(call.exchange.outcome, 0);
+  t.same([call.exchange.outcome.grpcStatus, endpoint.traffic.failed], [13, 1]);
+  const broken = play.call({ ...POST, isGrpc: true });
+  const since = [endpoint.attempts.length - 1, 0];
+  tried(play, since)[0].last.fail('reset');
+  t.same([broken.client.code, broken.exchange.outcome.grpcStatus], ['upstream-reset', 14]);
+});
+
+t.test('a gRPC call goes on with the time that it has left', async (t) => {
+  const play = new OutboundPlay(one({ timeout: '10s' }));
+  play.call({ ...POST, isGrpc: true, fields: [['grpc-timeout', '1H']] });
+  const sent = fieldValue(tried(play)[0].last.fields, 'grpc-timeout') ?? '';
+  t.match(sent, /^\d+m$/);
+  t.ok(Number.parseInt(sent, 10) <= 10_000, sent);
+  play.call({ ...POST, fields: [['grpc-timeout', '1H']] });
+  const since = play.at(FIRST).attempts.length === 1 ? [1, 0] : [0, 1];
+  t.equal(
+    fieldValue(tried(play, since)[0].last.fields, 'grpc-timeout'),
+    '1H',
+    'of another request it is a field as any',
+  );
+});
+
 t.test('a loop that another sidecar found is not retried', async (t) => {
   const play = new OutboundPlay(one({ retries: { attempts: 3, on: ['5xx'] } }));
   const { client } = play.call(HOST);

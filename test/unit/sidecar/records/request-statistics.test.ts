@@ -54,3 +54,11 @@ t.test('retries are the attempts beyond the first', async (t) => {
   for (const attempts of [0, 1, 2, 4]) series.record(200, 1, attempts);
   t.equal(series.retries, 4);
 });
+
+t.test('calls of gRPC are counted by their status, beside the status of HTTP', async (t) => {
+  const series = new RequestStatistics().named(labels(1));
+  t.same(series.grpcCalls, []);
+  for (const status of [0, 14, 0]) series.recordGrpc(status);
+  t.same([series.grpcCalls[0], series.grpcCalls[14]], [2, 1]);
+  t.equal(Object.keys(series.grpcCalls).length, 2, 'what did not happen has no count');
+});
