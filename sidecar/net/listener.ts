@@ -3,6 +3,7 @@ import type { LocalReply } from '../../src/http/error-catalogue.js';
 import { listen, type PortSharing } from '../../src/lifecycle/listen.js';
 import { type SocketAddress, splitHostPort } from '../../src/model/formats.js';
 import { peerIp } from '../../src/net/ip-address.js';
+import { takeConnections } from './accepted-socket.js';
 import { type ClientHandler, ClientSocket } from './client-socket.js';
 import type { ConcurrencySlots } from './concurrency-slots.js';
 import { LeftClients } from './left-clients.js';
@@ -68,7 +69,7 @@ export class Listener {
       (socket: Socket) => this.accept(socket),
     );
     this.server.maxConnections = options.maxConnections + SHED_CONNECTIONS;
-    this.server.on('drop', (dropped) => options.onRefused(TOO_MANY, peerIp(dropped ?? {})));
+    this.server.on('drop', this.onDropped);
   }
 
   /** For messages. */
@@ -102,7 +103,9 @@ export class Listener {
    * @returns the address it listens on. @throws ListenError
    */
   async start({ host, port }: SocketAddress, sharing?: PortSharing): Promise<string> {
-    const bound = await listen(this.server, this.options.what, host, port, sharing);
+    const { server } = this;
+    const bound = await listen(server, this.options.what, host, port, sharing);
+    takeConnections(server, this.accept, () => this.connections.size < server.maxConnections, this.onDropped);
     this.bound = splitHostPort(bound);
     return bound;
   }
@@ -154,7 +157,11 @@ export class Listener {
     for (const { handler } of this.connections) handler.abort();
   }
 
-  private accept(socket: Socket): void {
+  private readonly onDropped = (dropped?: { remoteAddress?: string | undefined }): void => {
+    this.options.onRefused(TOO_MANY, peerIp(dropped ?? {}));
+  };
+
+  private readonly accept = (socket: Socket): void => {
     this.accepted++;
     const { slots, maxConnections, serve, turnAway } = this.options;
     const hasSlot = slots.take(maxConnections);
@@ -162,7 +169,7 @@ export class Listener {
     this.connections.add(client);
     if (!hasSlot) this.tooMany.add(client);
     client.handler = hasSlot ? serve(client) : turnAway(client, TOO_MANY);
-  }
+  };
 
   private onClosed(client: ClientSocket): void {
     this.connections.delete(client);

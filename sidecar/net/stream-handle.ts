@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { getSystemErrorName } from 'node:util';
+import { getSystemErrorMap, getSystemErrorName } from 'node:util';
 
 /**
  * What lies below a `net.Socket`: libuv's stream, as Node's own `net` module uses it. Reading and writing there
@@ -26,8 +26,14 @@ export interface WriteRequest {
   oncomplete?: (status: number) => void;
 }
 
+export interface ShutdownRequest {
+  owner?: unknown;
+  oncomplete?: (this: ShutdownRequest, status: number) => void;
+}
+
 interface StreamBinding {
   readonly WriteWrap: new () => WriteRequest;
+  readonly ShutdownWrap?: new () => ShutdownRequest;
   /** What the last call or callback was about, by the positions below. */
   readonly streamBaseState: Int32Array;
   readonly kLastWriteWasAsync: number;
@@ -55,6 +61,14 @@ export function handleOf(socket: Socket): StreamHandle | undefined {
   return handle?.useUserBuffer && handle.writeLatin1String ? (handle as StreamHandle) : undefined;
 }
 
+/** What {@link lastReadLength} is when the peer has sent its end; undefined where handles cannot be ended. */
+export const END_OF_STREAM =
+  binding?.ShutdownWrap && [...getSystemErrorMap()].find(([, [name]]) => name === 'EOF')?.[0];
+
+export function newShutdownRequest(): ShutdownRequest {
+  return new ((binding as StreamBinding).ShutdownWrap as new () => ShutdownRequest)();
+}
+
 export function newWriteRequest(): WriteRequest {
   return new (binding as StreamBinding).WriteWrap();
 }
@@ -73,6 +87,11 @@ export function lastReadLength(): number {
 
 /** @param status a negative errno */
 export function writeError(status: number): NodeJS.ErrnoException {
+  return streamError('write', status);
+}
+
+/** @param status a negative errno */
+export function streamError(syscall: string, status: number): NodeJS.ErrnoException {
   const code = getSystemErrorName(status);
-  return Object.assign(new Error(`write ${code}`), { code, errno: status, syscall: 'write' });
+  return Object.assign(new Error(`${syscall} ${code}`), { code, errno: status, syscall });
 }
