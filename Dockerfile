@@ -15,8 +15,8 @@ RUN npm run build && chmod +x dist/src/cli/main.js
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /build
 COPY package.json package-lock.json ./
-# Node 24 needs none of the optional ones.
-RUN npm ci --omit=dev --omit=optional && npm cache clean --force
+# With the optional one: a sidecar that intercepts reads original destinations by it.
+RUN npm ci --omit=dev && npm cache clean --force
 
 FROM ${NODE_IMAGE} AS shop
 ENV NODE_ENV=production
@@ -37,6 +37,8 @@ COPY --from=build /build/dist/proto dist/proto
 COPY --from=build /build/dist/src dist/src
 COPY --from=build /build/dist/sidecar dist/sidecar
 COPY --from=build /build/dist/control-plane dist/control-plane
+# `roost redirect` writes its rules with nft.
+RUN apt-get update && apt-get install -y --no-install-recommends nftables && rm -rf /var/lib/apt/lists/*
 # A volume mounted over the data folder takes its owner from here.
 RUN ln -s /app/dist/src/cli/main.js /usr/local/bin/roost && install -d -o node -g node -m 0700 /var/lib/roost
 USER node
