@@ -105,21 +105,22 @@ function sidecarIsReady(pod: KubeObject): boolean {
 
 function describe(fault: Fault, names: readonly string[], version: string): Finding {
   const pods = `${names.length} ${names.length === 1 ? 'pod' : 'pods'}`;
+  const have = names.length === 1 ? 'has' : 'have';
   const list = namesOf(names);
   switch (fault) {
     case 'without':
       return wrong(
-        `${pods} should have a sidecar and have none: ${list}`,
+        `${pods} should have a sidecar and ${have} none: ${list}`,
         'they are older than the label or started without the webhook; restart their workloads (kubectl rollout restart)',
       );
     case 'old':
       return warning(
-        `${pods} have a sidecar of another version than ${version}: ${list}`,
+        `${pods} ${have} a sidecar of another version than ${version}: ${list}`,
         'restart their workloads when it suits you (docs/upgrades.md)',
       );
     case 'no redirect':
       return wrong(
-        `${pods} have a sidecar and no ${REDIRECT_CONTAINER}, so their connections pass it by: ${list}`,
+        `${pods} ${have} a sidecar and no ${REDIRECT_CONTAINER}, so their connections pass it by: ${list}`,
         'another tool has removed the init container; restart their workloads',
       );
     case 'redirect failed':
@@ -129,7 +130,7 @@ function describe(fault: Fault, names: readonly string[], version: string): Find
       );
     case 'not ready':
       return wrong(
-        `${pods} have a sidecar that is not ready: ${list}`,
+        `${pods} ${have} a sidecar that is not ready: ${list}`,
         `see "kubectl logs POD -c ${SIDECAR_CONTAINER}": it waits for the control plane, or does not reach it`,
       );
   }

@@ -205,7 +205,7 @@ t.test('injection, tried by a pod that is not kept', async (t) => {
 t.test('pods', async (t) => {
   t.match(
     await finding(pods(plain('x'))),
-    /^wrong: 1 pod should have a sidecar and have none: shop\/x → .*rollout restart/,
+    /^wrong: 1 pod should have a sidecar and has none: shop\/x → .*rollout restart/,
   );
   t.equal(await finding(pods(plain('x', { hostNetwork: true }))), '', 'left alone on purpose');
   t.equal(await finding(pods({ ...plain('x'), status: { phase: 'Succeeded' } })), '', 'has ended');
@@ -227,7 +227,7 @@ t.test('pods', async (t) => {
   };
   t.match(
     await finding(change(({ spec }) => spec.initContainers.shift())),
-    /have a sidecar and no roost-redirect/,
+    /1 pod has a sidecar and no roost-redirect/,
   );
   t.match(
     await finding(
@@ -245,7 +245,7 @@ t.test('pods', async (t) => {
     await finding(
       change(({ status }) => status.initContainerStatuses.splice(1, 1, { name: 'roost', ready: false })),
     ),
-    /have a sidecar that is not ready: shop\/x → see "kubectl logs POD -c roost"/,
+    /1 pod has a sidecar that is not ready: shop\/x → see "kubectl logs POD -c roost"/,
   );
 });
 
