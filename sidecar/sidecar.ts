@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import { CoarseClock } from '../src/lifecycle/coarse-clock.js';
 import { ListenError, listen } from '../src/lifecycle/listen.js';
-import type { SocketAddress } from '../src/model/formats.js';
+import { type SocketAddress, splitHostPort } from '../src/model/formats.js';
 import type { LogOutput } from '../src/telemetry/log-output.js';
 import type { Logger } from '../src/telemetry/logger.js';
 import { formatAddress } from '../src/xds/fields.js';
@@ -24,6 +24,7 @@ import {
   type WorkerParts,
 } from './assembly/worker-parts.js';
 import { AppRefusals } from './http/app-refusal.js';
+import { Heartbeat } from './intercept/heartbeat.js';
 import type { OwnListener, OwnPorts } from './outbound/own-ports.js';
 import { FailoverEpisodes } from './records/failover-episodes.js';
 import type { NewFailovers } from './records/failovers.js';
@@ -76,6 +77,7 @@ export class Sidecar {
     parts.reporter.start();
     parts.sharing.start();
     sidecar = new Sidecar(parts, addresses, log);
+    if (options.intercept) parts.heartbeat = new Heartbeat(splitHostPort(addresses.outbound)?.port ?? 0);
     log.info(
       { ...addresses, app: formatAddress(options.app.host, options.app.port) },
       'sidecar is listening',
@@ -139,6 +141,8 @@ interface Parts extends Discovery, WorkerParts, Upstreams {
   readonly sessionFile: SessionFile | undefined;
   readonly fleetPins: SettlingPins;
   readonly store: SessionStore | undefined;
+  /** While it listens, where connections are redirected to it. */
+  heartbeat?: Heartbeat;
 }
 
 /** Starts the other workers, takes what is on disk before the first request can arrive, and listens. */
@@ -191,6 +195,7 @@ async function bind(parts: Parts, options: SidecarOptions): Promise<SidecarAddre
 /** Lets go of everything at once, started or not; nothing is left that would keep the process from ending. */
 async function release(parts: Parts): Promise<void> {
   parts.drain.cancel();
+  parts.heartbeat?.stop();
   const { clock, client, reporter, prober, checker } = parts;
   clock.stop();
   client.close();

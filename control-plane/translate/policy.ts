@@ -36,6 +36,7 @@ export function servicePolicy(service: MeshService, context: TranslateContext): 
     name,
     namespace,
     stable: spec.stable,
+    ...(spec.protocol === 'tcp' ? { opaque: true } : {}),
     releases: spec.versions.map((version) => ({
       name: version.name,
       cluster: clusterName(service, version.name),

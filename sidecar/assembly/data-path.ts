@@ -1,14 +1,15 @@
-import type { SocketAddress } from '../../src/model/formats.js';
 import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import type { Warn } from '../../src/telemetry/logger.js';
 import { formatAddress } from '../../src/xds/fields.js';
-import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../cluster/upstream-endpoint.js';
+import type { UpstreamSettings } from '../cluster/upstream-endpoint.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import type { AppRefusals } from '../http/app-refusal.js';
 import { LoopMarks } from '../http/loop-marks.js';
 import { requestIds } from '../http/request-ids.js';
+import { AppEndpoints } from '../inbound/app-endpoints.js';
 import { createInboundListener } from '../inbound/inbound-listener.js';
 import type { DispatchSettings } from '../intercept/dispatcher.js';
+import { OriginalDestinations } from '../intercept/original-destination.js';
 import type { ConcurrencySlots } from '../net/concurrency-slots.js';
 import type { Listener } from '../net/listener.js';
 import type { ActionCounts } from '../outbound/action-counts.js';
@@ -25,14 +26,6 @@ import { TraceMemory } from '../session/trace-memory.js';
 import type { TraceStore } from '../session/trace-store.js';
 import type { SidecarOptions } from './sidecar-options.js';
 
-/** How long the local app may take to accept a connection. */
-const APP_CONNECT_TIMEOUT_MS = 2000;
-
-/** How long a client may be silent that may wait for the server to begin. */
-const SNIFF_TIMEOUT_MS = 1000;
-/** SMTP, MySQL, Galera, PostgreSQL, Redis, Elasticsearch, memcached: their servers speak first, or their clients gain nothing. */
-const OPAQUE_PORTS: ReadonlySet<number> = new Set([25, 587, 3306, 4444, 5432, 6379, 9300, 11211]);
-
 const COOKIE_OF_APP =
   "the service's pods set the cookie that its sessions are to travel in; theirs is left alone, and callers that have " +
   'it keep no session: add "mint: false" to the cookie in affinity.key, or give it another name';
@@ -41,14 +34,17 @@ const COOKIE_OF_APP =
 export interface DataPath {
   readonly outbound: Listener;
   readonly inbound: Listener;
-  readonly app: UpstreamEndpoint;
+  readonly apps: AppEndpoints;
   readonly passthrough: PassthroughEndpoints | undefined;
   readonly mirrors: Mirrors;
   readonly pins: SessionPins;
 }
 
 /** Of what a sidecar is told, what carries requests has to know. */
-export type DataPathOptions = Pick<SidecarOptions, 'app' | 'limits' | 'passthrough'>;
+export type DataPathOptions = Pick<
+  SidecarOptions,
+  'app' | 'limits' | 'passthrough' | 'intercept' | 'opaquePorts' | 'sniffTimeoutMs'
+>;
 
 /** What carries requests needs of the rest. */
 export interface DataPathNeeds {
@@ -80,17 +76,12 @@ export function assembleDataPath(needs: DataPathNeeds): DataPath {
   const guard = new DestinationGuard(needs.ownPorts);
   const passthrough = options.passthrough ? new PassthroughEndpoints(settings, guard) : undefined;
   const mirrors = new Mirrors(settings.nowMs, Math.random);
-  const app = new UpstreamEndpoint(
-    appEndpoint(options.app),
-    APP_CONNECT_TIMEOUT_MS,
-    { ...settings, connectFailuresToEject: Number.POSITIVE_INFINITY },
-    unwatched(),
-  );
+  const apps = new AppEndpoints(options.app, settings, needs.ownPorts);
   const pins = sessionPins(needs);
   return {
     outbound: outboundListener(needs, { pins, traces, passthrough, mirrors }),
-    inbound: inboundListener(needs, traces, app),
-    app,
+    inbound: inboundListener(needs, traces, apps),
+    apps,
     passthrough,
     mirrors,
     pins,
@@ -142,7 +133,12 @@ function outboundListener(
       newRequestId: requestIds(),
       onFinished: (exchange, forwarder) => recorder.outbound(exchange, forwarder),
     },
-    dispatch: dispatchSettings(options, nowMs),
+    dispatch: {
+      ...dispatchSettings(options, nowMs),
+      isOpaque: ({ host, port }) => needs.table()?.find(formatAddress(host, port))?.service.isOpaque === true,
+      // A sidecar's outbound port on every address is for redirected connections, which end at loopback.
+      admits: (client) => !options.intercept || client.isFromMachine,
+    },
     slots: needs.slots.outbound,
     context,
     onTunnelFinished: (tunnel, outcome, startedAt) => recorder.tunnel(tunnel, outcome, startedAt),
@@ -153,11 +149,11 @@ function outboundListener(
 function inboundListener(
   { options, settings, table, slots, recorder, refusals, loopSeed }: DataPathNeeds,
   traces: TraceMemory,
-  app: UpstreamEndpoint,
+  apps: AppEndpoints,
 ): Listener {
   return createInboundListener({
     services: {
-      app,
+      apps,
       refusals,
       // Another seed than outbound's: every request to an app of the same pod passes both.
       loops: new LoopMarks(BigInt.asUintN(64, loopSeed + 1n)),
@@ -167,20 +163,21 @@ function inboundListener(
     },
     dispatch: dispatchSettings(options, settings.nowMs),
     slots: slots.inbound,
+    onTunnelFinished: (tunnel, outcome, startedAt) => recorder.inboundTunnel(tunnel, outcome, startedAt),
     onRefused: (reply, caller) => recorder.refused('inbound', reply, caller),
   });
 }
 
-function dispatchSettings({ limits }: DataPathOptions, nowMs: () => number): DispatchSettings {
+/** @throws OperatorError where connections are redirected, and where they were going cannot be read */
+function dispatchSettings(options: DataPathOptions, nowMs: () => number): DispatchSettings {
+  const destinations = options.intercept ? OriginalDestinations.open() : undefined;
   return {
-    limits,
-    sniffTimeoutMs: SNIFF_TIMEOUT_MS,
-    opaquePorts: OPAQUE_PORTS,
-    originalDestination: () => undefined,
+    limits: options.limits,
+    sniffTimeoutMs: options.sniffTimeoutMs,
+    opaquePorts: new Set(options.opaquePorts),
+    isOpaque: () => false,
+    admits: () => true,
+    originalDestination: ({ socket }) => destinations?.of(socket),
     nowMs,
   };
-}
-
-function appEndpoint({ host, port }: SocketAddress) {
-  return { host, port, address: formatAddress(host, port), weight: 1, zone: '', status: 'healthy' } as const;
 }

@@ -39,6 +39,12 @@ export interface SidecarOptions {
   /** Where the client status is served by gRPC (CSDS). */
   readonly csds?: SocketAddress | undefined;
   readonly passthrough: boolean;
+  /** Connections arrive redirected: where they were going is asked of the kernel. */
+  readonly intercept: boolean;
+  /** Ports whose connections are carried as they are: in these protocols the server speaks first. */
+  readonly opaquePorts: readonly number[];
+  /** How long a client may be silent before it is taken for one that waits for the server to begin. */
+  readonly sniffTimeoutMs: number;
   /** DNS names answered from here: `host:port` → addresses. */
   readonly resolve: ReadonlyMap<string, readonly ResolvedAddress[]>;
   readonly sessionTableSize: number;

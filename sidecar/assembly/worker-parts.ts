@@ -103,7 +103,7 @@ export function tickWorkerParts(parts: WorkerParts, nowMs: number): void {
   parts.inbound.checkDeadlines(nowMs);
   parts.outbound.checkDeadlines(nowMs);
   parts.mirrors.checkDeadlines(nowMs);
-  parts.app.closeIdle(nowMs);
+  parts.apps.closeIdle(nowMs);
   parts.passthrough?.closeIdle(nowMs);
   parts.pins.tick();
   parts.samples.onTick();
@@ -117,7 +117,7 @@ export function releaseWorkerParts(parts: WorkerParts): void {
   parts.mirrors.close();
   parts.delay.stop();
   parts.clusters.close();
-  parts.app.retire();
+  parts.apps.close();
   parts.passthrough?.close();
 }
 

@@ -9,11 +9,11 @@ import type { AppRefusals } from '../http/app-refusal.js';
 import type { LoopMarks } from '../http/loop-marks.js';
 import type { RequestEdits } from '../http/message.js';
 import { ERROR_OF_FAILURE, type UpstreamFailure } from '../http/upstream-failure.js';
+import type { AppEndpoints } from './app-endpoints.js';
 
 /** What all inbound exchanges share. */
 export interface InboundServices {
-  /** The local app. */
-  readonly app: UpstreamEndpoint;
+  readonly apps: AppEndpoints;
   readonly refusals: AppRefusals;
   readonly loops: LoopMarks;
   newRequestId(): string;
@@ -26,6 +26,8 @@ export interface InboundServices {
 export class InboundForwarder implements Forwarder {
   readonly timeouts = NO_TIMEOUTS;
   readonly responseChanges = undefined;
+  /** The local app, once the request was let through. */
+  private app: UpstreamEndpoint | undefined;
   private triedFresh = false;
   private via = '';
 
@@ -35,18 +37,21 @@ export class InboundForwarder implements Forwarder {
     const via = this.services.loops.pass(call.downstream.request);
     if (typeof via !== 'string') return { reply: via };
     this.via = via;
+    const app = this.services.apps.at(call.downstream.destination);
+    if ('code' in app) return { reply: app };
+    this.app = app;
     this.services.onArrived(call.downstream.request);
-    return { target: { endpoint: this.services.app, delayMs: 0, fresh: false } };
+    return { target: { endpoint: app, delayMs: 0, fresh: false } };
   }
 
   /** Only a pooled connection that turns out dead is tried again: retries are the caller's sidecar's to make. */
   afterFailure(call: Call, failure: UpstreamFailure): Step {
     const repeats = IDEMPOTENT_METHODS.has(call.method);
-    if (failure.kind === 'stale' && repeats && call.canReplay && !this.triedFresh) {
+    if (failure.kind === 'stale' && repeats && call.canReplay && !this.triedFresh && this.app) {
       this.triedFresh = true;
-      return { target: { endpoint: this.services.app, delayMs: 0, fresh: true } };
+      return { target: { endpoint: this.app, delayMs: 0, fresh: true } };
     }
-    const detail = `the app at ${this.services.app.address}: ${failure.reason}`;
+    const detail = `the app at ${this.app?.address}: ${failure.reason}`;
     if (failure.kind === 'connect') return { reply: this.refusal(call, detail) };
     return { reply: { code: ERROR_OF_FAILURE[failure.kind], detail } };
   }

@@ -6,18 +6,22 @@ import type { DownstreamConnection } from '../http1/downstream-connection.js';
 import { Dispatcher, type DispatchSettings } from '../intercept/dispatcher.js';
 import type { ConcurrencySlots } from '../net/concurrency-slots.js';
 import { Listener } from '../net/listener.js';
+import { TcpTunnel } from '../tcp/tcp-tunnel.js';
 import { tryConnect } from '../tls/try-connect.js';
+import { AppTunnelRoute, type OnAppTunnelFinished } from './app-tunnel.js';
 import { InboundForwarder, type InboundServices } from './inbound-forwarder.js';
 
 export interface InboundOptions {
   readonly services: InboundServices;
   readonly dispatch: DispatchSettings;
   readonly slots: ConcurrencySlots;
+  readonly onTunnelFinished: OnAppTunnelFinished;
   onRefused(reply: LocalReply, client: string): void;
 }
 
 /** Where other pods' calls for the local app arrive. */
-export function createInboundListener({ services, dispatch, slots, onRefused }: InboundOptions): Listener {
+export function createInboundListener(options: InboundOptions): Listener {
+  const { services, dispatch, slots, onTunnelFinished, onRefused } = options;
   const { limits, nowMs } = dispatch;
   const dispatcher = new Dispatcher(dispatch, {
     onRequest: (connection) => {
@@ -25,7 +29,11 @@ export function createInboundListener({ services, dispatch, slots, onRefused }: 
       if (asksForApp(connection)) return appProbeAnswer(connection, services);
       return new Exchange(connection, { limits, nowMs }, new InboundForwarder(services));
     },
-    onOpaque: (client) => dispatcher.turnAway(client, { code: 'malformed-request', detail: 'not HTTP' }),
+    onOpaque: (client) =>
+      new TcpTunnel(client, new AppTunnelRoute(client, services.apps, onTunnelFinished), {
+        limits,
+        nowMs,
+      }).start(),
     onRefused,
   });
   return new Listener(
@@ -46,8 +54,13 @@ function asksForApp({ request }: DownstreamConnection): boolean {
   return request.target === '*' && request.connection.nominated.includes(APP_PROBE);
 }
 
-function appProbeAnswer(connection: DownstreamConnection, { app }: InboundServices): ImmediateAnswer {
+function appProbeAnswer(connection: DownstreamConnection, { apps }: InboundServices): ImmediateAnswer {
   return new ImmediateAnswer(() => {
+    const app = apps.at(connection.destination);
+    if ('code' in app) {
+      connection.answer(app);
+      return;
+    }
     tryConnect(app, app.connectTimeoutMs, (failure) => {
       connection.closeAfterResponse = true;
       if (failure === undefined) connection.answerEmpty();

@@ -14,6 +14,10 @@ export interface DispatchSettings {
   readonly sniffTimeoutMs: number;
   /** Ports whose connections are carried as they are: in these protocols the server speaks first. */
   readonly opaquePorts: ReadonlySet<number>;
+  /** A service that is declared to be plain TCP has this address. */
+  isOpaque(destination: SocketAddress): boolean;
+  /** Whether a client may connect here at all. */
+  admits(client: ClientSocket): boolean;
   /** Where a redirected connection was going; undefined: it came to the sidecar itself. */
   originalDestination(client: ClientSocket): SocketAddress | undefined;
   nowMs(): number;
@@ -28,6 +32,11 @@ export interface Destinations {
   /** A request was refused before it was one. @param caller its address, without the port */
   onRefused(reply: LocalReply, caller: string): void;
 }
+
+const NOT_ADMITTED: LocalReply = {
+  code: 'forbidden-destination',
+  detail: 'the outbound port is for callers on this machine',
+};
 
 /** Gives each connection of a listener to the codec of its protocol, or has it carried as it is. */
 export class Dispatcher implements DownstreamOwner, ListenerState {
@@ -47,14 +56,20 @@ export class Dispatcher implements DownstreamOwner, ListenerState {
   }
 
   serve(client: ClientSocket): ClientHandler {
+    if (!this.settings.admits(client)) return this.turnAway(client, NOT_ADMITTED);
     return this.serveToward(client, this.settings.originalDestination(client));
   }
 
   /** @param destination where the client meant to connect, where that is known */
   serveToward(client: ClientSocket, destination: SocketAddress | undefined): ClientHandler {
-    const { opaquePorts, sniffTimeoutMs, limits } = this.settings;
+    const { settings } = this;
+    const { sniffTimeoutMs, limits } = settings;
     client.destination = destination;
-    if (destination !== undefined && opaquePorts.has(destination.port)) return this.to.onOpaque(client);
+    if (
+      destination !== undefined &&
+      (settings.opaquePorts.has(destination.port) || settings.isOpaque(destination))
+    )
+      return this.to.onOpaque(client);
     return new FirstBytes(client, {
       waitMs: destination === undefined ? 0 : sniffTimeoutMs,
       idleTimeoutMs: limits.clientIdleTimeoutMs,

@@ -5,6 +5,7 @@ import type { Placement } from '../../src/routing/decide.js';
 import { formatAddress } from '../../src/xds/fields.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import type { Call } from '../exchange/forwarder.js';
+import type { InboundTunnel } from '../inbound/app-tunnel.js';
 import type { OutboundForwarder } from '../outbound/outbound-forwarder.js';
 import type { OutboundTunnel } from '../outbound/tunnel-routes.js';
 import type { TunnelOutcome } from '../tcp/tcp-tunnel.js';
@@ -130,6 +131,27 @@ export function describeTunnel(
     error: error?.code,
     detail: error && error.detail !== '' ? shortened(error.detail) : undefined,
     flags: `${host === undefined && endpoint !== undefined ? 'passthrough,' : ''}tcp${cutOff === '' ? '' : CUT_OFF_FLAGS[cutOff]}`,
+  };
+}
+
+export function describeInboundTunnel(
+  { caller, endpoint }: InboundTunnel,
+  outcome: TunnelOutcome,
+  durationMs: number,
+): RequestRecord {
+  const { error, cutOff } = outcome;
+  return {
+    direction: 'inbound',
+    host: endpoint?.address,
+    status: 0,
+    durationMs: Math.round(durationMs * 1000) / 1000,
+    requestBytes: outcome.sentBytes,
+    responseBytes: outcome.receivedBytes,
+    client: caller,
+    endpoint: endpoint?.address,
+    error: error?.code,
+    detail: error && error.detail !== '' ? shortened(error.detail) : undefined,
+    flags: `tcp${cutOff === '' ? '' : CUT_OFF_FLAGS[cutOff]}`,
   };
 }
 

@@ -6,13 +6,19 @@ import {
 } from '../../src/http/error-catalogue.js';
 import type { Call } from '../exchange/forwarder.js';
 import { isServerError, type Outcome } from '../exchange/outcome.js';
+import type { InboundTunnel } from '../inbound/app-tunnel.js';
 import type { Direction } from '../net/listener.js';
 import type { OutboundForwarder } from '../outbound/outbound-forwarder.js';
 import type { OutboundTunnel } from '../outbound/tunnel-routes.js';
 import type { TunnelOutcome } from '../tcp/tcp-tunnel.js';
 import type { AccessLog, AccessLogLevel } from './access-log.js';
 import type { Failovers } from './failovers.js';
-import { describeRequest, describeTunnel, type RequestRecord } from './request-record.js';
+import {
+  describeInboundTunnel,
+  describeRequest,
+  describeTunnel,
+  type RequestRecord,
+} from './request-record.js';
 import type { RequestSamples } from './request-samples.js';
 import { type RequestSeries, RequestStatistics } from './request-statistics.js';
 import { TunnelStatistics } from './tunnel-statistics.js';
@@ -59,18 +65,35 @@ export class RequestRecorder {
     this.end('outbound', exchange, this.outboundSeries(forwarder), forwarder);
   }
 
-  /** A connection whose bytes were carried as they are. */
+  /** A connection to the local app whose bytes were carried as they are. */
+  inboundTunnel(tunnel: InboundTunnel, outcome: TunnelOutcome, startedAt: number): void {
+    const { service, release } = this.options;
+    this.tunnels.record({ direction: 'inbound', service, release }, outcome);
+    this.noteTunnel('inbound', outcome, () =>
+      describeInboundTunnel(tunnel, outcome, performance.now() - startedAt),
+    );
+  }
+
+  /** A connection of the app whose bytes were carried as they are. */
   tunnel(tunnel: OutboundTunnel, outcome: TunnelOutcome, startedAt: number): void {
     const { host, placement } = tunnel;
     const labels = { service: host?.service.label ?? '', release: placement?.release.name ?? '' };
     this.tunnels.record({ direction: 'outbound', ...labels }, outcome);
-    const { error } = outcome;
-    if (error !== undefined) this.ownAnswers.outbound[error.code]++;
-    const failed = error !== undefined || outcome.cutOff !== '';
+    this.noteTunnel('outbound', outcome, () =>
+      describeTunnel(tunnel, outcome, performance.now() - startedAt),
+    );
+  }
+
+  private noteTunnel(
+    direction: Direction,
+    { error, cutOff }: TunnelOutcome,
+    describe: () => RequestRecord,
+  ): void {
+    if (error !== undefined) this.ownAnswers[direction][error.code]++;
+    const failed = error !== undefined || cutOff !== '';
     const sampled = this.options.samples.wants(failed);
     const logged = failed ? this.logsErrors : this.logsAll;
-    if (sampled || logged)
-      this.note(describeTunnel(tunnel, outcome, performance.now() - startedAt), failed, sampled, logged);
+    if (sampled || logged) this.note(describe(), failed, sampled, logged);
   }
 
   /** A request that was refused before it was one. @param client its address, without the port */

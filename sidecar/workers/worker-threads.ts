@@ -49,8 +49,10 @@ export class WorkerThreads implements OtherWorkers {
     const counts = new MadeCounts();
     const inForce = new Int32Array(new SharedArrayBuffer(4));
     const clockOriginMs = hrtimeMs() - performance.now();
-    const { app, limits, passthrough, service, release, accessLog, debugSample } = options;
-    const forWorkers = { app, limits, passthrough, service, release, accessLog, debugSample };
+    const { app, limits, passthrough, intercept, opaquePorts, sniffTimeoutMs } = options;
+    const { service, release, accessLog, debugSample } = options;
+    const path = { app, limits, passthrough, intercept, opaquePorts, sniffTimeoutMs };
+    const forWorkers = { ...path, service, release, accessLog, debugSample };
     const hostWaitMs = options.dependencies?.onDemand?.waitMs;
     const setup = { options: forWorkers, hostWaitMs, memory, clockOriginMs };
     this.team = new WorkerTeam(options.workers, setup, inForce);

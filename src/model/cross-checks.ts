@@ -19,8 +19,39 @@ export function crossCheck(input: unknown): Problem[] {
     ...stableIsKnown(spec, names),
     ...routes.flatMap((route, index) => checkRoute(route, index, names)),
     ...unreachableRoutes(routes),
+    ...(field(spec, 'protocol') === 'tcp' ? onlyForHttp(spec, routes) : []),
     ...list(field(field(spec, 'affinity'), 'key')).flatMap(besideForeignCookie),
   ];
+}
+
+/** What a route may say of connections that are carried as they are. */
+const OF_TCP_ROUTES = new Set(['name', 'split', 'pin', 'idleTimeout']);
+
+/** `protocol: tcp`: nothing looks into the bytes, so that whatever speaks of requests would do nothing. */
+function onlyForHttp(spec: unknown, routes: readonly unknown[]): Problem[] {
+  const message = 'needs HTTP, and protocol is tcp; remove it, or change protocol';
+  const ofRoutes = routes.flatMap((route, i) =>
+    keysOf(route)
+      .filter((key) => !OF_TCP_ROUTES.has(key))
+      .map((key) => ({ path: ['spec', 'routes', i, key], message })),
+  );
+  const ofKeys = list(field(field(spec, 'affinity'), 'key')).flatMap((source, i) =>
+    field(source, 'source') === 'ip'
+      ? []
+      : [
+          {
+            path: ['spec', 'affinity', 'key', i],
+            message: 'needs HTTP, and protocol is tcp; use source: ip',
+          },
+        ],
+  );
+  const ofHealth =
+    field(field(spec, 'health'), 'path') === undefined ? [] : [{ path: ['spec', 'health', 'path'], message }];
+  return [...ofRoutes, ...ofKeys, ...ofHealth];
+}
+
+function keysOf(value: unknown): string[] {
+  return typeof value === 'object' && value !== null ? Object.keys(value) : [];
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u;

@@ -3,6 +3,7 @@ import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { normalAuthority, parseAuthority } from '../http/authority.js';
 import { isToken } from '../http/field-line.js';
+import { canonicalIp } from '../net/ip-address.js';
 import {
   durationProblem,
   isHostname,
@@ -63,6 +64,19 @@ export const hostname = z
   .max(253)
   .superRefine((text, ctx) => {
     if (!isHostname(text)) ctx.addIssue({ code: 'custom', message: hostnameProblem(text) });
+  });
+
+/** A host name, or an address: the service's own, which callers' connections go to (docs/interception.md). */
+export const serviceHost = z
+  .string()
+  .max(253)
+  .superRefine((text, ctx) => {
+    const address = canonicalIp(text.replace(/^\[(.*)\]$/, '$1'));
+    const normal = address?.includes(':') ? `[${address}]` : address;
+    if (normal === text || (address === undefined && isHostname(text))) return;
+    const message =
+      normal === undefined ? hostnameProblem(text) : `is an address in another spelling; write "${normal}"`;
+    ctx.addIssue({ code: 'custom', message });
   });
 
 /** Of what is a host in another spelling, says which one is meant. */

@@ -31,6 +31,7 @@ import {
   port,
   positiveDuration,
   releaseName,
+  serviceHost,
 } from './scalars.js';
 import { exactlyOne, strict } from './strict-object.js';
 import { tls } from './tls-schema.js';
@@ -301,7 +302,7 @@ const timeouts = strict({
 });
 
 const spec = strict({
-  hosts: z.array(hostname).default([]),
+  hosts: z.array(serviceHost).default([]),
   port,
   protocol: z.enum(['http', 'http2', 'grpc', 'tcp']).default('http'),
   stable: z.string().optional(),

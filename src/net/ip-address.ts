@@ -28,13 +28,17 @@ export function peerIp({ remoteAddress }: { readonly remoteAddress?: string | un
   return isIPv4(remoteAddress) ? remoteAddress : (canonicalIp(remoteAddress) ?? remoteAddress);
 }
 
-/** Whether a socket's peer is on this machine: it comes from loopback, or from the address that it connects to. */
+/**
+ * Whether a socket's peer is on this machine: it comes from loopback, or from the address that it connects to, or it
+ * connects to loopback, which other machines cannot. A redirected connection keeps its source and ends at loopback.
+ */
 export function isFromThisMachine(socket: {
   readonly remoteAddress?: string | undefined;
   readonly localAddress?: string | undefined;
 }): boolean {
   const peer = peerIp(socket);
-  return isLoopback(peer) || (peer !== '' && peer === peerIp({ remoteAddress: socket.localAddress }));
+  const local = peerIp({ remoteAddress: socket.localAddress });
+  return isLoopback(peer) || (peer !== '' && (peer === local || isLoopback(local)));
 }
 
 /** Where an address leads that is not just another machine. */

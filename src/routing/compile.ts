@@ -25,7 +25,7 @@ export interface CompileOptions {
 export function compileVirtualHost(config: VirtualHostConfig, options: CompileOptions): VirtualHost {
   const service = config.policy
     ? compileService(config.policy, options)
-    : { label: config.name, releases: [], hasLanes: false, stable: undefined };
+    : { label: config.name, releases: [], isOpaque: false, hasLanes: false, stable: undefined };
   const releases = new Map(service.releases.map((release) => [release.cluster.name, release]));
   const releaseOf = (cluster: string): Release => {
     const known = releases.get(cluster);
@@ -62,6 +62,7 @@ function compileService(policy: ServicePolicyConfig, options: CompileOptions): S
   return {
     label,
     releases,
+    isOpaque: policy.isOpaque,
     hasLanes: releases.some(({ lane }) => lane !== ''),
     stable: releases.find(({ name }) => name === policy.stable),
   };

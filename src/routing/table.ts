@@ -38,6 +38,8 @@ export interface Service {
   /** `checkout.shop`: how logs, metrics and people name it. */
   readonly label: string;
   readonly releases: readonly Release[];
+  /** Declared to be plain TCP: what callers send is carried as it is. */
+  readonly isOpaque: boolean;
   /** Some release carries a lane. */
   readonly hasLanes: boolean;
   /** Where failover goes; undefined where nobody said. */

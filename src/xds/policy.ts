@@ -47,6 +47,7 @@ export interface ServicePolicyConfig {
   readonly releases: readonly ReleaseConfig[];
   readonly affinity: AffinityConfig | undefined;
   readonly pinSecret: Buffer;
+  readonly isOpaque: boolean;
 }
 
 export interface RoutePolicyConfig {
@@ -89,6 +90,7 @@ export function readServicePolicy(
     })),
     affinity: affinity && readAffinity(affinity, `${path}.${SERVICE_POLICY_KEY}.affinity`, problems),
     pinSecret: Buffer.from((raw.pinSecret as Uint8Array | undefined) ?? []),
+    isOpaque: raw.opaque === true,
   };
 }
 

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { Agent, createServer as createHttpServer, get } from 'node:http';
 import { connect, createServer, isIPv6, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +19,16 @@ type Command =
     }
   | { readonly verb: 'connect' | 'hold'; readonly host: string; readonly port: number }
   | { readonly verb: 'datagram'; readonly host: string; readonly port: number; readonly wantsAnswer: boolean }
-  | { readonly verb: 'again' };
+  | { readonly verb: 'again' }
+  | { readonly verb: 'serve'; readonly label: string; readonly host: string; readonly port: number }
+  | { readonly verb: 'request'; readonly requests: readonly HttpRequest[] };
+
+interface HttpRequest {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 16 });
 
 let held: Socket | undefined;
 
@@ -37,9 +47,51 @@ async function obey(command: Command): Promise<string> {
       return held === undefined ? 'nothing is held' : firstLine(held);
     case 'answer-datagrams':
       return answerDatagrams(command.label, command.host, command.port);
+    case 'serve':
+      return serve(command.label, command.host, command.port);
+    case 'request':
+      return JSON.stringify(await requestAll(command.requests));
     case 'datagram':
       return sendDatagram(command.host, command.port, command.wantsAnswer);
   }
+}
+
+/** Answers what is known of each request. */
+async function serve(label: string, host: string, port: number): Promise<string> {
+  const server = createHttpServer(({ headers, socket }, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ app: label, peer: socket.remoteAddress?.replace('::ffff:', ''), headers }));
+  });
+  server.listen({ host, port, ipv6Only: false });
+  await once(server, 'listening');
+  return 'listening';
+}
+
+/** Some at a time, in order. */
+async function requestAll(requests: readonly HttpRequest[]): Promise<unknown[]> {
+  const answers: unknown[] = [];
+  let next = 0;
+  const work = async () => {
+    for (let i = next++; i < requests.length; i = next++)
+      answers[i] = await requestOne(requests[i] as HttpRequest);
+  };
+  await Promise.all(Array.from({ length: 8 }, work));
+  return answers;
+}
+
+async function requestOne({ url, headers = {} }: HttpRequest): Promise<unknown> {
+  return new Promise((resolve) => {
+    const request = get(url, { headers, agent, timeout: PATIENCE_MS }, (response) => {
+      let body = '';
+      response.on('data', (data) => (body += String(data)));
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body }));
+      response.on('error', (error) => resolve({ status: 0, headers: {}, body: error.message }));
+    });
+    request.on('timeout', () => request.destroy(new Error('nothing in time')));
+    request.on('error', (error: NodeJS.ErrnoException) =>
+      resolve({ status: 0, headers: {}, body: error.code ?? error.message }),
+    );
+  });
 }
 
 async function listen(label: string, host: string, port: number): Promise<string> {

@@ -75,11 +75,14 @@ export class Pod {
     readonly ipv6: string,
   ) {}
 
-  /** What to put before a command so that it runs in the pod. @param user its user and group; root by default */
+  /**
+   * What to put before a command so that it runs in the pod. It does not outlive the test.
+   *
+   * @param user its user and group; root by default
+   */
   enter(user?: { uid: number; gid: number }): string[] {
-    const as =
-      user === undefined ? [] : ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups'];
-    return ['ip', 'netns', 'exec', this.namespace, ...as];
+    const as = user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups'];
+    return ['ip', 'netns', 'exec', this.namespace, 'setpriv', '--pdeathsig=KILL', ...as];
   }
 
   /** Runs a command to its end. */
@@ -104,6 +107,18 @@ export class Pod {
     });
     return new NamespaceAgent(child.stdin, child.stdout);
   }
+}
+
+export interface AgentRequest {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Status 0: there was no answer, and the body is the error. */
+export interface AgentAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
 }
 
 /** What became of a connection: the line that the other side said, or the code of the error. */
@@ -154,6 +169,22 @@ export class NamespaceAgent {
   /** Sends a datagram, and says the answer; nothing is waited for where it is not wanted. */
   datagram(host: string, port: number, wantsAnswer = true): Promise<Heard> {
     return this.ask({ verb: 'datagram', host, port, wantsAnswer });
+  }
+
+  /** Answers HTTP requests with the label, the address of the client and the headers, as JSON. */
+  async serve(label: string, host: string, port: number): Promise<void> {
+    const answer = await this.ask({ verb: 'serve', label, host, port });
+    if (answer !== 'listening') throw new Error(`${host}:${port}: ${answer}`);
+  }
+
+  /** Sends HTTP requests, several at a time. */
+  async requests(requests: readonly AgentRequest[]): Promise<AgentAnswer[]> {
+    return JSON.parse(await this.ask({ verb: 'request', requests })) as AgentAnswer[];
+  }
+
+  async request(url: string, headers: Readonly<Record<string, string>> = {}): Promise<AgentAnswer> {
+    const [answer] = await this.requests([{ url, headers }]);
+    return answer as AgentAnswer;
   }
 
   private ask(command: object): Promise<string> {

@@ -61,14 +61,17 @@ export class RoostProcess {
    * Starts a process that the test ends, if nobody else has by then.
    *
    * @param program the built command of another version
+   * @param launcher what to put before the command, as to run it in another network namespace
    */
   static start(
     t: Owner,
     args: readonly string[],
     env: NodeJS.ProcessEnv = {},
     program: string = ROOST,
+    launcher: readonly string[] = [],
   ): RoostProcess {
-    const child = spawn(process.execPath, [program, ...args], {
+    const [first = '', ...rest] = [...launcher, process.execPath, program, ...args];
+    const child = spawn(first, rest, {
       env: { ...cleanEnvironment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

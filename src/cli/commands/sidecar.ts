@@ -1,7 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
 import { ACCESS_LOG_LEVELS } from '../../../sidecar/records/access-log.js';
+import { isLoopback } from '../../access/loopback.js';
 import { type SocketAddress, splitHostPort } from '../../model/formats.js';
+import { hasIpv6 } from '../../redirect/tools.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
 import { openStandardOutput } from '../../telemetry/standard-output.js';
 import { EXIT } from '../exit.js';
@@ -9,9 +11,11 @@ import {
   addFlags,
   dialAddress,
   dialAddresses,
+  durationBetween,
   durationMs,
   FlagError,
   type Flags,
+  isSwitch,
   listenAddress,
   oneOf,
   portList,
@@ -110,6 +114,26 @@ const FLAGS = {
     help: '/live, /ready and /metrics for scrapers and probes from outside (usually 0.0.0.0:15020)',
     parse: listenAddress,
   },
+  intercept: {
+    name: 'intercept',
+    help: 'connections arrive redirected ("roost redirect"): ask the kernel where they were going. --outbound and --inbound then take both IPv4 and IPv6, --outbound only from this machine, --inbound from all others; --app is used only for connections that were not redirected. Linux only',
+    default: 'false',
+    parse: isSwitch,
+  },
+  opaquePorts: {
+    name: 'opaque-ports',
+    argument: 'PORT[,PORT…]',
+    help: 'destination ports whose bytes are carried as they are, at once: their servers speak first, or are not HTTP',
+    default: '25,587,3306,4444,5432,6379,9300,11211',
+    parse: portsOrNone,
+  },
+  sniffTimeout: {
+    name: 'sniff-timeout',
+    argument: 'DURATION',
+    help: 'a client that is silent for so long waits for its server to speak first: its bytes are carried as they are',
+    default: '100ms',
+    parse: durationBetween('1ms', '1m'),
+  },
   tcpProbes: {
     name: 'tcp-probes',
     argument: 'PORT[,PORT…]',
@@ -126,7 +150,7 @@ const FLAGS = {
   unknown: {
     name: 'unknown',
     argument: 'passthrough|deny',
-    help: 'what becomes of calls to hosts that no service declares and that the client names as destination: by CONNECT, or in absolute form as to a proxy',
+    help: 'what becomes of calls to hosts that no service declares and whose destination is known: named by CONNECT or in absolute form as to a proxy, or redirected here',
     default: 'passthrough',
     parse: oneOf(['passthrough', 'deny']),
   },
@@ -235,6 +259,8 @@ function toOptions(flags: Values<typeof FLAGS>) {
   return {
     ...flags,
     dependencies: dependenciesOf(flags),
+    ...(flags.intercept ? redirectedListeners(flags) : {}),
+    sniffTimeoutMs: flags.sniffTimeout,
     passthrough: flags.unknown === 'passthrough',
     resolve: new Map(flags.resolve),
     tcpProbes: flags.tcpProbes.flat(),
@@ -243,6 +269,21 @@ function toOptions(flags: Values<typeof FLAGS>) {
     limits: limitsOf(flags),
     sessionStore: sessionStoreOf(flags),
   };
+}
+
+/**
+ * The kernel redirects the app's connections to loopback, and others' to the address that they came to, of IPv4 or
+ * IPv6. A loopback address of either family stands for what that takes; any other is taken as it is.
+ */
+function redirectedListeners({ outbound, inbound }: Pick<Values<typeof FLAGS>, 'outbound' | 'inbound'>) {
+  const everyAddress = hasIpv6() ? '::' : '0.0.0.0';
+  const widened = (address: SocketAddress) =>
+    isLoopback(address.host) ? { ...address, host: everyAddress } : address;
+  return { outbound: widened(outbound), inbound: widened(inbound) };
+}
+
+function portsOrNone(value: string): readonly number[] {
+  return value.trim() === '' ? [] : portList(value);
 }
 
 function resolveEntry(value: string): readonly [string, readonly SocketAddress[]] {

@@ -12,11 +12,13 @@ import { FakeClient, FakeEndpoint, type FakeRequest, fieldValue } from '../../..
 /** An inbound sidecar whose app and callers a test plays. */
 class Play {
   readonly app = new FakeEndpoint();
+  /** The app's address does not depend on where connections were going: they are not redirected. */
+  readonly apps = { at: () => this.app } as unknown as InboundServices['apps'];
   readonly refusals = new AppRefusals();
   readonly arrived: RequestView[] = [];
   readonly finished: Call[] = [];
   private readonly services: InboundServices = {
-    app: this.app,
+    apps: this.apps,
     refusals: this.refusals,
     loops: new LoopMarks(1n),
     newRequestId: () => 'an-id',

@@ -22,12 +22,14 @@ class Fixture {
   connection: DownstreamConnection | undefined;
   private clockMs = 5000;
 
-  constructor(destination?: SocketAddress) {
+  constructor(destination?: SocketAddress, admits = true) {
     const note = (event: string) => void this.events.push(event);
     const settings = {
       limits: { ...DEFAULT_LIMITS, clientIdleTimeoutMs: 60_000 },
       sniffTimeoutMs: 1000,
       opaquePorts: new Set([3306]),
+      isOpaque: ({ host }: SocketAddress) => host === '10.96.0.9',
+      admits: () => admits,
       originalDestination: () => destination,
       nowMs: () => this.clockMs,
     };
@@ -171,4 +173,14 @@ t.test('a listener that drains makes each response the last of its connection', 
   f.connection?.answer({ code: 'no-route', detail: '' });
   t.match(f.socket.written, /\r\nconnection: close\r\n/);
   t.equal(f.dispatcher.requests, 1);
+});
+
+t.test('a service that is declared to be plain TCP is not looked into, nor waited for', async (t) => {
+  const f = new Fixture({ host: '10.96.0.9', port: 80 });
+  t.strictSame(f.events, ['opaque']);
+});
+
+t.test('a client that may not connect here is told so', async (t) => {
+  const f = new Fixture(TO_B, false);
+  t.match(f.socket.written, /^HTTP\/1.1 403 /);
 });

@@ -206,6 +206,39 @@ t.test('refuses fields that nothing implements yet', async (t) => {
   ]);
 });
 
+t.test('a service of plain TCP says nothing of requests', async (t) => {
+  const split = [{ version: 'v1', weight: 1 }];
+  const wrong = {
+    protocol: 'tcp',
+    routes: [
+      { name: 'r', split, match: [{ path: { prefix: '/x' } }], retries: { attempts: 1, on: ['503'] } },
+    ],
+    affinity: { key: [{ source: 'ip' }, { header: 'x-user' }] },
+    health: { path: '/healthz' },
+  };
+  t.same(problemsOf(minimal(wrong)), [
+    'spec.routes[0].match: needs HTTP, and protocol is tcp; remove it, or change protocol',
+    'spec.routes[0].retries: needs HTTP, and protocol is tcp; remove it, or change protocol',
+    'spec.affinity.key[1]: needs HTTP, and protocol is tcp; use source: ip',
+    'spec.health.path: needs HTTP, and protocol is tcp; remove it, or change protocol',
+  ]);
+  const right = {
+    protocol: 'tcp',
+    routes: [{ name: 'r', split }],
+    affinity: { key: [{ source: 'ip' }] },
+    health: {},
+  };
+  t.same(problemsOf(minimal(right)), []);
+});
+
+t.test('hosts may be addresses, each in its one spelling', async (t) => {
+  t.same(problemsOf(minimal({ hosts: ['10.96.0.10', '[fd96::10]', 'checkout.internal'] })), []);
+  t.same(problemsOf(minimal({ hosts: ['fd96::10', '[FD96:0::10]', '10.96.0.10:80'] })).slice(0, 2), [
+    'spec.hosts[0]: "fd96::10" is an address in another spelling; write "[fd96::10]"',
+    'spec.hosts[1]: "[FD96:0::10]" is an address in another spelling; write "[fd96::10]"',
+  ]);
+});
+
 t.test('an expression that would swallow what stands around it is refused', async (t) => {
   const route = { name: 'r', split: [{ version: 'v1', weight: 1 }] };
   const withCookie = (regex: string) =>

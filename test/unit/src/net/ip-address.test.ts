@@ -1,5 +1,5 @@
 import t from 'tap';
-import { canonicalIp, nearbyScope, peerIp } from '../../../../src/net/ip-address.js';
+import { canonicalIp, isFromThisMachine, nearbyScope, peerIp } from '../../../../src/net/ip-address.js';
 
 t.test('an address has one spelling, an IPv4-mapped one is IPv4', async (t) => {
   const cases: Readonly<Record<string, string | undefined>> = {
@@ -62,4 +62,15 @@ t.test('what leads to this machine, or to its link, is told in every form', asyn
   for (const address of loopback) t.equal(nearbyScope(address), 'loopback', address);
   for (const address of linkLocal) t.equal(nearbyScope(address), 'link-local', address);
   for (const address of [...others, 'localhost', '']) t.equal(nearbyScope(address), undefined, address);
+});
+
+t.test('a peer is on this machine if either end is loopback, or both are one address', async (t) => {
+  const from = (remoteAddress: string, localAddress: string) =>
+    isFromThisMachine({ remoteAddress, localAddress });
+  t.ok(from('127.0.0.1', '127.0.0.1'));
+  t.ok(from('10.0.0.5', '10.0.0.5'));
+  t.ok(from('10.0.0.5', '::ffff:127.0.0.1'), 'redirected');
+  t.ok(from('fd00::5', '::1'), 'redirected');
+  t.notOk(from('10.0.0.6', '10.0.0.5'));
+  t.notOk(isFromThisMachine({}));
 });
