@@ -90,8 +90,7 @@ function sidecarArguments({ settings, options, probedPorts, ...plan }: SidecarPl
     'sidecar',
     '--intercept',
     `--control-plane=${settings.controlPlane}`,
-    // Redirected connections arrive on loopback or on the pod's addresses, of both families.
-    ...(['outbound', 'inbound', 'metrics'] as const).map((name) => `--${name}=[::]:${SIDECAR_PORTS[name]}`),
+    `--metrics=[::]:${SIDECAR_PORTS.metrics}`,
     `--state-dir=${STATE_FOLDER}/state`,
     ...listFlag('opaque-ports', options.opaquePorts),
     ...listFlag('tcp-probes', probedPorts),

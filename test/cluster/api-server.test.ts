@@ -7,6 +7,7 @@ import { checkInstallation } from '../../src/kubernetes/check/check-installation
 import type { KubeClient, KubeObject } from '../../src/kubernetes/kube-client.js';
 import { splitHostPort } from '../../src/model/formats.js';
 import { createLogger } from '../../src/telemetry/logger.js';
+import { VERSION } from '../../src/version.js';
 import { API_SERVER, ApiServer, refusalOf } from '../support/api-server.js';
 import { read } from '../support/documentation.js';
 import { eventually } from '../support/processes.js';
@@ -95,7 +96,7 @@ t.test('Roost as installed', { skip: API_SERVER.skip }, async (t) => {
     const findings = await checkInstallation({
       api: admin,
       namespace: 'roost-system',
-      version: '0.1.0',
+      version: VERSION,
       nowMs: Date.now(),
     });
     const ok = findings.filter(({ level }) => level === 'ok').map(({ what }) => what);
@@ -130,7 +131,7 @@ t.test('Roost as installed', { skip: API_SERVER.skip }, async (t) => {
       const findings = await checkInstallation({
         api: admin,
         namespace: 'roost-system',
-        version: '0.1.0',
+        version: VERSION,
         nowMs: Date.now(),
       });
       t.match(
@@ -155,7 +156,7 @@ async function serveWebhook(
     files: undefined,
     secret: SECRET,
     host: 'localhost',
-    inject: defaultSettings('0.1.0'),
+    inject: defaultSettings(VERSION),
   };
   const webhook = new Webhook(options, {
     log: createLogger('test', 'silent'),

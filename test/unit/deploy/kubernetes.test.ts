@@ -106,14 +106,7 @@ t.test('the definition of MeshService is in it', async (t) => {
 });
 
 /** Flags of interception, which injection already writes. */
-const PENDING = [
-  '--intercept',
-  '--opaque-ports',
-  '--uid',
-  '--exclude-inbound-ports',
-  '--exclude-outbound-ports',
-  '--exclude-outbound-cidrs',
-];
+const PENDING = ['--intercept', '--opaque-ports'];
 
 async function unknownArguments(argv: readonly string[]): Promise<string[]> {
   const verbs = argv.filter((arg) => !arg.startsWith('--'));
@@ -185,6 +178,7 @@ function webhooks(): WebhookEntry[] {
 t.test('the image is the same everywhere, of this version', async (t) => {
   t.equal(container.image, `roost:${version}`);
   t.equal(flag('sidecar-image'), container.image);
+  t.match(read('docs/kubernetes.md'), `docker build -t ${container.image} .`);
   t.equal(defaultSettings(version).image, container.image);
   const chart = parse(read('deploy/helm/roost/Chart.yaml'));
   t.same([chart.version, chart.appVersion], [version, version]);

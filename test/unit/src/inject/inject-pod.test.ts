@@ -144,8 +144,6 @@ t.test('annotations become flags of the two containers', async (t) => {
   const sidecar = sidecarOf(template);
   for (const flag of [
     '--intercept',
-    '--outbound=[::]:15001',
-    '--inbound=[::]:15006',
     '--metrics=[::]:15020',
     '--opaque-ports=6379',
     '--log-level=debug',
