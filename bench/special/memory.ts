@@ -4,7 +4,7 @@ import { type Backends, startBackends } from '../backends/backends.js';
 import type { Bench } from '../comparison.js';
 import { openLoop } from '../load/load.js';
 import { writeRequestPool } from '../load/request-pool.js';
-import { usageOf } from '../measure/process-usage.js';
+import { privateBytes, usageOf } from '../measure/process-usage.js';
 import { bigMesh } from '../micro/big-mesh.js';
 import { type StartedRoost, startRoost } from '../peers/roost.js';
 import { MEBIBYTE } from '../report/number-format.js';
@@ -17,14 +17,15 @@ const CONNECTIONS_SECONDS = 5;
 const REQUESTS_PER_SECOND = 1000;
 const SAMPLE_MS = 250;
 
-/** Resident memory of the sidecar: idle, with 1,000 connections that are in use, with 1,000 services. */
+/** Resident memory of the sidecar: idle (also the private part of it), with 1,000 connections that are in use, with 1,000 services. */
 export async function measureMemory(bench: Bench): Promise<SpecialFigure[]> {
   const { processes, placement } = bench;
   const backends = await startBackends(processes, { tls: false, cores: placement.loadCores });
   bench.progress.step('memory: an idle sidecar, then 1,000 connections');
   const small = await withSidecar(bench, backends, [], async (roost) => {
     const idle = await settled(roost);
-    return { idle, connected: await whileConnected(bench, roost) };
+    const idleAlone = privateBytes(roost.proxy.pid);
+    return { idle, idleAlone, connected: await whileConnected(bench, roost) };
   });
   bench.progress.step('memory: 1,000 services of 10 endpoints');
   const folder = join(processes.folder, 'big-mesh');
@@ -33,7 +34,7 @@ export async function measureMemory(bench: Bench): Promise<SpecialFigure[]> {
     writeFileSync(join(folder, `${i}.json`), JSON.stringify(service));
   });
   const services = await withSidecar(bench, backends, [folder], settled);
-  const figure = (name: string, bytes: number, goal: number): SpecialFigure => ({
+  const figure = (name: string, bytes: number, goal?: number): SpecialFigure => ({
     name: `memory, ${name}`,
     unit: 'MB',
     values: [bytes / MEBIBYTE],
@@ -41,6 +42,7 @@ export async function measureMemory(bench: Bench): Promise<SpecialFigure[]> {
   });
   return [
     figure('idle', small.idle, 55),
+    ...(small.idleAlone === undefined ? [] : [figure('idle, of that not shared', small.idleAlone)]),
     figure(`1,000 connections at ${REQUESTS_PER_SECOND} requests/s`, small.connected, 90),
     figure('1,000 services of 10 endpoints', services, 110),
   ];

@@ -3,10 +3,12 @@ import { parseBusyMs } from '../../../../bench/measure/machine-load.js';
 import {
   fineCpuMs,
   type ProcessRow,
+  parsePrivateKib,
   parseProcStat,
   parsePs,
   parsePsTime,
   parseSchedstat,
+  privateBytes,
   sumTree,
   usageOf,
 } from '../../../../bench/measure/process-usage.js';
@@ -68,4 +70,12 @@ t.test('time on a CPU, to the nanosecond', async (t) => {
   for (const began = process.cpuUsage().user; process.cpuUsage().user - began < 20_000; );
   t.ok(fineCpuMs(process.pid) - before >= 10, 'some of 20 ms at least');
   t.equal(Number.isFinite(fineCpuMs(2 ** 30)), true, 'nobody');
+});
+
+t.test('sums the private memory of a process, and knows none of one that has ended', async (t) => {
+  const rollup = 'Rss:  700 kB\nShared_Clean:  400 kB\nPrivate_Clean:  100 kB\nPrivate_Dirty:  200 kB\n';
+  t.equal(parsePrivateKib(rollup), 300);
+  t.equal(privateBytes(2 ** 30), undefined);
+  const own = privateBytes(process.pid);
+  t.ok(own === undefined || (own > 0 && own < usageOf(process.pid).residentBytes));
 });
