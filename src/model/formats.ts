@@ -21,6 +21,17 @@ export const LONGEST_TIMER = '576h';
 export const LONGEST_TIMER_MS = 576 * MS_PER_UNIT.h;
 
 /** What is wrong with a duration that has bounds, both included, written as a user would; undefined: nothing. */
+/** The shortest spelling: `1h`, `90s`, `500ms`. */
+export function formatDuration(ms: number): string {
+  for (const [unit, size] of [
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1000],
+  ] as const)
+    if (ms !== 0 && ms % size === 0) return `${ms / size}${unit}`;
+  return `${ms}ms`;
+}
+
 export function durationProblem(text: string, least: string, most: string): string | undefined {
   const [ms, leastMs, mostMs] = [text, least, most].map(parseDuration) as [
     number | undefined,

@@ -41,7 +41,7 @@ export function addBackup(program: Command): void {
     .summary('write everything that is configured into a file')
     .description(
       "Writes everything that the control plane keeps into a file: services, their history and the key of sessions' " +
-        'pins, with a checksum. Whoever can read the file can forge pins: keep it as you keep passwords.',
+        'pins, with a checksum. A reader of the file can forge pins: keep it as you keep passwords.',
     )
     .addHelpText(
       'after',

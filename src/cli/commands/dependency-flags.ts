@@ -28,7 +28,7 @@ export const DEPENDENCY_FLAGS = {
   onDemandIdle: {
     name: 'on-demand-idle',
     argument: 'DURATION',
-    help: 'a host that nobody has called for so long is given up',
+    help: 'a host without a call for so long is given up',
     default: '10m',
     parse: durationMs,
   },

@@ -5,7 +5,7 @@ import { canonicalIp } from '../../net/ip-address.js';
 import type { Explanation } from '../../routing/explain.js';
 import { addFlags, FlagError, type Flags, readFlags, text } from '../flags.js';
 import { print, printJson } from '../terminal.js';
-import { CLIENT_FLAGS, OUTPUT_FLAG, withClient } from './shared.js';
+import { CLIENT_FLAGS, NAMESPACE_FLAG, OUTPUT_FLAG, qualifiedName, withClient } from './shared.js';
 
 const FLAGS = {
   path: {
@@ -38,6 +38,7 @@ const FLAGS = {
     default: '',
     parse: ipAddress,
   },
+  ...NAMESPACE_FLAG,
   ...CLIENT_FLAGS,
   ...OUTPUT_FLAG,
 } as const satisfies Flags;
@@ -52,8 +53,9 @@ export function addExplain(program: Command): void {
         'pins count where they come in a cookie.',
     )
     .addHelpText('after', "\nExample:\n  roost explain checkout.shop --path /cart -H 'x-user-id: 7'");
-  addFlags(command, FLAGS).action(async (name: string) => {
+  addFlags(command, FLAGS).action(async (given: string) => {
     const flags = readFlags(command, FLAGS);
+    const name = qualifiedName(given, flags.namespace);
     await withClient(flags, async (client) => {
       const { path, method, header: headers, sourceIp } = flags;
       const request = { name, path, method, headers, sourceIp };

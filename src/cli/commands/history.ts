@@ -10,7 +10,9 @@ import {
   CLIENT_FLAGS,
   EXPECT_REVISION_FLAG,
   FORCE_FLAG,
+  NAMESPACE_FLAG,
   OUTPUT_FLAG,
+  qualifiedName,
   reportChange,
   withClient,
 } from './shared.js';
@@ -31,11 +33,13 @@ const HISTORY_FLAGS = {
     default: 'false',
     parse: isSwitch,
   },
+  ...NAMESPACE_FLAG,
   ...CLIENT_FLAGS,
   ...OUTPUT_FLAG,
 } as const satisfies Flags;
 
 const UNDO_FLAGS = {
+  ...NAMESPACE_FLAG,
   to: {
     name: 'to',
     argument: 'REVISION',
@@ -59,7 +63,11 @@ export function addHistory(program: Command): void {
     .addHelpText('after', '\nExample:\n  roost history checkout.shop\n  roost history --limit 5 -o json');
   addFlags(command, HISTORY_FLAGS).action(async (name: string | undefined) => {
     const flags = readFlags(command, HISTORY_FLAGS);
-    const request = { name: name ?? '', limit: flags.limit, documents: flags.documents };
+    const request = {
+      name: qualifiedName(name ?? '', name === undefined ? '' : flags.namespace),
+      limit: flags.limit,
+      documents: flags.documents,
+    };
     const response = await withClient(flags, (client) => client.call<HistoryResponse>('History', request));
     if (flags.output === 'json') printJson(response.entries.map(plain));
     else print(describe(response, name === undefined));
@@ -79,8 +87,9 @@ export function addUndo(program: Command): void {
       'after',
       '\nExample:\n  roost undo checkout.shop\n  roost undo checkout.shop --to 41\n  roost undo checkout.shop --expect-revision 43',
     );
-  addFlags(command, UNDO_FLAGS).action(async (name: string) => {
+  addFlags(command, UNDO_FLAGS).action(async (given: string) => {
     const flags = readFlags(command, UNDO_FLAGS);
+    const name = qualifiedName(given, flags.namespace);
     await withClient(flags, async (client) => {
       const response = await client.call<ChangeResponse>('Undo', {
         name,

@@ -7,7 +7,15 @@ import { addFlags, FlagError, type Flags, readFlags, text, UsageError, type Valu
 import { print, printJson } from '../terminal.js';
 import { located, readDocuments } from './apply.js';
 import { parseSplit } from './release.js';
-import { CLIENT_FLAGS, DRAIN_FLAG, LABELS_FLAG, OUTPUT_FLAG, withClient } from './shared.js';
+import {
+  CLIENT_FLAGS,
+  DRAIN_FLAG,
+  LABELS_FLAG,
+  NAMESPACE_FLAG,
+  OUTPUT_FLAG,
+  qualifiedName,
+  withClient,
+} from './shared.js';
 
 interface RoutePlan {
   /** Empty: no route would take these requests. */
@@ -57,15 +65,17 @@ const FILE_FLAGS = {
   ...PLAN_FLAGS,
 } as const satisfies Flags;
 
+const OPERATION_FLAGS = { ...NAMESPACE_FLAG, ...PLAN_FLAGS } as const satisfies Flags;
+
 const SPLIT_FLAGS = {
   route: { name: 'route', argument: 'ROUTE', help: 'route to split', default: '', parse: text },
-  ...PLAN_FLAGS,
+  ...OPERATION_FLAGS,
 } as const satisfies Flags;
 
 const ABORT_FLAGS = {
   ...DRAIN_FLAG,
   ...LABELS_FLAG,
-  ...PLAN_FLAGS,
+  ...OPERATION_FLAGS,
 } as const satisfies Flags;
 
 export function addPlan(program: Command): void {
@@ -100,8 +110,9 @@ function addOperations(plan: Command): void {
     .argument('<name>')
     .argument('<version=weight...>')
     .summary('plan "roost split"');
-  addFlags(split, SPLIT_FLAGS).action(async (name: string, entries: string[]) => {
+  addFlags(split, SPLIT_FLAGS).action(async (given: string, entries: string[]) => {
     const flags = readFlags(split, SPLIT_FLAGS);
+    const name = qualifiedName(given, flags.namespace);
     await showPlans([{ split: { name, split: parseSplit(entries, split), route: flags.route } }], flags);
   });
   const promote = plan
@@ -109,12 +120,15 @@ function addOperations(plan: Command): void {
     .argument('<name>')
     .argument('<release>')
     .summary('plan "roost promote"');
-  addFlags(promote, PLAN_FLAGS).action(async (name: string, release: string) => {
-    await showPlans([{ promote: { name, release } }], readFlags(promote, PLAN_FLAGS));
+  addFlags(promote, OPERATION_FLAGS).action(async (given: string, release: string) => {
+    const flags = readFlags(promote, OPERATION_FLAGS);
+    const name = qualifiedName(given, flags.namespace);
+    await showPlans([{ promote: { name, release } }], flags);
   });
   const abort = plan.command('abort').argument('<name>').summary('plan "roost abort"');
-  addFlags(abort, ABORT_FLAGS).action(async (name: string) => {
+  addFlags(abort, ABORT_FLAGS).action(async (given: string) => {
     const flags = readFlags(abort, ABORT_FLAGS);
+    const name = qualifiedName(given, flags.namespace);
     await showPlans([{ abort: { name, drain: flags.drain, labels: flags.labels } }], flags);
   });
 }

@@ -7,6 +7,8 @@ import {
   EXPECT_REVISION_FLAG,
   FORCE_FLAG,
   LABELS_FLAG,
+  NAMESPACE_FLAG,
+  qualifiedName,
   reportChange,
   withClient,
 } from './shared.js';
@@ -14,6 +16,7 @@ import {
 /** `split`, `promote` and `abort`: what operators do to a running canary. */
 
 const RELEASE_FLAGS = {
+  ...NAMESPACE_FLAG,
   ...EXPECT_REVISION_FLAG,
   ...FORCE_FLAG,
   ...CHANGE_FLAGS,
@@ -47,8 +50,9 @@ export function addSplit(program: Command): void {
         'not listed loses them at once. The order does not matter: versions keep their places in the split.',
     )
     .addHelpText('after', '\nExample:\n  roost split checkout.shop v1=90 v2=10');
-  addFlags(command, SPLIT_FLAGS).action(async (name: string, entries: string[]) => {
+  addFlags(command, SPLIT_FLAGS).action(async (given: string, entries: string[]) => {
     const flags = readFlags(command, SPLIT_FLAGS);
+    const name = qualifiedName(given, flags.namespace);
     const request = { split: parseSplit(entries, command), route: flags.route };
     await operate('Split', name, request, flags, `${name} split ${entries.join(' ')}`);
   });
@@ -68,8 +72,9 @@ export function addPromote(program: Command): void {
       'after',
       '\nExample:\n  roost promote checkout.shop v2\n  roost undo checkout.shop       # a promotion that went wrong',
     );
-  addFlags(command, RELEASE_FLAGS).action(async (name: string, release: string) => {
+  addFlags(command, RELEASE_FLAGS).action(async (given: string, release: string) => {
     const flags = readFlags(command, RELEASE_FLAGS);
+    const name = qualifiedName(given, flags.namespace);
     await operate('Promote', name, { release }, flags, `${name} promoted to ${release}`);
   });
 }
@@ -87,8 +92,9 @@ export function addAbort(program: Command): void {
       'after',
       '\nExample:\n  roost abort checkout.shop\n  roost abort checkout.shop --labels\n  roost abort checkout.shop --drain',
     );
-  addFlags(command, ABORT_FLAGS).action(async (name: string) => {
+  addFlags(command, ABORT_FLAGS).action(async (given: string) => {
     const flags = readFlags(command, ABORT_FLAGS);
+    const name = qualifiedName(given, flags.namespace);
     await operate(
       'Abort',
       name,

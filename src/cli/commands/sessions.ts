@@ -3,7 +3,7 @@ import type { SessionsResponse, SharedSessionMessage } from '../../api/config-se
 import { formatTable } from '../../telemetry/text-table.js';
 import { addFlags, type Flags, readFlags, text, UsageError } from '../flags.js';
 import { print, printJson } from '../terminal.js';
-import { CLIENT_FLAGS, OUTPUT_FLAG, withClient } from './shared.js';
+import { CLIENT_FLAGS, NAMESPACE_FLAG, OUTPUT_FLAG, qualifiedName, withClient } from './shared.js';
 
 const FLAGS = {
   key: {
@@ -20,6 +20,7 @@ const FLAGS = {
     default: '',
     parse: text,
   },
+  ...NAMESPACE_FLAG,
   ...CLIENT_FLAGS,
   ...OUTPUT_FLAG,
 } as const satisfies Flags;
@@ -37,8 +38,9 @@ export function addSessions(program: Command): void {
       'after',
       '\nExample:\n  roost sessions checkout.shop\n  roost sessions checkout.shop --key user-7\n  roost sessions checkout.shop --forget user-7',
     );
-  addFlags(command, FLAGS).action(async (name: string) => {
+  addFlags(command, FLAGS).action(async (given: string) => {
     const flags = readFlags(command, FLAGS);
+    const name = qualifiedName(given, flags.namespace);
     if (flags.key !== '' && flags.forget !== '')
       throw new UsageError(['--key and --forget do not go together: --forget shows what it unpins'], command);
     const [method, key] = flags.forget === '' ? ['Sessions', flags.key] : ['ForgetSession', flags.forget];

@@ -45,6 +45,23 @@ export const OUTPUT_FLAG = {
   },
 } as const satisfies Flags;
 
+/** What every command takes that is told the name of a service. */
+export const NAMESPACE_FLAG = {
+  namespace: {
+    name: 'namespace',
+    short: 'n',
+    argument: 'NAME',
+    help: 'namespace of the service, where its name has none (default: default)',
+    default: '',
+    parse: text,
+  },
+} as const satisfies Flags;
+
+/** The name of a service with the namespace that a command was told; one in the name itself counts first. */
+export function qualifiedName(name: string, namespace: string): string {
+  return namespace === '' || /[./]/.test(name) ? name : `${namespace}/${name}`;
+}
+
 /** What an abort takes, done or only planned. */
 export const DRAIN_FLAG = {
   drain: {

@@ -1,0 +1,72 @@
+import type { Command, Option } from 'commander';
+
+const INTRODUCTION = `# Command line
+
+Reference of every command of \`roost\` and its options. For operators and for scripts. This page is made from the commands; \`roost COMMAND --help\` says the same with examples, and \`roost completion SHELL\` has your shell complete it.
+
+Every option has a variable, in which it can be set for all commands. An option that was given counts before its variable. Exit codes: [operations](../operations.md).
+`;
+
+/** docs/reference/command-line.md */
+export function commandLinePage(program: Command): string {
+  const sections = program.commands
+    .filter((command) => command.name() !== 'help')
+    .flatMap((command) => sectionsOf(command, 'roost'));
+  return `${INTRODUCTION}\n${sections.join('\n\n')}\n`;
+}
+
+function sectionsOf(command: Command, above: string): string[] {
+  const name = `${above} ${command.name()}`;
+  const below = command.commands.filter((each) => each.name() !== 'help');
+  const own = [
+    `## ${name}`,
+    command.description() || sentence(command.summary()),
+    usage(command, name),
+    options(command),
+  ];
+  return [own.filter((part) => part !== '').join('\n\n'), ...below.flatMap((each) => sectionsOf(each, name))];
+}
+
+function sentence(summary: string): string {
+  return summary === '' ? '' : `${summary[0]?.toUpperCase()}${summary.slice(1)}.`;
+}
+
+function usage({ registeredArguments, options: all, commands }: Command, name: string): string {
+  const words = registeredArguments.map((argument) => {
+    const text = `${argument.name()}${argument.variadic ? '…' : ''}`;
+    return argument.required ? `<${text}>` : `[${text}]`;
+  });
+  const parts = [
+    name,
+    ...(commands.length > 0 && words.length === 0 ? [] : words),
+    ...(all.length > 0 ? ['[options]'] : []),
+  ];
+  return `\`\`\`\nUsage: ${parts.join(' ')}\n\`\`\``;
+}
+
+function options({ options: all }: Command): string {
+  const shown = all.filter(({ hidden }) => !hidden);
+  if (shown.length === 0) return '';
+  return ['| option | default | variable | meaning |', '|---|---|---|---|', ...shown.map(row)].join('\n');
+}
+
+/** The help text ends with its notes: `(required; may be repeated; default: 10s; env: ROOST_X)`. */
+const NOTES = / \(([^()]*env: [A-Z0-9_]+)\)$/;
+
+function row({ flags, description }: Option): string {
+  const notes = (NOTES.exec(description)?.[1] ?? '').split('; ');
+  const note = (name: string) =>
+    notes.find((each) => each.startsWith(`${name}: `))?.slice(name.length + 2) ?? '';
+  const given = notes.includes('required') ? '**required**' : code(note('default'));
+  const repeated = notes.includes('may be repeated') ? '; may be repeated' : '';
+  const meaning = `${description.replace(NOTES, '')}${repeated}`;
+  return `| ${code(flags)} | ${given} | ${code(note('env'))} | ${escaped(meaning)} |`;
+}
+
+function code(text: string): string {
+  return text === '' ? '' : `\`${text.replaceAll('|', '\\|')}\``;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
+}
