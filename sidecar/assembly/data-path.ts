@@ -1,3 +1,4 @@
+import type { SocketAddress } from '../../src/model/formats.js';
 import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import type { Warn } from '../../src/telemetry/logger.js';
 import { formatAddress } from '../../src/xds/fields.js';
@@ -135,7 +136,7 @@ function outboundListener(
     },
     dispatch: {
       ...dispatchSettings(options, nowMs),
-      isOpaque: ({ host, port }) => needs.table()?.find(formatAddress(host, port))?.service.isOpaque === true,
+      protocolAt: (destination) => protocolAt(destination, needs.table()),
       // A sidecar's outbound port on every address is for redirected connections, which end at loopback.
       admits: (client) => !options.intercept || client.isFromMachine,
     },
@@ -168,6 +169,15 @@ function inboundListener(
   });
 }
 
+function protocolAt(
+  { host, port }: SocketAddress,
+  table: RoutingTable | undefined,
+): 'http' | 'tcp' | undefined {
+  const found = table?.find(formatAddress(host, port));
+  if (found === undefined) return undefined;
+  return found.service.isOpaque ? 'tcp' : 'http';
+}
+
 /** @throws OperatorError where connections are redirected, and where they were going cannot be read */
 function dispatchSettings(options: DataPathOptions, nowMs: () => number): DispatchSettings {
   const destinations = options.intercept ? OriginalDestinations.open() : undefined;
@@ -175,7 +185,7 @@ function dispatchSettings(options: DataPathOptions, nowMs: () => number): Dispat
     limits: options.limits,
     sniffTimeoutMs: options.sniffTimeoutMs,
     opaquePorts: new Set(options.opaquePorts),
-    isOpaque: () => false,
+    protocolAt: () => undefined,
     admits: () => true,
     originalDestination: ({ socket }) => destinations?.of(socket),
     nowMs,

@@ -14,8 +14,8 @@ export interface DispatchSettings {
   readonly sniffTimeoutMs: number;
   /** Ports whose connections are carried as they are: in these protocols the server speaks first. */
   readonly opaquePorts: ReadonlySet<number>;
-  /** A service that is declared to be plain TCP has this address. */
-  isOpaque(destination: SocketAddress): boolean;
+  /** What the service that has this address is declared to speak; undefined: no service has it. */
+  protocolAt(destination: SocketAddress): 'http' | 'tcp' | undefined;
   /** Whether a client may connect here at all. */
   admits(client: ClientSocket): boolean;
   /** Where a redirected connection was going; undefined: it came to the sidecar itself. */
@@ -32,6 +32,12 @@ export interface Destinations {
   /** A request was refused before it was one. @param caller its address, without the port */
   onRefused(reply: LocalReply, caller: string): void;
 }
+
+/**
+ * So many times longer a client of an HTTP service may be silent: it is a client that is held up, and its session
+ * must not go past the routes. A server that speaks first all the same is heard in the end.
+ */
+const HTTP_PATIENCE = 10;
 
 const NOT_ADMITTED: LocalReply = {
   code: 'forbidden-destination',
@@ -65,15 +71,13 @@ export class Dispatcher implements DownstreamOwner, ListenerState {
     const { settings } = this;
     const { sniffTimeoutMs, limits } = settings;
     client.destination = destination;
-    if (
-      destination !== undefined &&
-      (settings.opaquePorts.has(destination.port) || settings.isOpaque(destination))
-    )
+    const protocol = destination && settings.protocolAt(destination);
+    if (destination !== undefined && (protocol === 'tcp' || settings.opaquePorts.has(destination.port)))
       return this.to.onOpaque(client);
+    const waitMs = protocol === 'http' ? HTTP_PATIENCE * sniffTimeoutMs : sniffTimeoutMs;
     return new FirstBytes(client, {
-      waitMs: destination === undefined ? 0 : sniffTimeoutMs,
+      waitMs: destination === undefined ? 0 : waitMs,
       idleTimeoutMs: limits.clientIdleTimeoutMs,
-      nowMs: this.settings.nowMs,
       choose: (protocol) => this.choose(protocol, client),
     });
   }

@@ -6,7 +6,6 @@ export interface FirstBytesOptions {
   readonly waitMs: number;
   /** How long a connection without a byte is kept. */
   readonly idleTimeoutMs: number;
-  nowMs(): number;
   /** Who serves the connection from now on. */
   choose(protocol: Protocol, client: ClientSocket): ClientHandler;
 }
@@ -14,16 +13,16 @@ export interface FirstBytesOptions {
 /** Waits for the first bytes of a connection, which tell its protocol, and hands it on with them. */
 export class FirstBytes implements ClientHandler {
   readonly mayHaveLostClient = false;
-  private readonly sinceMs: number;
+  /** The first tick that it has seen: where the event loop was busy, the coarse clock says less when it is made. */
+  private sinceMs: number | undefined;
   /** What may be the beginning of HTTP/2's preface. */
   private begun: Buffer | undefined;
+  private isOver = false;
 
   constructor(
     private readonly client: ClientSocket,
     private readonly options: FirstBytesOptions,
-  ) {
-    this.sinceMs = options.nowMs();
-  }
+  ) {}
 
   get isIdle(): boolean {
     return this.begun === undefined;
@@ -43,9 +42,16 @@ export class FirstBytes implements ClientHandler {
 
   checkDeadlines(nowMs: number): void {
     const { waitMs, idleTimeoutMs } = this.options;
+    this.sinceMs ??= nowMs;
     const silentMs = nowMs - this.sinceMs;
-    if (waitMs !== 0 && silentMs >= waitMs) this.handOn(this.begun ? 'http1' : 'opaque', this.begun);
+    // Where the event loop was busy, the first bytes may wait in the kernel: it is read before this is called.
+    if (waitMs !== 0 && silentMs >= waitMs) setImmediate(() => this.takeForSilent());
     else if (silentMs >= idleTimeoutMs) this.endGently();
+  }
+
+  private takeForSilent(): void {
+    const isServed = this.client.handler !== this;
+    if (!isServed && !this.isOver) this.handOn(this.begun ? 'http1' : 'opaque', this.begun);
   }
 
   private handOn(protocol: Protocol, bytes: Buffer | undefined): void {
@@ -66,7 +72,10 @@ export class FirstBytes implements ClientHandler {
   }
 
   onDrain(): void {}
-  onClose(): void {}
+  onClose(): void {
+    this.isOver = true;
+  }
+
   onClientLeft(): void {}
   onClientEndFound(): void {}
   announceEnd(): void {}

@@ -21,7 +21,14 @@ type Command =
   | { readonly verb: 'datagram'; readonly host: string; readonly port: number; readonly wantsAnswer: boolean }
   | { readonly verb: 'again' }
   | { readonly verb: 'serve'; readonly label: string; readonly host: string; readonly port: number }
-  | { readonly verb: 'request'; readonly requests: readonly HttpRequest[] };
+  | { readonly verb: 'request'; readonly requests: readonly HttpRequest[] }
+  | {
+      readonly verb: 'sessions';
+      readonly url: string;
+      readonly from: number;
+      readonly count: number;
+      readonly headers: Readonly<Record<string, string>>;
+    };
 
 interface HttpRequest {
   readonly url: string;
@@ -51,6 +58,8 @@ async function obey(command: Command): Promise<string> {
       return serve(command.label, command.host, command.port);
     case 'request':
       return JSON.stringify(await requestAll(command.requests));
+    case 'sessions':
+      return JSON.stringify(await callSessions(command));
     case 'datagram':
       return sendDatagram(command.host, command.port, command.wantsAnswer);
   }
@@ -77,6 +86,16 @@ async function requestAll(requests: readonly HttpRequest[]): Promise<unknown[]> 
   };
   await Promise.all(Array.from({ length: 8 }, work));
   return answers;
+}
+
+async function callSessions(command: Extract<Command, { verb: 'sessions' }>): Promise<string[]> {
+  const { url, from, count, headers } = command;
+  const requests = Array.from({ length: count }, (_, i) => ({
+    url,
+    headers: { ...headers, 'x-user-id': `user-${from + i}` },
+  }));
+  const answers = (await requestAll(requests)) as { status: number; body: string }[];
+  return answers.map(({ status, body }) => (status === 200 ? JSON.parse(body).app : `${status} ${body}`));
 }
 
 async function requestOne({ url, headers = {} }: HttpRequest): Promise<unknown> {

@@ -67,6 +67,12 @@ export class NetworkNamespaces {
   }
 }
 
+export interface RunResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 export class Pod {
   constructor(
     private readonly owner: Owner,
@@ -86,8 +92,12 @@ export class Pod {
   }
 
   /** Runs a command to its end. */
-  run(command: readonly string[], input = ''): { code: number | null; stdout: string; stderr: string } {
-    const [program = '', ...args] = [...this.enter(), ...command];
+  run(command: readonly string[], input = ''): RunResult {
+    return this.runAs(undefined, command, input);
+  }
+
+  runAs(user: { uid: number; gid: number } | undefined, command: readonly string[], input = ''): RunResult {
+    const [program = '', ...args] = [...this.enter(user), ...command];
     const { status, stdout, stderr } = spawnSync(program, args, {
       input,
       encoding: 'utf8',
@@ -180,6 +190,16 @@ export class NamespaceAgent {
   /** Sends HTTP requests, several at a time. */
   async requests(requests: readonly AgentRequest[]): Promise<AgentAnswer[]> {
     return JSON.parse(await this.ask({ verb: 'request', requests })) as AgentAnswer[];
+  }
+
+  /** Sends a request of each session, `x-user-id: user-N`. @returns the labels of what answers, or the errors */
+  async sessions(
+    url: string,
+    from: number,
+    count: number,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<string[]> {
+    return JSON.parse(await this.ask({ verb: 'sessions', url, from, count, headers })) as string[];
   }
 
   async request(url: string, headers: Readonly<Record<string, string>> = {}): Promise<AgentAnswer> {

@@ -14,6 +14,9 @@ const CONNECT = headOf('CONNECT b:80 HTTP/1.1', 'Host: b:80');
 const TO_B = { host: 'b', port: 80 };
 
 /** A connection that a dispatcher serves, on a clock of its own. A CONNECT is granted as soon as a test says so. */
+/** Addresses of services. */
+const SERVICES: Readonly<Record<string, 'http' | 'tcp'>> = { '10.96.0.8': 'http', '10.96.0.9': 'tcp' };
+
 class Fixture {
   readonly socket = new MemorySocket();
   readonly events: string[] = [];
@@ -28,7 +31,7 @@ class Fixture {
       limits: { ...DEFAULT_LIMITS, clientIdleTimeoutMs: 60_000 },
       sniffTimeoutMs: 1000,
       opaquePorts: new Set([3306]),
-      isOpaque: ({ host }: SocketAddress) => host === '10.96.0.9',
+      protocolAt: ({ host }: SocketAddress) => SERVICES[host],
       admits: () => admits,
       originalDestination: () => destination,
       nowMs: () => this.clockMs,
@@ -56,6 +59,11 @@ class Fixture {
   grant(): void {
     this.connection?.handOver((client) => this.dispatcher.serveToward(client, TO_B));
   }
+}
+
+/** The kernel has been read. */
+function polled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function noting(name: string, note: (event: string) => void): DownstreamUser {
@@ -122,12 +130,37 @@ t.test('a connection that came to the sidecar itself is HTTP, or is refused', as
 
 t.test('a silent client of a redirected connection waits for the server to speak first', async (t) => {
   const f = new Fixture(TO_B);
-  f.pass(950);
-  t.strictSame(f.events, []);
+  f.pass(1000);
+  await polled();
+  t.strictSame(f.events, [], 'the first tick is where the wait begins');
   f.pass(50);
+  await polled();
   t.strictSame(f.events, ['opaque']);
   f.socket.feed('hello');
   t.strictSame(f.events, ['opaque', 'tunnel hello']);
+});
+
+t.test('a client whose bytes wait in the kernel is not taken for silent', async (t) => {
+  const f = new Fixture(TO_B);
+  f.pass(1050);
+  f.socket.feed(GET);
+  await polled();
+  t.strictSame(f.events, ['GET /', 'end']);
+  const gone = new Fixture(TO_B);
+  gone.pass(1050);
+  gone.client.handler.onClose();
+  await polled();
+  t.strictSame(gone.events, []);
+});
+
+t.test('a client of an HTTP service may be silent for longer', async (t) => {
+  const f = new Fixture({ host: '10.96.0.8', port: 80 });
+  f.pass(10_000);
+  await polled();
+  t.strictSame(f.events, []);
+  f.pass(50);
+  await polled();
+  t.strictSame(f.events, ['opaque'], 'its server may speak first after all');
 });
 
 t.test('a port whose servers speak first is carried at once', async (t) => {
