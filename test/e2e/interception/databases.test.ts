@@ -11,6 +11,9 @@ import { eventually } from '../../support/processes.js';
 
 /** Servers and clients of Debian that know nothing: through a sidecar on either side. */
 
+// Processes in network namespaces, one after the other: no limit for a machine that is busy.
+t.setTimeout(120_000);
+
 const NAMESPACES = whyNoNamespaces();
 const REDIS = findPeer('REDIS_SERVER', 'redis-server');
 const REDIS_CLIENT = findPeer(undefined, 'redis-cli');

@@ -2,6 +2,9 @@ import t from 'tap';
 import { whyNoNamespaces } from '../../support/network-namespaces.js';
 import { Pods, serviceAt } from '../../support/pods.js';
 
+// Processes in network namespaces, one after the other: no limit for a machine that is busy.
+t.setTimeout(120_000);
+
 const skip = whyNoNamespaces();
 const CHECKOUT = '10.96.0.10';
 
@@ -47,4 +50,32 @@ t.test('unknown hosts are refused where passthrough is denied', { skip }, async 
   const stranger = await outside.startAgent();
   await stranger.serve('outside', '::', 80);
   t.equal((await caller.app.request(`http://${outside.ipv4}/`)).status, 404);
+});
+
+t.test('calls survive latency and loss on the network', { skip }, async (t) => {
+  const pods = await Pods.start(t);
+  const caller = await pods.meshed('frontend');
+  const slow = caller.run([
+    'tc',
+    'qdisc',
+    'add',
+    'dev',
+    'eth0',
+    'root',
+    'netem',
+    'delay',
+    '20ms',
+    '5ms',
+    'loss',
+    '2%',
+  ]);
+  if (slow.code !== 0) {
+    t.test('netem', { skip: `this kernel has none: ${slow.stderr.trim()}` }, async () => {});
+    return;
+  }
+  const pod = await pods.meshed('checkout');
+  await pod.app.serve('v1', '::', 8080);
+  pods.apply(serviceAt('checkout', [CHECKOUT], { v1: [`${pod.ipv4}:8080`] }));
+  const answers = await caller.app.sessions(`http://${CHECKOUT}/`, 0, 200);
+  t.same(answers, Array(200).fill('v1'));
 });

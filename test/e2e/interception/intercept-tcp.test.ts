@@ -2,6 +2,9 @@ import t from 'tap';
 import { whyNoNamespaces } from '../../support/network-namespaces.js';
 import { Pods, serviceAt } from '../../support/pods.js';
 
+// Processes in network namespaces, one after the other: no limit for a machine that is busy.
+t.setTimeout(120_000);
+
 const skip = whyNoNamespaces();
 const CACHE = '10.96.0.20';
 

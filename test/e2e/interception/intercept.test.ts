@@ -4,6 +4,9 @@ import { Pods, serviceAt } from '../../support/pods.js';
 
 /** Apps that know nothing, rules as `roost redirect` makes them, real sidecars. */
 
+// Processes in network namespaces, one after the other: no limit for a machine that is busy.
+t.setTimeout(120_000);
+
 const skip = whyNoNamespaces();
 const CHECKOUT = '10.96.0.10';
 const CHECKOUT6 = 'fd96::10';

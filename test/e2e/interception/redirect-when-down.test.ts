@@ -4,6 +4,9 @@ import { NetworkNamespaces, whyNoNamespaces } from '../../support/network-namesp
 import { eventually } from '../../support/processes.js';
 import { applyRedirect } from '../../support/redirect-settings.js';
 
+// Processes in network namespaces, one after the other: no limit for a machine that is busy.
+t.setTimeout(120_000);
+
 const skip = whyNoNamespaces();
 const SIDECAR = { uid: 1337, gid: 1337 };
 

@@ -6,6 +6,9 @@ import { applyRedirect, redirect } from '../../support/redirect-settings.js';
 
 /** What `roost redirect` does to real connections. The programs on the sidecar's ports only say which they are. */
 
+// Processes in network namespaces, one after the other: no limit for a machine that is busy.
+t.setTimeout(120_000);
+
 const skip = whyNoNamespaces();
 const SIDECAR = { uid: 1337, gid: 1337 };
 /** An address behind the gateway: nothing is there. */
