@@ -4,6 +4,7 @@ import type { MeshService } from '../../src/model/mesh-service.js';
 import type { VersionSpec } from '../../src/model/schema.js';
 import type { LoadBalancerKind } from '../../src/xds/cluster.js';
 import { ourClusterMetadata } from '../../src/xds/cluster-metadata.js';
+import { http2Options } from '../../src/xds/cluster-transport.js';
 import { packAny } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
 import { translateProtection } from './cluster-protection.js';
@@ -33,12 +34,18 @@ export function translateCluster(
     ...translateLoadBalancer(loadBalancerOf(service), service, version),
     ...translateProtection(service, mark),
     ...translateTls(service.spec.tls),
+    ...(speaksHttp2(service) ? http2Options() : {}),
     connectTimeout: toDuration(service.spec.timeouts?.connect ?? CONNECT_TIMEOUT_MS),
     metadata: ourClusterMetadata(
       approved && { namespace: service.namespace, approved },
       service.spec.limits?.perEndpoint?.requests,
     ),
   };
+}
+
+/** gRPC is HTTP/2. */
+function speaksHttp2({ spec: { protocol } }: MeshService): boolean {
+  return protocol === 'http2' || protocol === 'grpc';
 }
 
 function loadBalancerOf({ spec }: MeshService): LoadBalancerKind {

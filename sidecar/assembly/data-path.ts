@@ -36,6 +36,8 @@ export interface DataPath {
   readonly outbound: Listener;
   readonly inbound: Listener;
   readonly apps: AppEndpoints;
+  /** The same, spoken to with HTTP/2. */
+  readonly appsOverHttp2: AppEndpoints;
   readonly passthrough: PassthroughEndpoints | undefined;
   readonly mirrors: Mirrors;
   readonly pins: SessionPins;
@@ -78,11 +80,13 @@ export function assembleDataPath(needs: DataPathNeeds): DataPath {
   const passthrough = options.passthrough ? new PassthroughEndpoints(settings, guard) : undefined;
   const mirrors = new Mirrors(settings.nowMs, Math.random);
   const apps = new AppEndpoints(options.app, settings, needs.ownPorts);
+  const appsOverHttp2 = new AppEndpoints(options.app, settings, needs.ownPorts, 'http2');
   const pins = sessionPins(needs);
   return {
     outbound: outboundListener(needs, { pins, traces, passthrough, mirrors }),
-    inbound: inboundListener(needs, traces, apps),
+    inbound: inboundListener(needs, traces, { apps, appsOverHttp2 }),
     apps,
+    appsOverHttp2,
     passthrough,
     mirrors,
     pins,
@@ -150,11 +154,11 @@ function outboundListener(
 function inboundListener(
   { options, settings, table, slots, recorder, refusals, loopSeed }: DataPathNeeds,
   traces: TraceMemory,
-  apps: AppEndpoints,
+  apps: Pick<DataPath, 'apps' | 'appsOverHttp2'>,
 ): Listener {
   return createInboundListener({
     services: {
-      apps,
+      ...apps,
       refusals,
       // Another seed than outbound's: every request to an app of the same pod passes both.
       loops: new LoopMarks(BigInt.asUintN(64, loopSeed + 1n)),

@@ -10,7 +10,7 @@ import { LoadLedger } from '../discovery/load-ledger.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import type { AppRefusals } from '../http/app-refusal.js';
 import { ActionCounts } from '../outbound/action-counts.js';
-import { exclusivePools } from '../pool/exclusive-pool.js';
+import { pools } from '../pool/pools.js';
 import { AccessLog } from '../records/access-log.js';
 import { Failovers, type NewFailovers } from '../records/failovers.js';
 import { RequestRecorder } from '../records/request-recorder.js';
@@ -68,7 +68,7 @@ export function upstreamSettings(
 ): UpstreamSettings & Pick<ClusterSettings, 'machine'> {
   return {
     machine: { namespace: service.namespace, addresses: interfaceAddresses },
-    newPool: exclusivePools({ limits, nowMs }),
+    newPool: pools({ limits, nowMs }),
     connectFailuresToEject: CONNECT_FAILURES_TO_EJECT,
     nowMs,
   };
@@ -104,6 +104,7 @@ export function tickWorkerParts(parts: WorkerParts, nowMs: number): void {
   parts.outbound.checkDeadlines(nowMs);
   parts.mirrors.checkDeadlines(nowMs);
   parts.apps.closeIdle(nowMs);
+  parts.appsOverHttp2.closeIdle(nowMs);
   parts.passthrough?.closeIdle(nowMs);
   parts.pins.tick();
   parts.samples.onTick();
@@ -118,6 +119,7 @@ export function releaseWorkerParts(parts: WorkerParts): void {
   parts.delay.stop();
   parts.clusters.close();
   parts.apps.close();
+  parts.appsOverHttp2.close();
   parts.passthrough?.close();
 }
 

@@ -5,7 +5,6 @@ import type { ClusterResource, LoadBalancerConfig } from '../../src/xds/cluster.
 import type { Confinement } from '../../src/xds/cluster-metadata.js';
 import type { HealthCheckConfig } from '../../src/xds/cluster-protection.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
-import type { UpstreamTlsConfig } from '../../src/xds/tls-config.js';
 import type { LimitName } from '../http/limits.js';
 import { UpstreamTls } from '../tls/endpoint-tls.js';
 import { ClusterLoad } from './cluster-load.js';
@@ -14,6 +13,7 @@ import type { CountsSource } from './counts-source.js';
 import { type OwnMachine, outOfReach } from './endpoint-reach.js';
 import type { CheckedCluster } from './health-checker.js';
 import { OutlierDetector } from './outlier-detector.js';
+import type { UpstreamProtocol } from './stream-pool.js';
 import { type EndpointOwner, UpstreamEndpoint, type UpstreamSettings } from './upstream-endpoint.js';
 
 const DEFAULT_LOAD_BALANCER: LoadBalancerConfig = {
@@ -54,7 +54,8 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   panicking = false;
   readonly load: ClusterLoad;
   tls: UpstreamTls | undefined;
-  private tlsConfig = '';
+  protocol: UpstreamProtocol = 'http1';
+  private connectionsConfig = '';
   private confinement: Confinement | undefined;
   /** The endpoints as configured, those included that are out of reach. */
   private given: readonly EndpointConfig[] = [];
@@ -136,7 +137,7 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
     this.connectTimeoutMs = config.connectTimeoutMs;
     this.panicThreshold = config.panicThreshold;
     this.load.limits = config.limits;
-    this.configureTls(config.tls);
+    this.configureConnections(config);
     this.confine(config.confinement);
     this.healthCheck = config.healthCheck;
     for (const endpoint of this.upstreams) {
@@ -154,11 +155,12 @@ export class LiveCluster implements Cluster, EndpointOwner, CheckedCluster<Upstr
   }
 
   /** Connections made in another way serve no further request. */
-  private configureTls(config: UpstreamTlsConfig | undefined): void {
-    const text = JSON.stringify(config) ?? '';
-    if (text === this.tlsConfig) return;
-    this.tlsConfig = text;
-    this.tls = config && new UpstreamTls(config, this.settings.nowMs);
+  private configureConnections({ tls, protocol }: ClusterResource): void {
+    const text = JSON.stringify([tls, protocol]);
+    if (text === this.connectionsConfig) return;
+    this.connectionsConfig = text;
+    this.protocol = protocol;
+    this.tls = tls && new UpstreamTls(tls, this.settings.nowMs);
     for (const endpoint of this.upstreams) endpoint.renew();
   }
 

@@ -26,8 +26,12 @@ export interface StreamPool {
   retire(): void;
 }
 
+/** What an endpoint is spoken to with. */
+export type UpstreamProtocol = 'http1' | 'http2';
+
 /** The endpoint that a pool serves: how to reach it, what it may have, and what it is told. */
 export interface PoolOwner extends Dialled {
+  readonly protocol: UpstreamProtocol;
   /** How often a connection was made after others had failed. */
   readonly recoveries: number;
   /** Takes a place for a connection. @returns the limit that is met; undefined: the connection may be made */

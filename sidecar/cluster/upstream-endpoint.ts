@@ -15,7 +15,7 @@ import { ClusterLoad } from './cluster-load.js';
 import { type EndpointCounts, OwnEndpointCounts } from './endpoint-counts.js';
 import { HealthRecord } from './health-record.js';
 import { OutlierRecord } from './outlier-record.js';
-import type { NewPool, PoolOwner, StreamPool } from './stream-pool.js';
+import type { NewPool, PoolOwner, StreamPool, UpstreamProtocol } from './stream-pool.js';
 
 /** What all endpoints of a sidecar have in common. */
 export interface UpstreamSettings {
@@ -31,6 +31,8 @@ export interface EndpointOwner {
   readonly load: ClusterLoad;
   /** How its connections are made; undefined: in plain text. */
   readonly tls?: UpstreamTls | undefined;
+  /** Undefined: HTTP/1.1. */
+  readonly protocol?: UpstreamProtocol;
   /** What resolves the names of its endpoints; undefined: what resolves all names. */
   readonly lookup?: LookupFunction;
   /** So many connections in a row were refused that nobody seems to listen there. */
@@ -55,8 +57,9 @@ export interface EndpointOwner {
 export const ROOM_IS_MADE = 'room-is-made';
 
 /** For endpoints outside of clusters: no limits, and nobody who would judge them. */
-export function unwatched(lookup?: LookupFunction): EndpointOwner {
+export function unwatched(lookup?: LookupFunction, protocol: UpstreamProtocol = 'http1'): EndpointOwner {
   return {
+    protocol,
     load: new ClusterLoad(),
     ...(lookup && { lookup }),
     onUnreachable() {},
@@ -109,7 +112,9 @@ export class UpstreamEndpoint implements Endpoint, PoolOwner {
   /** Its sidecar says that the app refuses: that the sidecar itself takes connections does not count until it answers. */
   appRefuses = false;
   fleetView: FleetView | undefined;
-  private readonly pool: StreamPool;
+  private pool: StreamPool;
+  /** What the pool speaks. */
+  private pooled: UpstreamProtocol;
   private retired = false;
   /** 0: it has not said that it is about to stop, or that was a while ago. */
   private leavingUntilMs = 0;
@@ -130,12 +135,17 @@ export class UpstreamEndpoint implements Endpoint, PoolOwner {
     this.status = config.status;
     this.hashing = config.hashing;
     this.usableSinceMs = settings.nowMs();
+    this.pooled = this.protocol;
     this.pool = settings.newPool(this);
   }
 
   /** What its cluster has in hand, and how much it may. */
   get load(): ClusterLoad {
     return this.owner.load;
+  }
+
+  get protocol(): UpstreamProtocol {
+    return this.owner.protocol ?? 'http1';
   }
 
   get tls(): UpstreamTls | undefined {
@@ -334,6 +344,10 @@ export class UpstreamEndpoint implements Endpoint, PoolOwner {
   /** From now on connections are made in another way: those there are finish their exchanges. */
   renew(): void {
     this.pool.renew();
+    if (this.pooled === this.protocol) return;
+    this.pool.retire();
+    this.pooled = this.protocol;
+    this.pool = this.settings.newPool(this);
   }
 
   /** The address is not configured any more: exchanges finish, connections go as they become idle. */

@@ -3,6 +3,7 @@ import { isIPv4 } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
 import { formatAddress } from '../../src/xds/fields.js';
+import type { UpstreamProtocol } from '../cluster/stream-pool.js';
 import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../cluster/upstream-endpoint.js';
 import type { OwnPorts } from '../outbound/own-ports.js';
 
@@ -24,6 +25,7 @@ export class AppEndpoints {
     app: SocketAddress,
     private readonly settings: UpstreamSettings,
     private readonly ownPorts: OwnPorts,
+    private readonly protocol: UpstreamProtocol = 'http1',
   ) {
     this.told = this.make(app);
   }
@@ -71,7 +73,7 @@ export class AppEndpoints {
       { ...config, host: dialled, port },
       CONNECT_TIMEOUT_MS,
       settings,
-      unwatched(lookup),
+      unwatched(lookup, this.protocol),
     );
   }
 }

@@ -14,6 +14,8 @@ import type { AppEndpoints } from './app-endpoints.js';
 /** What all inbound exchanges share. */
 export interface InboundServices {
   readonly apps: AppEndpoints;
+  /** The same, spoken to with HTTP/2: the app gets a request in the protocol in which it came. */
+  readonly appsOverHttp2: AppEndpoints;
   readonly refusals: AppRefusals;
   readonly loops: LoopMarks;
   newRequestId(): string;

@@ -23,12 +23,18 @@ export interface InboundOptions {
 export function createInboundListener(options: InboundOptions): Listener {
   const { services, dispatch, slots, onTunnelFinished, onRefused } = options;
   const { limits, nowMs } = dispatch;
+  const settings = { limits, nowMs };
+  const overHttp2 = { ...services, apps: services.appsOverHttp2 };
   const dispatcher = new Dispatcher(dispatch, {
     onRequest: (connection) => {
       if (connection.request.method === 'CONNECT') return refuseConnect(connection);
       if (asksForApp(connection)) return appProbeAnswer(connection, services);
-      return new Exchange(connection, { limits, nowMs }, new InboundForwarder(services));
+      return new Exchange(connection, settings, new InboundForwarder(services));
     },
+    onStream: (stream) =>
+      stream.request.method === 'CONNECT'
+        ? new ImmediateAnswer(() => stream.answer(CONNECT_REFUSED))
+        : new Exchange(stream, settings, new InboundForwarder(overHttp2)),
     onOpaque: (client) =>
       new TcpTunnel(client, new AppTunnelRoute(client, services.apps, onTunnelFinished), {
         limits,
@@ -48,6 +54,8 @@ export function createInboundListener(options: InboundOptions): Listener {
     dispatcher,
   );
 }
+
+const CONNECT_REFUSED: LocalReply = { code: 'malformed-request', detail: 'CONNECT is not for inbound calls' };
 
 /** Another sidecar asks whether the app takes connections. */
 function asksForApp({ request }: DownstreamConnection): boolean {
@@ -73,6 +81,6 @@ function appProbeAnswer(connection: DownstreamConnection, { apps }: InboundServi
 function refuseConnect(connection: DownstreamConnection): ImmediateAnswer {
   return new ImmediateAnswer(() => {
     connection.closeAfterResponse = true;
-    connection.answer({ code: 'malformed-request', detail: 'CONNECT is not for inbound calls' });
+    connection.answer(CONNECT_REFUSED);
   });
 }

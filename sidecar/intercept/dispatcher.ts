@@ -1,8 +1,9 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
-import type { DownstreamUser } from '../http/downstream-stream.js';
+import type { DownstreamStream, DownstreamUser } from '../http/downstream-stream.js';
 import type { HttpLimits } from '../http/limits.js';
 import { DownstreamConnection, type DownstreamOwner } from '../http1/downstream-connection.js';
+import { Http2ClientConnection, type Http2ClientOwner } from '../http2/client-connection.js';
 import type { ClientHandler, ClientSocket } from '../net/client-socket.js';
 import type { ListenerState } from '../net/listener.js';
 import { FirstBytes } from './first-bytes.js';
@@ -27,6 +28,8 @@ export interface DispatchSettings {
 export interface Destinations {
   /** Who answers a request. */
   onRequest(connection: DownstreamConnection): DownstreamUser;
+  /** Who answers a request that has a stream of its own. */
+  onStream(stream: DownstreamStream): DownstreamUser;
   /** Who carries a connection to {@link ClientSocket.destination} whose bytes are not HTTP. */
   onOpaque(client: ClientSocket): ClientHandler;
   /** A request was refused before it was one. @param caller its address, without the port */
@@ -49,12 +52,22 @@ export class Dispatcher implements DownstreamOwner, ListenerState {
   isEnding = false;
   requests = 0;
   readonly limits: HttpLimits;
+  private readonly http2: Http2ClientOwner;
 
   constructor(
     private readonly settings: DispatchSettings,
     private readonly to: Destinations,
   ) {
     this.limits = settings.limits;
+    this.http2 = {
+      limits: settings.limits,
+      nowMs: settings.nowMs,
+      onRequest: (stream) => {
+        this.requests++;
+        return to.onStream(stream);
+      },
+      onRefused: (reply, caller) => to.onRefused(reply, caller),
+    };
   }
 
   nowMs(): number {
@@ -97,8 +110,15 @@ export class Dispatcher implements DownstreamOwner, ListenerState {
     this.to.onRefused(reply, request.sourceIp);
   }
 
+  private serveHttp2(client: ClientSocket): ClientHandler {
+    const connection = new Http2ClientConnection(client, this.http2);
+    if (this.isEnding) connection.announceEnd();
+    return connection;
+  }
+
   /** What is not HTTP, and goes nowhere in particular, is refused by the parser. */
   private choose(protocol: Protocol, client: ClientSocket): ClientHandler {
+    if (protocol === 'http2') return this.serveHttp2(client);
     if (protocol !== 'http1' && client.destination !== undefined) return this.to.onOpaque(client);
     return new DownstreamConnection(client, this);
   }

@@ -33,7 +33,7 @@ import { refusalCode } from './destination-guard.js';
 import { HostLookup } from './host-lookup.js';
 import type { Mirrors } from './mirrors.js';
 import { onwardBaggage } from './onward-baggage.js';
-import type { PassthroughEndpoints } from './passthrough.js';
+import type { Passthrough } from './passthrough.js';
 import { backOffMs, retriesFailure, retriesGrpcStatus, retriesStatus } from './retry.js';
 import { type ActedOn, actBeforePlacing, mirrorWhenWhole, withShadowHost } from './route-actions.js';
 
@@ -55,7 +55,7 @@ export interface OutboundServices {
   /** Something is sent by way of a virtual host; only told where there is {@link onDemand}. */
   noteUse(host: VirtualHost): void;
   /** Where requests for hosts that nobody declared go, where their destination is known; undefined: nowhere. */
-  readonly passthrough: PassthroughEndpoints | undefined;
+  readonly passthrough: Passthrough | undefined;
   readonly loops: LoopMarks;
   newRequestId(): string;
   /** An exchange is over. */

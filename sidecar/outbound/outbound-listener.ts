@@ -26,6 +26,11 @@ export interface OutboundOptions {
   onRefused(reply: LocalReply, client: string): void;
 }
 
+const NO_CONNECT: LocalReply = {
+  code: 'malformed-request',
+  detail: 'CONNECT is served over HTTP/1.1 only',
+};
+
 /**
  * Where the local app's calls arrive: requests by `Host`, requests in absolute form, CONNECT, what comes through which
  * is looked at like a fresh connection, and connections that were redirected here.
@@ -34,11 +39,16 @@ export function createOutboundListener(options: OutboundOptions): Listener {
   const { services, dispatch, slots, onRefused } = options;
   const { limits, nowMs } = dispatch;
   const settings = { limits, nowMs };
+  const overHttp2 = { ...services, passthrough: services.passthrough?.over('http2') };
   const dispatcher = new Dispatcher(dispatch, {
     onRequest: (connection) =>
       connection.request.method === 'CONNECT'
         ? connectUser(connection, options, dispatcher)
         : new Exchange(connection, settings, new OutboundForwarder(services)),
+    onStream: (stream) =>
+      stream.request.method === 'CONNECT'
+        ? new ImmediateAnswer(() => stream.answer(NO_CONNECT))
+        : new Exchange(stream, settings, new OutboundForwarder(overHttp2)),
     onOpaque: (client) => new TcpTunnel(client, tunnelRoute(client, options), settings).start(),
     onRefused,
   });

@@ -17,7 +17,7 @@ import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { ClientSocket } from '../net/client-socket.js';
 import type { TunnelOutcome, TunnelRoute } from '../tcp/tcp-tunnel.js';
 import { refusalCode } from './destination-guard.js';
-import type { PassthroughEndpoints } from './passthrough.js';
+import type { Passthrough } from './passthrough.js';
 
 /** A connection that was carried as it is, and what was decided for it. */
 export interface OutboundTunnel {
@@ -97,7 +97,7 @@ export class OutsideTunnelRoute implements TunnelRoute, OutboundTunnel {
   constructor(
     private readonly client: ClientSocket,
     readonly destination: SocketAddress,
-    private readonly passthrough: PassthroughEndpoints | undefined,
+    private readonly passthrough: Passthrough | undefined,
     private readonly onFinished: OnTunnelFinished,
   ) {
     this.caller = client.sourceIp;

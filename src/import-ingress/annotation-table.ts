@@ -136,12 +136,7 @@ const BALANCING: readonly AnnotationRow[] = [
     'versions[].dns',
     "true: the Service's own address, behind which kube-proxy picks the pod",
   ),
-  row(
-    'backend-protocol',
-    'changes',
-    'protocol',
-    'HTTP: http; GRPC: grpc, refused until Roost supports it; others are refused',
-  ),
+  row('backend-protocol', 'changes', 'protocol', 'HTTP: http; GRPC: grpc; others are refused'),
 ];
 
 const REQUESTS: readonly AnnotationRow[] = [

@@ -9,7 +9,7 @@ import {
   readOutlier,
   readPanicThreshold,
 } from './cluster-protection.js';
-import { checkHttpVersion } from './cluster-transport.js';
+import { readProtocol } from './cluster-transport.js';
 import { checkConfigSource } from './config-source.js';
 import { decodeResource } from './decode-resource.js';
 import type { Message } from './descriptors.js';
@@ -69,6 +69,8 @@ export interface ClusterResource {
   readonly limits: LimitsConfig;
   /** Share of usable endpoints, 0 to 100, below which their health is ignored; 0: never. */
   readonly panicThreshold: number;
+  /** What endpoints are spoken to with. */
+  readonly protocol: 'http1' | 'http2';
   /** Undefined: endpoints are reached in plain text. */
   readonly tls: UpstreamTlsConfig | undefined;
   /** Undefined: endpoints may be anywhere. */
@@ -86,7 +88,6 @@ export function decodeCluster(bytes: Uint8Array): ClusterResource {
 
 function readCluster(raw: Message, problems: Problems): ClusterResource {
   refuseUnsupported('envoy.config.cluster.v3.Cluster', raw, '', problems);
-  checkHttpVersion(raw, problems);
   const name = text(raw.name);
   if (name === '') problems.add('name', 'is empty');
   return {
@@ -97,6 +98,7 @@ function readCluster(raw: Message, problems: Problems): ClusterResource {
     healthCheck: readHealthCheck(raw, problems),
     limits: readLimits(raw, problems),
     panicThreshold: readPanicThreshold(raw),
+    protocol: readProtocol(raw, problems),
     tls: readUpstreamTls(raw, problems),
     confinement: readConfinement(raw),
     connectTimeoutMs:

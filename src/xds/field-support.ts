@@ -157,7 +157,7 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
       load_balancing_policy:
         'the first listed one of round robin, least request, ring hash, Maglev, and locality around one of these',
       transport_socket: '`raw_buffer`, `tls`',
-      typed_extension_protocol_options: '`HttpProtocolOptions` that select HTTP/1.1',
+      typed_extension_protocol_options: '`HttpProtocolOptions` that select HTTP/1.1 or HTTP/2',
       health_checks: 'one',
     },
     ignored: {
@@ -256,12 +256,15 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
   'envoy.config.core.v3.DataSource': { honoured: 'filename inline_string inline_bytes' },
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
     honoured: 'explicit_http_config use_downstream_protocol_config',
-    only: { explicit_http_config: 'HTTP/1.1', use_downstream_protocol_config: 'which is HTTP/1.1' },
+    only: {
+      explicit_http_config: 'HTTP/1.1 or HTTP/2',
+      use_downstream_protocol_config: 'read as HTTP/1.1',
+    },
     ignored: { [OWN_CONNECTIONS]: 'common_http_protocol_options' },
   },
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig': {
-    honoured: 'http_protocol_options',
-    only: { http_protocol_options: 'whatever it says' },
+    honoured: 'http_protocol_options http2_protocol_options',
+    only: { http_protocol_options: 'whatever it says', http2_protocol_options: 'whatever it says' },
   },
   'envoy.config.cluster.v3.OutlierDetection': {
     honoured:

@@ -184,8 +184,11 @@ export const LIMITED: Readonly<
   },
   [`${TLS}.SubjectAltNameMatcher.matcher`]: { taken: [{ matcher: { exact: 'b' } }], refused: [] },
   [`${HTTP_OPTIONS}.explicit_http_config`]: {
-    taken: [{ explicitHttpConfig: { httpProtocolOptions: Buffer.from([]) } }],
-    refused: [{ explicitHttpConfig: { http2ProtocolOptions: Buffer.from([]) } }],
+    taken: [
+      { explicitHttpConfig: { httpProtocolOptions: Buffer.from([]) } },
+      { explicitHttpConfig: { http2ProtocolOptions: Buffer.from([]) } },
+    ],
+    refused: [{ explicitHttpConfig: { http3ProtocolOptions: Buffer.from([]) } }],
   },
   [`${HTTP_OPTIONS}.use_downstream_protocol_config`]: {
     taken: [{ useDownstreamProtocolConfig: { http2ProtocolOptions: Buffer.from([]) } }],
@@ -193,6 +196,10 @@ export const LIMITED: Readonly<
   },
   [`${HTTP_OPTIONS}.ExplicitHttpConfig.http_protocol_options`]: {
     taken: [{ httpProtocolOptions: Buffer.from([]) }],
+    refused: [],
+  },
+  [`${HTTP_OPTIONS}.ExplicitHttpConfig.http2_protocol_options`]: {
+    taken: [{ http2ProtocolOptions: Buffer.from([]) }],
     refused: [],
   },
   [`${CLUSTER}.OutlierDetection.enforcing_consecutive_5xx`]: {

@@ -15,6 +15,7 @@ import { formatAddress } from '../../../../src/xds/fields.js';
 const CONFIG: ClusterResource = {
   name: 'shop/checkout/v1',
   discovery: { kind: 'eds', serviceName: 'shop/checkout/v1' },
+  protocol: 'http1',
   connectTimeoutMs: 1000,
   loadBalancer: {
     kind: 'least-request',

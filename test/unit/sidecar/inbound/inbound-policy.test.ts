@@ -19,6 +19,7 @@ class Play {
   readonly finished: Call[] = [];
   private readonly services: InboundServices = {
     apps: this.apps,
+    appsOverHttp2: this.apps,
     refusals: this.refusals,
     loops: new LoopMarks(1n),
     newRequestId: () => 'an-id',

@@ -8,9 +8,12 @@ import { type ClientHandler, ClientSocket } from '../../../../sidecar/net/client
 import type { SocketAddress } from '../../../../src/model/formats.js';
 import { headOf } from '../../../support/http1/heads.js';
 import { MemorySocket } from '../../../support/http1/memory-socket.js';
+import { frame, headers, request, TYPE } from '../../../support/http2/frames.js';
 
 const GET = headOf('GET / HTTP/1.1', 'Host: a');
 const CONNECT = headOf('CONNECT b:80 HTTP/1.1', 'Host: b:80');
+const SETTINGS = frame(TYPE.settings, 0, 0).toString('latin1');
+const HTTP2_GET = headers(1, request('GET', '/')).toString('latin1');
 const TO_B = { host: 'b', port: 80 };
 
 /** A connection that a dispatcher serves, on a clock of its own. A CONNECT is granted as soon as a test says so. */
@@ -41,6 +44,7 @@ class Fixture {
         this.connection = connection;
         return noting(`${connection.request.method} ${connection.request.target}`, note);
       },
+      onStream: ({ request }) => noting(`${request.method} ${request.target} over HTTP/2`, note),
       onOpaque: () => tunnel(note),
       onRefused: ({ code }) => note(code),
     });
@@ -109,8 +113,8 @@ t.test('the first bytes of a redirected connection tell its protocol', async (t)
     [['\x16\x03\x01'], ['opaque', 'tunnel \x16\x03\x01']],
     [['SSH-2.0-x\r\n'], ['opaque', 'tunnel SSH-2.0-x\r\n']],
     [
-      [HTTP2_PREFACE.slice(0, 5), HTTP2_PREFACE.slice(5)],
-      ['opaque', `tunnel ${HTTP2_PREFACE}`],
+      [HTTP2_PREFACE.slice(0, 5), `${HTTP2_PREFACE.slice(5)}${SETTINGS}${HTTP2_GET}`],
+      ['GET / over HTTP/2', 'end'],
     ],
   ] as const) {
     const f = new Fixture(TO_B);

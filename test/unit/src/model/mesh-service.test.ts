@@ -200,7 +200,6 @@ t.test('refuses fields that nothing implements yet', async (t) => {
   t.match(problemsOf(minimal({ affinity: { key: [{ header: 'x' }, { source: 'identity' }] } })), [
     'spec.affinity.key[1].source: "identity" is not implemented yet: it takes mutual TLS between pods to tell callers apart; use ip, or a header that says who calls',
   ]);
-  t.match(problemsOf(minimal({ protocol: 'grpc' })), ['spec.protocol: "grpc" is not implemented yet']);
   t.match(problemsOf(minimal({ versions: [{ name: 'v1', selector: { app: 'x' } }] })), [
     'spec.versions[0].selector: is not implemented yet',
   ]);
