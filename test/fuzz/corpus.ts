@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { garbage, request, response } from '../support/http1/arbitraries.js';
 import { ODD_REQUESTS } from '../support/http1/odd-corpus.js';
 import { BROKEN_CHUNKS, REFUSED_HEADS } from '../support/http1/smuggling-corpus.js';
+import { HTTP2_SEEDS } from './http2-invariants.js';
 import type { Target } from './invariants.js';
 import { MAX_INPUT_BYTES } from './mutations.js';
 
@@ -42,6 +43,7 @@ export function seedInputs(target: Target, seed: number): Buffer[] {
   const texts = {
     requests: () => [...requests, ...fc.sample(request, options).map(({ bytes }) => bytes)],
     responses: () => fc.sample(response, options).map(({ bytes }) => bytes),
+    http2: () => HTTP2_SEEDS.map((bytes) => bytes.toString('latin1')),
     chunks: () => requests.filter((bytes) => /chunked/i.test(bytes)).map(bodyOf),
   }[target]();
   return [...texts, ...fc.sample(garbage, options)].map((text) =>

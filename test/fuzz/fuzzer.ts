@@ -46,7 +46,7 @@ class Pool {
 export class Fuzzer {
   private readonly random: Random;
   private readonly state: SharedState;
-  private readonly coverage = new Coverage((url) => /\/sidecar\/(?:http1|upstream)\//.test(url));
+  private readonly coverage = new Coverage((url) => /\/sidecar\/(?:http1|http2|upstream)\//.test(url));
   private readonly pools: readonly Pool[];
   private current: Execution | undefined;
   private bytes = 0;

@@ -15,6 +15,7 @@ import {
   transcribeResponse,
 } from '../support/http1/transcripts.js';
 
+import { http2Outcome, misread, transcribeHttp2 } from './http2-invariants.js';
 import { readByNode } from './node-reader.js';
 
 /**
@@ -181,5 +182,26 @@ export function cutAt(places: readonly number[]): Cut {
 
 export const byteByByte: Cut = (input) => Array.from(input, (_, at) => input.subarray(at, at + 1));
 
-export const CHECKS = { requests: checkRequests, responses: checkResponses, chunks: checkChunks } as const;
+/** A connection's frames: what a client sends behind its preface. */
+export const checkHttp2: Check = (input, cuts, limits) => {
+  const whole = transcribeHttp2([input], limits);
+  const outcome = http2Outcome(whole);
+  for (const cut of cuts) expectSame('frames', outcome, http2Outcome(transcribeHttp2(cut(input), limits)));
+  for (const seen of whole.requests) {
+    // What a CONNECT opens is not a message.
+    if (!seen.complete || seen.request.method === 'CONNECT' || seen.request.upgradeOffer !== undefined)
+      continue;
+    const problem = misread(seen, ROOMY);
+    if (problem !== undefined) throw new Violation(problem);
+  }
+  const kinds = whole.requests.map(({ complete, failure }) => [complete, failure]);
+  return `${JSON.stringify(kinds.slice(0, 3))} ${whole.malformed[0]} ${whole.end}`;
+};
+
+export const CHECKS = {
+  requests: checkRequests,
+  responses: checkResponses,
+  chunks: checkChunks,
+  http2: checkHttp2,
+} as const;
 export type Target = keyof typeof CHECKS;

@@ -6,7 +6,7 @@ import { type Report, SharedState, TARGETS, type WorkerSettings } from './shared
 
 const USAGE = `npm run fuzz -- [--seconds N] [--seed N] [--target ${TARGETS.join('|')}]… [--grow] [--corpus DIR]
 
-Feeds made-up bytes to the HTTP/1.1 codec until the time is over (60 s), or something that must hold does not: then
+Feeds made-up bytes to the codecs of HTTP/1.1 and HTTP/2 until the time is over (60 s), or something that must hold does not: then
 the input goes into the corpus, and the exit code is 1. The same seed makes the same inputs, while the code and the
 corpus are the same. --grow keeps inputs that reach code which no other does.`;
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { keep, keptInputs } from '../../fuzz/corpus.js';
+import { HTTP2_SEEDS } from '../../fuzz/http2-invariants.js';
 import { byteByByte, CHECKS, type Cut, everyCut, LIMITS } from '../../fuzz/invariants.js';
 import { mutate } from '../../fuzz/mutations.js';
 import { Random } from '../../fuzz/random.js';
@@ -34,11 +35,12 @@ t.test('a check notices when a cut makes a difference', async (t) => {
     requests: 'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
     responses: 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
     chunks: '2\r\nok\r\n0\r\n\r\n',
+    http2: HTTP2_SEEDS[0]?.toString('latin1') ?? '',
   };
   const loses: Cut = (input) => byteByByte(input).slice(0, -1);
   const changes: Cut = (input) => [input.subarray(0, 5), Buffer.from('X'), input.subarray(6)];
   for (const target of TARGETS) {
-    const input = Buffer.from(inputs[target]);
+    const input = Buffer.from(inputs[target], 'latin1');
     t.doesNotThrow(() => CHECKS[target](input, [byteByByte], LIMITS[0]));
     for (const cut of [loses, changes])
       t.throws(() => CHECKS[target](input, [cut], LIMITS[0]), /depend on where they are cut/, target);
