@@ -13,6 +13,7 @@ export interface PodOptions {
   readonly excludeOutboundPorts?: readonly number[];
   readonly excludeOutboundCidrs?: readonly string[];
   readonly opaquePorts?: readonly number[];
+  readonly holdSeconds?: number;
   readonly logLevel?: string;
   readonly accessLog?: string;
   readonly cpuRequest?: string;
@@ -65,6 +66,7 @@ export const ANNOTATIONS: Readonly<Record<string, Annotation>> = {
   'exclude-outbound-ports': { option: 'excludeOutboundPorts', example: '5432', parse: ports },
   'exclude-outbound-cidrs': { option: 'excludeOutboundCidrs', example: '10.8.0.0/16,fd00::/8', parse: cidrs },
   'opaque-ports': { option: 'opaquePorts', example: '3306,6379', parse: ports },
+  'hold-seconds': { option: 'holdSeconds', example: '8', parse: seconds },
   'log-level': {
     option: 'logLevel',
     example: 'debug',
@@ -153,6 +155,11 @@ function cidrs(value: string): string[] {
       );
     return item;
   });
+}
+
+function seconds(value: string): number {
+  if (!/^\d{1,3}$/.test(value)) throw new InvalidValueError('whole seconds from 0 to 999, such as 8');
+  return Number(value);
 }
 
 /** A quantity as Kubernetes writes it, more than nothing. */

@@ -12,6 +12,8 @@ export interface SidecarPlan {
   readonly release: ReleaseSource | undefined;
   /** Ports of the app whose TCP probes ask the sidecar. */
   readonly probedPorts: readonly number[];
+  /** How long after the pod the app is told to end; see `hold.ts`. */
+  readonly holdSeconds: number;
   readonly terminationGracePeriodSeconds: number;
 }
 
@@ -96,7 +98,7 @@ function sidecarArguments({ settings, options, probedPorts, ...plan }: SidecarPl
     ...listFlag('tcp-probes', probedPorts),
     ...textFlag('log-level', options.logLevel),
     ...textFlag('access-log', options.accessLog),
-    ...drainFlags(plan.terminationGracePeriodSeconds),
+    ...drainFlags(plan.terminationGracePeriodSeconds, plan.holdSeconds),
   ];
 }
 
@@ -104,12 +106,17 @@ function sidecarArguments({ settings, options, probedPorts, ...plan }: SidecarPl
 const DRAIN_SECONDS = 15;
 const GRACE_SECONDS = 5;
 
-/** A drain must end before the kubelet kills the pod: a shorter period shortens it. */
-function drainFlags(periodSeconds: number): string[] {
-  if (periodSeconds > DRAIN_SECONDS) return [];
-  const drain = Math.max(0, periodSeconds - 1);
-  const grace = Math.min(GRACE_SECONDS, Math.floor(drain / 3));
-  return [`--drain-timeout=${drain}s`, `--drain-grace=${grace}s`];
+/**
+ * A drain must end before the kubelet kills the pod: a shorter period shortens it. While the app is held, the sidecar
+ * takes connections for it.
+ */
+function drainFlags(periodSeconds: number, holdSeconds: number): string[] {
+  const drain = Math.min(DRAIN_SECONDS, Math.max(0, periodSeconds - 1));
+  const grace = Math.min(drain, Math.max(holdSeconds, Math.min(GRACE_SECONDS, Math.floor(drain / 3))));
+  return [
+    ...(drain === DRAIN_SECONDS ? [] : [`--drain-timeout=${drain}s`]),
+    ...(grace === GRACE_SECONDS ? [] : [`--drain-grace=${grace}s`]),
+  ];
 }
 
 function listFlag(name: string, values: readonly (number | string)[] = []): string[] {

@@ -38,7 +38,10 @@ export interface PatchOperation {
   readonly value?: unknown;
 }
 
-/** Edits as a JSON Patch. Removals of list items must be given from the last to the first. */
+/**
+ * Edits as a JSON Patch, which counts items of lists as they are by then: removals must be given from the last to the
+ * first, and what changes items before what is put in front of them.
+ */
 export function toJsonPatch(edits: readonly Edit[]): PatchOperation[] {
   return edits.flatMap(toOperations);
 }

@@ -3,6 +3,7 @@ import { type PodOptions, readAnnotations } from './annotations.js';
 import { redirectContainer, type SidecarPlan, sidecarContainer, stateVolume } from './containers.js';
 import { findConflicts, whySkipped } from './decide.js';
 import type { Edit } from './edits.js';
+import { heldContainers, holdEdit, holdSecondsOf } from './hold.js';
 import { type Owner, releaseOf, serviceOf } from './identity.js';
 import { INJECT_LABEL, STATUS_ANNOTATION } from './names.js';
 import { type PodTemplate, parsePodTemplate } from './pod-schema.js';
@@ -70,12 +71,17 @@ function planOf(
   options: PodOptions,
   owner: Owner,
   probes: readonly TcpProbe[],
-): Pick<SidecarPlan, 'options' | 'release' | 'probedPorts' | 'terminationGracePeriodSeconds'> {
+): Pick<
+  SidecarPlan,
+  'options' | 'release' | 'probedPorts' | 'holdSeconds' | 'terminationGracePeriodSeconds'
+> {
+  const termination = pod.spec.terminationGracePeriodSeconds ?? DEFAULT_TERMINATION_SECONDS;
   return {
     options,
+    holdSeconds: holdSecondsOf(pod, options, termination),
     release: releaseOf(pod, options, owner),
     probedPorts: [...new Set(probes.map(({ port }) => port))].sort((a, b) => a - b),
-    terminationGracePeriodSeconds: pod.spec.terminationGracePeriodSeconds ?? DEFAULT_TERMINATION_SECONDS,
+    terminationGracePeriodSeconds: termination,
   };
 }
 
@@ -96,9 +102,14 @@ function editsOf(pod: PodTemplate, plan: SidecarPlan, probes: readonly TcpProbe[
     probe: String(path.at(-1)),
     tcpSocket: tcpSocket as Record<string, unknown>,
   }));
-  const status = formatStatus({ version: plan.settings.version, mode: plan.mode, created, tcpProbes });
+  const holding = plan.holdSeconds > 0 ? heldContainers(pod) : [];
+  const held = holding.map(({ container, hooks }) => ({ container, hooks }));
+  const status = formatStatus({ version: plan.settings.version, mode: plan.mode, created, tcpProbes, held });
   return [
     annotate(pod, status),
+    // A JSON Patch counts containers as it goes: what changes them comes before those that are put in front.
+    ...probes.map(askSidecar),
+    ...holding.map((container) => holdEdit(container, plan.holdSeconds)),
     ...addTo(
       'initContainers',
       spec.initContainers,
@@ -108,7 +119,6 @@ function editsOf(pod: PodTemplate, plan: SidecarPlan, probes: readonly TcpProbe[
     // The kubelet starts containers in their order, and the next one when postStart of the one before has ended.
     ...(native ? [] : addTo('containers', spec.containers, [sidecar], 'first')),
     ...addTo('volumes', spec.volumes, [stateVolume], 'last'),
-    ...probes.map(askSidecar),
   ];
 }
 

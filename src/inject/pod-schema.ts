@@ -29,6 +29,7 @@ const container = z.looseObject({
   startupProbe: probe,
   securityContext,
   restartPolicy: z.string().nullish(),
+  lifecycle: z.looseObject({ preStop: z.unknown().optional() }).nullish(),
 });
 
 const podTemplate = z.looseObject({

@@ -12,6 +12,8 @@ const status = z.looseObject({
       z.object({ container: z.string(), probe: z.string(), tcpSocket: z.record(z.string(), z.unknown()) }),
     )
     .default([]),
+  /** App containers that got a `preStop` hook. */
+  held: z.array(z.object({ container: z.string(), hooks: z.boolean() })).default([]),
 });
 
 export type InjectStatus = z.infer<typeof status>;
@@ -26,11 +28,12 @@ export function parseStatus(text: string): InjectStatus | undefined {
   }
 }
 
-export function formatStatus({ version, mode, created, tcpProbes }: InjectStatus): string {
+export function formatStatus({ version, mode, created, tcpProbes, held }: InjectStatus): string {
   return JSON.stringify({
     version,
     mode,
     ...(created.length === 0 ? {} : { created }),
     ...(tcpProbes.length === 0 ? {} : { tcpProbes }),
+    ...(held.length === 0 ? {} : { held }),
   });
 }

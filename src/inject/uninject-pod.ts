@@ -1,5 +1,6 @@
 import type { Path } from '../model/problems.js';
 import type { Edit } from './edits.js';
+import { releaseEdits } from './hold.js';
 import { APP_PORT_PATH, OWN_CONTAINERS, STATE_VOLUME, STATUS_ANNOTATION } from './names.js';
 import { type PodTemplate, parsePodTemplate } from './pod-schema.js';
 import { askApp } from './probes.js';
@@ -16,6 +17,7 @@ export function uninjectPod(input: unknown): readonly Edit[] {
   const own = ({ name }: { readonly name: string }) => OWN_CONTAINERS.includes(name);
   return [
     ...restoreProbes(pod, status),
+    ...releaseEdits(pod, status.held),
     ...takeFrom(pod.spec.initContainers, 'initContainers', own, status),
     ...takeFrom(pod.spec.containers, 'containers', own, status),
     ...takeFrom(pod.spec.volumes, 'volumes', ({ name }) => name === STATE_VOLUME, status),

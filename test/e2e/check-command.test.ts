@@ -50,7 +50,7 @@ t.test('says what is wrong with a cluster without Roost, as the user of the kube
   const file = kubeconfig('played', `https://localhost:${(api.address() as AddressInfo).port}`);
   const { code, stdout, stderr } = await roost(['check', '--kubeconfig', file]);
   t.equal(code, 1);
-  t.match(stdout, /^ok {6}Kubernetes v1\.33\.0 has native sidecars$/m);
+  t.match(stdout, /^ok {6}Kubernetes v1\.33\.0 has native sidecars and the hook sleep$/m);
   t.match(
     stdout,
     /^wrong {3}there is no Deployment roost-control-plane in namespace roost-system\n {8}→ install it/m,

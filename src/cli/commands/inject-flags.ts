@@ -30,7 +30,7 @@ export const INJECT_FLAGS = {
   sidecarMode: {
     name: 'sidecar-mode',
     argument: 'native|container',
-    help: 'native: an init container that keeps running (Kubernetes 1.29 and later); container: one more container',
+    help: 'native: an init container that keeps running (on by default since Kubernetes 1.29); container: one more container',
     default: 'native',
     parse: oneOf(SIDECAR_MODES),
   },

@@ -1,7 +1,7 @@
 import { at, type CheckContext, type Finding, find, listAt, ok, textAt, warning, wrong } from './finding.js';
 
-/** Of native sidecars. */
-const OLDEST_MINOR = 29;
+/** Native sidecars are on by default since 1.29, the hook `sleep` since 1.30. */
+const OLDEST_MINOR = 30;
 
 const INSTALL =
   'install it with "kubectl apply --server-side -f deploy/kubernetes/roost.yaml" (docs/kubernetes.md)';
@@ -10,11 +10,11 @@ export async function checkVersion({ api }: CheckContext): Promise<Finding[]> {
   const version = await api.get('/version');
   const minor = Number.parseInt(textAt(version, 'minor'), 10);
   const name = textAt(version, 'gitVersion');
-  if (minor >= OLDEST_MINOR) return [ok(`Kubernetes ${name} has native sidecars`)];
+  if (minor >= OLDEST_MINOR) return [ok(`Kubernetes ${name} has native sidecars and the hook sleep`)];
   return [
     wrong(
-      `Kubernetes ${name} has no native sidecars`,
-      `upgrade to 1.${OLDEST_MINOR} or later, or set sidecar.mode to container (docs/injection.md)`,
+      `Kubernetes ${name} lacks native sidecars or the hook sleep`,
+      `upgrade to 1.${OLDEST_MINOR} or later; for older clusters see docs/injection.md, "Classic container"`,
     ),
   ];
 }

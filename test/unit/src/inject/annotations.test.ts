@@ -36,6 +36,7 @@ t.test('an annotation that is not valid is named with what would be right', asyn
     ['service', 'Checkout', /expected a name .* such as checkout/],
     ['sidecar', 'initcontainer', /expected one of native, container/],
     ['log-level', 'verbose', /expected one of trace, debug/],
+    ['hold-seconds', '8s', /expected whole seconds from 0 to 999, such as 8; got "8s"/],
     ['memory-limit', '512MB', /expected a quantity of Kubernetes, such as 100m or 128Mi/],
     ['cpu-request', '0', /expected a quantity/],
     ['exclude-inbound-port', '80', /did you mean roost\.dev\/exclude-inbound-ports\?/],

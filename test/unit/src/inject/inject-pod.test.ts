@@ -10,6 +10,7 @@ import { applyJsonPatch } from '../../../support/json-patch.js';
 
 const SETTINGS = defaultSettings('1.2.3');
 const DEPLOYMENT: Owner = { kind: 'Deployment', name: 'checkout' };
+const HOLD = { preStop: { sleep: { seconds: 8 } } };
 const APP = { name: 'app', image: 'shop/checkout:1' };
 
 interface Pod {
@@ -64,7 +65,7 @@ t.test('redirection and the native sidecar come before every other init containe
   );
   t.equal(named(spec.initContainers, 'roost').restartPolicy, 'Always');
   t.match(named(spec.initContainers, 'roost').startupProbe, { httpGet: { path: '/ready', port: 15020 } });
-  t.same(spec.containers, [APP], 'the app is as it was');
+  t.same(spec.containers, [{ ...APP, lifecycle: HOLD }], 'the app is as it was, and held');
 });
 
 t.test('a classic sidecar is the first container, and redirection the last init container', async (t) => {
@@ -207,8 +208,8 @@ t.test('TCP probes ask the sidecar whether the app listens; others stay', async 
   t.same(app?.startupProbe, { httpGet: { path: '/app-port/8080', port: 15020 }, periodSeconds: 2 });
   t.same(app?.livenessProbe, { httpGet: { path: '/app-port/9000', port: 15020 } });
   t.same(app?.readinessProbe, probed.readinessProbe);
-  t.same(second, others, 'exec, gRPC, and TCP on a port that is not redirected');
-  t.same(third, elsewhere, 'another host');
+  t.same(second, { ...others, lifecycle: HOLD }, 'exec, gRPC, and TCP on a port that is not redirected');
+  t.same(third, { ...elsewhere, lifecycle: HOLD }, 'another host');
   t.ok(argsOf(sidecarOf(template)).includes('--tcp-probes=8080,9000'));
 });
 
@@ -217,8 +218,8 @@ t.test('a drain ends before the kubelet kills the pod', async (t) => {
     argsOf(
       sidecarOf(inject({ spec: seconds === undefined ? {} : { terminationGracePeriodSeconds: seconds } })),
     ).filter((flag) => flag.includes('drain'));
-  t.same(flags(), []);
-  t.same(flags(30), []);
+  t.same(flags(), ['--drain-grace=8s']);
+  t.same(flags(30), ['--drain-grace=8s']);
   t.same(flags(10), ['--drain-timeout=9s', '--drain-grace=3s']);
   t.same(flags(0), ['--drain-timeout=0s', '--drain-grace=0s']);
   const outcome = injectPod(pod({ spec: { terminationGracePeriodSeconds: 5 } }), DEPLOYMENT, SETTINGS);
@@ -320,4 +321,42 @@ t.test('what is not a pod is refused, not a crash', async (t) => {
   ])
     t.equal(injectPod(input, DEPLOYMENT, SETTINGS).kind, 'refuse', JSON.stringify(input));
   t.match(refusal({ spec: { hostNetwork: 'yes' } }), [/^spec\.hostNetwork: expected boolean/]);
+});
+
+t.test('apps are held until callers use other pods, unless they have a hook of their own', async (t) => {
+  const lifecycleOf = (container: object, more: Pod = {}) =>
+    inject({ ...more, spec: { containers: [{ ...APP, ...container }], ...more.spec } }).spec.containers[0]
+      ?.lifecycle;
+  t.same(lifecycleOf({}), HOLD);
+  const postStart = { exec: { command: ['true'] } };
+  t.same(lifecycleOf({ lifecycle: { postStart } }), { postStart, ...HOLD });
+  const own = { preStop: { exec: { command: ['own'] } } };
+  t.same(lifecycleOf({ lifecycle: own }), own);
+  t.same(lifecycleOf({}, { annotations: { 'roost.dev/hold-seconds': '0' } }), undefined);
+  t.same(lifecycleOf({}, { annotations: { 'roost.dev/hold-seconds': '20' } }), {
+    preStop: { sleep: { seconds: 20 } },
+  });
+  t.same(lifecycleOf({}, { spec: { terminationGracePeriodSeconds: 9 } }), {
+    preStop: { sleep: { seconds: 3 } },
+  });
+  t.same(lifecycleOf({}, { spec: { terminationGracePeriodSeconds: 0 } }), undefined);
+  t.same(lifecycleOf({}, { spec: { restartPolicy: 'Never' } }), undefined, 'a pod that ends by itself');
+});
+
+t.test('probes and hooks are those of their containers, wherever the sidecar is put', async (t) => {
+  const probed = { ...APP, livenessProbe: { tcpSocket: { port: 80 } } };
+  for (const mode of ['native', 'container']) {
+    const { spec } = inject({
+      annotations: { 'roost.dev/sidecar': mode },
+      spec: {
+        initContainers: [
+          { name: 'helper', restartPolicy: 'Always', startupProbe: { tcpSocket: { port: 90 } } },
+        ],
+        containers: [probed],
+      },
+    });
+    const asks = (port: number) => ({ httpGet: { path: `/app-port/${port}`, port: 15020 } });
+    t.same(named(spec.containers, 'app'), { ...APP, livenessProbe: asks(80), lifecycle: HOLD }, mode);
+    t.same(named(spec.initContainers, 'helper').startupProbe, asks(90), mode);
+  }
 });

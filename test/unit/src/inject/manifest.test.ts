@@ -38,7 +38,7 @@ t.test('anchors that an edit would change elsewhere are refused, others are not'
     /^7:11: Deployment d: spec\.template\.spec: is the alias \*spec; write the value out/,
   ]);
   t.match(problems(template('{}', '\n      <<: {containers: [{name: a}], volumes: []}')), [
-    /spec\.template\.spec\.volumes: is not written here; it comes from a merge key/,
+    /spec\.template\.spec\.containers: is not written here; it comes from a merge key/,
   ]);
 });
 

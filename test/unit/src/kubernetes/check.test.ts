@@ -101,7 +101,7 @@ t.test('nothing is found in an installation without a fault, and nothing is chan
 t.test('versions', async (t) => {
   t.match(
     await finding((kube) => kube.set('/version', { minor: '28', gitVersion: 'v1.28.0' })),
-    /^wrong: Kubernetes v1\.28\.0 has no native sidecars → upgrade to 1\.29/,
+    /^wrong: Kubernetes v1\.28\.0 lacks native sidecars or the hook sleep → upgrade to 1\.30/,
   );
   const older = (kube: FakeKube) =>
     kube.set(DEPLOYMENT, {
