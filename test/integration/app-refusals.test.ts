@@ -91,7 +91,7 @@ t.test('requests go to another pod whatever their method, until the app answers 
 t.test('a pinned session is answered elsewhere, and its pin is replaced only if that lasts', async (t) => {
   const pods = [await pod(t, 'a'), await pod(t, 'b')] as const;
   const addresses = pods.map(({ sidecar }) => sidecar.addresses.inbound);
-  const { call, endpoint } = await world(t, addresses, { affinity: PERSISTENT });
+  const { call, endpoint, host } = await world(t, addresses, { affinity: PERSISTENT });
   const user = ['x-user-id: u', 'Content-Length: 0'];
   const home = backendOf(await call('POST', user));
   const [own, other] = pods[0].app.name === home ? pods : [pods[1], pods[0]];
@@ -101,10 +101,9 @@ t.test('a pinned session is answered elsewhere, and its pin is replaced only if 
   t.equal(backendOf(await call('POST', user)), home, 'one refusal is not lost (S5)');
   await own.app.stop();
   for (let i = 0; i < 6; i++) t.equal(backendOf(await call('POST', user)), other.app.name);
-  // The sidecar may first ask others what they find (docs/semantics.md, views that differ): 3 s at most.
-  await new Promise((resolve) => setTimeout(resolve, 4000));
-  await own.app.restart();
   const { inbound } = own.sidecar.addresses;
+  await mesh.pinLeaves(`shop/${host}`, 'u', inbound);
+  await own.app.restart();
   await eventually('it is back', async () => (await endpoint(inbound))?.unreachable === false);
   t.equal(backendOf(await call('POST', user)), other.app.name, 'it stays where it was pinned anew');
 });

@@ -78,6 +78,12 @@ class Service {
     return endpoints.find(({ address }) => address === backend?.address) as EndpointStatus;
   }
 
+  /** Waits until a session is pinned to another backend than the one with this name. */
+  async pinLeaves(user: string, name: string): Promise<void> {
+    const { address } = await this.endpoint(name);
+    await mesh.pinLeaves(`shop/${this.resource.metadata.name}`, user, address);
+  }
+
   release(): void {
     for (const response of this.held.splice(0)) response.end('late');
   }
@@ -123,8 +129,7 @@ t.test('the pin of a session on an ejected endpoint is replaced, and stays so (S
   t.strictSame(await service.calls(2, session), ['502 ', '502 ']);
   const [second = ''] = await service.calls(1, session);
   t.match(second, /^200 b\d$/);
-  // The sidecar may first ask others what they find (docs/semantics.md, views that differ): 3 s at most.
-  await new Promise((resolve) => setTimeout(resolve, 4000));
+  await service.pinLeaves('ann', home);
   service.statuses.clear();
   await service.change({ outlier: undefined });
   t.equal((await service.endpoint(home)).ejected, false);

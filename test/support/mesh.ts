@@ -7,7 +7,7 @@ import {
 import type { SidecarOptions } from '../../sidecar/assembly/sidecar-options.js';
 import { DEFAULT_LIMITS } from '../../sidecar/http/limits.js';
 import { Sidecar } from '../../sidecar/sidecar.js';
-import type { AwaitProgress, ChangeResponse } from '../../src/api/config-service.js';
+import type { AwaitProgress, ChangeResponse, SessionsResponse } from '../../src/api/config-service.js';
 import { toStruct } from '../../src/api/struct.js';
 import { ControlPlaneClient } from '../../src/cli/client.js';
 import { type SocketAddress, splitHostPort } from '../../src/model/formats.js';
@@ -110,6 +110,19 @@ export class TestMesh {
   async split(name: string, weights: Readonly<Record<string, number>>): Promise<ChangeResponse> {
     const split = Object.entries(weights).map(([version, weight]) => ({ version, weight }));
     return this.settled(await this.client.call<ChangeResponse>('Split', { name, split }));
+  }
+
+  /**
+   * Waits until a session's shared pins name other endpoints than this address: the sidecar may first ask others what
+   * they find (docs/semantics.md, views that differ).
+   *
+   * @param name the service, as `shop/checkout`
+   */
+  async pinLeaves(name: string, key: string, address: string): Promise<void> {
+    await eventually(`the pin of ${key} has left ${address}`, async () => {
+      const { sessions } = await this.client.call<SessionsResponse>('Sessions', { name, key });
+      return sessions.length > 0 && sessions.every(({ endpoint }) => endpoint !== address);
+    });
   }
 
   /** Any other operation of the API that changes something. */
