@@ -54,17 +54,27 @@ function translateHealth(health: Health, service: MeshService): object {
     timeout: toDuration(health.timeout),
     healthyThreshold: value(health.healthyThreshold),
     unhealthyThreshold: value(health.unhealthyThreshold),
-    ...(health.path === undefined
-      ? { tcpHealthCheck: {} }
-      : { httpHealthCheck: translateHttpCheck(health, service) }),
+    ...translateProbe(health, service),
   };
 }
 
+function translateProbe(health: Health, service: MeshService): object {
+  const { name, namespace } = service;
+  if (health.grpc !== undefined) {
+    const { service: serviceName } = health.grpc;
+    return { grpcHealthCheck: { serviceName, authority: `${name}.${namespace}` } };
+  }
+  return health.path === undefined
+    ? { tcpHealthCheck: {} }
+    : { httpHealthCheck: translateHttpCheck(health, service) };
+}
+
 /** Apps that answer to some hosts only know the service's name, and not the address that a pod has today. */
-function translateHttpCheck({ path, host, headers }: Health, { name, namespace }: MeshService): object {
+function translateHttpCheck({ path, host, headers }: Health, { name, namespace, spec }: MeshService): object {
   return {
     path,
     host: host ?? `${name}.${namespace}`,
+    ...(spec.protocol === 'http' ? {} : { codecClientType: 'HTTP2' }),
     ...(headers && headerChanges('request', { set: headers })),
   };
 }

@@ -5,6 +5,7 @@ import type { ReachabilityProbe } from '../cluster/reachability-prober.js';
 import { askForApp } from '../http1/ask-for-app.js';
 import type { Dialled } from '../tls/dial.js';
 import { tryConnect } from '../tls/try-connect.js';
+import { probeHttp2 } from './http2-probe.js';
 
 /** Of the answer's body, read and thrown away. */
 const MAX_BODY_BYTES = 65_536;
@@ -15,11 +16,12 @@ export const probeReachability: ReachabilityProbe = (endpoint, asksApp, timeoutM
   else tryConnect(endpoint, timeoutMs, done);
 };
 
-/** A connection is enough, or with a path, an answer to GET with a status of 200 to 299. */
-export const probeHealth: HealthProbe = (endpoint, config, signal) =>
-  config.path === undefined
-    ? probeConnection(endpoint, config.timeoutMs, signal)
-    : probePath(endpoint, config.path, config, signal);
+/** A connection is enough; or with a path, an answer to GET of 200 to 299; or what the app says of a gRPC service. */
+export const probeHealth: HealthProbe = (endpoint, config, signal) => {
+  const { path } = config;
+  if (path === undefined) return probeConnection(endpoint, config.timeoutMs, signal);
+  return (config.overHttp2 ? probeHttp2 : probePath)(endpoint, path, config, signal);
+};
 
 function probeConnection(
   endpoint: Dialled,

@@ -17,6 +17,7 @@ export function crossCheck(input: unknown): Problem[] {
     ...duplicates(routes, ['spec', 'routes'], 'route'),
     ...duplicateEndpoints(versions),
     ...stableIsKnown(spec, names),
+    ...checksByGrpc(spec),
     ...routes.flatMap((route, index) => checkRoute(route, index, names)),
     ...unreachableRoutes(routes),
     ...(field(spec, 'protocol') === 'tcp' ? onlyForHttp(spec, routes) : []),
@@ -52,6 +53,15 @@ function onlyForHttp(spec: unknown, routes: readonly unknown[]): Problem[] {
 
 function keysOf(value: unknown): string[] {
   return typeof value === 'object' && value !== null ? Object.keys(value) : [];
+}
+
+const OVER_HTTP2: readonly unknown[] = ['grpc', 'http2'];
+
+/** Envoy refuses a cluster of HTTP/1.1 that is to be checked by gRPC. */
+function checksByGrpc(spec: unknown): Problem[] {
+  const isChecked = field(field(spec, 'health'), 'grpc') !== undefined;
+  if (!isChecked || OVER_HTTP2.includes(field(spec, 'protocol'))) return [];
+  return [{ path: ['spec', 'health', 'grpc'], message: 'needs "protocol: grpc" or "protocol: http2"' }];
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u;

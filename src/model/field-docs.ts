@@ -170,6 +170,10 @@ export const FIELD_DOCS: Readonly<Record<string, FieldDoc>> = flat({
   ),
   'spec.health.host': doc('`Host` of the check; default: the name of the service', 'checkout'),
   'spec.health.headers': doc('headers of the check', '{ x-check: roost }'),
+  'spec.health.grpc': doc(
+    'ask the app by grpc.health.v1, in the place of a path; needs protocol grpc or http2',
+  ),
+  'spec.health.grpc.service': doc('service to ask for; empty: the server as a whole', 'shop.Cart'),
   'spec.health.interval': doc('time between two checks', '5s'),
   'spec.health.timeout': doc('limit for a check', '1s'),
   'spec.health.healthyThreshold': doc('successful checks in a row that make an endpoint healthy'),

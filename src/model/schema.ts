@@ -241,8 +241,18 @@ const checkedPath = z.string().refine((path) => isTargetPath(path.replace('?', '
   error: 'must be a path that starts with "/": visible ASCII, without "#"',
 });
 
+/** Of `grpc.health.v1`. One byte says its length. */
+const grpcServiceName = z
+  .string()
+  .regex(/^[\w.\-/]*$/, {
+    error: 'must be the name of a gRPC service, such as shop.Cart',
+  })
+  .max(127, { error: 'must have at most 127 characters' });
+
 const health = strict({
   path: checkedPath.optional(),
+  /** Asks the app by grpc.health.v1; the protocol has to be grpc or http2. An empty service is the server as a whole. */
+  grpc: strict({ service: grpcServiceName.default('') }).optional(),
   /** What `Host` says; by default the service's own name. */
   host: authority.optional(),
   headers: z.record(changeableHeader, headerValue).optional(),
@@ -252,9 +262,13 @@ const health = strict({
   unhealthyThreshold: count(1).default(3),
   /** With fewer than this share of endpoints healthy, checks and ejections are ignored; 0: never. */
   panicThreshold: percent.default(0),
-}).refine(({ path, host, headers }) => path !== undefined || (host ?? headers) === undefined, {
-  error: 'needs a path for host and headers; without one, a check only connects',
-});
+})
+  .refine(({ path, host, headers }) => path !== undefined || (host ?? headers) === undefined, {
+    error: 'needs a path for host and headers; without one, a check only connects',
+  })
+  .refine(({ path, grpc }) => path === undefined || grpc === undefined, {
+    error: 'has a path and grpc; a check asks one of them',
+  });
 
 const STDEV_FACTOR = 'must be a number from 0 to 1000';
 

@@ -44,8 +44,12 @@ export interface SuccessRateConfig {
 
 /** Asking endpoints how they are. */
 export interface HealthCheckConfig {
-  /** Undefined: a connection is enough. */
+  /** Undefined: a connection is enough. Of a check by gRPC, that of the method. */
   readonly path: string | undefined;
+  /** With a path: over HTTP/2, which the endpoint has to be known to speak. */
+  readonly overHttp2: boolean;
+  /** The service that a check by gRPC asks for; empty: the server as a whole. Undefined: GET, answered by 200 to 299. */
+  readonly grpcService: string | undefined;
   /** What `Host` says; empty: the endpoint's address. */
   readonly host: string;
   /** What a check with a path sends besides. */
@@ -146,17 +150,18 @@ export function readHealthCheck(raw: Message, problems: Problems): HealthCheckCo
 }
 
 /** @param cluster its name, which stands in `Host` where nothing else is said, as with Envoy */
-function readProbe(
-  check: Message,
-  cluster: string,
-  path: string,
-  problems: Problems,
-): Pick<HealthCheckConfig, 'path' | 'host' | 'headers'> {
-  const [http, tcp] = [message(check.httpHealthCheck), message(check.tcpHealthCheck)];
+function readProbe(check: Message, cluster: string, path: string, problems: Problems): Probe {
+  const [http, tcp, grpc] = [
+    message(check.httpHealthCheck),
+    message(check.tcpHealthCheck),
+    message(check.grpcHealthCheck),
+  ];
   if (http === undefined) {
-    if (tcp === undefined) problems.add(path, 'must be an http_health_check or a tcp_health_check');
+    if (grpc !== undefined) return readGrpcProbe(grpc, cluster, `${path}.grpc_health_check`, problems);
+    if (tcp === undefined)
+      problems.add(path, 'must be an http_health_check, a grpc_health_check or a tcp_health_check');
     refuseUnsupported(`${CHECK_TYPE}.TcpHealthCheck`, tcp ?? {}, `${path}.tcp_health_check`, problems);
-    return { path: undefined, host: '', headers: [] };
+    return { path: undefined, overHttp2: false, grpcService: undefined, host: '', headers: [] };
   }
   const at = `${path}.http_health_check`;
   refuseUnsupported(`${CHECK_TYPE}.HttpHealthCheck`, http, at, problems);
@@ -166,10 +171,37 @@ function readProbe(
   const checked = text(http.path) || '/';
   if (!isTargetPath(checked.replace('?', ''))) problems.add(`${at}.path`, `"${checked}" is not a path`);
   const host = readHost(http.host, `${at}.host`, problems);
-  // A cluster can have a name that no `Host` may have, such as Istio's "outbound|80||reviews".
-  const byDefault = normalAuthority(cluster) === undefined ? '' : cluster;
+  const codec = text(http.codecClientType) || 'HTTP1';
+  if (codec !== 'HTTP1' && codec !== 'HTTP2')
+    problems.add(`${at}.codec_client_type`, `${codec} is not supported; it must be HTTP1 or HTTP2`);
   const { request } = readHeaderChanges(http, at, problems);
-  return { path: checked, host: host || byDefault, headers: checkHeaders(request) };
+  return {
+    path: checked,
+    overHttp2: codec === 'HTTP2',
+    grpcService: undefined,
+    host: host || hostOfCluster(cluster),
+    headers: checkHeaders(request),
+  };
+}
+
+type Probe = Pick<HealthCheckConfig, 'path' | 'overHttp2' | 'grpcService' | 'host' | 'headers'>;
+
+/** A cluster can have a name that no `Host` may have, such as Istio's "outbound|80||reviews". */
+function hostOfCluster(cluster: string): string {
+  return normalAuthority(cluster) === undefined ? '' : cluster;
+}
+
+/** What gRPC's own name for a service may be long, in bytes: one length byte of protobuf. */
+const MAX_GRPC_SERVICE_BYTES = 127;
+const GRPC_CHECK_PATH = '/grpc.health.v1.Health/Check';
+
+function readGrpcProbe(grpc: Message, cluster: string, path: string, problems: Problems): Probe {
+  refuseUnsupported(`${CHECK_TYPE}.GrpcHealthCheck`, grpc, path, problems);
+  const grpcService = text(grpc.serviceName);
+  if (Buffer.byteLength(grpcService) > MAX_GRPC_SERVICE_BYTES)
+    problems.add(`${path}.service_name`, `is longer than ${MAX_GRPC_SERVICE_BYTES} bytes`);
+  const host = readHost(grpc.authority, `${path}.authority`, problems) || hostOfCluster(cluster);
+  return { path: GRPC_CHECK_PATH, overHttp2: true, grpcService, host, headers: checkHeaders([]) };
 }
 
 const OWN_HEADERS = [['user-agent', 'roost-health-check']] as const;

@@ -288,7 +288,7 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
   },
   'envoy.config.core.v3.HealthCheck': {
     honoured:
-      'timeout interval unhealthy_threshold healthy_threshold http_health_check tcp_health_check no_traffic_interval',
+      'timeout interval unhealthy_threshold healthy_threshold http_health_check tcp_health_check grpc_health_check no_traffic_interval',
     ignored: {
       'checks are jittered by a tenth of their interval':
         'initial_jitter interval_jitter interval_jitter_percent',
@@ -298,9 +298,10 @@ const CLUSTERS: Readonly<Record<string, FieldSupport>> = {
     },
   },
   'envoy.config.core.v3.HealthCheck.HttpHealthCheck': {
-    honoured: 'host path method request_headers_to_add request_headers_to_remove',
-    only: { method: '`GET`' },
+    honoured: 'host path method request_headers_to_add request_headers_to_remove codec_client_type',
+    only: { method: '`GET`', codec_client_type: '`HTTP1` and `HTTP2`' },
   },
+  'envoy.config.core.v3.HealthCheck.GrpcHealthCheck': { honoured: 'service_name authority' },
   'envoy.config.core.v3.HealthCheck.TcpHealthCheck': { honoured: '' },
 };
 

@@ -215,6 +215,7 @@ export const CARRIERS: Readonly<Record<string, (fields: Fields) => Carried>> = {
     clusterWith({ circuitBreakers: { thresholds: [{ retryBudget: fields }] } }),
   [`${CORE}.HealthCheck`]: (fields) => checkWith({ tcpHealthCheck: {}, ...fields }),
   [`${CORE}.HealthCheck.HttpHealthCheck`]: (fields) => checkWith({ httpHealthCheck: fields }),
+  [`${CORE}.HealthCheck.GrpcHealthCheck`]: (fields) => checkWith({ grpcHealthCheck: fields }),
   [`${CORE}.HealthCheck.TcpHealthCheck`]: (fields) => checkWith({ tcpHealthCheck: fields }),
 
   [`${ENDPOINT}.ClusterLoadAssignment`]: assignmentWith,

@@ -214,6 +214,10 @@ export const LIMITED: Readonly<
     taken: [{ method: 'GET' }],
     refused: [{ method: 'HEAD' }],
   },
+  [`${CORE}.HealthCheck.HttpHealthCheck.codec_client_type`]: {
+    taken: [{ codecClientType: 'HTTP1' }, { codecClientType: 'HTTP2' }],
+    refused: [{ codecClientType: 'HTTP3' }],
+  },
 };
 
 /** What a message of some types cannot be without, as a sidecar says it of an empty one. */

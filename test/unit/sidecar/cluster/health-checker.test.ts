@@ -11,6 +11,8 @@ const CONFIG: HealthCheckConfig = {
   unusedIntervalMs: 60_000,
   timeoutMs: 60_000,
   healthyThreshold: 2,
+  overHttp2: false,
+  grpcService: undefined,
   unhealthyThreshold: 3,
 };
 

@@ -41,6 +41,8 @@ const CONFIG: ClusterResource = {
     unusedIntervalMs: 60_000,
     timeoutMs: 1000,
     healthyThreshold: 2,
+    overHttp2: false,
+    grpcService: undefined,
     unhealthyThreshold: 3,
   },
   limits: UNLIMITED,

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
@@ -14,6 +15,8 @@ const CONFIG: HealthCheckConfig = {
   unusedIntervalMs: 60_000,
   timeoutMs: 60_000,
   healthyThreshold: 1,
+  overHttp2: false,
+  grpcService: undefined,
   unhealthyThreshold: 1,
 };
 
@@ -116,4 +119,65 @@ t.test('a sidecar that checks no path does not load undici, which takes megabyte
     sidecar,
   ]);
   t.strictSame(JSON.parse(stdout), [true, []]);
+});
+
+// ---- HTTP/2 and gRPC ----
+
+const overHttp2 = (path: string) => ({ ...http(path), overHttp2: true, host: 'checkout.shop' });
+const grpc = (grpcService: string) => ({ ...overHttp2('/grpc.health.v1.Health/Check'), grpcService });
+
+t.test('over HTTP/2, the answer to GET has to be 200 to 299, too', async (t) => {
+  const seen: string[] = [];
+  const server = createHttp2Server((request, response) => {
+    seen.push(`${request.method} ${request.url} ${request.authority} ${request.headers['user-agent']}`);
+    response.statusCode = Number(request.url.slice(1));
+    response.end('x'.repeat(response.statusCode === 204 ? 0 : 100_000));
+  });
+  const address = await listen(t, server);
+  for (const status of [200, 204])
+    t.equal(await probeHealth(address, overHttp2(`/${status}`), never), undefined);
+  for (const status of [404, 503])
+    t.equal(await probeHealth(address, overHttp2(`/${status}`), never), `status ${status}`);
+  t.equal(seen[0], 'GET /200 checkout.shop roost-health-check');
+});
+
+t.test('a gRPC server says of each service whether it serves', async (t) => {
+  const statuses: Record<string, number> = { '': 1, 'shop.Cart': 1, 'shop.Pay': 2, 'shop.Odd': 0 };
+  const server = createHttp2Server(async (request, response) => {
+    const body: Buffer[] = [];
+    for await (const piece of request) body.push(piece as Buffer);
+    const message = Buffer.concat(body).subarray(5);
+    const status = statuses[message.subarray(2).toString()];
+    response.setHeader('content-type', 'application/grpc');
+    if (request.headers['content-type'] !== 'application/grpc' || request.headers.te !== 'trailers')
+      response.statusCode = 415;
+    else if (status === undefined) response.setHeader('grpc-status', '5');
+    else {
+      response.write(Buffer.from([0, 0, 0, 0, status === 0 ? 0 : 2, ...(status === 0 ? [] : [8, status])]));
+      response.addTrailers({ 'grpc-status': '0' });
+    }
+    response.end();
+  });
+  const address = await listen(t, server);
+  for (const [service, expected] of [
+    ['', undefined],
+    ['shop.Cart', undefined],
+    ['shop.Pay', 'NOT_SERVING'],
+    ['shop.Odd', 'UNKNOWN'],
+    ['shop.None', 'gRPC status not-found'],
+  ] as const)
+    t.equal(await probeHealth(address, grpc(service), never), expected, service);
+});
+
+t.test('what is not a gRPC server does not pass for one', async (t) => {
+  const plain = createHttp2Server((_, response) => response.end('fine'));
+  t.equal(await probeHealth(await listen(t, plain), grpc(''), never), 'the answer has no gRPC status');
+  const old = createHttpServer((_, response) => response.end('fine'));
+  t.match(await probeHealth(await listen(t, old), grpc(''), never), /\S/);
+  const broken = createServer((socket) => socket.destroy());
+  t.match(await probeHealth(await listen(t, broken), grpc(''), never), /\S/);
+  const mute = createServer();
+  const giveUp = new AbortController();
+  mute.on('connection', () => giveUp.abort());
+  t.equal(await probeHealth(await listen(t, mute), grpc(''), giveUp.signal), 'no answer within 60000 ms');
 });

@@ -83,6 +83,16 @@ t.test('a health check has a host and headers where it has a path', async (t) =>
     t.equal(health({ path: '/up', headers: { [name]: '1' } }).length, 1, name);
 });
 
+t.test('a check by gRPC needs HTTP/2, has no path, and asks for a service by its name', async (t) => {
+  const problems = (health: object, protocol = 'grpc') =>
+    problemsOf(minimal({ health, protocol })).filter((problem) => problem.startsWith('spec.health'));
+  for (const grpc of [{}, { service: 'shop.Cart' }]) t.strictSame(problems({ grpc }), []);
+  t.match(problems({ grpc: {} }, 'http'), [/spec\.health\.grpc: needs "protocol: grpc"/]);
+  t.match(problems({ grpc: {}, path: '/up' }), [/spec\.health: has a path and grpc/]);
+  t.match(problems({ grpc: { service: 'a b' } }), [/service: .*must be the name of a gRPC service/]);
+  t.match(problems({ grpc: { service: 'x'.repeat(128) } }), [/service: .*must have at most 127 characters/]);
+});
+
 t.test('a host beyond ASCII is written as clients send it', async (t) => {
   t.match(problemsOf(minimal({ hosts: ['bücher.example'] })), [
     /^spec\.hosts\[0\]: "bücher\.example" is not a host name in its plain spelling; write xn--bcher-kva\.example$/,

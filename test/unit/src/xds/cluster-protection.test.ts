@@ -76,6 +76,8 @@ t.test('the defaults of each part (docs/health-and-limits.md)', async (t) => {
   });
   t.strictSame(health, {
     path: undefined,
+    overHttp2: false,
+    grpcService: undefined,
     host: '',
     headers: [],
     intervalMs: 5000,
@@ -167,9 +169,23 @@ t.test('another control plane’s check: Envoy’s host, and its changes of head
   t.throws(() => check({ requestHeadersToAdd: [bad] }), /request_headers_to_add\[0\]: "host" frames/);
 });
 
+t.test('a check by gRPC asks for a service, over HTTP/2', async (t) => {
+  t.match(
+    read({ name: 'shop/cart/v1', healthChecks: [{ grpcHealthCheck: { serviceName: 'shop.Cart' } }] }).health,
+    {
+      path: '/grpc.health.v1.Health/Check',
+      overHttp2: true,
+      grpcService: 'shop.Cart',
+      headers: [['user-agent', 'roost-health-check']],
+    },
+  );
+  t.match(read({ healthChecks: [{ grpcHealthCheck: {} }] }).health, { grpcService: '' });
+});
+
 t.test('a check of a kind that we do not make is refused', async (t) => {
   for (const [checks, problem] of [
-    [[{ grpcHealthCheck: {} }], /must be an http_health_check or a tcp_health_check/],
+    [[{ customHealthCheck: {} }], /must be an http_health_check, a grpc_health_check or a tcp_health_check/],
+    [[{ grpcHealthCheck: { serviceName: 'x'.repeat(128) } }], /service_name: is longer than 127 bytes/],
     [[{ tcpHealthCheck: {} }, { tcpHealthCheck: {} }], /more than one is not supported/],
   ] as const) {
     const problems = new Problems();
