@@ -10,6 +10,7 @@ const FLEET: Readonly<Partial<Record<MeasurementName, number>>> = {
   reconnect: 5000,
   memory: 5000,
   sparse: 5000,
+  live: 5000,
 };
 
 /**

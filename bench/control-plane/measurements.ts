@@ -6,6 +6,7 @@ import { measureChurn } from './measure/churn.js';
 import { measureCold } from './measure/cold.js';
 import { measureDependencies } from './measure/dependencies.js';
 import { measureLarge } from './measure/large.js';
+import { measureLive } from './measure/live.js';
 import { measureMemory } from './measure/memory.js';
 import { measureReconnect } from './measure/reconnect.js';
 import { measureSidecarCost } from './measure/sidecar-cost.js';
@@ -16,6 +17,7 @@ import type { MeasurementName } from './options.js';
 export const MEASURE: Readonly<Record<MeasurementName, (lab: Lab) => Promise<SpecialFigure[]>>> = {
   change: measureChange,
   churn: measureChurn,
+  live: measureLive,
   reconnect: measureReconnect,
   memory: measureMemory,
   bytes: measureBytes,

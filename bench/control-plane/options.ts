@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 export const MEASUREMENTS = [
   'change',
   'churn',
+  'live',
   'reconnect',
   'memory',
   'bytes',

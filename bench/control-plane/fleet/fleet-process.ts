@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { SocketAddress } from '../../../src/model/formats.js';
 import type { ProcessGroup, RunningProcess } from '../../processes.js';
-import type { Change, Counts, Holding, Lags } from './fleet.js';
+import type { Ages, Change, Counts, Holding, Lags } from './fleet.js';
 import type { FleetAnswer, FleetRequest } from './fleet-program.js';
 
 const PROGRAM = fileURLToPath(new URL('fleet-program.js', import.meta.url));
@@ -49,6 +49,14 @@ export class FleetProcess {
 
   lags(changes: readonly Change[]): Promise<Lags> {
     return this.ask({ do: 'lags', changes });
+  }
+
+  async watchAges(): Promise<void> {
+    await this.ask({ do: 'watchAges' });
+  }
+
+  ages(): Promise<Ages> {
+    return this.ask({ do: 'ages' });
   }
 
   counts(): Promise<Counts> {

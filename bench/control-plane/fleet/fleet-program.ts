@@ -11,6 +11,8 @@ export type FleetRequest =
   | { readonly do: 'arm' }
   | { readonly do: 'reached'; readonly revision: number; readonly listener?: string | undefined }
   | { readonly do: 'lags'; readonly changes: readonly Change[] }
+  | { readonly do: 'watchAges' }
+  | { readonly do: 'ages' }
   | { readonly do: 'counts' };
 
 export type FleetAnswer = { readonly value: unknown } | { readonly error: string };
@@ -32,6 +34,10 @@ async function serve(request: FleetRequest): Promise<unknown> {
       return fleet.reached(request.revision, request.listener);
     case 'lags':
       return fleet.lags(request.changes);
+    case 'watchAges':
+      return fleet.watchAges();
+    case 'ages':
+      return fleet.ages;
     case 'counts':
       return fleet.counted;
   }

@@ -2,6 +2,8 @@ import type { SocketAddress } from '../../../src/model/formats.js';
 import { codec } from '../../../src/xds/descriptors.js';
 import { kindOfTypeUrl, PUSH_ORDER } from '../../../src/xds/resource-types.js';
 import { percentile, sorted } from '../../measure/percentiles.js';
+import { monotonicMs } from '../lab.js';
+import { agesIn } from '../live/timed-endpoint.js';
 import { coldOpening, resourcesOf, sparseOpening, warmOpening } from './openings.js';
 import { type Opening, SimulatedSidecar } from './simulated-sidecar.js';
 import { encodeRequest, type ResponseOutline } from './wire.js';
@@ -43,6 +45,13 @@ export interface Lags {
   readonly max: number;
 }
 
+/** How old timed endpoints were when they came to sidecars, in milliseconds. */
+export interface Ages {
+  readonly p50: number;
+  readonly p99: number;
+  readonly count: number;
+}
+
 /**
  * What sidecars of a fleet have and want. `warm`: everything, which they have from an earlier life; `cold`:
  * everything, and they start from nothing; `sparse`: a few services each, others each, and they start from nothing.
@@ -59,6 +68,8 @@ export class Fleet {
   private warm: Opening | undefined;
   private counts = { responses: 0, resources: 0, bytes: 0 };
   private served = 0;
+  /** Undefined: they are not looked at. */
+  private endpointAges: number[] | undefined;
 
   constructor(private readonly address: SocketAddress) {}
 
@@ -120,6 +131,18 @@ export class Fleet {
     };
   }
 
+  /** Begins to note how old timed endpoints are. */
+  watchAges(): void {
+    this.endpointAges = [];
+  }
+
+  /** Of all that have come since. */
+  get ages(): Ages {
+    const ascending = sorted(this.endpointAges ?? []);
+    this.endpointAges = undefined;
+    return { p50: percentile(ascending, 50), p99: percentile(ascending, 99), count: ascending.length };
+  }
+
   get counted(): Counts {
     return { ...this.counts };
   }
@@ -169,6 +192,7 @@ export class Fleet {
     }
     if (resources + removed > 0) member.log.push({ revision, atMs: Number(process.hrtime.bigint()) / 1e6 });
     this.counts.responses++;
+    this.endpointAges?.push(...agesIn(bytes, monotonicMs()));
     this.counts.resources += resources;
     this.counts.bytes += bytes.length;
     // What one of them is sent, all of them are.
