@@ -133,6 +133,8 @@ export abstract class AdsStream {
       this.source.interests.put(this, kind, subscription);
       acks.keepOnly((name) => subscription.covers(name));
       if (kind === 'cluster') this.sendNamed('endpoint', this.owedNames());
+      // See push.
+      if (this.owed !== OwedAssignments.none) this.stepAside();
     }
     if (this.holdsRoutes) this.push();
   }

@@ -152,9 +152,11 @@ function comparePositions({ stream, source }: PlayedClient, { stream: visited }:
   const isBlocked = stream.stalledForMs(Number.POSITIVE_INFINITY) > 0;
   ok(stream.sequence >= visited.sequence);
   if (isBlocked) return;
+  equal(stream.holdsRoutes, visited.holdsRoutes);
+  // Its routes wait at the place where it was when it was last told of some.
+  if (stream.holdsRoutes) return;
   equal(stream.sequence, visited.sequence);
   equal(stream.settled(revision), visited.settled(revision));
-  equal(stream.holdsRoutes, visited.holdsRoutes);
 }
 
 t.test('whatever happens in the middle of rounds, in the end each client holds what there is', async () => {
