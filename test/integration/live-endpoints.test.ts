@@ -110,3 +110,23 @@ for (const protocol of ['delta', 'sotw'] as const)
       await client.silence();
     },
   );
+
+t.test('what a client costs does not grow with the largest request that it has sent', async (t) => {
+  const { address, ads } = await start(t);
+  const client = XdsClient.delta(t, address, { metadata: { namespace: 'shop' } });
+  client.subscribe('endpoint', ...Array.from({ length: 5000 }, (_, i) => `shop/service-${i}/v1`));
+  client.ack(await client.next('endpoint'));
+  await client.silence();
+  client.subscribe('cluster', ...Array.from({ length: 5000 }, (_, i) => `shop/service-${i}/v1`));
+  await client.next('cluster');
+  const [stream] = ads.streams as unknown as { readonly call: { readonly call: Internals } }[];
+  t.ok(stream);
+  const { readCompressFlag: flag, readPartialMessage: chunks } = (stream as NonNullable<typeof stream>).call
+    .call.decoder;
+  t.equal(flag.buffer.byteLength, 1, 'grpc-js holds no chunk of the request');
+  t.same(chunks, []);
+});
+
+interface Internals {
+  readonly decoder: { readonly readCompressFlag: Buffer; readonly readPartialMessage: readonly Buffer[] };
+}
