@@ -4,11 +4,11 @@ import { plainValue } from '../../src/api/documents-codec.js';
 import { fromStruct, type Struct } from '../../src/api/struct.js';
 import { claimedNamespace } from '../../src/model/check-documents.js';
 import { namespaceOfKey, parseServiceName } from '../../src/model/mesh-service.js';
+import { readNode } from '../../src/xds/client-node.js';
 import { CSDS_SERVICE } from '../../src/xds/client-status-service.js';
 import type { Message } from '../../src/xds/descriptors.js';
 import { LRS_SERVICE } from '../../src/xds/load-report.js';
 import { ADS_SERVICE } from '../../src/xds/resource-types.js';
-import { readNode } from '../ads/client-node.js';
 import { UNKNOWN_METHOD } from './unknown-methods.js';
 
 /** What a call of one method takes. */

@@ -1,4 +1,5 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { type ClientNode, readNode, UNKNOWN_NODE } from '../../src/xds/client-node.js';
 import type { Message } from '../../src/xds/descriptors.js';
 import { message, text } from '../../src/xds/fields.js';
 import { OUTBOUND_ROUTES } from '../../src/xds/resource-names.js';
@@ -7,7 +8,6 @@ import type { ChangedNames } from '../snapshot/changed-names.js';
 import type { SnapshotResource } from '../snapshot/resource.js';
 import { Acknowledgements, type SentResponse } from './acknowledgements.js';
 import type { AdsSource } from './ads-source.js';
-import { type ClientNode, readNode, UNKNOWN_NODE } from './client-node.js';
 import type { NameSets } from './name-set.js';
 import { OwedAssignments } from './owed-assignments.js';
 import { ClientPosition, type Position } from './push-front.js';

@@ -1,11 +1,11 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { ClientNode } from '../../src/xds/client-node.js';
 import { clientStatusMethods, toTimestamp } from '../../src/xds/client-status-service.js';
 import { TYPE_URL } from '../../src/xds/resource-types.js';
-import type { OpenCalls } from '../open-calls.js';
+import type { OpenCalls } from '../ports/open-calls.js';
 import type { AdsServer } from './ads-server.js';
 import type { AdsSource } from './ads-source.js';
 import type { AdsStream } from './ads-stream.js';
-import type { ClientNode } from './client-node.js';
 import { type ResourceProgress, type ResourceStatus, resourceStatuses } from './resource-status.js';
 
 /** `envoy.service.status.v3.ConfigStatus` and `envoy.admin.v3.ClientResourceStatus` of each. */

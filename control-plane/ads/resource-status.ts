@@ -1,3 +1,4 @@
+import type { RejectionMessage } from '../../src/api/config-service.js';
 import { PUSH_ORDER, type ResourceKind } from '../../src/xds/resource-types.js';
 import type { SnapshotResource } from '../snapshot/resource.js';
 import type { AdsSource } from './ads-source.js';
@@ -39,4 +40,15 @@ function progressOf({ acks }: TypeState, name: string, isSent: boolean, exists: 
   if (acks.isUnanswered(name)) return 'unanswered';
   if (acks.isRejected(name)) return 'rejected';
   return exists ? 'in-sync' : 'missing';
+}
+
+/** What a client has refused and still runs in an older form. */
+export function rejectionsOf(stream: AdsStream): RejectionMessage[] {
+  if (!stream.hasRejection) return [];
+  return PUSH_ORDER.flatMap((type) => {
+    const { rejection } = stream.typeState(type).acks;
+    return rejection
+      ? [{ client: stream.node.id, type, reason: rejection.message, revision: rejection.revision }]
+      : [];
+  });
 }

@@ -1,11 +1,11 @@
-import type { AwaitProgress, LateClient, RejectionMessage } from '../../src/api/config-service.js';
-import { PUSH_ORDER } from '../../src/xds/resource-types.js';
+import type { AwaitProgress, LateClient } from '../../src/api/config-service.js';
 import type { Visibility } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { AdsStream } from '../ads/ads-stream.js';
 import { LATE_AFTER_MS, MAX_NAMED, UnsettledClients } from '../ads/late-clients.js';
-import type { ReplicaReport } from '../replicas/replica-report.js';
+import { rejectionsOf } from '../ads/resource-status.js';
 import type { ConfigStore } from '../store/config-store.js';
+import type { ReplicaReport } from '../store/presence.js';
 
 /** How many clients of each of the other control planes were late when the wait began. */
 type LateElsewhere = ReadonlyMap<string, number>;
@@ -112,15 +112,4 @@ export class RevisionWait {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
-}
-
-/** What a client has refused and still runs in an older form. */
-export function rejectionsOf(stream: AdsStream): RejectionMessage[] {
-  if (!stream.hasRejection) return [];
-  return PUSH_ORDER.flatMap((type) => {
-    const { rejection } = stream.typeState(type).acks;
-    return rejection
-      ? [{ client: stream.node.id, type, reason: rejection.message, revision: rejection.revision }]
-      : [];
-  });
 }

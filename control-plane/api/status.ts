@@ -7,7 +7,7 @@ import type { Visibility } from '../access/caller.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import type { AdsSource } from '../ads/ads-source.js';
 import type { AdsStream } from '../ads/ads-stream.js';
-import { resourceStatuses } from '../ads/resource-status.js';
+import { rejectionsOf, resourceStatuses } from '../ads/resource-status.js';
 import { nodeKey } from '../load/load-service.js';
 import type { LoadStore } from '../load/load-store.js';
 import type { PinCounts } from '../sessions/pin-counts.js';
@@ -15,7 +15,6 @@ import type { SessionHub } from '../sessions/session-hub.js';
 import type { ConfigSource } from '../source/config-source.js';
 import type { ConfigStore } from '../store/config-store.js';
 import { releaseLoads } from './release-loads.js';
-import { rejectionsOf } from './revision-wait.js';
 import { unapprovedClaims } from './unapproved-claims.js';
 
 export interface StatusParts {

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { VersionSpec } from '../../src/model/schema.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 
 /** One address behind a release, as a source sees it now. */
 export interface LiveEndpoint {

@@ -1,6 +1,6 @@
 import { splitHostPort } from '../../src/model/formats.js';
 import type { MeshService } from '../../src/model/mesh-service.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 import type { Configuration } from '../store/configuration.js';
 
 /** What clients may report of: a client that invents names must not push out what others have reported. */

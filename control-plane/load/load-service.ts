@@ -1,10 +1,10 @@
 import type { ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { type ClientNode, readNode } from '../../src/xds/client-node.js';
 import type { Message } from '../../src/xds/descriptors.js';
 import { toDuration } from '../../src/xds/fields.js';
 import { decodeLoadReport } from '../../src/xds/load-report.js';
 import { decodeAnswer, isAnswering } from '../../src/xds/session-survey.js';
-import { type ClientNode, readNode } from '../ads/client-node.js';
-import type { OpenCalls } from '../open-calls.js';
+import type { OpenCalls } from '../ports/open-calls.js';
 import type { LoadStore } from './load-store.js';
 import type { SessionSurvey } from './session-survey.js';
 

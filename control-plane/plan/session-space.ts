@@ -1,6 +1,7 @@
 import { xxh64 } from '../../src/hashing/xxh64.js';
 import type { EndpointSet } from '../../src/routing/endpoint-set.js';
-import type { Release, Route } from '../../src/routing/table.js';
+import type { Release } from '../../src/routing/release.js';
+import type { Route } from '../../src/routing/table.js';
 
 /**
  * The space of session hashes, cut into pieces within which the decision cannot tell one session from another. A

@@ -1,8 +1,8 @@
 import { VERSION } from '../../src/version.js';
 import type { AdsServer } from '../ads/ads-server.js';
 import { isLate, LATE_AFTER_MS, MAX_NAMED } from '../ads/late-clients.js';
-import { rejectionsOf } from '../api/revision-wait.js';
-import { ALONE, type Presence, type ReplicaReport } from './replica-report.js';
+import { rejectionsOf } from '../ads/resource-status.js';
+import { ALONE, type Presence, type ReplicaReport } from '../store/presence.js';
 
 /** Clients become late by doing nothing: while one owes an answer, others are told again after this. */
 const LOOK_AGAIN_MS = LATE_AFTER_MS;

@@ -5,7 +5,7 @@ import { readCounts } from '../../src/sessions/endpoint-view.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { messages, text } from '../../src/xds/fields.js';
-import type { Presence } from '../replicas/replica-report.js';
+import type { Presence } from '../store/presence.js';
 import type { SessionHub } from './session-hub.js';
 import type { Follower, SharedService } from './shared-service.js';
 

@@ -5,7 +5,7 @@ import { type Message, serviceDefinition } from '../../src/xds/descriptors.js';
 import { message, messages, text } from '../../src/xds/fields.js';
 import { callerOf } from '../access/caller.js';
 import { peerGroup } from '../access/peer-address.js';
-import type { OpenCalls } from '../open-calls.js';
+import type { OpenCalls } from '../ports/open-calls.js';
 import type { HubMember, SharingCaller } from './hub-member.js';
 import type { SessionHub } from './session-hub.js';
 import { isReplicaCredential } from './session-sharing.js';

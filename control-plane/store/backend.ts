@@ -1,5 +1,5 @@
-import type { Presence } from '../replicas/replica-report.js';
 import type { Change, ConfigState } from './config-state.js';
+import type { Presence } from './presence.js';
 
 /** Where the configuration is kept. One process at a time writes to it, unless it is {@link shared}. */
 export interface StoreBackend {

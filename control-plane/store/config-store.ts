@@ -3,7 +3,6 @@ import { sameGrant } from '../../src/model/grant.js';
 import { type MeshService, type ServiceKey, serviceKey } from '../../src/model/mesh-service.js';
 import type { MeshServiceInput } from '../../src/model/schema.js';
 import type { Logger } from '../../src/telemetry/logger.js';
-import { ALONE, type Presence } from '../replicas/replica-report.js';
 import type { StoreBackend } from './backend.js';
 import { type BackupContent, packBackup } from './backup.js';
 import { applyChange, type Cause, type Change, type ConfigState } from './config-state.js';
@@ -42,6 +41,7 @@ import {
   UnknownServiceError,
 } from './errors.js';
 import { changesOf, revisionOfRequest, type ServiceChange } from './history.js';
+import { ALONE, type Presence } from './presence.js';
 import { checkKeys, planRestore } from './restore.js';
 import { pastToUndoTo } from './undo.js';
 

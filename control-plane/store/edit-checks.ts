@@ -10,8 +10,8 @@ import {
   serviceKey,
 } from '../../src/model/mesh-service.js';
 import { InvalidResourceError, type Path, type Problem } from '../../src/model/problems.js';
-import { isMachineName } from '../../src/model/reserved-address.js';
 import { namespaceOfHost, serviceOfHost } from '../../src/model/service-hosts.js';
+import { isMachineName } from '../../src/net/reserved-address.js';
 import type { Editor } from './editor.js';
 import { RejectedError } from './errors.js';
 

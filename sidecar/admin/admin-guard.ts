@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { isLoopback } from '../../src/access/loopback.js';
 import { parseAuthority } from '../../src/http/authority.js';
 import { splitHostPort } from '../../src/model/formats.js';
-import { isFromThisMachine } from '../../src/net/ip-address.js';
+import { isFromThisMachine, isLoopback } from '../../src/net/ip-address.js';
 
 /**
  * Who may use the admin port. Whoever runs on the machine may; a web page in somebody's browser there may not, nor may

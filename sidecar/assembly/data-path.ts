@@ -1,7 +1,7 @@
 import type { SocketAddress } from '../../src/model/formats.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 import type { RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import type { Warn } from '../../src/telemetry/logger.js';
-import { formatAddress } from '../../src/xds/fields.js';
 import type { UpstreamSettings } from '../cluster/upstream-endpoint.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import type { AppRefusals } from '../http/app-refusal.js';

@@ -1,4 +1,4 @@
-import type { Cluster } from '../../src/routing/table.js';
+import type { Cluster } from '../../src/routing/release.js';
 import type { ClusterResource, DiscoveryConfig } from '../../src/xds/cluster.js';
 import type { AssignmentResource, EndpointConfig } from '../../src/xds/endpoint.js';
 import { type NameChanges, ReferencedNames } from '../../src/xds/referenced-names.js';

@@ -1,10 +1,10 @@
 import { lookup as dnsLookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { normalAuthority } from '../../src/http/authority.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { AddressFamily, DiscoveryConfig } from '../../src/xds/cluster.js';
 import { type EndpointConfig, inCanonicalOrder } from '../../src/xds/endpoint.js';
-import { formatAddress } from '../../src/xds/fields.js';
 
 export type DnsConfig = Extract<DiscoveryConfig, { kind: 'dns' }>;
 

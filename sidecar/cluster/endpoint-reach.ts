@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { isReservedAddress } from '../../src/model/reserved-address.js';
+import { isReservedAddress } from '../../src/net/reserved-address.js';
 import type { Confinement } from '../../src/xds/cluster-metadata.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
 

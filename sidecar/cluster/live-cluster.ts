@@ -1,10 +1,11 @@
 import { EndpointSet, UNUSABLE, USABLE } from '../../src/routing/endpoint-set.js';
-import type { Cluster } from '../../src/routing/table.js';
+import type { Cluster } from '../../src/routing/release.js';
 import type { Logger } from '../../src/telemetry/logger.js';
-import type { ClusterResource, LoadBalancerConfig } from '../../src/xds/cluster.js';
+import type { ClusterResource } from '../../src/xds/cluster.js';
 import type { Confinement } from '../../src/xds/cluster-metadata.js';
 import type { HealthCheckConfig } from '../../src/xds/cluster-protection.js';
 import type { EndpointConfig } from '../../src/xds/endpoint.js';
+import type { LoadBalancerConfig } from '../../src/xds/load-balancer.js';
 import type { LimitName } from '../http/limits.js';
 import { UpstreamTls } from '../tls/endpoint-tls.js';
 import { ClusterLoad } from './cluster-load.js';

@@ -1,8 +1,7 @@
 import { Client } from '@grpc/grpc-js';
 import type { ChannelSecurity } from '../../src/access/channel-security.js';
-import { isLoopback } from '../../src/access/loopback.js';
 import type { SocketAddress } from '../../src/model/formats.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import { formatAddress, isLoopback } from '../../src/net/ip-address.js';
 
 /** Waits between attempts to reach the control plane, in milliseconds. */
 export const CONTROL_PLANE_BACK_OFF_MS = { first: 200, max: 10_000 } as const;

@@ -1,7 +1,7 @@
 import { type Client, connectivityState } from '@grpc/grpc-js';
 import type { ChannelSecurity } from '../../src/access/channel-security.js';
 import type { SocketAddress } from '../../src/model/formats.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 import { controlPlaneChannel, MAX_MESSAGE_BYTES } from './control-plane-channel.js';
 
 /** One control plane, and the connection to it. */

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import { type Field, fieldLines } from '../../src/http/field-line.js';
-import { peerIp } from '../../src/net/ip-address.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import { formatAddress, peerIp } from '../../src/net/ip-address.js';
 import type { HttpLimits } from '../http/limits.js';
 import type { RequestEdits, RequestMessage } from '../http/message.js';
 import { ProtocolError } from '../http/protocol-error.js';

@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
-import { peerIp } from '../../src/net/ip-address.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import { formatAddress, peerIp } from '../../src/net/ip-address.js';
 import type { HttpLimits } from '../http/limits.js';
 import type { UpstreamUser } from '../http/upstream-stream.js';
 import type { Dialling } from '../tls/dial.js';

@@ -2,7 +2,7 @@ import type { LookupFunction } from 'node:net';
 import { isIPv4 } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 import type { UpstreamProtocol } from '../cluster/stream-pool.js';
 import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../cluster/upstream-endpoint.js';
 import type { OwnPorts } from '../outbound/own-ports.js';

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import type { SocketAddress } from '../../src/model/formats.js';
-import { isFromThisMachine, peerIp } from '../../src/net/ip-address.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import { formatAddress, isFromThisMachine, peerIp } from '../../src/net/ip-address.js';
 import { SocketReader } from './socket-reader.js';
 import type { SocketPair } from './socket-table.js';
 import { SocketWriter } from './socket-writer.js';

@@ -3,7 +3,8 @@ import { isIP, type LookupFunction } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
-import { canonicalIp, nearbyScope } from '../../src/net/ip-address.js';
+import { canonicalIp } from '../../src/net/ip-address.js';
+import { reservedScope } from '../../src/net/reserved-address.js';
 import type { OwnPorts } from './own-ports.js';
 
 /**
@@ -71,7 +72,7 @@ export class DestinationGuard {
   }
 
   private judge(address: string, port: number, fromMachine: boolean): Refusal | undefined {
-    const scope = nearbyScope(address);
+    const scope = reservedScope(address);
     if (scope === 'link-local')
       return forbidden('link-local addresses and metadata services are not for proxies');
     if (scope === 'loopback' && !fromMachine) return forbidden('loopback is for callers on this machine');

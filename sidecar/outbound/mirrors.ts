@@ -1,6 +1,6 @@
 import type { Field } from '../../src/http/field-line.js';
 import { pickEndpoint } from '../../src/routing/pick-endpoint.js';
-import type { Cluster } from '../../src/routing/table.js';
+import type { Cluster } from '../../src/routing/release.js';
 import { upstreamOf } from '../cluster/cluster-view.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { ReplayBuffer } from '../exchange/replay-buffer.js';

@@ -1,8 +1,8 @@
 import { readBaggage, withBaggage } from '../../src/http/baggage.js';
 import { headerName } from '../../src/http/header-name.js';
 import { LANE_MEMBER } from '../../src/routing/decide.js';
+import type { Release } from '../../src/routing/release.js';
 import type { RequestView } from '../../src/routing/request-view.js';
-import type { Release } from '../../src/routing/table.js';
 import { KEYS_MEMBER } from '../session/trace-keys.js';
 import { missingKeys } from '../session/trace-memory.js';
 import type { TraceEntry } from '../session/trace-store.js';

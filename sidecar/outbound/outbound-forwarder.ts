@@ -1,6 +1,7 @@
 import { ERROR_CATALOGUE } from '../../src/http/error-catalogue.js';
 import { type Field, NO_FIELDS } from '../../src/http/field-line.js';
 import { headerName } from '../../src/http/header-name.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 import { changesWith, type FieldChanges, type Mirror } from '../../src/routing/actions.js';
 import {
   type DecisionContext,
@@ -10,9 +11,9 @@ import {
   place,
   placeAgain,
 } from '../../src/routing/decide.js';
+import type { Release } from '../../src/routing/release.js';
 import type { RequestView } from '../../src/routing/request-view.js';
-import type { Release, Route, RoutingTable, VirtualHost } from '../../src/routing/table.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import type { Route, RoutingTable, VirtualHost } from '../../src/routing/table.js';
 import { upstreamOf } from '../cluster/cluster-view.js';
 import type { HostDemand } from '../discovery/on-demand.js';
 import type { Call } from '../exchange/forwarder.js';

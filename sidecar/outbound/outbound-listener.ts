@@ -1,7 +1,7 @@
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import { type SocketAddress, splitHostPort } from '../../src/model/formats.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 import type { DecisionContext } from '../../src/routing/decide.js';
-import { formatAddress } from '../../src/xds/fields.js';
 import { Exchange } from '../exchange/exchange.js';
 import { ImmediateAnswer } from '../exchange/immediate-answer.js';
 import type { DownstreamUser } from '../http/downstream-stream.js';

@@ -1,5 +1,5 @@
 import type { SocketAddress } from '../../src/model/formats.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 import type { UpstreamProtocol } from '../cluster/stream-pool.js';
 import { UpstreamEndpoint, type UpstreamSettings, unwatched } from '../cluster/upstream-endpoint.js';
 import type { DestinationGuard } from './destination-guard.js';

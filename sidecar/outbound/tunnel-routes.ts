@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { SocketAddress } from '../../src/model/formats.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 import {
   type DecisionContext,
   findRoute,
@@ -9,9 +10,9 @@ import {
   placeAgain,
 } from '../../src/routing/decide.js';
 import type { Endpoint } from '../../src/routing/endpoint-set.js';
+import type { Release } from '../../src/routing/release.js';
 import { plainRequest } from '../../src/routing/request-view.js';
-import type { Release, VirtualHost } from '../../src/routing/table.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import type { VirtualHost } from '../../src/routing/table.js';
 import { upstreamOf } from '../cluster/cluster-view.js';
 import type { UpstreamEndpoint } from '../cluster/upstream-endpoint.js';
 import type { ClientSocket } from '../net/client-socket.js';

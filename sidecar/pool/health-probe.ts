@@ -1,5 +1,5 @@
+import { formatAddress } from '../../src/net/ip-address.js';
 import type { HealthCheckConfig } from '../../src/xds/cluster-protection.js';
-import { formatAddress } from '../../src/xds/fields.js';
 import type { HealthProbe } from '../cluster/health-checker.js';
 import type { ReachabilityProbe } from '../cluster/reachability-prober.js';
 import { askForApp } from '../http1/ask-for-app.js';

@@ -1,4 +1,5 @@
-import type { Release, VirtualHost } from '../../src/routing/table.js';
+import type { Release } from '../../src/routing/release.js';
+import type { VirtualHost } from '../../src/routing/table.js';
 import { MAX_SERIES } from '../../src/telemetry/metrics.js';
 
 /** What requests that failed over have in common. */

@@ -1,8 +1,8 @@
 import { utf8Text } from '../../src/http/byte-text.js';
 import { headerName } from '../../src/http/header-name.js';
 import { traceIdOf } from '../../src/http/trace-context.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 import type { Placement } from '../../src/routing/decide.js';
-import { formatAddress } from '../../src/xds/fields.js';
 import type { KeySourceConfig } from '../../src/xds/hash-policy.js';
 import type { Call } from '../exchange/forwarder.js';
 import type { InboundTunnel } from '../inbound/app-tunnel.js';

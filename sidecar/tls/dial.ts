@@ -1,7 +1,7 @@
 import { connect, type LookupFunction, type NetConnectOpts, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { SocketAddress } from '../../src/model/formats.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 import type { UpstreamTls } from './endpoint-tls.js';
 
 /** An endpoint, as far as connecting to it goes. */

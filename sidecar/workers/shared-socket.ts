@@ -4,7 +4,7 @@ import { getSystemErrorName } from 'node:util';
 import { ListenError } from '../../src/lifecycle/listen.js';
 import { OperatorError } from '../../src/lifecycle/operator-error.js';
 import type { SocketAddress } from '../../src/model/formats.js';
-import { formatAddress } from '../../src/xds/fields.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 
 /**
  * A socket bound with `SO_REUSEPORT`, for Node before 22.12, whose `server.listen` cannot ask for it but takes a

@@ -4,8 +4,7 @@ import { CallCredentials, ChannelCredentials, InterceptingCall, type Interceptor
 import { MAX_SECRET_BYTES, readBoundedFile } from '../lifecycle/bounded-file.js';
 import { OperatorError } from '../lifecycle/operator-error.js';
 import type { SocketAddress } from '../model/formats.js';
-import { formatAddress } from '../xds/fields.js';
-import { isLoopback } from './loopback.js';
+import { formatAddress, isLoopback } from '../net/ip-address.js';
 
 /** As `ca`: the certificate authorities that this machine trusts. */
 export const SYSTEM_CA = 'system';

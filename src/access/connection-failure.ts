@@ -1,6 +1,6 @@
 import type { ServiceError } from '@grpc/grpc-js';
 import type { SocketAddress } from '../model/formats.js';
-import { formatAddress } from '../xds/fields.js';
+import { formatAddress } from '../net/ip-address.js';
 import type { ChannelSecurity } from './channel-security.js';
 
 /** What the TLS library says, and what it means for whoever dialled. First match wins. */

@@ -4,7 +4,6 @@ import { type Client, type ClientReadableStream, Metadata, type ServiceError, st
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { type ChannelSecurity, INSECURE } from '../access/channel-security.js';
 import { connectionCause, explainTlsFailure, isLasting } from '../access/connection-failure.js';
-import { isLoopback } from '../access/loopback.js';
 import {
   ACTOR_METADATA,
   configServiceConstructor,
@@ -15,7 +14,7 @@ import {
   REQUEST_ID_METADATA,
 } from '../api/config-service.js';
 import type { SocketAddress } from '../model/formats.js';
-import { formatAddress } from '../xds/fields.js';
+import { formatAddress, isLoopback } from '../net/ip-address.js';
 import { outcomeOf, saysOutcome } from './call-outcome.js';
 import { isSettled, unreached } from './connecting.js';
 import { CommandError, ConnectionError, EXIT } from './exit.js';

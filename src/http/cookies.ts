@@ -1,5 +1,11 @@
 import { isBlank, trimBlanks } from './byte-text.js';
 
+/** Browsers keep no cookie for longer (RFC 6265bis section 5.5): 400 days. */
+export const LONGEST_MAX_AGE_S = 400 * 24 * 3600;
+
+/** Longest value of a session cookie: a key, a mark, two digests, a mark and a time (`src/routing/pins.ts`). */
+export const LONGEST_SESSION_COOKIE = 22 + 1 + 2 * 8 + 1 + 6;
+
 /**
  * The one reader of the `Cookie` header, for conditions and session keys alike. A cookie is `name=value` between
  * semicolons (RFC 6265 section 4.2.1); blanks around name and value do not count, nor do double quotes around a

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { formatAddress } from '../xds/fields.js';
+import { formatAddress } from '../net/ip-address.js';
 import type { VersionInput } from './document.js';
 import type { EndpointSliceObject, EndpointsObject, ServiceObject } from './manifests.js';
 import type { Manifest, Manifests } from './read-manifests.js';

@@ -1,5 +1,5 @@
 import type { AddressInfo, Server } from 'node:net';
-import { formatAddress } from '../xds/fields.js';
+import { formatAddress } from '../net/ip-address.js';
 import { OperatorError } from './operator-error.js';
 
 /** A port could not be had; says which, for what, and why. */

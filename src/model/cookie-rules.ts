@@ -1,6 +1,5 @@
 import { isIP } from 'node:net';
-import { LONGEST_SESSION_COOKIE } from '../routing/pins.js';
-import { LONGEST_MAX_AGE_S } from '../routing/session-cookie.js';
+import { LONGEST_MAX_AGE_S, LONGEST_SESSION_COOKIE } from '../http/cookies.js';
 import { field, list } from './document-fields.js';
 import { parseDuration } from './formats.js';
 import type { Path, Problem } from './problems.js';

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
+import { isMachineName, isReservedAddress } from '../net/reserved-address.js';
 import { splitHostPort } from './formats.js';
 import type { MeshService } from './mesh-service.js';
-import { isMachineName, isReservedAddress } from './reserved-address.js';
 
 /**
  * What a service may claim beyond its own namespace, because an admin of all namespaces has approved it. A document

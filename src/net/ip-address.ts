@@ -1,7 +1,6 @@
-import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from 'node:net';
-import { isLoopback } from '../access/loopback.js';
+import { isIP, isIPv4, isIPv6, SocketAddress } from 'node:net';
 
-/** IP addresses as text: one spelling for each, and which of them lead nowhere but to the machine itself or its host. */
+/** IP addresses as text: one spelling for each. */
 
 const MAPPED = '::ffff:';
 
@@ -41,74 +40,6 @@ export function isFromThisMachine(socket: {
   return isLoopback(peer) || (peer !== '' && (peer === local || isLoopback(local)));
 }
 
-/** Where an address leads that is not just another machine. */
-export type NearbyScope =
-  /** This machine: loopback, and the unspecified address, which connects to it. */
-  | 'loopback'
-  /** The link: where clouds have their metadata services, and those of them that are elsewhere. */
-  | 'link-local';
-
-/** @param address in any spelling; not a name */
-export function nearbyScope(address: string): NearbyScope | undefined {
-  const canonical = canonicalIp(address);
-  if (canonical === undefined) return undefined;
-  const embedded = embeddedIpv4(canonical);
-  return scopeOf(canonical) ?? (embedded === undefined ? undefined : scopeOf(embedded));
-}
-
-function scopeOf(address: string): NearbyScope | undefined {
-  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-  if (LOOPBACK.check(address, family)) return 'loopback';
-  return LINK_LOCAL.check(address, family) ? 'link-local' : undefined;
-}
-
-const LOOPBACK = blockList([
-  ['127.0.0.0', 8],
-  // RFC 1122 section 3.2.1.3: "this host on this network"; Linux connects 0.0.0.0 to itself.
-  ['0.0.0.0', 8],
-  ['::1', 128],
-  ['::', 128],
-]);
-
-const LINK_LOCAL = blockList([
-  ['169.254.0.0', 16],
-  ['fe80::', 10],
-  // Metadata services that are not link-local: of AWS, Google, Oracle, Alibaba and Azure.
-  ['fd00:ec2::', 32],
-  ['fd20:ce::', 32],
-  ['fd00:c1::', 32],
-  ['100.100.100.200', 32],
-  ['168.63.129.16', 32],
-]);
-
-function blockList(subnets: readonly (readonly [network: string, prefix: number])[]): BlockList {
-  const list = new BlockList();
-  for (const [network, prefix] of subnets)
-    list.addSubnet(network, prefix, isIP(network) === 6 ? 'ipv6' : 'ipv4');
-  return list;
-}
-
-/** Prefixes behind which a translator finds an IPv4 address: where in the eight groups its two are. */
-const TRANSLATED = [
-  // NAT64 (RFC 6052 section 2.1) and its local prefix (RFC 8215).
-  { prefix: [0x64, 0xff9b, 0, 0, 0, 0], at: 6 },
-  { prefix: [0x64, 0xff9b, 1], at: 6 },
-  // 6to4 (RFC 3056 section 2).
-  { prefix: [0x2002], at: 1 },
-  // IPv4-compatible (RFC 4291 section 2.5.5.1).
-  { prefix: [0, 0, 0, 0, 0, 0], at: 6 },
-] as const;
-
-/** @param address canonical */
-function embeddedIpv4(address: string): string | undefined {
-  if (!address.includes(':')) return undefined;
-  const groups = groupsOf(address);
-  const found = TRANSLATED.find(({ prefix }) => prefix.every((group, i) => groups[i] === group));
-  if (found === undefined) return undefined;
-  const [high = 0, low = 0] = groups.slice(found.at, found.at + 2);
-  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.');
-}
-
 /** The eight groups of an IPv6 address. @param address canonical */
 export function groupsOf(address: string): number[] {
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
@@ -125,4 +56,20 @@ export function groupsOf(address: string): number[] {
 
 function pair(high = '0', low = '0'): number {
   return Number(high) * 256 + Number(low);
+}
+
+const LOOPBACK_HOST = /^(localhost|127(\.\d+){3}|::1)$/;
+
+/** Whether data sent to this host, a name or an address, stays on this machine. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK_HOST.test(host);
+}
+
+/**
+ * `10.0.0.1:80`, `[fd00::1]:80`: Envoy's default host key, and how endpoints are named everywhere. An IPv6 address is
+ * written in its canonical spelling.
+ */
+export function formatAddress(host: string, port: number): string {
+  if (isIP(host) !== 6) return `${host}:${port}`;
+  return `[${new SocketAddress({ address: host, family: 'ipv6' }).address}]:${port}`;
 }

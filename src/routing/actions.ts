@@ -5,8 +5,8 @@ import type { RegexRewrite } from '../xds/regex-rewrite.js';
 import type { RouteConfig } from '../xds/route.js';
 import type { RedirectConfig } from '../xds/route-changes.js';
 import { compilePathRewrite } from './path-rewrite.js';
+import type { Release } from './release.js';
 import type { RequestView } from './request-view.js';
-import type { Release } from './table.js';
 
 /**
  * What a route does to its requests and their responses beyond sending them somewhere, compiled when configuration

@@ -7,10 +7,11 @@ import type { WeightedClusterConfig } from '../xds/weighted-clusters.js';
 import { compileActions } from './actions.js';
 import { compileMatch } from './match.js';
 import { PinDigests } from './pins.js';
+import type { Cluster, Release } from './release.js';
 import { RouteGuards } from './route-guards.js';
 import { SessionKeys } from './session-key.js';
 import { StatefulSession } from './stateful-cookie.js';
-import type { Affinity, Cluster, Release, Route, Service, Split, Timeouts, VirtualHost } from './table.js';
+import type { Affinity, Route, Service, Split, Timeouts, VirtualHost } from './table.js';
 
 export interface CompileOptions {
   /** The live cluster of a name; clusters outlive compilations. */

@@ -7,9 +7,10 @@ import { choosePin, type NewPin } from './new-pin.js';
 import { pickEndpoint } from './pick-endpoint.js';
 import type { Pin } from './pins.js';
 import type { ChosenRelease, DecisionContext, Question, ReleaseReason, Target } from './question.js';
+import type { Release } from './release.js';
 import type { RequestView } from './request-view.js';
 import type { SessionKey } from './session-key.js';
-import type { Affinity, Release, Route, Split, VirtualHost } from './table.js';
+import type { Affinity, Route, Split, VirtualHost } from './table.js';
 
 export type { DecisionContext, ReleaseReason } from './question.js';
 

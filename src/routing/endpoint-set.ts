@@ -1,8 +1,8 @@
 import { sharesOf, type WeightedHost } from '../hashing/host-shares.js';
 import { buildMaglev, type Maglev } from '../hashing/maglev.js';
 import { buildRing, proportionalRingSize, type Ring } from '../hashing/ring.js';
-import type { LoadBalancerConfig } from '../xds/cluster.js';
 import type { EndpointConfig } from '../xds/endpoint.js';
+import type { LoadBalancerConfig } from '../xds/load-balancer.js';
 import { localityWeights } from './locality-weights.js';
 import type { PinDigests } from './pins.js';
 

@@ -3,9 +3,10 @@ import type { KeySourceConfig } from '../xds/hash-policy.js';
 import { describeActions, type RedirectAnswer } from './actions.js';
 import { type DecisionContext, findRoute, type NoEndpoint, type Placement, place } from './decide.js';
 import { type Pin, releaseDigest } from './pins.js';
+import type { Release } from './release.js';
 import type { RequestView } from './request-view.js';
 import type { SessionKey } from './session-key.js';
-import type { Affinity, Release, Route, VirtualHost } from './table.js';
+import type { Affinity, Route, VirtualHost } from './table.js';
 
 /** A decision, step by step, for people: what was decided, and why. Plain data, made to be printed. */
 export interface Explanation {

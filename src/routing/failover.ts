@@ -2,7 +2,8 @@ import { xxh64 } from '../hashing/xxh64.js';
 import { type EndpointSet, PINNED_ONLY, UNUSABLE } from './endpoint-set.js';
 import { keepsEndpoint, pinnedIn } from './hold.js';
 import type { ChosenRelease, Question, Target } from './question.js';
-import type { Release, Split } from './table.js';
+import type { Release } from './release.js';
+import type { Split } from './table.js';
 
 /** S4 rule 5: the chosen release if it can serve the request, else where that goes instead. */
 export function failOver(wanted: ChosenRelease, question: Question): Target | undefined {

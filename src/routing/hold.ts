@@ -1,6 +1,7 @@
 import { type Pin, releaseDigest } from './pins.js';
 import type { Question } from './question.js';
-import type { Affinity, Release, Route, Split, VirtualHost } from './table.js';
+import type { Release } from './release.js';
+import type { Affinity, Route, Split, VirtualHost } from './table.js';
 
 /** S4 and S6: what a session's pin still holds it on. */
 

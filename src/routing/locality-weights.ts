@@ -1,4 +1,4 @@
-import type { Endpoint } from './endpoint-set.js';
+import type { EndpointConfig } from '../xds/endpoint.js';
 
 /** Envoy's default for how much load beyond its share a locality takes over before others get it. */
 const OVERPROVISIONING = 1.4;
@@ -18,7 +18,7 @@ interface Tally {
  *
  * @returns undefined where no locality with a usable endpoint has a weight
  */
-export function localityWeights(
+export function localityWeights<Endpoint extends EndpointConfig>(
   endpoints: readonly Endpoint[],
   isUsable: (index: number) => boolean,
   weightOf: (endpoint: Endpoint) => number,

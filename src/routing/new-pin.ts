@@ -2,7 +2,8 @@ import type { Endpoint } from './endpoint-set.js';
 import { holdsSomething } from './hold.js';
 import { type Pin, releaseDigest } from './pins.js';
 import type { ChosenRelease, Question, Target } from './question.js';
-import type { Affinity, Release } from './table.js';
+import type { Release } from './release.js';
+import type { Affinity } from './table.js';
 
 /** What a session is to be pinned to, beside the endpoint that answers. */
 export interface NewPin {

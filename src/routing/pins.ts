@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { LONGEST_SESSION_COOKIE } from '../http/cookies.js';
 
 /**
  * A session's hold on a release and an endpoint: both as digests of 48 bits, keyed with a secret that every
@@ -14,7 +15,6 @@ export interface Pin {
 }
 
 const DIGEST_BYTES = 6;
-const DIGEST_CHARS = 8;
 
 /**
  * A pin holds an endpoint only, a release as well, or a release because a route named it. Endpoints and releases have
@@ -100,8 +100,6 @@ const LABEL_MARK = '~';
 const TIME_MARK = ':';
 /** Four bytes in base64url: seconds since 1970. */
 const TIME = /^[A-Za-z0-9_-]{6}$/;
-/** Longest value of a session cookie. */
-export const LONGEST_SESSION_COOKIE = 22 + 1 + 2 * DIGEST_CHARS + 1 + 6;
 
 /**
  * Parses a session cookie's value: `KEY`, or `KEY.PIN`, or `KEY~PIN` for a pin made by a route that names one

@@ -1,7 +1,8 @@
 import type { Pin } from './pins.js';
+import type { Release } from './release.js';
 import type { RequestView } from './request-view.js';
 import type { SessionKey } from './session-key.js';
-import type { Affinity, Release, Route, VirtualHost } from './table.js';
+import type { Affinity, Route, VirtualHost } from './table.js';
 
 /** What a decision needs from outside. */
 export interface DecisionContext {

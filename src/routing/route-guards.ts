@@ -1,9 +1,14 @@
 import { utf8Bytes } from '../http/byte-text.js';
 import { HASH_SEED, type HeaderName, hashStep, headerName } from '../http/header-name.js';
 import type { RouteMatchConfig } from '../xds/route-match.js';
-import { matchesEveryPath, SLASH } from './match.js';
+import { type Condition, matchesEveryPath, SLASH } from './match.js';
 import type { RequestView } from './request-view.js';
-import type { Route } from './table.js';
+
+/** What counts of a route here. */
+interface Conditional {
+  /** Undefined: every request. */
+  readonly condition: Condition | undefined;
+}
 
 /** One text that a route's condition needs, at the start of the path or as the value of a header. */
 interface Comparison {
@@ -80,7 +85,11 @@ export class RouteGuards {
   }
 
   /** @param routes those whose matches this was made of, in the same order */
-  find(routes: readonly Route[], request: RequestView, random: () => number): Route | undefined {
+  find<R extends Conditional>(
+    routes: readonly R[],
+    request: RequestView,
+    random: () => number,
+  ): R | undefined {
     const { packed } = this;
     const pathLength = request.path.length;
     this.hashPath(request.path);
@@ -94,7 +103,7 @@ export class RouteGuards {
         if ((subject === PATH ? prefixHashes[length] : headerHashes[subject]) !== packed[at + 1]) continue;
       }
       const proof = packed[at + 2] as number;
-      if (proof === NOTHING ? holds(routes[i] as Route, request, random) : this.proves(proof, request))
+      if (proof === NOTHING ? holds(routes[i] as R, request, random) : this.proves(proof, request))
         return routes[i];
     }
     return undefined;
@@ -133,7 +142,7 @@ export class RouteGuards {
   }
 }
 
-function holds({ condition }: Route, request: RequestView, random: () => number): boolean {
+function holds({ condition }: Conditional, request: RequestView, random: () => number): boolean {
   return condition === undefined || condition(request, random);
 }
 

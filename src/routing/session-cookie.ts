@@ -1,3 +1,4 @@
+import { LONGEST_MAX_AGE_S } from '../http/cookies.js';
 import type { CookieConfig } from '../xds/hash-policy.js';
 import { type CookieSession, formatSessionCookie } from './pins.js';
 
@@ -10,8 +11,6 @@ export const RANDOM_BYTES = 12;
 const DATED = 0x10;
 const DATED_MASK = 0xf0;
 const KEY_LENGTH = 22;
-/** Browsers keep no cookie for longer (RFC 6265bis section 5.5): 400 days. */
-export const LONGEST_MAX_AGE_S = 400 * 24 * 3600;
 
 /**
  * Makes a session key, 22 characters of base64url. It says when it was made, so that a new cookie is the key alone,

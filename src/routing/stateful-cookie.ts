@@ -3,7 +3,7 @@ import { readCookie } from '../http/cookies.js';
 import type { Field } from '../http/field-line.js';
 import { headerName } from '../http/header-name.js';
 import { splitHostPort } from '../model/formats.js';
-import { formatAddress } from '../xds/fields.js';
+import { formatAddress } from '../net/ip-address.js';
 import type { StatefulSessionConfig } from '../xds/stateful-session-config.js';
 import type { RequestView } from './request-view.js';
 

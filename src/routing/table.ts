@@ -2,9 +2,9 @@ import type { KeySourceConfig } from '../xds/hash-policy.js';
 import type { AffinityConfig } from '../xds/policy.js';
 import type { RetryConfig } from '../xds/retry.js';
 import type { RouteActions } from './actions.js';
-import type { EndpointSet } from './endpoint-set.js';
 import type { Condition } from './match.js';
-import type { PinDigests, ReleaseDigests } from './pins.js';
+import type { PinDigests } from './pins.js';
+import type { Release } from './release.js';
 import type { RouteGuards } from './route-guards.js';
 import type { SessionKeys } from './session-key.js';
 import type { StatefulSession } from './stateful-cookie.js';
@@ -44,26 +44,6 @@ export interface Service {
   readonly hasLanes: boolean;
   /** Where failover goes; undefined where nobody said. */
   readonly stable: Release | undefined;
-}
-
-export interface Release extends ReleaseDigests {
-  readonly name: string;
-  readonly cluster: Cluster;
-  /** Empty: none. */
-  readonly lane: string;
-}
-
-/** A cluster's endpoints as they are now: the only thing in a table that changes. */
-export interface Cluster {
-  readonly name: string;
-  readonly endpoints: EndpointSet;
-  /** When the last usable endpoint was lost, in milliseconds of the decision's clock; undefined while there is one. */
-  readonly unusableSinceMs: number | undefined;
-  /**
-   * Where no endpoint is usable and a panic threshold is set: the endpoints with active checks and ejections
-   * ignored, for requests that have nowhere else to go.
-   */
-  readonly lastResort?: EndpointSet | undefined;
 }
 
 export interface Route {

@@ -1,4 +1,3 @@
-import type { RingSize } from '../hashing/ring.js';
 import { type Confinement, readConfinement } from './cluster-metadata.js';
 import {
   type HealthCheckConfig,
@@ -15,7 +14,7 @@ import { decodeResource } from './decode-resource.js';
 import type { Message } from './descriptors.js';
 import { checkIp, type EndpointConfig, readLocalities } from './endpoint.js';
 import { message, type Problems, readDuration, text } from './fields.js';
-import { readLoadBalancer } from './load-balancer.js';
+import { type LoadBalancerConfig, readLoadBalancer } from './load-balancer.js';
 import { readUpstreamTls, type UpstreamTlsConfig } from './tls-config.js';
 import { refuseUnsupported } from './unsupported.js';
 
@@ -34,30 +33,6 @@ export type DiscoveryConfig =
 
 /** Which of a name's addresses count; `prefer`: those of the other kind where there are none of this. */
 export type AddressFamily = 'any' | '4' | '6' | 'prefer-4';
-
-export type LoadBalancerKind = 'round-robin' | 'least-request' | 'random' | 'ring-hash' | 'maglev';
-
-export interface LoadBalancerConfig {
-  readonly kind: LoadBalancerKind;
-  /** Ring hash: bounds on the entries, or in proportion to the endpoints (`proportionalRingSize`). */
-  readonly ringSize: RingSize | 'proportional';
-  /** Maglev: slots, a prime. */
-  readonly tableSize: number;
-  /** Time over which a new endpoint's share grows to its weight; 0: it has it at once. */
-  readonly slowStartMs: number;
-  /** Undefined: as Envoy has it by default. */
-  readonly hashing?: HashingConfig | undefined;
-}
-
-/** What makes picking differ from Envoy's defaults. */
-export interface HashingConfig {
-  /** Most requests in flight that an endpoint may have, in percent of the average; 0: any number. */
-  readonly balanceFactor: number;
-  /** Localities have weights of their own, for picks by load as well. */
-  readonly byLocality: boolean;
-  /** Endpoints are hashed by hostname, where they have one. */
-  readonly byHostname: boolean;
-}
 
 export interface ClusterResource {
   readonly name: string;

@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import type { Locality } from '../hashing/host-shares.js';
+import { formatAddress } from '../net/ip-address.js';
 import { decodeResource } from './decode-resource.js';
 import type { Message } from './descriptors.js';
-import { formatAddress, message, messages, type Problems, text, wrapped } from './fields.js';
+import { message, messages, type Problems, text, wrapped } from './fields.js';
 import { refuseUnsupported } from './unsupported.js';
 
 /** One address behind a cluster. */

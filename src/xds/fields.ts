@@ -1,4 +1,3 @@
-import { isIP, SocketAddress } from 'node:net';
 import { LONGEST_TIMER_MS } from '../model/formats.js';
 import { programSizeBound, regexProblem } from '../model/regular-expression.js';
 import type { Message } from './descriptors.js';
@@ -119,13 +118,4 @@ export function readAge(value: unknown, path: string, problems: Problems, leastM
 export function toDuration(ms: number): { seconds: number; nanos: number } {
   const seconds = Math.floor(ms / 1000);
   return { seconds, nanos: Math.round((ms - seconds * 1000) * 1e6) };
-}
-
-/**
- * `10.0.0.1:80`, `[fd00::1]:80`: Envoy's default host key, and how endpoints are named everywhere. Of the spellings of
- * an IPv6 address, the canonical one.
- */
-export function formatAddress(host: string, port: number): string {
-  if (isIP(host) !== 6) return `${host}:${port}`;
-  return `[${new SocketAddress({ address: host, family: 'ipv6' }).address}]:${port}`;
 }

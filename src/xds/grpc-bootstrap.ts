@@ -1,12 +1,12 @@
 import { SYSTEM_CA } from '../access/channel-security.js';
 import { type SocketAddress, splitHostPort } from '../model/formats.js';
+import { formatAddress } from '../net/ip-address.js';
 import {
   type BootstrapOptions,
   type BootstrapSecurity,
   bootstrapNode,
   UnsupportedSecurityError,
 } from './bootstrap-node.js';
-import { formatAddress } from './fields.js';
 
 /** gRPC's xDS bootstrap: the one that we print for others, and what our sidecar takes from the one that it finds. */
 

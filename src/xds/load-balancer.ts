@@ -1,11 +1,34 @@
 import { DEFAULT_MAGLEV_TABLE_SIZE } from '../hashing/maglev.js';
 import { DEFAULT_RING_SIZE, type RingSize } from '../hashing/ring.js';
-import type { HashingConfig, LoadBalancerConfig, LoadBalancerKind } from './cluster.js';
 import { hasPromise } from './cluster-metadata.js';
 import { readSlowStart } from './cluster-protection.js';
 import { type Message, unpackAny } from './descriptors.js';
 import { message, messages, type Problems, text, wrapped } from './fields.js';
 import { refuseUnsupported } from './unsupported.js';
+
+export type LoadBalancerKind = 'round-robin' | 'least-request' | 'random' | 'ring-hash' | 'maglev';
+
+export interface LoadBalancerConfig {
+  readonly kind: LoadBalancerKind;
+  /** Ring hash: bounds on the entries, or in proportion to the endpoints (`proportionalRingSize`). */
+  readonly ringSize: RingSize | 'proportional';
+  /** Maglev: slots, a prime. */
+  readonly tableSize: number;
+  /** Time over which a new endpoint's share grows to its weight; 0: it has it at once. */
+  readonly slowStartMs: number;
+  /** Undefined: as Envoy has it by default. */
+  readonly hashing?: HashingConfig | undefined;
+}
+
+/** What makes picking differ from Envoy's defaults. */
+export interface HashingConfig {
+  /** Most requests in flight that an endpoint may have, in percent of the average; 0: any number. */
+  readonly balanceFactor: number;
+  /** Localities have weights of their own, for picks by load as well. */
+  readonly byLocality: boolean;
+  /** Endpoints are hashed by hostname, where they have one. */
+  readonly byHostname: boolean;
+}
 
 const LB_PACKAGE = 'envoy.extensions.load_balancing_policies';
 /** `lb_policy`, and the type of its settings, which is also their field's name. */

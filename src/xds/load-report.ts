@@ -1,5 +1,6 @@
+import { formatAddress } from '../net/ip-address.js';
 import type { Message } from './descriptors.js';
-import { durationMs, formatAddress, message, messages, text, toDuration } from './fields.js';
+import { durationMs, message, messages, text, toDuration } from './fields.js';
 
 /** What one client reports about one endpoint for the time since its last report (LRS). */
 export interface EndpointLoad {

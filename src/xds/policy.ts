@@ -2,7 +2,7 @@ import { parameterName } from '../http/query.js';
 import { type Message, unpackAny } from './descriptors.js';
 import { message, messages, type Problems, text } from './fields.js';
 import { type CookieConfig, checkCookie, type KeySourceConfig } from './hash-policy.js';
-import type { PairMatchConfig, TextMatch } from './route-match.js';
+import type { PairConditionConfig, TextMatch } from './route-match.js';
 
 /**
  * Roost's own payload: what the standard resources cannot say. See `proto/roost/v1/affinity.proto` for the
@@ -53,11 +53,6 @@ export interface ServicePolicyConfig {
 export interface RoutePolicyConfig {
   readonly noPin: boolean;
   readonly pairs: readonly PairConditionConfig[];
-}
-
-/** A condition on the first cookie or query parameter of a name. */
-export interface PairConditionConfig extends PairMatchConfig {
-  readonly kind: 'cookie' | 'query';
 }
 
 /** The payload under a key of `typed_per_filter_config`, directly or inside an optional FilterConfig. */

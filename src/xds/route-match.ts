@@ -2,7 +2,6 @@ import { RE2JS } from 're2js';
 import { parameterName } from '../http/query.js';
 import type { Message } from './descriptors.js';
 import { message, messages, type Problems, text, wrappedBool } from './fields.js';
-import type { PairConditionConfig } from './policy.js';
 import { refuseUnsupported } from './unsupported.js';
 
 /** How one text is compared. A regular expression matches the whole text. */
@@ -32,6 +31,11 @@ export interface PairMatchConfig {
   readonly match: TextMatch;
   /** It has to be otherwise; an absent one is. */
   readonly invert: boolean;
+}
+
+/** A condition on the first cookie or query parameter of a name. */
+export interface PairConditionConfig extends PairMatchConfig {
+  readonly kind: 'cookie' | 'query';
 }
 
 export type PathMatchConfig =

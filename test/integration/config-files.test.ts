@@ -6,7 +6,7 @@ import { FileSource, type FileSourceOptions } from '../../control-plane/source/f
 import { MemoryBackend } from '../../control-plane/store/backend.js';
 import { emptyState } from '../../control-plane/store/config-state.js';
 import { ConfigStore } from '../../control-plane/store/config-store.js';
-import { FileBackend } from '../../control-plane/store/file-backend.js';
+import { FileBackend } from '../../control-plane/store/file/file-backend.js';
 import { withSplit } from '../../src/model/operations.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { temporaryFolder } from '../support/folder.js';

@@ -4,7 +4,7 @@ import { MemoryBackend, type StoreBackend } from '../../control-plane/store/back
 import { type Cause, emptyState } from '../../control-plane/store/config-state.js';
 import { ConfigStore } from '../../control-plane/store/config-store.js';
 import { EtcdBackend } from '../../control-plane/store/etcd/etcd-backend.js';
-import { FileBackend } from '../../control-plane/store/file-backend.js';
+import { FileBackend } from '../../control-plane/store/file/file-backend.js';
 import { unpackBackup } from '../../control-plane/store/unpack-backup.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
 import { withSplit } from '../../src/model/operations.js';

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { type Change, emptyState } from '../../control-plane/store/config-state.js';
-import { FileBackend } from '../../control-plane/store/file-backend.js';
+import { FileBackend } from '../../control-plane/store/file/file-backend.js';
 import { INSECURE } from '../../src/access/channel-security.js';
 import type { ChangeResponse, ListResponse } from '../../src/api/config-service.js';
 import { fromStruct, toStruct } from '../../src/api/struct.js';

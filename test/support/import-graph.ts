@@ -23,13 +23,15 @@ export function importsWithin(root: string): readonly ImportEdge[] {
 }
 
 /**
- * The imports that go upwards in a list of folders, lowest first, as `a/x.ts → b/y.ts`.
+ * The imports that go upwards in a list of folders, lowest first, as `a/x.ts → b/y.ts`. A file in the list has a place
+ * of its own.
  *
  * @throws Error where a file lies in a folder that is not in the list
  */
 export function importsUpwards(edges: readonly ImportEdge[], lowestFirst: readonly string[]): string[] {
   const rank = (file: string): number => {
-    const at = lowestFirst.indexOf(dirname(file));
+    const own = lowestFirst.indexOf(file);
+    const at = own === -1 ? lowestFirst.indexOf(dirname(file)) : own;
     if (at === -1) throw new Error(`${dirname(file)} has no place in the order of folders`);
     return at;
   };

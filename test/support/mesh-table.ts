@@ -13,9 +13,10 @@ import {
 import { DomainTable } from '../../src/routing/domains.js';
 import { type Endpoint, EndpointSet, USABLE, type Usability } from '../../src/routing/endpoint-set.js';
 import type { Pin } from '../../src/routing/pins.js';
+import type { Cluster, Release } from '../../src/routing/release.js';
 import { plainRequest } from '../../src/routing/request-view.js';
 import { newSessionKey, RANDOM_BYTES } from '../../src/routing/session-cookie.js';
-import type { Affinity, Cluster, Release } from '../../src/routing/table.js';
+import type { Affinity } from '../../src/routing/table.js';
 import { decodeCluster } from '../../src/xds/cluster.js';
 import { decodeAssignment, type EndpointConfig } from '../../src/xds/endpoint.js';
 import { decodeRouteConfiguration } from '../../src/xds/route.js';

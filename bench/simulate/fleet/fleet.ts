@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EndpointSet } from '../../../src/routing/endpoint-set.js';
-import type { Cluster } from '../../../src/routing/table.js';
+import type { Cluster } from '../../../src/routing/release.js';
 import type { PinLedger } from '../oracle/pin-ledger.js';
 import type { Numbers } from '../oracle/reading.js';
 import type { Random } from '../random.js';

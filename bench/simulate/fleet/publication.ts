@@ -2,7 +2,8 @@ import { type TranslatedService, translateService } from '../../../control-plane
 import { SharedAffinities } from '../../../sidecar/session/sharing/shared-affinities.js';
 import { compileVirtualHost } from '../../../src/routing/compile.js';
 import { DomainTable } from '../../../src/routing/domains.js';
-import type { Cluster, RoutingTable } from '../../../src/routing/table.js';
+import type { Cluster } from '../../../src/routing/release.js';
+import type { RoutingTable } from '../../../src/routing/table.js';
 import type { ResourceKind } from '../../../src/xds/resource-types.js';
 import { decodeRouteConfiguration } from '../../../src/xds/route.js';
 import { type Numbers, type ReadService, readService } from '../oracle/reading.js';

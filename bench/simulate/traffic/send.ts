@@ -1,7 +1,8 @@
 import { type DecisionContext, findRoute, type place, placeAgain } from '../../../src/routing/decide.js';
 import type { Endpoint } from '../../../src/routing/endpoint-set.js';
+import type { Release } from '../../../src/routing/release.js';
 import type { RequestView } from '../../../src/routing/request-view.js';
-import type { Release, Route } from '../../../src/routing/table.js';
+import type { Route } from '../../../src/routing/table.js';
 import type { SimSidecar } from '../fleet/sim-sidecar.js';
 import type { Attempt } from '../oracle/attempts.js';
 import type { Pods } from '../world/pods.js';

@@ -1,7 +1,7 @@
 import { Client, type ClientDuplexStream, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { openChannelSecurity } from '../../../src/access/channel-security.js';
 import { connectionCause } from '../../../src/access/connection-failure.js';
-import { formatAddress } from '../../../src/xds/fields.js';
+import { formatAddress } from '../../../src/net/ip-address.js';
 import { AUTHENTICATE, type EtcdMethod } from './etcd-messages.js';
 import type { EtcdOptions } from './etcd-options.js';
 

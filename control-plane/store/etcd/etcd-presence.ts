@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { BackOff } from '../../../src/lifecycle/back-off.js';
 import type { Logger } from '../../../src/telemetry/logger.js';
-import type { Presence, ReplicaReport } from '../../replicas/replica-report.js';
+import type { Presence, ReplicaReport } from '../presence.js';
 import { EtcdCallError, type EtcdClient } from './etcd-client.js';
 import type { EtcdKeys } from './etcd-keys.js';
 import { keepAlive } from './etcd-lease.js';

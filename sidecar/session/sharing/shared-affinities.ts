@@ -1,6 +1,7 @@
 import type { PinDigests } from '../../../src/routing/pins.js';
+import type { Cluster } from '../../../src/routing/release.js';
 import { type SessionKeys, sessionTag } from '../../../src/routing/session-key.js';
-import type { Affinity, Cluster, RoutingTable } from '../../../src/routing/table.js';
+import type { Affinity, RoutingTable } from '../../../src/routing/table.js';
 import type { SharedAffinity } from './service-pins.js';
 
 /** A service as a routing table has it. */

@@ -4,7 +4,7 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { SYSTEM_CA } from '../../../src/access/channel-security.js';
 import { OperatorError } from '../../../src/lifecycle/operator-error.js';
 import type { SocketAddress } from '../../../src/model/formats.js';
-import { formatAddress } from '../../../src/xds/fields.js';
+import { formatAddress } from '../../../src/net/ip-address.js';
 
 /** Where a Redis or Valkey is, and how a sidecar gets in. Empty texts: not told. */
 export interface RedisOptions {

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { AdsStream } from '../../../../control-plane/ads/ads-stream.js';
 import { RevisionWait } from '../../../../control-plane/api/revision-wait.js';
-import type { ReplicaReport } from '../../../../control-plane/replicas/replica-report.js';
+import type { ReplicaReport } from '../../../../control-plane/store/presence.js';
 
 const REPORT: ReplicaReport = {
   name: 'b',

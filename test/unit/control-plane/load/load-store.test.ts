@@ -1,9 +1,9 @@
 import t from 'tap';
-import { readNode } from '../../../../control-plane/ads/client-node.js';
 import { scopeOf } from '../../../../control-plane/load/load-scope.js';
 import { nodeKey } from '../../../../control-plane/load/load-service.js';
 import { LoadStore } from '../../../../control-plane/load/load-store.js';
 import { parseMeshService } from '../../../../src/model/mesh-service.js';
+import { readNode } from '../../../../src/xds/client-node.js';
 import { codec } from '../../../../src/xds/descriptors.js';
 import {
   decodeLoadReport,

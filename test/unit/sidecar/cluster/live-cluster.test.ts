@@ -6,11 +6,11 @@ import { LiveCluster } from '../../../../sidecar/cluster/live-cluster.js';
 import type { UpstreamEndpoint } from '../../../../sidecar/cluster/upstream-endpoint.js';
 import { DEFAULT_LIMITS } from '../../../../sidecar/http/limits.js';
 import { exclusivePools } from '../../../../sidecar/pool/exclusive-pool.js';
+import { formatAddress } from '../../../../src/net/ip-address.js';
 import { PINNED_ONLY, UNUSABLE, USABLE } from '../../../../src/routing/endpoint-set.js';
 import { createLogger } from '../../../../src/telemetry/logger.js';
 import type { ClusterResource } from '../../../../src/xds/cluster.js';
 import type { EndpointConfig } from '../../../../src/xds/endpoint.js';
-import { formatAddress } from '../../../../src/xds/fields.js';
 
 const CONFIG: ClusterResource = {
   name: 'shop/checkout/v1',

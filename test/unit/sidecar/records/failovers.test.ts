@@ -1,7 +1,8 @@
 import t from 'tap';
 import { FailoverEpisodes } from '../../../../sidecar/records/failover-episodes.js';
 import { Failovers, type NewFailovers } from '../../../../sidecar/records/failovers.js';
-import type { Release, VirtualHost } from '../../../../src/routing/table.js';
+import type { Release } from '../../../../src/routing/release.js';
+import type { VirtualHost } from '../../../../src/routing/table.js';
 import { MAX_SERIES } from '../../../../src/telemetry/metrics.js';
 
 const host = { service: { label: 'checkout.shop' } } as VirtualHost;

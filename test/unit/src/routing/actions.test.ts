@@ -1,8 +1,8 @@
 import t from 'tap';
 import { compileActions } from '../../../../src/routing/actions.js';
 import { compilePathRewrite } from '../../../../src/routing/path-rewrite.js';
+import type { Release } from '../../../../src/routing/release.js';
 import { plainRequest } from '../../../../src/routing/request-view.js';
-import type { Release } from '../../../../src/routing/table.js';
 import { InvalidXdsError, Problems } from '../../../../src/xds/fields.js';
 import { readRouteConfiguration } from '../../../../src/xds/route.js';
 

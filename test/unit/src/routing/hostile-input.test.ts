@@ -1,15 +1,10 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { readBaggage, withBaggage } from '../../../../src/http/baggage.js';
-import { readCookie } from '../../../../src/http/cookies.js';
+import { LONGEST_SESSION_COOKIE, readCookie } from '../../../../src/http/cookies.js';
 import { readParameter } from '../../../../src/http/query.js';
 import { traceIdOf } from '../../../../src/http/trace-context.js';
-import {
-  formatSessionCookie,
-  LONGEST_SESSION_COOKIE,
-  PinDigests,
-  parseSessionCookie,
-} from '../../../../src/routing/pins.js';
+import { formatSessionCookie, PinDigests, parseSessionCookie } from '../../../../src/routing/pins.js';
 import type { plainRequest } from '../../../../src/routing/request-view.js';
 import { MeshTable } from '../../../support/mesh-table.js';
 import { checkout } from '../../../support/shop.js';

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { type Endpoint, EndpointSet, UNUSABLE, USABLE } from '../../../../src/routing/endpoint-set.js';
 import { pickEndpoint } from '../../../../src/routing/pick-endpoint.js';
-import type { LoadBalancerKind } from '../../../../src/xds/cluster.js';
+import type { LoadBalancerKind } from '../../../../src/xds/load-balancer.js';
 
 /** `a1`: an endpoint of locality a, which weighs what is said here. */
 const LOCALITIES: Readonly<Record<string, number>> = { a: 1, b: 3, none: 0 };

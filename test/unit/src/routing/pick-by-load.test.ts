@@ -1,7 +1,7 @@
 import t from 'tap';
 import { EndpointSet, USABLE } from '../../../../src/routing/endpoint-set.js';
 import { pickEndpoint } from '../../../../src/routing/pick-endpoint.js';
-import type { LoadBalancerKind } from '../../../../src/xds/cluster.js';
+import type { LoadBalancerKind } from '../../../../src/xds/load-balancer.js';
 
 interface Pod {
   readonly weight?: number;

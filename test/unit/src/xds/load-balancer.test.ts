@@ -1,7 +1,8 @@
 import t from 'tap';
-import { decodeCluster, type LoadBalancerConfig } from '../../../../src/xds/cluster.js';
+import { decodeCluster } from '../../../../src/xds/cluster.js';
 import { codec, packAny } from '../../../../src/xds/descriptors.js';
 import { InvalidXdsError } from '../../../../src/xds/fields.js';
+import type { LoadBalancerConfig } from '../../../../src/xds/load-balancer.js';
 import { messageNameOf } from '../../../../src/xds/resource-types.js';
 
 const LB = 'envoy.extensions.load_balancing_policies';

@@ -3,12 +3,12 @@ import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
-import type { Change, ConfigState, ServiceRecord } from '../../../../control-plane/store/config-state.js';
-import { applyChange } from '../../../../control-plane/store/config-state.js';
-import { FileBackend } from '../../../../control-plane/store/file-backend.js';
-import type { MeshServiceInput } from '../../../../src/model/schema.js';
-import { createLogger } from '../../../../src/telemetry/logger.js';
-import { temporaryFolder } from '../../../support/folder.js';
+import type { Change, ConfigState, ServiceRecord } from '../../../../../control-plane/store/config-state.js';
+import { applyChange } from '../../../../../control-plane/store/config-state.js';
+import { FileBackend } from '../../../../../control-plane/store/file/file-backend.js';
+import type { MeshServiceInput } from '../../../../../src/model/schema.js';
+import { createLogger } from '../../../../../src/telemetry/logger.js';
+import { temporaryFolder } from '../../../../support/folder.js';
 
 const FILES = ['config.journal', 'config.journal.previous'];
 

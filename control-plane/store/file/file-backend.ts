@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncDirectoryOf } from '../../src/lifecycle/durable-file.js';
-import { keepOutOfGit } from '../../src/lifecycle/keep-out-of-git.js';
-import type { Logger } from '../../src/telemetry/logger.js';
-import type { StoreBackend } from './backend.js';
-import { type Change, type ConfigState, emptyState } from './config-state.js';
+import { syncDirectoryOf } from '../../../src/lifecycle/durable-file.js';
+import { keepOutOfGit } from '../../../src/lifecycle/keep-out-of-git.js';
+import type { Logger } from '../../../src/telemetry/logger.js';
+import type { StoreBackend } from '../backend.js';
+import { type Change, type ConfigState, emptyState } from '../config-state.js';
+import { FORMAT, type JournalRecord, snapshotOf } from '../journal-records.js';
 import { lockDirectory } from './directory-lock.js';
 import { Journal } from './journal.js';
-import { FORMAT, type JournalRecord, snapshotOf } from './journal-records.js';
 import { type Recovered, recover } from './recovery.js';
 
 /** The journal is rewritten as one snapshot when it has grown to this many times the snapshot, and beyond 1 MiB. */

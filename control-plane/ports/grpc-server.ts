@@ -1,6 +1,6 @@
 import { Server } from '@grpc/grpc-js';
-import type { CallGuard } from './access/call-guard.js';
-import { interceptUnknownMethods } from './access/unknown-methods.js';
+import type { CallGuard } from '../access/call-guard.js';
+import { interceptUnknownMethods } from '../access/unknown-methods.js';
 
 /** Largest message taken: a whole mesh in one `apply`. */
 const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;

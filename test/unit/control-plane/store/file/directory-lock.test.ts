@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { lockDirectory } from '../../../../control-plane/store/directory-lock.js';
-import { OperatorError } from '../../../../src/lifecycle/operator-error.js';
-import { temporaryFolder } from '../../../support/folder.js';
+import { lockDirectory } from '../../../../../control-plane/store/file/directory-lock.js';
+import { OperatorError } from '../../../../../src/lifecycle/operator-error.js';
+import { temporaryFolder } from '../../../../support/folder.js';
 
 t.test('one owner at a time; the second is told which process has it', async (t) => {
   const folder = await temporaryFolder(t);

@@ -1,12 +1,12 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
-import { listen } from '../src/lifecycle/listen.js';
-import type { SocketAddress } from '../src/model/formats.js';
-import { closeUngreeted, GREETING_TIMEOUT_MS } from '../src/net/http2-greeting.js';
-import type { ConnectionInfo } from './access/call-guard.js';
-import { type ClientCertificate, clientCertificateOf } from './access/client-certificate.js';
-import type { TlsMaterial } from './access/tls-files.js';
+import { listen } from '../../src/lifecycle/listen.js';
+import type { SocketAddress } from '../../src/model/formats.js';
+import { closeUngreeted, GREETING_TIMEOUT_MS } from '../../src/net/http2-greeting.js';
+import type { ConnectionInfo } from '../access/call-guard.js';
+import { type ClientCertificate, clientCertificateOf } from '../access/client-certificate.js';
+import type { TlsMaterial } from '../access/tls-files.js';
 import type { ConnectionLimit } from './connection-limit.js';
 
 interface Connection {

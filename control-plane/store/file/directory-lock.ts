@@ -1,7 +1,7 @@
 import { readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { OperatorError } from '../../src/lifecycle/operator-error.js';
+import { OperatorError } from '../../../src/lifecycle/operator-error.js';
 
 /** After a stale lock was replaced, how long others who found it stale at the same moment may still do so. */
 const SETTLE_MS = 50;

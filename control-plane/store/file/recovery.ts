@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { OperatorError } from '../../src/lifecycle/operator-error.js';
-import { applyChange, type ConfigState } from './config-state.js';
+import { OperatorError } from '../../../src/lifecycle/operator-error.js';
+import { applyChange, type ConfigState } from '../config-state.js';
+import { FORMAT, type JournalRecord, migrate, type SnapshotRecord, stateOf } from '../journal-records.js';
 import { type JournalContent, readJournal } from './journal.js';
-import { FORMAT, type JournalRecord, migrate, type SnapshotRecord, stateOf } from './journal-records.js';
 
 /** What the files of a data directory came to. */
 export interface Recovered {

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
-import { printableLines } from '../src/telemetry/printable.js';
-import type { Scraper } from '../src/telemetry/scrape.js';
+import { printableLines } from '../../src/telemetry/printable.js';
+import type { Scraper } from '../../src/telemetry/scrape.js';
 
 /** Whether a control plane is ready, and what people are told. */
 export interface Readiness {

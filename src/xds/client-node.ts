@@ -1,4 +1,4 @@
-import { message, text } from '../../src/xds/fields.js';
+import { message, text } from './fields.js';
 
 /** Who is on the other end of a stream, as its first request says. */
 export interface ClientNode {

@@ -1,8 +1,8 @@
 import { copyFile, type FileHandle, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { Journal, type JournalContent } from '../../../../control-plane/store/journal.js';
-import { temporaryFolder } from '../../../support/folder.js';
+import { Journal, type JournalContent } from '../../../../../control-plane/store/file/journal.js';
+import { temporaryFolder } from '../../../../support/folder.js';
 
 const record = (n: number) => ({ n, text: `record ${n} — with ünïcode 🐓 and "quotes"\n` });
 

@@ -1,6 +1,6 @@
 import { copyFile, type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { syncDirectoryOf } from '../../src/lifecycle/durable-file.js';
+import { syncDirectoryOf } from '../../../src/lifecycle/durable-file.js';
 
 /** What was found in a journal's file. */
 export interface JournalContent {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import type { Logger } from '../src/telemetry/logger.js';
-import { peerGroup } from './access/peer-address.js';
+import type { Logger } from '../../src/telemetry/logger.js';
+import { peerGroup } from '../access/peer-address.js';
 
 /** Connections from one address; sidecars of a whole node may share one. */
 export const MAX_CONNECTIONS_PER_ADDRESS = 20_000;

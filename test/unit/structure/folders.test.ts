@@ -1,0 +1,68 @@
+import t from 'tap';
+import { circlesOf, importsUpwards, importsWithin } from '../../support/import-graph.js';
+
+/** A folder imports from those above it in its list, and from none below. The sidecar has a test of its own. */
+const LOWEST_FIRST: Readonly<Record<string, readonly string[]>> = {
+  src: [
+    '.',
+    'hashing',
+    'telemetry',
+    'net',
+    'http',
+    'lifecycle',
+    'redirect',
+    'model',
+    'access',
+    'xds/bundle',
+    'xds',
+    'routing',
+    'sessions',
+    'import-ingress',
+    'inject',
+    'api',
+    'cli',
+    'kubernetes',
+    'kubernetes/check',
+    'cli/commands',
+    // The command itself, which knows every verb.
+    'cli/main.ts',
+  ],
+  'control-plane': [
+    'endpoints',
+    'translate',
+    'store',
+    'store/file',
+    'store/etcd',
+    'source',
+    'source/files',
+    // Constructs the sources.
+    'source/open-sources.ts',
+    'access',
+    'ports',
+    'snapshot',
+    'ads',
+    'load',
+    'plan',
+    'sessions',
+    'replicas',
+    'api',
+    'webhook',
+    '.',
+  ],
+};
+
+for (const [root, order] of Object.entries(LOWEST_FIRST)) {
+  const edges = importsWithin(root);
+
+  t.test(`finds the imports of ${root}`, async (t) => {
+    t.ok(edges.length > 100, `${edges.length} imports`);
+  });
+
+  t.test(`no folder of ${root} imports from one above it`, async (t) => {
+    t.same(importsUpwards(edges, order), []);
+  });
+
+  t.test(`no files of ${root} import each other in a circle`, async (t) => {
+    t.same(circlesOf(edges), []);
+  });
+}
