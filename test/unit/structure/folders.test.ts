@@ -26,6 +26,8 @@ const LOWEST_FIRST: Readonly<Record<string, readonly string[]>> = {
     'cli/commands',
     // The command itself, which knows every verb.
     'cli/main.ts',
+    // What other programs import.
+    'index.ts',
   ],
   'control-plane': [
     'endpoints',
