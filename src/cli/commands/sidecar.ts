@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
 import { ACCESS_LOG_LEVELS } from '../../../sidecar/records/access-log.js';
-import { isLoopback } from '../../net/ip-address.js';
 import { type SocketAddress, splitHostPort } from '../../model/formats.js';
+import { isLoopback } from '../../net/ip-address.js';
 import { hasIpv6 } from '../../redirect/tools.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
 import { openStandardOutput } from '../../telemetry/standard-output.js';
