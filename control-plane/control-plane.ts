@@ -257,7 +257,7 @@ export class ControlPlane {
     return Boolean(this.options.tokens);
   }
 
-  /** What was stored before grants were kept, or where nobody was asked for credentials. */
+  /** What was stored before grants were kept, or where callers needed no credentials. */
   private warnOfClaims(store: ConfigStore): void {
     if (!this.asksForCredentials) return;
     const claims = unapprovedClaims(store.current);
@@ -272,7 +272,7 @@ export class ControlPlane {
     const { asksForCredentials } = this;
     const problem = asksForCredentials
       ? 'tokens and configuration travel in plain text (--grpc off leaves TLS alone)'
-      : 'whoever reaches it may change everything (--tokens asks for credentials)';
+      : 'every client that reaches it may change everything (--tokens asks for credentials)';
     this.log.warn({ grpc: this.grpcAddress }, `the gRPC port is open to the network: ${problem}`);
   }
 

@@ -9,7 +9,7 @@ import { WatchedFiles } from './watched-files.js';
 
 export interface AccessOptions {
   readonly tls?: TlsFiles | undefined;
-  /** File of credentials; absent or empty: nobody is asked for any. */
+  /** File of credentials; absent or empty: callers need none. */
   readonly tokens?: string | undefined;
   /** Calls of the API that one peer may make in a second. */
   readonly callsPerSecond?: number | undefined;

@@ -22,7 +22,7 @@ import { type Rate, RateLimit } from './rate-limit.js';
 export type ConnectionInfo = ReturnType<ServerInterceptingCallInterface['getConnectionInfo']>;
 
 export interface CallGuardOptions {
-  /** Undefined: whoever reaches the port may do everything. */
+  /** Undefined: every caller that reaches the port may do everything. */
   readonly credentials: CredentialSet | undefined;
   /** The client certificate of the connection that a call came on. */
   certificateOf(connection: ConnectionInfo): ClientCertificate | undefined;
@@ -122,7 +122,7 @@ export class CallGuard {
     this.replicaOf = ofToken;
   }
 
-  /** As whom whoever makes a call edits; undefined: nobody is asked who they are. */
+  /** As whom the caller edits; undefined: callers need no credentials. */
   editorOf(call: CallWithMetadata): Editor | undefined {
     const caller = callerOf(call);
     if (caller === undefined) return undefined;
@@ -153,7 +153,7 @@ export class CallGuard {
     call.sendStatus({ code: status.UNAUTHENTICATED, details });
   }
 
-  /** @returns who calls; undefined where nobody has to say */
+  /** @returns who calls; undefined where callers need no credentials */
   private admit(
     metadata: Metadata,
     connection: ConnectionInfo,
@@ -162,7 +162,7 @@ export class CallGuard {
   ): Credential | Refusal | undefined {
     const peer = peerGroup(connection.remoteAddress ?? '');
     const found = this.credentials && this.authenticate(metadata, connection, this.credentials);
-    // From here on nobody can write it to a log.
+    // From here on it cannot be written to a log.
     metadata.remove('authorization');
     if (found !== undefined && 'code' in found)
       return this.note(this.failures.take(peer) ? found : TOO_MANY_FAILURES, connection, path);
@@ -253,7 +253,7 @@ function ofAuthorization(
 
 function ofCertificate(certificate: ClientCertificate, credentials: CredentialSet): Credential | string {
   if ('problem' in certificate) return `the client certificate is not accepted: ${certificate.problem}`;
-  return credentials.ofCertificate(certificate) ?? 'the client certificate is of nobody who is known here';
+  return credentials.ofCertificate(certificate) ?? 'no credential here is for the client certificate';
 }
 
 function expiryOf({ name, expires }: Credential): string {

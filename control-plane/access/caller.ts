@@ -7,7 +7,7 @@ export interface CallWithMetadata {
   readonly metadata: Metadata;
 }
 
-/** Whoever the guard let in, by the metadata that it handed on. Nothing that a peer sends can get in here. */
+/** The caller that the guard let in, by the metadata that it handed on. Nothing that a peer sends can get in here. */
 const CALLERS = new WeakMap<Metadata, Credential>();
 
 /** The guard's: says who makes the call with this metadata. */

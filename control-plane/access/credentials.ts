@@ -81,7 +81,7 @@ export function parseCredentials(file: string, content: string | Uint8Array): re
   if (problems.length > 0) throw new InvalidCredentialsError(problems.map(formatLocated));
   if (document === undefined || documents.length > 1)
     throw new InvalidCredentialsError([
-      `${file}: has ${documents.length} documents; it must be one list of credentials ("[]" lets nobody in)`,
+      `${file}: has ${documents.length} documents; it must be one list of credentials ("[]" lets no caller in)`,
     ]);
   const parsed = schema.safeParse(document.value);
   if (!parsed.success)
@@ -99,7 +99,7 @@ export function parseCredentials(file: string, content: string | Uint8Array): re
   return parsed.data;
 }
 
-/** Whoever writes the token itself where its digest belongs must not find it in the log. */
+/** A token that was written by mistake in place of its digest must not reach the log. */
 function withoutSecrets(problems: readonly Problem[]): Problem[] {
   return problems.map((problem) =>
     problem.path[1] === 'sha256' ? { path: problem.path, message: NO_DIGEST } : problem,

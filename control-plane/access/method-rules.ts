@@ -13,7 +13,7 @@ import { UNKNOWN_METHOD } from './unknown-methods.js';
 
 /** What a call of one method takes. */
 export interface MethodRule {
-  /** `any`: whoever is known. */
+  /** `any`: every caller with a credential. */
   readonly role: Role | 'any';
   /** Calls that one peer may make only so many of in a second. */
   readonly limited: boolean;
@@ -85,7 +85,7 @@ const RULES: ReadonlyMap<string, MethodRule> = new Map([
   [UNKNOWN_METHOD, { role: 'any', limited: true, namespacesOf: none }],
 ]);
 
-/** A method that nobody has thought about is for those who may do everything. */
+/** A method without a rule is for callers who may do everything. */
 const UNLISTED: MethodRule = api('admin', everything);
 
 /** @param path `/package.Service/Method` */

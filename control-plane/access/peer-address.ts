@@ -1,7 +1,7 @@
 import { canonicalIp, groupsOf } from '../../src/net/ip-address.js';
 
 /**
- * What counts as one peer where rates are limited: an IPv4 address; of IPv6 the first 64 bits, since whoever has
+ * What counts as one peer where rates are limited: an IPv4 address; of IPv6 the first 64 bits, since a host that has
  * one address usually has the whole network of that length (RFC 6177, section 2).
  */
 export function peerGroup(address: string): string {

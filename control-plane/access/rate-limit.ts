@@ -15,7 +15,7 @@ const MAX_PEERS = 10_000;
 
 /**
  * A token bucket for each peer. At most {@link MAX_PEERS} are kept, the least recently seen give way: a peer that
- * is forgotten starts anew, and filling the table costs an attacker as many addresses.
+ * is forgotten starts with a full bucket, and filling the table costs an attacker as many addresses.
  */
 export class RateLimit {
   private readonly buckets = new Map<string, Bucket>();

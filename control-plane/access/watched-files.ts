@@ -42,7 +42,7 @@ export class WatchedFiles {
     try {
       return this.files.map(fileSignature).join('\n');
     } catch (error) {
-      // Whoever reads them next says what is wrong.
+      // The next read reports what is wrong.
       return `unreadable: ${(error as Error).message}`;
     }
   }

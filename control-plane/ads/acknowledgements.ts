@@ -87,7 +87,7 @@ export class Acknowledgements {
    * The client answered a response. It answers in order, so everything before it counts as answered, too.
    *
    * @param refusal the request's `error_detail`, which alone tells an ACK from a NACK
-   * @returns the response, where there was such a one without an answer
+   * @returns the response, where one of this nonce had no answer yet
    */
   answered(nonce: string, refusal: string | undefined, atMs: number): SentResponse | undefined {
     const response = this.outstanding.get(nonce);

@@ -131,7 +131,7 @@ export class AdsServer {
 
   private serve(call: AdsCall, stream: AdsStream): void {
     this.connected.set(stream, call);
-    // Before the first answer; whoever says nothing that can be read is answered with an error alone.
+    // Before the first answer; a client that sends nothing readable gets an error alone.
     call.once('data', () => call.sendMetadata(this.options.greeting()));
     call.on('data', (request) => {
       if (!this.connected.has(stream)) return;
@@ -156,7 +156,7 @@ export class AdsServer {
     this.progress(stream);
   }
 
-  /** Does something for a client; where that fails, the client's stream ends and nobody else's. */
+  /** Does something for a client; where that fails, only the client's own stream ends. */
   private attempt(stream: AdsStream, work: () => void): void {
     try {
       work();

@@ -19,7 +19,7 @@ interface Derivation {
 
 /**
  * Keeps one copy of each set of names that clients are subscribed to. A sidecar that asks for a whole mesh of 1,000
- * services names 5,000 resources; thousands of sidecars name the same ones. Sets that nobody holds any more are
+ * services names 5,000 resources; thousands of sidecars name the same ones. Sets that no client holds any more are
  * collected, with their names.
  */
 export class NameSets {

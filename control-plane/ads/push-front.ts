@@ -23,7 +23,7 @@ export class PushFront<Client> {
     return this.elsewhere;
   }
 
-  /** Everybody at the front has been told of a snapshot, or is not concerned by what led to it. */
+  /** All clients at the front have been told of a snapshot, or are not concerned by what led to it. */
   moveTo({ sequence, revision }: Readonly<Position>): void {
     this.at.sequence = sequence;
     this.at.revision = revision;

@@ -28,7 +28,7 @@ function withoutPort(peer: string): string {
 }
 
 /**
- * The name that a caller gives a request, so that it is not done twice; one that nobody else has, where it gives none.
+ * The name that a caller gives a request, so that it is not done twice; a unique one where it gives none.
  * One caller's names say nothing about another's requests.
  */
 export function requestIdOf(call: Pick<ServerUnaryCall<unknown, unknown>, 'metadata'>): string {

@@ -27,7 +27,7 @@ export class RevisionFollowers {
 
   /**
    * Reports how many clients have answered until all have, the time is up or the caller has left. A client that was
-   * late when the wait began is counted and named, but holds nobody up.
+   * late when the wait began is counted and named, but does not hold up the wait.
    */
   serve(call: AwaitCall): void {
     const { revision, timeoutMs } = call.request;

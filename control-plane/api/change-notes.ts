@@ -42,7 +42,7 @@ export function promotionNotes(key: ServiceKey, history: readonly ServiceChange[
   const { revision, action, by, before, after } = promotion;
   const to = promotion === history[0] ? '' : ` --to ${before.revision}`;
   return [
-    `${stableOf(after)} is stable since revision ${revision} ("${action}" by ${formatAuthor(by) || 'nobody known'}), and has all traffic; ` +
+    `${stableOf(after)} is stable since revision ${revision} ("${action}" by ${formatAuthor(by) || 'an unknown author'}), and has all traffic; ` +
       `back to ${stableOf(before.document)}: roost undo ${commandName(key)}${to}`,
   ];
 }

@@ -76,7 +76,7 @@ export interface ConfigApiParts {
   readonly survey: SessionSurvey;
   readonly sessions: SessionHub;
   readonly log: Logger;
-  /** As whom a caller edits; undefined: nobody is asked who they are. */
+  /** As whom a caller edits; undefined: callers need no credentials. */
   editorOf(call: CallWithMetadata): Editor | undefined;
   status(visible: Visibility): Promise<StatusResponse>;
 }

@@ -48,7 +48,7 @@ export interface PlanCall {
 /** Plans a change, with the sessions that sidecars hold now. */
 export async function plan({ key, before, after, context, revision, survey }: PlanCall): Promise<object> {
   const unchanged = before !== undefined && JSON.stringify(before.spec) === JSON.stringify(after.spec);
-  // Of a folder of documents most are as they were: nobody is asked about these.
+  // Of a folder of documents most are as they were: sidecars are not asked about these.
   if (unchanged) return { key, isNew: false, unchanged, routes: planNothing(after, context) };
   const routes = await planChange({
     before,

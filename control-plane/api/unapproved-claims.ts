@@ -8,7 +8,7 @@ const MAX_TOLD = 20;
 
 /**
  * What services claim beyond their namespaces and no admin of all namespaces has approved: they were put in force
- * before grants were kept, or where nobody was asked for credentials. It is in force until somebody decides.
+ * before grants were kept, or where callers needed no credentials. It is in force until an admin decides.
  */
 export function unapprovedClaims({ services }: Configuration): string[] {
   const claims = [...services]

@@ -126,7 +126,7 @@ export class SessionSurvey {
     try {
       return await this.survey({ ...wanted, tags: wanted.tags.slice(0, MAX_TAGS) });
     } finally {
-      // Whoever waits goes on in this one's place.
+      // The next caller in the queue takes this one's place.
       const next = this.waiting.shift();
       if (next === undefined) this.running--;
       else next();

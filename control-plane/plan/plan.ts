@@ -234,8 +234,8 @@ function noteOnKept({ kept, sources }: Carried, change: SessionChange, several: 
   if (kept.hash) return [`what ${whose} are pinned to is forgotten: their scope is another`];
   return [
     kept.pin
-      ? `${whose} are hashed anew, with another salt, and keep their pins`
-      : `${whose} begin anew: their key or cookie is another`,
+      ? `${whose} are hashed again, with another salt, and keep their pins`
+      : `${whose} begin again: their key or cookie is another`,
   ];
 }
 
@@ -253,7 +253,7 @@ function noteOnEarlier({ sources }: Carried, { affinity: old }: Route, { affinit
   if (earlier.length === 0) return [];
   const named = describeSources([...new Set(earlier)]);
   return [
-    `sessions by ${describeSources(sources)} whose requests have ${named}, too, begin anew and are not counted`,
+    `sessions by ${describeSources(sources)} whose requests have ${named}, too, begin again and are not counted`,
   ];
 }
 

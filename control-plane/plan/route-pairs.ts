@@ -10,7 +10,7 @@ export interface RoutePair {
   readonly next: Route | undefined;
   /** One of them. */
   readonly request: RequestView;
-  /** Nobody can tell where these requests go on the other side of the change. */
+  /** It is not known where these requests go on the other side of the change. */
   readonly isUnknown: boolean;
 }
 
@@ -35,7 +35,7 @@ function routeOf(host: VirtualHost, request: RequestView): Route | undefined {
   return findRoute(host, request, () => 0);
 }
 
-/** Of the rest, the same condition takes the same requests; another one, nobody knows which. */
+/** Of the rest, the same condition takes the same requests; which ones another condition takes is not known. */
 function pairsByText(old: readonly Alternative[], next: readonly Alternative[]): RoutePair[] {
   const request = plainRequest({});
   const partnerOf = ({ match }: Alternative, others: readonly Alternative[]) =>

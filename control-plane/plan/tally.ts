@@ -73,7 +73,7 @@ export class Tally {
   }
 }
 
-/** Where a load balancer decides, each pod in proportion to its weight, whoever it was before. */
+/** Where a load balancer decides, each pod in proportion to its weight, wherever the session was before. */
 function chanceOfSamePod(was: Placement, { release, endpoint, endpointReason }: Placement): number {
   if (endpointReason !== 'load-balancer') return was.endpoint.address === endpoint.address ? 1 : 0;
   const { endpoints } = release.cluster;

@@ -130,7 +130,7 @@ export class GrpcPort {
     });
     closeUngreeted(socket, this.handshakeTimeoutMs);
     socket.on('close', () => this.connections.delete(key));
-    // Whoever uses the connection learns of its end by other events.
+    // The user of the connection learns of its end by other events.
     socket.on('error', () => {});
     this.inject(socket);
   }

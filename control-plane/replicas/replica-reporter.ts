@@ -19,7 +19,7 @@ interface ReporterOptions {
   revision(): number;
 }
 
-/** Tells the other control planes how far this one's clients are; nobody, and at no cost, where there are none. */
+/** Tells the other control planes how far this one's clients are. Without others it does nothing. */
 export class ReplicaReporter {
   private timer: NodeJS.Timeout | undefined;
   private lookingAgain: NodeJS.Timeout | undefined;

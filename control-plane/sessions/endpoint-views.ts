@@ -52,7 +52,7 @@ export class EndpointViews {
   private readonly changed = new Map<number, boolean>();
   /** Sidecars of other control planes; undefined: they have not said. */
   private readonly sidecarsElsewhere = new Map<string, number | undefined>();
-  /** Endpoints that somebody complains of, or did when they were last told of. */
+  /** Endpoints that a sidecar complains of, or did when they were last told of. */
   private readonly contested = new Set<number>();
   private retoldAtMs = 0;
 
@@ -68,7 +68,7 @@ export class EndpointViews {
     this.sidecarsElsewhere.set(peer, undefined);
   }
 
-  /** Takes what a sidecar here says. A good word counts only where somebody complains. */
+  /** Takes what a sidecar here says. A good word counts only where a sidecar complains. */
   take(voter: string, endpoint: number, view: View, nowMs: number): void {
     const before = this.votes.get(voter)?.get(endpoint);
     if (isComplaint(view)) this.contested.add(endpoint);
@@ -105,7 +105,7 @@ export class EndpointViews {
     this.sidecarsElsewhere.delete(who);
   }
 
-  /** Has everything told that is complained of: somebody has come who does not know it. */
+  /** Has everything told that is complained of: a sidecar has joined that does not know it. */
   tellAgain(): void {
     for (const endpoint of this.contested) this.tell(endpoint, false);
   }

@@ -12,7 +12,7 @@ export interface SharingCaller {
   readonly namespace: string;
   /** It is another control plane, which only listens. */
   readonly isReplica?: boolean;
-  /** Where it comes from, whatever it calls itself; undefined: nobody is asked for credentials. */
+  /** Where it comes from, whatever it calls itself; undefined: callers need no credentials. */
   readonly origin?: string | undefined;
 }
 
@@ -202,7 +202,7 @@ export class HubMember implements Follower {
     const { counts, nowMs } = this.options;
     for (const { service: name, records } of batches) {
       const service = this.options.serviceOf(name);
-      // Whoever does not follow a service has nothing to say of it.
+      // A sidecar that does not follow a service has nothing to say of it.
       if (service === undefined || !this.positions.has(service)) continue;
       const { lost, damaged, taken } = service.publish(this, records, this.source);
       this.tokens.spend(records.length / RECORD_BYTES);

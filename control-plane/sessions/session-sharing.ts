@@ -35,7 +35,7 @@ export function sessionHubOf(store: ConfigStore): SessionHub {
   return hub;
 }
 
-/** As whom the other control planes over a store call: whoever knows the store's secret is one of them. */
+/** As whom the other control planes over a store call: a caller that knows the store's secret is one of them. */
 const REPLICA: Credential = { name: 'another control plane', role: 'sidecar', namespaces: ['*'] };
 
 /** The token that control planes over one store know each other by. */

@@ -4,7 +4,7 @@ import { codec } from '../../src/xds/descriptors.js';
 import { EndpointViews, type ToldCounts } from './endpoint-views.js';
 import { type BookEntry, PinBook } from './pin-book.js';
 
-/** Whoever is told of a service's pins. */
+/** A sidecar or control plane that is told of a service's pins. */
 export interface Follower {
   /** Its name: a follower is not told of what came from its like. */
   readonly peer: string;

@@ -12,7 +12,7 @@ export interface StoreBackend {
   /**
    * Resolves once the change is as durable as this store makes anything. Calls never overlap.
    *
-   * @throws OvertakenError where somebody else committed first, StoreUnavailableError where nothing was written,
+   * @throws OvertakenError where another writer committed first, StoreUnavailableError where nothing was written,
    *   OutcomeUnknownError where that is not known
    */
   append(change: Change, state: ConfigState): Promise<void>;

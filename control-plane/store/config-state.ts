@@ -29,7 +29,7 @@ export interface ServiceRecord {
    */
   readonly source?: SourceMark;
   /**
-   * The revision at which each release came into being. A release made anew under an old name is another
+   * The revision at which each release came into being. A release made again under an old name is another
    * release, also where the whole service was gone in between, and this number tells them apart in pins.
    */
   readonly born: Readonly<Record<string, number>>;
@@ -39,7 +39,7 @@ export interface ServiceRecord {
    */
   readonly rollout?: number;
   /**
-   * What is approved of what the document claims. Absent: everything; it was put in force where nobody is asked for
+   * What is approved of what the document claims. Absent: everything; it was put in force where callers need no
    * credentials, or before grants were kept.
    */
   readonly grant?: Grant;

@@ -50,14 +50,14 @@ const SHUTTING_DOWN = 'the control plane is shutting down';
 const READ_AGAIN_MS = 1000;
 /** Edits that wait for each other; more are refused. */
 const MAX_WAITING = 1000;
-/** An edit that others have overtaken is made anew this often at most. */
+/** An edit that others have overtaken is made again this often at most. */
 const MAX_ATTEMPTS = 50;
 
 /**
  * The one place where configuration changes. Edits are made one at a time: checked as a whole, made durable,
  * then published. Emits `change` with the new configuration and the keys that differ.
  *
- * Where the store is shared, an edit is checked against the newest state there is, and made anew from the start if
+ * Where the store is shared, an edit is checked against the newest state there is, and made again from the start if
  * another control plane commits in between; what others commit is taken over as soon as the store tells of it.
  */
 export class ConfigStore extends EventEmitter<{ change: [Configuration, ReadonlySet<ServiceKey>] }> {
@@ -147,7 +147,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
   /**
    * Puts a service back to what it was before its last change, or at a revision: a rollout that has ended since goes on
    * with the sample that it had. What was granted then is granted
-   * again by who may grant, and by nobody else.
+   * again only by an editor who may grant.
    *
    * @param to that revision; undefined: before the last change
    * @throws NothingToUndoError
@@ -222,7 +222,7 @@ export class ConfigStore extends EventEmitter<{ change: [Configuration, Readonly
     return result;
   }
 
-  /** Works on the newest state, again if somebody else commits meanwhile; what was asked for before is not done twice. */
+  /** Works on the newest state, again if another editor commits meanwhile; what was asked for before is not done twice. */
   private async attempt(work: () => Promise<Commit>, requestId: string | undefined): Promise<Commit> {
     for (let attempts = 1; ; attempts++) {
       if (this.closed && this.problem !== undefined) throw new StoreUnavailableError(SHUTTING_DOWN);

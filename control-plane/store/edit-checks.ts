@@ -20,7 +20,7 @@ export interface Draft {
   readonly service: MeshService;
   /** The service as it is in force; undefined: there is none. */
   readonly before: MeshService | undefined;
-  /** What is approved of what the document claims; undefined: nobody is asked. */
+  /** What is approved of what the document claims; undefined: everything. */
   readonly grant: Grant | undefined;
 }
 
@@ -69,7 +69,7 @@ class Parsing {
 }
 
 /**
- * Refuses what is valid and makes no sense, of documents that somebody applies. What is stored already is never asked.
+ * Refuses what is valid and makes no sense, of documents that a user applies. What is stored already is never asked.
  *
  * @throws RejectedError
  */
@@ -155,7 +155,7 @@ function endpointProblems({ service, before }: Draft, grant: Grant): Problem[] {
     addressesOf(version).flatMap((address, e): Problem[] => {
       if (!isReservedEndpoint(address) || known.has(address)) return [];
       const where: Path = version.dns === undefined ? ['endpoints', e, 'address'] : ['dns'];
-      const message = `"${address}" is on the machine of whoever calls, or on none (loopback, link-local, metadata service, multicast); ${ONLY_ADMINS}`;
+      const message = `"${address}" is on the caller's machine, or on none (loopback, link-local, metadata service, multicast); ${ONLY_ADMINS}`;
       return [{ path: ['spec', 'versions', v, ...where], message }];
     }),
   );
@@ -166,14 +166,14 @@ function fileProblems({ service, before }: Draft, grant: Grant): Problem[] {
     const file = service.spec.tls?.[field];
     if (file === undefined || grant.files.includes(file) || before?.spec.tls?.[field] === file) return [];
     const instead = field === 'caFile' ? '; write the certificates into "ca"' : '';
-    const message = `"${file}" is a file on the machine of whoever calls; ${ONLY_ADMINS}${instead}`;
+    const message = `"${file}" is a file on the caller's machine; ${ONLY_ADMINS}${instead}`;
     return [{ path: ['spec', 'tls', field], message }];
   });
 }
 
 /**
  * @param mesh as it would be after the edit
- * @param editor undefined: nobody is asked who they are
+ * @param editor undefined: callers need no credentials
  * @throws RejectedError where the edit would leave two services with one host
  */
 export function checkTogether(

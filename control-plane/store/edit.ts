@@ -30,7 +30,7 @@ export interface Edit {
   readonly expected?: ReadonlyMap<ServiceKey, number>;
   /** Check everything, change nothing. */
   readonly dryRun?: boolean;
-  /** Absent: nobody is asked who they are. */
+  /** Absent: callers need no credentials. */
   readonly as?: Editor | undefined;
   /** `as-editor` where it is not said. */
   readonly grantMode?: GrantMode;
@@ -173,7 +173,7 @@ export function grantAfter(
   if (before === undefined) return as && NO_GRANT;
   const { grant } = before.record;
   if (grant !== undefined || as === undefined) return grant;
-  // What is approved by having been there is written down before anybody adds to it.
+  // What is approved by having been there is written down before an editor adds to it.
   const approved = reachOf(before.service.spec);
   return covers(approved, reachOf(service.spec)) ? undefined : { ...approved, unconfirmed: true };
 }

@@ -1,5 +1,5 @@
 /**
- * As whom an edit is made. Where the control plane asks nobody for credentials there is none: then everything that a
+ * As whom an edit is made. Where callers need no credentials there is none: then everything that a
  * document claims is approved with it.
  */
 export interface Editor {

@@ -43,7 +43,7 @@ export class RejectedError extends Error {
   }
 }
 
-/** Somebody else changed the service first; the message says who and what, as far as that is kept. */
+/** Another editor changed the service first; the message says who and what, as far as that is kept. */
 export class RevisionConflictError extends Error {
   /** @param since what was done to the service after the expected revision, newest first */
   constructor(key: ServiceKey, expected: number, actual: number, since: readonly ServiceChange[] = []) {
@@ -82,7 +82,7 @@ export class InvalidBackupError extends Error {
 }
 
 export class UnknownServiceError extends Error {
-  /** @param known what there is instead, to tell a forgotten namespace from a service that nobody declared */
+  /** @param known what there is instead, to tell a forgotten namespace from a service that is not declared */
   constructor(
     readonly key: ServiceKey,
     known: Iterable<ServiceKey>,

@@ -21,7 +21,7 @@ export type JournalRecord = SnapshotRecord | ({ readonly kind: 'change' } & Chan
 
 /**
  * How a snapshot of each older format becomes one of the next. Changes need none: since format 2 they say who made
- * them, and before that nobody knows.
+ * them, and what was before that is not known.
  */
 const MIGRATIONS: Readonly<Record<number, (snapshot: SnapshotRecord) => SnapshotRecord>> = {
   1: (snapshot) => ({ ...snapshot, history: [] }),

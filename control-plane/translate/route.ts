@@ -28,7 +28,7 @@ import { translateStatefulSession } from './stateful-session-filter.js';
 const VIRTUAL_HOST = codec('envoy.config.route.v3.VirtualHost');
 const ROUTE_CONFIGURATION = codec('envoy.config.route.v3.RouteConfiguration');
 
-/** What is in a service's virtual host whoever calls: all but its domains. Encoded. */
+/** What a service's virtual host has for every caller: all but its domains. Encoded. */
 export function translateRoutes(service: MeshService, context: TranslateContext): Buffer {
   return VIRTUAL_HOST.encode({
     routes: service.spec.routes.flatMap((route) => translateRoute(route, service)),

@@ -12,8 +12,8 @@ import {
 
 /**
  * Envoy's stateful session, the nearest thing it has to `endpoint: persistent`: a second cookie, with the address of
- * the endpoint. It fits where the session travels in a cookie anyway. The address can be read by whoever has the
- * cookie, so Envoys do it only if whoever runs them puts the filter into their chain of filters.
+ * the endpoint. It fits where the session travels in a cookie anyway. The address can be read by every holder of the
+ * cookie, so Envoys do it only if their operator puts the filter into their chain of filters.
  */
 
 /** The filter without a session state, which does nothing until a route says so. */

@@ -94,7 +94,7 @@ export function isKeyedCertificate({ cert, key }: KeyedCertificate): boolean {
   try {
     return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
   } catch {
-    // Not PEM, or not of a certificate: a Secret that is empty, or that somebody has edited.
+    // Not PEM, or not of a certificate: a Secret that is empty, or that was edited by hand.
     return false;
   }
 }

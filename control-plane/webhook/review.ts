@@ -23,7 +23,7 @@ export interface Decision {
   /** Why it is refused. */
   readonly message?: string;
   readonly patch?: readonly PatchOperation[];
-  /** Shown by kubectl to whoever makes the object. */
+  /** Shown by kubectl to the user who creates the object. */
   readonly warnings?: readonly string[];
 }
 

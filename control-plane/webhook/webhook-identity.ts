@@ -141,7 +141,7 @@ function isCertificate(cert: string): boolean {
   try {
     return new X509Certificate(cert).ca;
   } catch {
-    // Somebody has edited the Secret.
+    // The Secret was edited by hand.
     return false;
   }
 }

@@ -5,7 +5,7 @@ import { splitHostPort } from '../../src/model/formats.js';
 import { isFromThisMachine, isLoopback } from '../../src/net/ip-address.js';
 
 /**
- * Who may use the admin port. Whoever runs on the machine may; a web page in somebody's browser there may not, nor may
+ * Who may use the admin port. A process on the machine may; a web page in a browser there may not, nor may
  * another machine change anything, whatever address the port is bound to.
  */
 

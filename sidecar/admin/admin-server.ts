@@ -64,7 +64,7 @@ const ADMIN: Handlers = {
 };
 
 /**
- * The admin port: all that a sidecar tells of itself, and drain, for whoever is on the machine.
+ * The admin port: all that a sidecar tells of itself, and drain, for callers on the machine.
  *
  * @param ownName the host that it listens on
  */

@@ -20,7 +20,7 @@ const MAX_CONNECTIONS = 100;
 
 /**
  * The client status discovery service (CSDS) of one sidecar, for the tools that look at xDS clients (grpcdebug). In
- * plain text, and it asks nobody who they are: as the administration, it belongs on loopback.
+ * plain text, and callers need no credentials: as the administration, it belongs on loopback.
  */
 export class ClientStatusServer {
   private readonly server = new Server({
@@ -45,7 +45,7 @@ export class ClientStatusServer {
       this.sockets.add(socket);
       closeUngreeted(socket, greetingMs);
       socket.on('close', () => this.sockets.delete(socket));
-      // Whoever uses the connection learns of its end by other events.
+      // The user of the connection learns of its end by other events.
       socket.on('error', () => {});
       injector.injectConnection(socket);
     });

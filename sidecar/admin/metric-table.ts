@@ -262,7 +262,7 @@ export const SIDECAR_METRICS = {
   roost_log_lines_dropped_total: {
     type: 'counter',
     labels: [],
-    help: 'Log lines dropped because nobody read them in time.',
+    help: 'Log lines dropped because their reader did not read them in time.',
   },
   ...PROCESS_METRICS,
 } as const satisfies MetricTable;

@@ -24,7 +24,7 @@ import type { SidecarOptions } from './sidecar-options.js';
 /** What talks to the control plane. */
 export interface Discovery {
   readonly configuration: MeshConfiguration;
-  /** Where hosts that nobody named beforehand are asked for. */
+  /** Where hosts that were not named beforehand are asked for. */
   readonly onDemand: OnDemand | undefined;
   /** Where a directory was named to keep it in. */
   readonly lastGood: LastGood | undefined;

@@ -1,6 +1,6 @@
 import type { ListenerFigures } from '../net/listener.js';
 
-/** A listener, or those of all workers together, as far as drain has to do with them. */
+/** A listener, or those of all workers together, as far as drain needs them. */
 export interface DrainedListener {
   figures(): ListenerFigures | Promise<ListenerFigures>;
   /** From now on every response is its connection's last, and says so. */
@@ -31,12 +31,12 @@ interface InboundEnd {
   reached: Promise<void>;
 }
 
-/** Without a request for so long, a listener has nobody left who is about to send one. */
+/** Without a request for so long, a listener has no client left that is about to send one. */
 const QUIET_MS = 500;
 const POLL_MS = 20;
 
 /**
- * How a sidecar goes: nobody notices.
+ * How a sidecar goes without a client noticing.
  *
  * ```
  *   begin ──► inbound: every response says Connection: close
@@ -127,7 +127,7 @@ export class Drain {
     const revoked = () => end.revoked;
     await inbound.announceEnd();
     const { accepted } = await inbound.figures();
-    // Nobody who has never called expects to be able to: a mere caller's sidecar keeps nobody waiting.
+    // A client that has never called does not expect an answer: the sidecar of a mere caller does not wait.
     const graceEndsAt = performance.now() + (accepted === 0 ? 0 : options.graceMs);
     await this.until(() => end.revoked || performance.now() >= graceEndsAt);
     if (end.revoked) return;
@@ -144,7 +144,7 @@ export class Drain {
     await this.until(async () => (await listener.figures()).busy === 0);
   }
 
-  /** No connection is left, or nobody has asked for anything for a while. */
+  /** No connection is left, or no client has asked for anything for a while. */
   private async untilQuiet(listener: DrainedListener, revoked = () => false): Promise<void> {
     let lastRequests = -1;
     let quietSince = 0;

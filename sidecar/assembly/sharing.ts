@@ -37,7 +37,7 @@ export interface SettlingPins extends FleetPins {
 /** What shares this sidecar's pins with those that call the same services. */
 export interface Sharing {
   readonly sharing: PinSharing;
-  /** What requests have to do with. */
+  /** What requests need of it. */
   readonly fleetPins: SettlingPins;
   /** Undefined: there is none, the control plane relays all pins. */
   readonly store: SessionStore | undefined;

@@ -11,7 +11,7 @@ import { FleetViews } from '../session/sharing/fleet-views.js';
 import type { OtherWorkers } from './other-workers.js';
 import type { SidecarOptions } from './sidecar-options.js';
 
-/** Whom requests are sent to, and whoever finds out how these are. */
+/** Whom requests are sent to, and the parts that find out how these are. */
 export interface Upstreams {
   readonly views: FleetViews<UpstreamEndpoint>;
   readonly clusters: ClusterRegistry;

@@ -24,7 +24,7 @@ import type { ThreadState } from './thread-state.js';
 export const TICK_MS = 50;
 const CONNECT_FAILURES_TO_EJECT = 3;
 
-/** Of what a sidecar is told, what whoever records requests has to know. */
+/** Of what a sidecar is told, what the recorder of requests needs. */
 export type RecorderSettings = Pick<SidecarOptions, 'service' | 'release' | 'accessLog' | 'debugSample'>;
 
 /** What each worker has of its own: what carries requests, and what it remembers of them. */

@@ -281,7 +281,7 @@ export abstract class AdsClient {
       for (const held of Object.values(this.held)) held.awaitMissing(held.wanted, this.options.nowMs());
     }
     const kind = kindOfTypeUrl(text(response.typeUrl));
-    // A type that nobody asked for: the protocol has no answer to it.
+    // A type that was not asked for: the protocol has no answer to it.
     if (kind === undefined) return;
     this.answers[kind].sendWaiting();
     this.receive(kind, response);

@@ -147,7 +147,7 @@ export class LastGood implements ResourceConsumer {
     const names = this.wantedNames[kind];
     for (const resource of resources) {
       if (bad.has(resource.name) || !(names.has(resource.name) || names.has(WILDCARD))) continue;
-      // Nobody can say after a restart whether what had a time to live has lived on.
+      // It is not known after a restart whether what had a time to live has lived on.
       if (resource.ttlMs !== undefined) this.kept[kind].delete(resource.name);
       else this.kept[kind].set(resource.name, resource);
     }

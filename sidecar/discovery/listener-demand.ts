@@ -15,7 +15,7 @@ export interface ListenerDemandOptions {
   readonly dependencies: Dependencies | undefined;
   /** The listener of this sidecar's own service, which is always asked for. */
   readonly own: string;
-  /** Undefined: hosts that nobody named are not asked for. */
+  /** Undefined: hosts that are not named beforehand are not asked for. */
   readonly onDemand: OnDemand | undefined;
   subscribe(changes: NameChanges): void;
 }

@@ -6,7 +6,7 @@ import type { NameChanges } from '../../src/xds/referenced-names.js';
 export interface OnDemandLimits {
   /** How long a request waits until its host is known. */
   readonly waitMs: number;
-  /** A host that nobody has called for so long is given up. */
+  /** A host that the app has not called for so long is given up. */
   readonly idleMs: number;
   /** Hosts asked for at once. */
   readonly maxNames: number;
@@ -37,7 +37,7 @@ export type Lookup =
 /** The outcome of a call to such a host. */
 export type HostVerdict = Exclude<Lookup, { kind: 'wait' }>;
 
-/** Whoever knows what becomes of calls to hosts that are not in the table. */
+/** Knows what becomes of calls to hosts that are not in the table. */
 export interface HostDemand {
   /**
    * A call to a host that is not in the table.
@@ -52,7 +52,7 @@ export interface HostDemand {
 
 /** Calls that wait at once, over all hosts; more are refused. */
 const MAX_WAITING = 1000;
-/** Hosts asked for that were not asked for before: whoever makes up names floods no control plane. */
+/** Hosts asked for that were not asked for before: a caller that makes up names does not flood the control plane. */
 const NEW_NAMES_PER_SECOND = 20;
 const NEW_NAMES_BURST = 100;
 /** A name that the control plane does not know is kept for so long; meanwhile it says when it does. */
@@ -67,14 +67,14 @@ export type HostState = 'asked' | 'there' | 'absent';
 
 interface Entry {
   state: HostState;
-  /** Calls may wait for it: nobody has waited in vain yet. */
+  /** Calls may wait for it: no call has waited in vain yet. */
   open: boolean;
   lastAskedMs: number;
   readonly waiting: Set<() => void>;
 }
 
 /**
- * Hosts that the app calls and that nobody named beforehand: each is asked for as a listener of its name with the
+ * Hosts that the app calls and that were not named beforehand: each is asked for as a listener of its name with the
  * first call to it, which waits for a bounded time; what is not called any more is given up. The table of names is
  * bounded, as is how fast it changes: unknown names give way to new ones, known ones only when they are idle.
  */
@@ -238,7 +238,7 @@ export class OnDemand implements HostDemand {
   }
 }
 
-/** The default port is nobody's own: whoever has the host has it with that port, too. */
+/** The default port belongs to the host: a service that has the host has it with that port, too. */
 function askedName(authority: string): string {
   return authority.endsWith(DEFAULT_PORT_SUFFIX) ? (sameByDefaultPort(authority) ?? authority) : authority;
 }

@@ -123,7 +123,7 @@ export function nameIn(bytes: Uint8Array): string {
       else reader.skipType(tag & 7);
     }
   } catch {
-    // Whoever decodes the whole of it says what is wrong with it.
+    // The decoder of the whole response says what is wrong with it.
   }
   return name;
 }

@@ -29,7 +29,7 @@ interface RouteSet {
   overdue: boolean;
   /** What is in force. */
   active: Version | undefined;
-  /** When something was last sent by way of it; 0: never, or nobody asks. */
+  /** When something was last sent by way of it; 0: never, or it is not asked for. */
   lastUsedMs: number;
 }
 

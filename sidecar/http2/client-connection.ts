@@ -56,7 +56,7 @@ export class Http2ClientConnection implements ClientHandler, Http2Owner, Downstr
     return this.connection.streamCount === 0;
   }
 
-  /** It is always read, and whoever leaves ends all of its requests: there is no doubt about any. */
+  /** It is always read, and a client that leaves ends all of its requests: there is no doubt about any. */
   readonly mayHaveLostClient = false;
 
   // ---- the client ----

@@ -14,9 +14,9 @@ export interface Http2Owner {
    * @returns who answers it
    */
   onRequest(stream: Http2Stream, request: RequestFields, endStream: boolean): StreamUser;
-  /** A request's head is beyond the limits: whoever is told answers 431, or resets the stream. */
+  /** A request's head is beyond the limits: the owner answers 431, or resets the stream. */
   onHeadTooLarge(stream: Http2Stream): void;
-  /** A request was refused by a reset, and nobody was given it. */
+  /** A request was refused by a reset, and was not handed on. */
   onMalformed(reason: string): void;
   /** More streams can be opened than before. The client's side only. */
   onCapacity(): void;

@@ -543,7 +543,7 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
     this.chargeForError();
   }
 
-  /** Ends a stream that nobody was given. */
+  /** Ends a stream that was not handed on. */
   private refuse(streamId: number, code: number): void {
     this.numbers.onOver(streamId, true);
     this.frames.reset(streamId, code);

@@ -220,7 +220,7 @@ export class Http2Downstream implements DownstreamStream, StreamUser {
   }
 }
 
-/** Answers a request that nobody was given. */
+/** Answers a request that was not handed on. */
 export function refuseStream(stream: Http2Stream, reply: LocalReply): void {
   const { status, fields, body } = wholeAnswer(reply);
   stream.sendHead(answerFields(status, fields));

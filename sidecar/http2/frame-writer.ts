@@ -70,7 +70,7 @@ export class FrameWriter {
     this.uint32(bytes);
   }
 
-  /** @param debug for whoever looks at the peer's log: what it did wrong */
+  /** @param debug for the reader of the peer's log: what it did wrong */
   goAway(lastStreamId: number, code: number, debug: string): void {
     const text = debug.slice(0, MAX_DEBUG_BYTES);
     this.head(8 + text.length, GOAWAY, 0, 0);

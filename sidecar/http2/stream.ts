@@ -59,7 +59,7 @@ const NO_FIELDS: readonly HeaderField[] = [];
 /**
  * One stream of a connection, for both roles (RFC 9113 section 5). Its states: `stream-state.ts`.
  *
- * What is written goes out at once as far as both windows and the socket allow; the rest is copied and waits. Whoever
+ * What is written goes out at once as far as both windows and the socket allow; the rest is copied and waits. A caller that
  * writes should stop while the stream is {@link congested}: what waits is then bounded by what it is given after that,
  * which is at most the window of the stream or the read of the socket that the content comes from.
  */

@@ -19,7 +19,7 @@ export class Heartbeat {
   /** @param port the outbound one */
   constructor(private readonly port: number) {
     this.sockets = LOOPBACK.map(({ type, host }) => ({ socket: createSocket(type).unref(), host }));
-    // A machine without IPv6 has nobody who waits for a sign on it.
+    // A machine without IPv6 has no listener that waits for a sign on it.
     for (const { socket } of this.sockets) socket.on('error', () => {});
     this.beat();
     this.timer = setInterval(() => this.beat(), INTERVAL_MS).unref();

@@ -12,7 +12,7 @@ import {
 const BLOCK_BYTES = 66_560;
 /** Free blocks that are kept, 2 MiB; what comes back beyond that is left to the garbage collector. */
 const KEPT_BLOCKS = 32;
-/** More than this that the kernel has not taken, and whoever produces should pause. */
+/** More than this that the kernel has not taken, and the producer should pause. */
 const CONGESTED_BYTES = 65_536;
 
 const free: Buffer[] = [];
@@ -44,7 +44,7 @@ export class BlockWriter {
     socket.on('drain', onDrain);
   }
 
-  /** The peer takes less than it is given: whoever produces should pause until it drains. */
+  /** The peer takes less than it is given: the producer should pause until it drains. */
   get congested(): boolean {
     return this.needsDrain || this.socket.writableNeedDrain;
   }

@@ -23,7 +23,7 @@ export class OwnSlots implements ConcurrencySlots {
   }
 }
 
-/** Counted by all workers of a sidecar together: never more than `most` are taken, whoever takes them. */
+/** Counted by all workers of a sidecar together: never more than `most` are taken, whichever worker takes them. */
 export class SharedSlots implements ConcurrencySlots {
   private readonly cells: Int32Array;
   private readonly at: number;

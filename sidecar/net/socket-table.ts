@@ -29,7 +29,7 @@ const CLOSED = '0';
 const MAPPED = '0000000000000000FFFF0000';
 
 /**
- * Reads the kernel's table of TCP sockets: those of this network namespace, whoever's they are.
+ * Reads the kernel's table of TCP sockets: all those of this network namespace.
  *
  * @returns undefined where there is none to be read, as on other systems than Linux
  */
@@ -39,7 +39,7 @@ export async function readSocketTable(): Promise<string | undefined> {
   try {
     return (await Promise.all(FILES.map((file) => readFile(file, 'latin1')))).join('');
   } catch {
-    // Not allowed, or without IPv6: then nobody can be looked up.
+    // Not allowed, or without IPv6: then no owner can be looked up.
     return undefined;
   }
 }

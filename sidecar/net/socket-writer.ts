@@ -12,14 +12,14 @@ import {
 
 /** Pieces up to this size are joined with what goes before them: copying them costs less than another write. */
 const JOIN_BYTES = 16_384;
-/** More than this that the kernel has not taken, and whoever produces should pause. */
+/** More than this that the kernel has not taken, and the producer should pause. */
 const CONGESTED_BYTES = 65_536;
 
 /** A request that was not needed, for the next write to any socket: making one costs a new connection half a microsecond. */
 let spare: WriteRequest | undefined;
 
 /**
- * Writes to a socket, joining everything small that one event causes into one write. Whoever causes an event
+ * Writes to a socket, joining everything small that one event causes into one write. The code that causes an event
  * calls {@link flush} at its end. Writes go to the handle as soon as there is one and the stream has nothing left
  * to write, else to the stream.
  */
@@ -42,7 +42,7 @@ export class SocketWriter {
     socket.on('drain', onDrain);
   }
 
-  /** The peer takes less than it is given: whoever produces should pause until it drains. */
+  /** The peer takes less than it is given: the producer should pause until it drains. */
   get congested(): boolean {
     return this.needsDrain || this.socket.writableNeedDrain;
   }

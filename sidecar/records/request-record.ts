@@ -19,7 +19,7 @@ export interface RequestRecord {
   readonly direction: 'inbound' | 'outbound';
   readonly method?: string | undefined;
   readonly host?: string | undefined;
-  /** Without the query, which may hold what nobody should read. */
+  /** Without the query, which may hold secrets. */
   readonly path?: string | undefined;
   /** 0: the client was sent none. */
   readonly status: number;
@@ -195,7 +195,7 @@ function requestIdOf({ downstream }: Call): string | undefined {
 }
 
 /**
- * What else there is to know, separated by commas: `passthrough` (the host is nobody's, it went where it was
+ * What else there is to know, separated by commas: `passthrough` (no service has the host, it went where it was
  * going), `new-session` (a key was made), `failover`, `tunnel`, `tcp` (bytes carried as they are), `client-left`, `upstream-broke` and `timed-out`
  * (the response ended half way), `sidecar-stopped`.
  */

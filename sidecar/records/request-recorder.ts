@@ -33,7 +33,7 @@ export interface RecorderOptions {
   readonly failovers: Failovers;
 }
 
-/** Counts every request that ends, whoever answered it, and puts into words those that somebody may want to read. */
+/** Counts every request that ends, however it was answered, and puts into words those that a reader may want. */
 export class RequestRecorder {
   readonly requests = new RequestStatistics();
   readonly tunnels = new TunnelStatistics();

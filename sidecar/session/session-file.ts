@@ -27,7 +27,7 @@ const MAX_FILE_BYTES = 256 * 1024 * 1024;
 const WRITE_EVERY_MS = 60_000;
 /** Slots and sessions looked at in one go: about a millisecond. */
 const SLICE = 4096;
-/** Nobody keeps an idle session for longer. */
+/** No service keeps an idle session for longer. */
 const LONGEST_IDLE_S = 400 * 86_400;
 
 /** Where each part of an entry begins; the pin comes first. */

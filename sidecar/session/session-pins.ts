@@ -34,7 +34,7 @@ export interface SessionPinsOptions {
 const MOST_APP_COOKIES = 10_000;
 
 const NOTED_LATELY = 16_384;
-/** Of sessions in cookies, nobody but plans wants to know. */
+/** Of sessions in cookies, only plans want to know. */
 const FIRST = { generation: 0, revision: 0 };
 
 /** Where pins are read and kept: in the client's cookie, or in this sidecar's table. */

@@ -15,7 +15,7 @@ import { type EvictionFacts, slotToEvict } from './eviction.js';
  * share one with a chance of 1 in 4 billion, and would then share a pin.
  *
  * Each hash has one bucket of {@link WAYS} entries, by a secret of this process: callers choose keys, and must not be
- * able to choose those of one bucket. Which entry of a full bucket gives way: {@link slotToEvict}. Nobody takes more than
+ * able to choose those of one bucket. Which entry of a full bucket gives way: {@link slotToEvict}. No caller takes more than
  * a fair share from others, in a bucket or in the table; a caller that is alone has all of it.
  */
 export const WAYS = 16;
@@ -350,7 +350,7 @@ export class SessionTable implements EvictionFacts {
       this.saltedHashes ??= new BigUint64Array(this.slots);
       this.salts ??= new Uint32Array(this.slots);
     }
-    // Whoever shares a pin does not say what the salt makes of its key: what is known here stays.
+    // A sidecar that shares a pin does not say what the salt makes of its key: what is known here stays.
     if (hasSalt || isNew) {
       if (this.saltedHashes !== undefined) this.saltedHashes[slot] = saltedHash;
       if (this.salts !== undefined) this.salts[slot] = salt;

@@ -103,7 +103,7 @@ interface NewRecord {
   readonly expiresAtMs: number;
 }
 
-/** One part, for whoever holds its lock. */
+/** One part, for the holder of its lock. */
 class Part {
   private readonly rings: readonly Buffer[];
   private readonly index: Float64Array;

@@ -10,7 +10,7 @@ export interface TraceEntry {
 /** A trace is remembered for this long (S8). */
 export const KEEP_MS = 60_000;
 
-/** Where traces are kept. Bounded: the oldest give way, of whoever has most. */
+/** Where traces are kept. Bounded: the oldest give way, of the caller that has most. */
 export interface TraceStore {
   /** There is nothing in it; the usual case where requests carry no traces. */
   readonly isEmpty: boolean;

@@ -37,7 +37,7 @@ export const RANGE_CELLS = 16;
 /** Ranges that share a buffer, whose memory is given back when none of them is in use any more. */
 const RANGES_A_BUFFER = 64;
 
-/** Hands out ranges of zeros. What nobody refers to any more is collected like any other memory. */
+/** Hands out ranges of zeros. What is not referred to any more is collected like any other memory. */
 export class CellSource {
   private cells = new Int32Array(new SharedArrayBuffer(0));
   private at = 0;

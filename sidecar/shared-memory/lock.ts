@@ -1,9 +1,9 @@
 const FREE = 0;
 const HELD = 1;
-/** Held, and somebody waits for it. */
+/** Held, and a thread waits for it. */
 const CONTENDED = 2;
 
-/** Whoever holds a lock does so for microseconds. It is looked at again after this. */
+/** A thread holds a lock for microseconds. It is looked at again after this. */
 const WAIT_MS = 2500;
 /**
  * Held for so many waits, it is held by a thread that has died in the middle of a change. One is not enough: a process

@@ -29,7 +29,7 @@ export class HostLookupsForWorkers {
     });
   }
 
-  /** The call is over, or nobody waits for it any more. */
+  /** The call is over, or no request waits for it any more. */
   end(call: string): void {
     this.waits.get(call)?.();
     this.waits.delete(call);

@@ -5,7 +5,7 @@ import type { Change, JournalEnd, JournalEntry } from './journal.js';
 /** Makes the main thread's changes in this thread, each as soon as it is in force and not before. */
 export class JournalReader {
   private made = 0;
-  /** Here, and not in force yet; the main thread waits for nobody, and is microseconds from putting them in force. */
+  /** Here, and not in force yet; the main thread does not wait, and is microseconds from putting them in force. */
   private readonly waiting: JournalEntry[] = [];
 
   /** @param make makes a change; what it throws is a difference between the threads, and the end of the process */

@@ -16,7 +16,7 @@ export type Change =
     }
   /** What a cluster's DNS names resolve to. */
   | { readonly what: 'names'; readonly cluster: string; readonly found: readonly EndpointConfig[] }
-  /** Listeners that nobody asks for any more. */
+  /** Listeners that are not asked for any more. */
   | { readonly what: 'forgotten'; readonly listeners: readonly string[] }
   /** Route configurations that do not wait any longer for what they name. */
   | { readonly what: 'overdue'; readonly routes: readonly string[] }
@@ -48,8 +48,8 @@ export interface JournalEnd {
 /**
  * All that decides where requests go, as a sequence of changes: the main thread makes them, every other worker makes
  * them again. They come into force everywhere at the same time. The main thread makes a change, sends it to the others,
- * then counts it in memory that all share; whoever decides looks at that number first, and where it has moved on, reads
- * and makes what it has not made yet ({@link JournalReader}). So nobody who has seen a request decided by a change sees a
+ * then counts it in memory that all share; a thread that decides looks at that number first, and where it has moved on, reads
+ * and makes what it has not made yet ({@link JournalReader}). So no client that has seen a request decided by a change sees a
  * later one decided without it, whichever workers they come to.
  */
 export class Journal {

@@ -49,7 +49,7 @@ export interface Questions {
   finish(): Promise<void>;
 }
 
-/** A cluster, or one address of it, in which somebody needs a connection that others may have to spare. */
+/** A cluster, or one address of it, in which a worker needs a connection that others may have to spare. */
 export interface RoomWanted {
   readonly cluster: string;
   readonly address: string | undefined;

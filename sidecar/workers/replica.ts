@@ -15,7 +15,7 @@ export interface ReplicaOptions {
 }
 
 /**
- * The main thread's configuration once more, made of the same changes. It asks nobody for anything: not the control
+ * The main thread's configuration once more, made of the same changes. It asks for nothing: not the control
  * plane, not DNS, not the endpoints.
  */
 export class Replica {

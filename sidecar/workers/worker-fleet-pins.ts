@@ -4,7 +4,7 @@ import type { FromWorker, NotedPins, ToWorker } from './messages.js';
 /** Sessions that are told of at once; of more within a tick, the rest is told of when they are used again. */
 const MOST_NOTED = 10_000;
 
-/** Sharing as a worker has to do with it: the main thread shares, and the table is everybody's. */
+/** Sharing as a worker takes part in it: the main thread shares, and all threads have the table. */
 export class WorkerFleetPins implements FleetPins {
   readonly perService = false;
   /** Services whose pins are here, or have been waited for. */

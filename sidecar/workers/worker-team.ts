@@ -26,7 +26,7 @@ export interface TeamOwner {
   onLost(worker: number, error: Error | undefined): void;
 }
 
-/** Whoever scrapes or looks waits this long for the workers. */
+/** A scrape or a look waits this long for the workers. */
 const ANSWER_MS = 1000;
 
 const PROGRAM = new URL('./worker-thread.js', import.meta.url);
@@ -88,7 +88,7 @@ export class WorkerTeam {
     for (const member of this.members) await this.askOne(member, question, await args());
   }
 
-  /** The same for whoever does not want to wait for long. @throws Error where a worker does not answer in time */
+  /** The same for a caller that does not want to wait for long. @throws Error where a worker does not answer in time */
   async askSoon<Q extends keyof Questions>(
     question: Q,
     ...args: Parameters<Questions[Q]>
@@ -105,7 +105,7 @@ export class WorkerTeam {
     }
   }
 
-  /** Tells all workers, but the one that has asked, that somebody wants room for a connection. */
+  /** Tells all workers, but the one that has asked, that one wants room for a connection. */
   wantRoom(wanted: RoomWanted, asker?: number): void {
     for (const { number, thread } of this.members)
       if (number !== asker) tell(thread, { kind: 'room', wanted });

@@ -30,7 +30,7 @@ import { assertPortsCanBeShared, shareOf, tryPort } from './shared-port.js';
 import { TeamListener } from './team-listener.js';
 import { WorkerTeam } from './worker-team.js';
 
-/** How long whoever reads the log may take for the last of it. */
+/** How long the reader of the log may take for the last of it. */
 const LAST_LINES_MS = 500;
 
 /** The workers in threads of their own. Loaded only where there are any. */
@@ -113,7 +113,7 @@ export class WorkerThreads implements OtherWorkers {
     this.journal.write({ what: 'overdue', routes });
   }
 
-  /** Of an endpoint that the configuration has dropped, nobody needs to know; another may have its address by now. */
+  /** Of an endpoint that the configuration has dropped, no worker needs to know; another may have its address by now. */
   onCondition({ name: cluster }: LiveCluster, { address, isRetired, condition }: UpstreamEndpoint): void {
     if (!isRetired) this.journal.write({ what: 'condition', cluster, address, condition });
   }

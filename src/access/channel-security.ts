@@ -62,7 +62,7 @@ export function openChannelSecurity(
   };
 }
 
-/** What is not to be combined, whoever it is for. @throws OperatorError */
+/** Options that exclude each other. @throws OperatorError */
 export function checkTogether(
   { ca, clientCert, clientKey, tokenFile, token }: ChannelSecurityOptions,
   { host, port }: SocketAddress,
@@ -144,7 +144,7 @@ function bearer(token: () => string): Interceptor {
     });
 }
 
-/** TLS with certificates that are read anew for each connection. */
+/** TLS with certificates that are read again for each connection. */
 class RereadCredentials extends ChannelCredentials {
   constructor(
     private readonly host: string,
@@ -180,7 +180,7 @@ class RereadCredentials extends ChannelCredentials {
       const tls = connect({ socket, secureContext, host, servername, ALPNProtocols: ['h2'] }, () =>
         resolve(tls),
       );
-      // Whoever has the connection afterwards learns of its end by other events.
+      // The later holder of the connection learns of its end by other events.
       tls.on('error', reject);
       tls.on('close', () => reject(new Error('the connection was closed during the TLS handshake')));
     });

@@ -3,7 +3,7 @@ import type { SocketAddress } from '../model/formats.js';
 import { formatAddress } from '../net/ip-address.js';
 import type { ChannelSecurity } from './channel-security.js';
 
-/** What the TLS library says, and what it means for whoever dialled. First match wins. */
+/** What the TLS library says, and what it means for the caller. First match wins. */
 const TLS_FAILURES: readonly (readonly [RegExp, (address: string, caFlag: string) => string])[] = [
   [
     /self.signed certificate|unable to (verify the first certificate|get (local )?issuer certificate)/i,

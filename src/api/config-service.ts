@@ -16,11 +16,11 @@ export interface ServiceMessage {
   readonly file: string;
   /** Hosts that lead callers of its own namespace alone. */
   readonly localHosts: readonly string[];
-  /** Hosts that lead nobody to it: they are another service's own name. */
+  /** Hosts that lead no caller to it: they are another service's own name. */
   readonly takenHosts: readonly string[];
   /** What is granted beyond hosts: endpoints on the caller's machine, DNS names, files. */
   readonly granted: readonly string[];
-  /** Endpoints on the caller's machine that nobody has granted: no client is sent them. */
+  /** Endpoints on the caller's machine without a grant: no client is sent them. */
   readonly withheld: readonly string[];
 }
 

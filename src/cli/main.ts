@@ -9,7 +9,7 @@ const EXIT_GRACE_MS = 1000;
 /** The gRPC library writes lines of its own to standard error; what has failed is told in ours. */
 process.env.GRPC_VERBOSITY ??= 'NONE';
 
-/** Whoever reads the output may stop reading it: `roost get | head -1`. */
+/** The reader of the output may stop reading: `roost get | head -1`. */
 function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;

@@ -8,7 +8,7 @@ import { canonicalIp } from '../net/ip-address.js';
 export interface Authority {
   /**
    * The one spelling: lower case, without the dot that ends a name of DNS, without an empty port or zeros before a
-   * port; IPv6 as RFC 5952 has it, an IPv4-mapped address as IPv4. Empty: the client named nobody (RFC 9112 section 3.2).
+   * port; IPv6 as RFC 5952 has it, an IPv4-mapped address as IPv4. Empty: the client named no host (RFC 9112 section 3.2).
    */
   readonly text: string;
   /** For a resolver: an address without brackets, or the name with its final dot, which keeps search domains out. */

@@ -1,5 +1,5 @@
 /**
- * What may stand in the head of a message. Configuration is checked where it arrives; whoever writes a head asks once
+ * What may stand in the head of a message. Configuration is checked where it arrives; the writer of a head asks once
  * more, so that no text of it becomes two lines, whatever came past the border (RFC 9110 section 5.5, RFC 9112
  * section 11.1).
  */

@@ -125,7 +125,7 @@ function readCookieAffinity(
 
 function sharedNote(ingresses: readonly Ingress[]): string | undefined {
   if (ingresses.every((other) => other.text('affinity') !== undefined)) return undefined;
-  return "the session is the whole service's, the paths of Ingresses without affinity included; a new cookie format places every session anew once";
+  return "the session is the whole service's, the paths of Ingresses without affinity included; a new cookie format places every session again once";
 }
 
 const MODES = {

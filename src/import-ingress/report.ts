@@ -32,7 +32,7 @@ export interface ImportedService {
   readonly key: string;
   /** Ingresses, in the order of their age. */
   readonly from: readonly string[];
-  /** What whoever runs it ought to know. */
+  /** What its operator should know. */
   readonly notes: readonly string[];
 }
 

@@ -45,7 +45,7 @@ function routesOf({ prefix, conditions, settings }: PathSet, { primary, canary }
   ];
 }
 
-/** The canary is listed at weight 0 too: whoever has been there stays, as long as the weight is all that changed. */
+/** The canary is listed at weight 0 too: its sessions stay as long as only the weight changes. */
 function splitOf(primary: string, canary: Releases['canary']): SplitInput {
   if (canary === undefined) return [{ version: primary, weight: 1 }];
   const { weight, total } = canary.policy;

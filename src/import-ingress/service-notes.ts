@@ -2,7 +2,7 @@ import { RE2JS } from 're2js';
 import type { MeshServiceInput } from '../model/schema.js';
 import type { PathInput, RouteInput } from './document.js';
 
-/** What whoever runs an imported service ought to know of it. */
+/** What the operator of an imported service should know of it. */
 export function notesOn(service: MeshServiceInput): string[] {
   const { spec } = service;
   const notes: string[] = [];

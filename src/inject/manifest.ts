@@ -35,7 +35,7 @@ export interface ManifestResult {
 }
 
 /**
- * Adds a sidecar to every workload of a manifest. A workload that has one gets it anew, so that a second run changes
+ * Adds a sidecar to every workload of a manifest. A workload that has one gets a new one, so that a second run changes
  * nothing, and a newer Roost or other settings come into force.
  */
 export function injectManifest(text: string, settings: InjectSettings): ManifestResult {

@@ -10,7 +10,7 @@ export class UnreadableFileError extends Error {
 
 export interface BoundedFileOptions {
   readonly maxBytes: number;
-  /** Pipes and terminals are read as well, for somebody who names one on purpose, such as `<(helm template)`. */
+  /** Pipes and terminals are read as well, for a user who names one on purpose, such as `<(helm template)`. */
   readonly pipes?: boolean;
 }
 

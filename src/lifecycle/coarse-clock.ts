@@ -8,7 +8,7 @@ export class CoarseClock {
   onTick: (nowMs: number) => void = () => {};
   private readonly timer: NodeJS.Timeout;
 
-  /** @param aheadMs by how much it is ahead of this thread's `performance.now()`, which starts anew in each */
+  /** @param aheadMs by how much it is ahead of this thread's `performance.now()`, which starts at 0 in each */
   constructor(
     tickMs: number,
     private readonly aheadMs = 0,

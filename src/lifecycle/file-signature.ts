@@ -4,7 +4,7 @@ import { statSync } from 'node:fs';
 const SETTLE_MS = 100;
 
 /**
- * Changes whenever a file is written or replaced. While it is fresh, it changes with every look, so that whoever
+ * Changes whenever a file is written or replaced. While it is fresh, it changes with every look, so that a caller that
  * compares reads it once more.
  *
  * @throws what the file system says

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 const CONTENT = '# Made by Roost: what is in here holds secrets.\n*\n';
 
 /**
- * Has git ignore a directory with secrets where it lies in somebody's work tree: `git add .` would publish them. A
+ * Has git ignore a directory with secrets where it lies in a work tree: `git add .` would publish them. A
  * `.gitignore` that is there already is the operator's, and stays.
  */
 export async function keepOutOfGit(directory: string): Promise<void> {

@@ -50,7 +50,7 @@ function pathProblems(path: unknown, at: Path): Problem[] {
   ];
 }
 
-/** A text is compared percent-encoded; what a class or a count of letters would be then, nobody can tell. */
+/** A text is compared percent-encoded; what a class or a count of letters means then is not known. */
 function regexProblems(condition: unknown, at: Path): Problem[] {
   const letter = /[\u0080-\uffff]+/.exec(String(field(condition, 'regex') ?? ''))?.[0];
   if (letter === undefined) return [];

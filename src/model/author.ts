@@ -2,7 +2,7 @@
 export interface Author {
   /** `api`: a call to the API; `files`: the configuration files; `unknown`: from before authors were kept. */
   readonly origin: 'api' | 'files' | 'unknown';
-  /** Of a call: its credential's name; where none is asked for, who the caller says it is, which nobody has checked. */
+  /** Of a call: its credential's name; where none is asked for, who the caller says it is, which is not checked. */
   readonly name: string;
   /** Of a call: the address that it came from. */
   readonly peer: string;

@@ -47,7 +47,7 @@ export function cookieProblems(document: unknown): Problem[] {
   ]);
 }
 
-/** What may well be meant, and surprises whoever does not expect it. */
+/** What may be meant, and surprises users who do not expect it. */
 export function cookieNotes(document: unknown): Problem[] {
   return cookiesOf(document).flatMap(({ cookie, at }) => [
     ...ageNotes(cookie, at),

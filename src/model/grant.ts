@@ -71,7 +71,7 @@ export function approvedAddresses(
   return approved.length === addresses.length ? undefined : new Set(approved);
 }
 
-/** The hosts that lead callers of every namespace to a service. @param grant absent: nobody is asked for one */
+/** The hosts that lead callers of every namespace to a service. @param grant absent: callers need no credentials */
 export function hostsForAll({ hosts }: Spec, grant: Grant | undefined): readonly string[] {
   if (grant === undefined) return hosts;
   const granted = new Set(grant.hosts);
@@ -96,11 +96,11 @@ function canonical(grant: Grant | undefined): string {
   return JSON.stringify([...KINDS.map((kind) => [...new Set(grant[kind])].sort()), grant.unconfirmed]);
 }
 
-/** What a change of a grant comes to, a line for each matter. Empty where nobody is asked for grants. */
+/** What a change of a grant comes to, a line for each matter. Empty where callers need no credentials. */
 export function describeGrantChange(before: Grant | undefined, after: Grant | undefined): string[] {
   if (after === undefined) return [];
   return KINDS.flatMap((kind) => {
-    // What nobody has approved counts as granted when somebody does.
+    // An unconfirmed approval counts as granted once an admin confirms it.
     const was =
       before === undefined || before.unconfirmed ? (after.unconfirmed ? after[kind] : []) : before[kind];
     return [

@@ -36,7 +36,7 @@ function isFolder(entry: Dirent, path: string): boolean {
 /**
  * Reads and parses every file; a file that cannot be read is a problem like any other.
  *
- * @param options whether pipes are read, too, where somebody has named them on purpose
+ * @param options whether pipes are read, too, where the user has named them on purpose
  */
 export function readFiles(
   paths: readonly string[],

@@ -163,7 +163,7 @@ class Groups {
     const known = this.groups.get(name);
     const group = known ?? { rank: this.groupCount++ * RANKS_PER_GROUP, entries: [] };
     this.groups.set(name, group);
-    // What stays is changed from one to the other; in between, nobody looks.
+    // What stays is changed from one to the other; in between, it is not read.
     this.forEachClaim(group, (domain, claim) => this.release(domain, claim));
     group.entries = entries;
     this.forEachClaim(group, (domain, claim) => this.claim(domain, claim));

@@ -11,8 +11,8 @@ export interface Endpoint extends EndpointConfig {
   /** Requests in flight now, for least-request. */
   readonly activeRequests: number;
   /**
-   * Where this sidecar cannot use it and others call the service, too: whether they agree. Undefined: it can, or there
-   * is nobody to agree or not.
+   * Where this sidecar cannot use it and others call the service, too: whether they agree. Undefined: it can, or
+   * this sidecar is the only caller.
    */
   readonly fleetView?: FleetView | undefined;
 }

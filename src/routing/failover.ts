@@ -33,7 +33,7 @@ function isDown({ cluster: { endpoints, lastResort } }: Release): boolean {
   return endpoints.endpoints.every((_, i) => endpoints.usabilityAt(i) === UNUSABLE);
 }
 
-/** Nowhere to go. In a panic nobody's checks count: the session stays where it belongs, or else goes to `stable`. */
+/** Nowhere to go. In a panic checks do not count: the session stays where it belongs, or else goes to `stable`. */
 function lastResort(wanted: ChosenRelease, question: Question): Target | undefined {
   const { stable } = question.host.service;
   const mayServe = ({ cluster }: Release) => cluster.lastResort !== undefined;

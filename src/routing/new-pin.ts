@@ -12,7 +12,7 @@ export interface NewPin {
   /** A label made it. */
   readonly label: boolean;
   /**
-   * The endpoint of the pin that it would replace. Other sidecars may find that one usable: the session is pinned anew
+   * The endpoint of the pin that it would replace. Other sidecars may find that one usable: the session is pinned again
    * once they agree that it is not.
    */
   readonly onceLost?: Endpoint;

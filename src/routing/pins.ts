@@ -88,7 +88,7 @@ export class PinDigests {
 export interface CookieSession {
   readonly key: string;
   readonly pin: Pin | undefined;
-  /** Seconds since 1970, as whoever issued the cookie had it; absent: when the key was made. */
+  /** Seconds since 1970, by the clock of the sidecar that issued the cookie; absent: when the key was made. */
   readonly issuedS?: number;
 }
 

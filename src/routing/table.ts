@@ -42,7 +42,7 @@ export interface Service {
   readonly isOpaque: boolean;
   /** Some release carries a lane. */
   readonly hasLanes: boolean;
-  /** Where failover goes; undefined where nobody said. */
+  /** Where failover goes; undefined where the configuration does not say. */
   readonly stable: Release | undefined;
 }
 

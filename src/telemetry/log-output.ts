@@ -10,10 +10,10 @@ const MAX_WAITING = 1024 * 1024;
 const URGENT_RESERVE = 64 * 1024;
 
 /**
- * Standard output for lines of log: never waits for whoever reads it, holds a bounded amount for a slow reader, and
+ * Standard output for lines of log: never waits for its reader, holds a bounded amount for a slow reader, and
  * drops, and counts, what is beyond. The one writer of a process, so that lines stay whole.
  *
- * pino's own asynchronous destination is not used: it writes in a worker thread, which a pipe that nobody reads
+ * pino's own asynchronous destination is not used: it writes in a worker thread, which a pipe without a reader
  * blocks, and then the process cannot end.
  */
 export class LogOutput {
@@ -109,7 +109,7 @@ export class LogOutput {
     const taken = this.beingRelayed;
     this.beingRelayed = [];
     if (error) {
-      // The reader is gone: there is nobody to keep anything for.
+      // The reader is gone: there is no reason to keep anything.
       taken.push(...this.relayed);
       this.forgetCollected();
     }

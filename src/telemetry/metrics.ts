@@ -2,7 +2,7 @@ import { printableLines } from './printable.js';
 
 /**
  * Metrics in Prometheus' text format 0.0.4. A process declares all of its metrics in one table and binds each to
- * what is counted elsewhere, in plain numbers; nothing is copied before somebody scrapes.
+ * what is counted elsewhere, in plain numbers; nothing is copied before a scrape.
  */
 
 /**

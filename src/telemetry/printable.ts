@@ -12,7 +12,7 @@ const NOT_PLAIN = /[^\n\x20-\x7e]/;
 const MAX_SHOWN = 1000;
 
 /**
- * A text that somebody else wrote, for a terminal, a log or a page: one line, without anything that is not printed,
+ * A text from outside, for a terminal, a log or a page: one line, without anything that is not printed,
  * and of bounded length. `\x1b` stands for the character.
  *
  * @param most characters of the text that are shown

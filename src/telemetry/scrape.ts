@@ -7,12 +7,12 @@ const SLICE_MS = 4;
 /** Pieces made between two looks at the clock. */
 const PIECES_PER_LOOK = 32;
 const WRITE_BYTES = 65_536;
-/** Whoever takes longer to read is cut off. */
+/** A client that takes longer to read is cut off. */
 const SCRAPE_TIMEOUT_MS = 30_000;
 /** More at the same time are refused. */
 const MAX_SCRAPES = 8;
 
-/** Answers scrapes of a process's metrics, a slice at a time, at the pace of whoever reads. */
+/** Answers scrapes of a process's metrics, a slice at a time, at the pace of the reader. */
 export class Scraper {
   private underWay = 0;
 

@@ -3,7 +3,7 @@ import { type LineWriter, LogOutput } from './log-output.js';
 
 const STDOUT = 1;
 
-/** The log of a process that outlives whoever reads it, on standard output. Opened once. */
+/** The log of a process that outlives its reader, on standard output. Opened once. */
 export function openStandardOutput(): LogOutput {
   const isFile = fstatSync(STDOUT).isFile();
   const output = new LogOutput(isFile ? writeToFile : writeToStream);

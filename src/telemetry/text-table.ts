@@ -1,7 +1,7 @@
 import { printable } from './printable.js';
 
 /**
- * Columns of text, each as wide as its widest cell; the last is not padded. Cells are one line each, whoever has
+ * Columns of text, each as wide as its widest cell; the last is not padded. Cells are one line each, whatever text has
  * written them.
  */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -9,7 +9,7 @@ import { messageNameOf, type ResourceKind } from './resource-types.js';
 export const MAX_RESOURCE_BYTES = 16 * 1024 * 1024;
 
 /**
- * Decodes one resource and checks it, whoever sent it.
+ * Decodes one resource and checks it, whatever server sent it.
  *
  * @param read makes the plain form, and adds everything that is wrong with it
  * @throws InvalidXdsError and nothing else, with all reasons

@@ -30,7 +30,7 @@ export interface HeldSession {
   readonly pin: { readonly release: number; readonly endpoint: number; readonly label: boolean };
 }
 
-/** An answer, or a part of it: so many sessions at once would hold up whoever writes or reads them. */
+/** An answer, or a part of it: so many sessions at once would hold up their writer and reader. */
 export interface SessionAnswer {
   readonly id: number;
   /** Sessions that the question is about, told or not; right in the last part. */

@@ -83,7 +83,7 @@ function readFile(source: Message | undefined, path: string, problems: Problems)
   return file;
 }
 
-/** By file only: what is in the configuration can be read by whoever reads the configuration. */
+/** By file only: what is in the configuration can be read by every reader of the configuration. */
 function readCertificate(
   common: Message,
   path: string,

@@ -174,5 +174,5 @@ t.test('S9: routes that are renamed, removed or redirected do not slip past --fa
   t.match(redirected.stdout, '100.0 % are lost');
   const another = await plan({ routes: [toV2], affinity: { ...affinity, salt: 'pepper' } });
   t.equal(another.code, 1);
-  t.match(another.stdout, 'sessions are hashed anew, with another salt, and keep their pins');
+  t.match(another.stdout, 'sessions are hashed again, with another salt, and keep their pins');
 });

@@ -32,7 +32,7 @@ export interface FileSourceOptions {
   readonly paths: readonly string[];
   readonly store: ConfigStore;
   readonly log: Logger;
-  /** Whoever writes the files is an admin of all namespaces, where others are asked who they are. */
+  /** The author of the files counts as an admin of all namespaces where callers need credentials. */
   readonly as?: Editor | undefined;
   /** How long no file must declare a service before it is removed. */
   readonly settleMs: number;

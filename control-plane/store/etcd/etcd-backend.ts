@@ -29,7 +29,7 @@ const TIMING: EtcdTiming = { operationMs: 6000, startMs: 30_000, compactMinBytes
 const AWAY_OPERATION_MS = 1000;
 const COMPACT_FACTOR = 4;
 const RETRY_MS = { first: 50, max: 500 } as const;
-/** How often what moves on while it is read is read anew. */
+/** How often a state that changes while it is read is read again. */
 const MAX_READS = 20;
 
 /** Configuration in etcd, which any number of control planes write to and follow. */
@@ -159,7 +159,7 @@ export class EtcdBackend implements StoreBackend, SharedStore {
       return undefined;
     }
     if (head.revision < state.revision) throw this.wentBack(head.revision, state.revision);
-    // Somebody has written: it takes changes again.
+    // Another control plane has written: etcd takes changes again.
     this.writeProblem = undefined;
     const changes = await this.etcd.readChanges(at, state.revision, base.head.commit);
     if (changes === undefined) return this.readAll();
@@ -234,7 +234,7 @@ export class EtcdBackend implements StoreBackend, SharedStore {
   private gone(): StoreUnavailableError {
     this.writeProblem = `there is no configuration in ${this.name} any more; what is known is served on`;
     return new StoreUnavailableError(
-      `${this.writeProblem}. Put its data back, or keep a "roost backup" of what is known, start anew and restore that`,
+      `${this.writeProblem}. Put its data back, or keep a "roost backup" of what is known, start again and restore that`,
     );
   }
 

@@ -82,7 +82,7 @@ export class EtcdClient {
     return this.send<Response>(method, request, await this.metadata());
   }
 
-  /** A stream to the endpoint in use. Whoever has it tells {@link turnFrom} when it breaks. @throws EtcdCallError */
+  /** A stream to the endpoint in use. Its holder calls {@link turnFrom} when it breaks. @throws EtcdCallError */
   async open(method: EtcdMethod): Promise<{ readonly stream: EtcdStream; readonly endpoint: number }> {
     const metadata = await this.metadata();
     const endpoint = this.current;
@@ -165,7 +165,7 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_timeout_ms': KEEP_ALIVE_MS.timeout,
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.enable_channelz': 0,
-  // A transaction must not be sent twice without whoever sent it knowing.
+  // A transaction must not be sent twice without its sender knowing.
   'grpc.enable_retries': 0,
 } as const;
 

@@ -48,7 +48,7 @@ export interface PreparedCommit {
 /**
  * How configuration is laid out in etcd: a snapshot, a log of the commits since, and a head that says what is in
  * force. A commit is one transaction that compares the head and writes it, so that there is exactly one after the
- * other, and none by halves. What is too large for it is written before, in pieces that nobody reads until then.
+ * other, and none by halves. What is too large for it is written before, in pieces that are not read until then.
  */
 export class EtcdLog {
   readonly keys: EtcdKeys;
@@ -89,7 +89,7 @@ export class EtcdLog {
     return unlessCompacted(() => this.changesUntil(at, after, previous));
   }
 
-  /** Begins with a state, unless somebody else has. @returns whether it is this one */
+  /** Begins with a state, unless another control plane has. @returns whether it is this one */
   async create(state: ConfigState): Promise<boolean> {
     const commit = newName();
     const snapshot = await this.writeSnapshot(state);

@@ -32,7 +32,7 @@ export class EtcdWatch {
 
   constructor(private readonly options: EtcdWatchOptions) {}
 
-  /** @param from revision of etcd up to which everything is known already; also to begin anew from another one */
+  /** @param from revision of etcd up to which everything is known already; also to begin again from another one */
   start(from: number): void {
     this.next = from + 1;
     this.reopen();
@@ -75,7 +75,7 @@ export class EtcdWatch {
 
   private take({ header, created, canceled, compactRevision, cancelReason, events }: WatchResponse): void {
     if (compactRevision > 0) {
-      this.options.log.info({ compactRevision }, 'etcd has compacted what came meanwhile; reading it anew');
+      this.options.log.info({ compactRevision }, 'etcd has compacted what came meanwhile; reading it again');
       this.next = 0;
       this.reopen();
     } else if (canceled) {

@@ -84,7 +84,7 @@ async function startOf(pid: number): Promise<string> {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
     // Fields from the third on follow the command's name, which stands in parentheses and may hold anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A killed process that nobody has waited for yet has a number and no files.
+    // A killed process whose parent has not waited for it yet has a number and no files.
     return fields[0] === 'Z' ? 'ended' : `${boot}:${fields[19]}`;
   } catch {
     return '';

@@ -211,7 +211,7 @@ export class FleetViews<E extends ViewedEndpoint> {
     this.rejudge(viewed);
   }
 
-  /** Decides anew whether sidecars agree, and says so where that is not what it was. */
+  /** Decides again whether sidecars agree, and says so where that is not what it was. */
   private rejudge(viewed: Viewed<E>): void {
     const before = viewed.endpoint.fleetView;
     this.judge(viewed);
@@ -287,7 +287,7 @@ function keyOf({ service, digest }: SharedEndpointName): string {
   return `${service} ${digest}`;
 }
 
-/** Nobody complains of it any more, and whoever had to know of that has been told. */
+/** No sidecar complains of it any more, and all that had to know of that have been told. */
 function isOver({ endpoint, counts, said }: Viewed<ViewedEndpoint>): boolean {
   if (endpoint.isRetired) return true;
   const isContested = counts !== undefined && complaintsIn(counts) > 0;

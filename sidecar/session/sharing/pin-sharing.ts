@@ -130,7 +130,7 @@ export class PinSharing implements FleetPins {
     return this.hasSettled;
   }
 
-  /** The sidecar goes on from what is on disk: it is ready at once, whoever answers. */
+  /** The sidecar goes on from what is on disk: it is ready at once, whether or not a control plane answers. */
   settle(): void {
     this.hasSettled = true;
   }
@@ -278,7 +278,7 @@ export class PinSharing implements FleetPins {
     if (position.complete === true) service.complete();
   }
 
-  /** What the control plane may not have taken is sent again. Nobody waits any longer. */
+  /** What the control plane may not have taken is sent again. No request waits any longer. */
   private onLost(): void {
     this.isAway = true;
     this.options.views.onLost();

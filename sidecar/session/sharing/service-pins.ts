@@ -25,7 +25,7 @@ const MOST_CHANGED = 100_000;
 /** Slots looked at in one go: well under a millisecond. */
 const SLICE = 16_384;
 
-/** Sharing of one service's pins, as this sidecar has to do with it. */
+/** Sharing of one service's pins, as this sidecar takes part in it. */
 export class ServicePins {
   readonly records: PinRecords;
   /** How far the control plane has told this sidecar of everything. */
@@ -35,7 +35,7 @@ export class ServicePins {
   isComplete = false;
   /** Calls wait for {@link isComplete} until then; undefined: none has come yet. */
   awaitedUntilMs: number | undefined;
-  /** Whoever waits for {@link isComplete}. */
+  /** Calls that wait for {@link isComplete}. */
   readonly waiting = new Set<() => void>();
   /** Keys of sessions to be sent. */
   private readonly changed = new Set<bigint>();
@@ -107,7 +107,7 @@ export class ServicePins {
     this.release();
   }
 
-  /** Nobody waits for it any longer. */
+  /** No request waits for it any longer. */
   release(): void {
     for (const goOn of [...this.waiting]) goOn();
     this.waiting.clear();

@@ -19,7 +19,7 @@ const UNIMPLEMENTED_RETRY_MS = 60_000;
 
 type ShareStream = ClientDuplexStream<object, Message>;
 
-/** What happens on the way to the control plane, for whoever shares pins. */
+/** What happens on the way to the control plane, for the code that shares pins. */
 export interface SharingHandlers {
   /** The first request. */
   hello(): object;

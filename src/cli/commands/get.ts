@@ -67,7 +67,7 @@ function show(
 }
 
 function table(services: readonly ServiceMessage[], wide: boolean): string {
-  // Where nobody is asked for credentials, nothing has to be granted.
+  // Where callers need no credentials, nothing has to be granted.
   const reaches = wide && services.some(({ granted, withheld }) => granted.length + withheld.length > 0);
   const header = [
     'NAMESPACE',

@@ -1,7 +1,7 @@
 import type { ChannelSecurityOptions } from '../../access/channel-security.js';
 import { type Flags, text, type Values } from '../flags.js';
 
-/** How whoever talks to the control plane proves who it is. */
+/** How a client of the control plane proves who it is. */
 const CREDENTIAL_FLAGS = {
   tokenFile: {
     name: 'token-file',

@@ -81,6 +81,6 @@ function describePin(session: SharedSessionMessage): string {
   const where = `${release || 'a release that is gone'}, endpoint ${endpoint || 'that is gone'}`;
   const of = route === '' ? source : `${source}, route ${route}`;
   const made = `made ${label ? 'by a label ' : ''}under revision ${revision}`;
-  const again = generation === 0 ? '' : `, pinned anew ${generation} ${generation === 1 ? 'time' : 'times'}`;
+  const again = generation === 0 ? '' : `, pinned again ${generation} ${generation === 1 ? 'time' : 'times'}`;
   return `${where} (${of}; ${made}${again}; last used ${idleSeconds} s ago)`;
 }

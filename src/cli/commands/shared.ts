@@ -155,7 +155,7 @@ function userName(): string {
   }
 }
 
-/** Refuses a change where somebody else was first. */
+/** Refuses a change where another editor was first. */
 export const EXPECT_REVISION_FLAG = {
   expectRevision: {
     name: 'expect-revision',

@@ -44,7 +44,7 @@ import {
  */
 const KEEP_YOUNG_GENERATION_SMALL = '--semi-space-growth-factor=1';
 
-/** How long whoever reads the log may take for the last of it. */
+/** How long the reader of the log may take for the last of it. */
 const LAST_LINES_MS = 1000;
 
 /** A sidecar that has stopped ends by itself; this is how long it may take. */
@@ -249,7 +249,7 @@ export function addSidecar(program: Command): void {
     const security = securityOf({ ...flags, ca: flags.controlPlaneCa });
     const discovery = await readDiscovery({ controlPlanes: flags.controlPlane, security });
     await runUntilSignalled(() => Sidecar.start({ ...toOptions(flags), ...discovery }, log, output));
-    // What nobody reads must not keep the process from ending, nor anything that was left open by mistake.
+    // Output without a reader must not keep the process from ending, nor anything that was left open by mistake.
     if (!(await output.drain(LAST_LINES_MS))) process.exit(EXIT.done);
     setTimeout(() => process.exit(EXIT.done), LEFT_OPEN_MS).unref();
   });

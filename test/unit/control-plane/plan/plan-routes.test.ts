@@ -177,7 +177,7 @@ t.test('sessions that are known by something else begin anew', async (t) => {
     const { movedRelease, movedEndpoint, note } = await change(affinity);
     t.ok(near(movedRelease, 0.5, 0.01), `${movedRelease}`);
     t.ok(near(movedEndpoint, 0.75, 0.01), `${movedEndpoint}`);
-    t.match(note, /begin anew/);
+    t.match(note, /begin again/);
   }
   t.match(await change({ ...half, key: [...half.key, { cookie: 'sid' }] }), { movedRelease: 0, note: '' });
   const cookie = (salt: object) => ({

@@ -188,7 +188,7 @@ t.test(
     ])
       t.match(
         await problemsOf(put(store, tenant('shop'), at(address))),
-        [/^spec\.versions\[0\]\.endpoints\[0\]\.address: ".*" is on the machine of whoever calls/],
+        [/^spec\.versions\[0\]\.endpoints\[0\]\.address: ".*" is on the caller's machine/],
         address,
       );
     for (const address of [
@@ -216,7 +216,7 @@ t.test(
     ])
       t.match(
         await problemsOf(put(store, tenant('shop'), named(dns))),
-        [/^spec\.versions\[0\]\.dns: ".*" is on the machine of whoever calls/],
+        [/^spec\.versions\[0\]\.dns: ".*" is on the caller's machine/],
         dns,
       );
     t.same(await problemsOf(put(store, tenant('shop'), named('cart-v2:80'))), []);
@@ -227,7 +227,7 @@ t.test(
     t.equal((await problemsOf(put(store, tenant('shop'), at('127.0.0.1:15000')))).length, 1);
     const tls = (files: object) => input('tls.shop', [], { tls: { serverName: 'x.example', ...files } });
     t.match(await problemsOf(put(store, tenant('shop'), tls({ caFile: '/dev/zero' }))), [
-      /^spec\.tls\.caFile: "\/dev\/zero" is a file on the machine of whoever calls; .*; write the certificates into "ca"$/,
+      /^spec\.tls\.caFile: "\/dev\/zero" is a file on the caller's machine; .*; write the certificates into "ca"$/,
     ]);
     await put(store, OPS, tls({ caFile: '/etc/ca.pem' }));
     await put(store, tenant('shop'), { ...tls({ caFile: '/etc/ca.pem' }) });
