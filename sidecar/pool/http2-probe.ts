@@ -1,7 +1,7 @@
 import type { ClientHttp2Stream } from 'node:http2';
 import { GRPC_STATUS_NAMES, parseGrpcStatus } from '../../src/http/grpc.js';
+import { formatAddress } from '../../src/net/ip-address.js';
 import type { HealthCheckConfig } from '../../src/xds/cluster-protection.js';
-import { formatAddress } from '../../src/xds/fields.js';
 import { type Dialled, dial } from '../tls/dial.js';
 
 /** Of an answer, read and thrown away, or of the message of a gRPC answer, which has a few bytes. */
