@@ -1,6 +1,7 @@
 import { formatAuthor } from '../../src/model/author.js';
 import { describeChange } from '../../src/model/describe-change.js';
 import type { ServiceKey } from '../../src/model/mesh-service.js';
+import { nearestOf } from '../../src/model/nearest.js';
 import type { Problem } from '../../src/model/problems.js';
 import type { ServiceChange } from './history.js';
 
@@ -89,7 +90,9 @@ export class UnknownServiceError extends Error {
   ) {
     const name = key.slice(key.indexOf('/') + 1);
     const elsewhere = [...known].filter((other) => other.endsWith(`/${name}`));
-    const hint = elsewhere.length === 0 ? '' : `; there is ${elsewhere.sort().join(', ')}`;
+    const near = nearestOf(key, [...known]);
+    const meant = near === undefined ? '' : `; did you mean ${near}?`;
+    const hint = elsewhere.length === 0 ? meant : `; there is ${elsewhere.sort().join(', ')}`;
     super(`no service ${key} is configured${hint}`);
     this.name = 'UnknownServiceError';
   }

@@ -1,10 +1,10 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { stringify } from 'yaml';
-import { roost, startControlPlane } from '../support/processes.js';
+import { eventually, ROOST, roost, startControlPlane } from '../support/processes.js';
 import { checkout } from '../support/shop.js';
 
 t.setTimeout(120_000);
@@ -99,5 +99,43 @@ t.test('--namespace names the namespace of a service for every verb', async (t) 
   ]) {
     const { code, stderr } = await run(args);
     t.same([code, stderr], [0, ''], args);
+  }
+});
+
+t.test('get --watch shows a service again when it changes', async (t) => {
+  const { grpc } = await startControlPlane(t);
+  const env = { ...process.env, ROOST_CONTROL_PLANE: grpc };
+  const run = (args: string, input = '') =>
+    roost(args.split(' '), { env: { ROOST_CONTROL_PLANE: grpc }, input });
+  await run('apply -f -', stringify(checkout({ split: { v1: 1 } })));
+  const watching = spawn(process.execPath, [ROOST, 'get', 'checkout.shop', '-w'], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => watching.kill('SIGKILL'));
+  let shown = '';
+  watching.stdout.on('data', (piece) => {
+    shown += String(piece);
+  });
+  await eventually('the service is shown', () => shown.includes('v1=1'));
+  await run('split checkout.shop v1=90 v2=10');
+  await eventually('its change is shown', () => shown.includes('v1=90 v2=10'));
+  t.equal(shown.split('NAMESPACE').length - 1, 2, 'and nothing but changes');
+});
+
+t.test('a mistyped service, command or option is told what it may mean', async (t) => {
+  const { grpc } = await startControlPlane(t);
+  const run = (args: string, input = '') =>
+    roost(args.split(' '), { env: { ROOST_CONTROL_PLANE: grpc }, input });
+  const document = JSON.parse(JSON.stringify(checkout({ split: { v1: 1 } })).replaceAll('"v1"', '"blue-1"'));
+  await run('apply -f -', stringify(document));
+  for (const [args, meant] of [
+    ['get chekout.shop', 'did you mean shop/checkout?'],
+    ['promot checkout.shop v1', 'Did you mean promote?'],
+    ['get --namspace shop', 'did you mean --namespace?'],
+  ] as const) {
+    const { code, stderr } = await run(args);
+    t.not(code, 0, args);
+    t.match(stderr, meant, args);
   }
 });

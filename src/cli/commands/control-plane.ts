@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { SocketAddress } from '../../model/formats.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
+import { LOG_FORMATS } from '../../telemetry/readable-log.js';
 import { CommandError, EXIT } from '../exit.js';
 import {
   addFlags,
@@ -154,6 +155,13 @@ const FLAGS = {
     default: 'info',
     parse: oneOf(LOG_LEVELS),
   },
+  logFormat: {
+    name: 'log-format',
+    argument: 'FORMAT',
+    help: 'json, text for people, or auto: text on a terminal; NO_COLOR turns colours off',
+    default: 'auto',
+    parse: oneOf(LOG_FORMATS),
+  },
 } as const satisfies Flags;
 
 export function addControlPlane(program: Command): void {
@@ -173,7 +181,7 @@ export function addControlPlane(program: Command): void {
     const { ControlPlane } = await import('../../../control-plane/control-plane.js');
     const { InvalidSourcesError } = await import('../../../control-plane/source/open-sources.js');
     const { InvalidCredentialsError } = await import('../../../control-plane/access/credentials.js');
-    const log = createLogger('control-plane', flags.logLevel);
+    const log = createLogger('control-plane', flags.logLevel, undefined, flags.logFormat);
     try {
       await runUntilSignalled(() => ControlPlane.start(options, log));
     } catch (error) {

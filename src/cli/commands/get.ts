@@ -8,7 +8,7 @@ import { formatTable } from '../../telemetry/text-table.js';
 import { addFlags, type Flags, oneOf, readFlags, text, type Values } from '../flags.js';
 import { formatYaml } from '../format-yaml.js';
 import { print, printJson } from '../terminal.js';
-import { CLIENT_FLAGS, withClient } from './shared.js';
+import { CLIENT_FLAGS, showAndWatch, WATCH_FLAG, withClient } from './shared.js';
 
 const FLAGS = {
   output: {
@@ -27,6 +27,7 @@ const FLAGS = {
     default: '',
     parse: text,
   },
+  ...WATCH_FLAG,
   ...CLIENT_FLAGS,
 } as const satisfies Flags;
 
@@ -39,17 +40,19 @@ export function addGet(program: Command): void {
     .addHelpText('after', '\nExample:\n  roost get\n  roost get checkout.shop -o yaml > checkout.yaml');
   addFlags(command, FLAGS).action(async (name: string | undefined) => {
     const flags = readFlags(command, FLAGS);
-    await withClient(flags, async (client) => {
-      const services =
-        name === undefined
-          ? (await client.call<ListResponse>('List', { namespace: flags.namespace })).services
-          : [
-              await client.call<ServiceMessage>('Get', {
-                name: parseServiceName(name, flags.namespace || 'default'),
-              }),
-            ];
-      show(services, name !== undefined, flags);
-    });
+    await withClient(flags, (client) =>
+      showAndWatch(flags.watch, async () => {
+        const services =
+          name === undefined
+            ? (await client.call<ListResponse>('List', { namespace: flags.namespace })).services
+            : [
+                await client.call<ServiceMessage>('Get', {
+                  name: parseServiceName(name, flags.namespace || 'default'),
+                }),
+              ];
+        return { state: services, show: () => show(services, name !== undefined, flags) };
+      }),
+    );
   });
 }
 

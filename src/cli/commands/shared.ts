@@ -116,6 +116,43 @@ export const CHANGE_FLAGS = {
   },
 } as const satisfies Flags;
 
+/** What commands take that show something which changes. */
+export const WATCH_FLAG = {
+  watch: {
+    name: 'watch',
+    short: 'w',
+    help: 'show it again whenever it changes, until you press Ctrl-C',
+    default: 'false',
+    parse: isSwitch,
+  },
+} as const satisfies Flags;
+
+const WATCH_INTERVAL_MS = 2000;
+const CLEAR_SCREEN = '\x1b[2J\x1b[H';
+
+/**
+ * Shows something, and with `--watch` again whenever it has changed; on a terminal in the same place.
+ *
+ * @param read what is to be shown, and how to show it
+ */
+export async function showAndWatch(
+  watch: boolean,
+  read: () => Promise<{ state: unknown; show(): void }>,
+): Promise<void> {
+  let shown: string | undefined;
+  for (;;) {
+    const { state, show } = await read();
+    const text = JSON.stringify(state);
+    if (text !== shown) {
+      if (watch && process.stdout.isTTY) process.stdout.write(CLEAR_SCREEN);
+      show();
+      shown = text;
+    }
+    if (!watch) return;
+    await new Promise((resolve) => setTimeout(resolve, WATCH_INTERVAL_MS));
+  }
+}
+
 /** Runs work with a connection that is closed afterwards. */
 export async function withClient<T>(
   flags: Values<typeof CLIENT_FLAGS> & { readonly actor?: string | undefined },

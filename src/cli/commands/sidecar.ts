@@ -5,6 +5,7 @@ import { type SocketAddress, splitHostPort } from '../../model/formats.js';
 import { isLoopback } from '../../net/ip-address.js';
 import { hasIpv6 } from '../../redirect/tools.js';
 import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
+import { LOG_FORMATS } from '../../telemetry/readable-log.js';
 import { openStandardOutput } from '../../telemetry/standard-output.js';
 import { EXIT } from '../exit.js';
 import {
@@ -219,6 +220,13 @@ const FLAGS = {
     default: 'info',
     parse: oneOf(LOG_LEVELS),
   },
+  logFormat: {
+    name: 'log-format',
+    argument: 'FORMAT',
+    help: 'json, text for people, or auto: text on a terminal; NO_COLOR turns colours off',
+    default: 'auto',
+    parse: oneOf(LOG_FORMATS),
+  },
 } as const satisfies Flags;
 
 export function addSidecar(program: Command): void {
@@ -239,7 +247,7 @@ export function addSidecar(program: Command): void {
     setFlagsFromString(KEEP_YOUNG_GENERATION_SMALL);
     const { Sidecar } = await import('../../../sidecar/sidecar.js');
     const output = openStandardOutput();
-    const log = createLogger('sidecar', flags.logLevel, output.urgent).child({
+    const log = createLogger('sidecar', flags.logLevel, output.urgent, flags.logFormat).child({
       service: `${flags.service.name}.${flags.service.namespace}`,
     });
     if (showsPassword(process.argv))

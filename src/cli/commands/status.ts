@@ -12,23 +12,26 @@ import { formatTable } from '../../telemetry/text-table.js';
 import { count } from '../await-clients.js';
 import { addFlags, type Flags, readFlags } from '../flags.js';
 import { formatAge, print, printJson } from '../terminal.js';
-import { CLIENT_FLAGS, OUTPUT_FLAG, withClient } from './shared.js';
+import { CLIENT_FLAGS, OUTPUT_FLAG, showAndWatch, WATCH_FLAG, withClient } from './shared.js';
 
-const FLAGS = { ...CLIENT_FLAGS, ...OUTPUT_FLAG } as const satisfies Flags;
+const FLAGS = { ...WATCH_FLAG, ...CLIENT_FLAGS, ...OUTPUT_FLAG } as const satisfies Flags;
 
 export function addStatus(program: Command): void {
   const command = program
     .command('status')
     .summary('show the connected sidecars')
     .description('Shows every connected client, and what it has acknowledged or rejected.')
-    .addHelpText('after', '\nExample:\n  roost status\n  roost status -o json');
+    .addHelpText('after', '\nExample:\n  roost status\n  roost status -w\n  roost status -o json');
   addFlags(command, FLAGS).action(async () => {
     const flags = readFlags(command, FLAGS);
-    await withClient(flags, async (client) => {
-      const status = await client.call<StatusResponse>('Status', {});
-      if (flags.output === 'json') printJson(status);
-      else print(describe(status, Date.now()));
-    });
+    await withClient(flags, (client) =>
+      showAndWatch(flags.watch, async () => {
+        const status = await client.call<StatusResponse>('Status', {});
+        const text = flags.output === 'json' ? undefined : describe(status, Date.now());
+        const show = () => (text === undefined ? printJson(status) : print(text));
+        return { state: text ?? status, show };
+      }),
+    );
   });
 }
 
