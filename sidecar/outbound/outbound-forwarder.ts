@@ -65,7 +65,6 @@ export interface OutboundServices {
 
 const REFUSES = headerName(APP_REFUSES);
 const ROOST_ERROR = headerName('x-roost-error');
-const BAD_GATEWAY = 502;
 
 /** A call whose host and route are known. */
 interface Routed {
@@ -211,7 +210,8 @@ export class OutboundForwarder implements Forwarder {
 
   /** The endpoint is a sidecar whose app took no connection: as if none had been made, whatever the method. */
   private appRefuses(call: Call, response: ResponseMessage): boolean {
-    const said = response.status === BAD_GATEWAY ? response.header(REFUSES) : undefined;
+    // A 502, or of gRPC a 200 that ends with its head: the MAC alone makes it true.
+    const said = response.header(REFUSES);
     if (said === undefined) return false;
     return this.services.refusals.isTrue(said, call.upstreamAddress, call.downstream.request.id);
   }

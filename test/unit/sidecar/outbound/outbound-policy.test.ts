@@ -398,17 +398,19 @@ const macOf = (key: string, address: string, id: string) =>
 t.test('a sidecar’s word that its app refuses is a refused connection; anyone else’s is not', async (t) => {
   const refusals = new AppRefusals();
   refusals.key = Buffer.from('the key');
-  for (const [key, believed] of [
-    ['the key', true],
-    ['another', false],
+  for (const [key, believed, status] of [
+    ['the key', true, 502],
+    ['another', false, 502],
+    // As a caller of gRPC is told.
+    ['the key', true, 200],
   ] as const) {
     const play = new OutboundPlay(one(), { refusals });
     const { client } = play.call(POST);
     const [a, b] = tried(play);
-    a.last.answer(502, [['x-roost-app-refuses', macOf(key, '10.0.1.1:80', 'an-id')]]);
+    a.last.answer(status, [['x-roost-app-refuses', macOf(key, '10.0.1.1:80', 'an-id')]]);
     t.same([a.appRefusals, b.attempts.length], believed ? [1, 1] : [0, 0], key);
     if (believed) b.last.answer(200);
-    t.equal(client.response?.status, believed ? 200 : 502);
+    t.equal(client.response?.status, believed ? 200 : status);
     t.equal(fieldValue(client.response?.fields ?? [], 'x-roost-app-refuses'), undefined, 'not passed on');
   }
 });
