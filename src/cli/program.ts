@@ -53,6 +53,8 @@ export async function createProgram(verb = ''): Promise<Command> {
     .version(VERSION, '-V, --version')
     .addHelpText('after', EXIT_CODES_HELP)
     .showHelpAfterError('(see --help)')
+    // Every message of the command begins with its name. Set before the verbs are added: they inherit it.
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'roost: ')) })
     // What follows a command belongs to it: "plan split … --output json" is an option of "split".
     .enablePositionalOptions()
     .exitOverride();

@@ -151,6 +151,8 @@ t.test('all that is wrong with a command line is said at once', async (t) => {
     const finished = await roost(args);
     t.equal(finished.code, 2, args.join(' '));
     t.match(finished.stderr, complaint);
+    t.match(finished.stderr, /^roost: /m, 'the name of the command is before what it says');
+    t.notMatch(finished.stderr, /^error: /m);
     noStackTrace(t, finished);
   }
 });
