@@ -40,7 +40,7 @@ export function createOutboundListener(options: OutboundOptions): Listener {
   const { limits, nowMs } = dispatch;
   const settings = { limits, nowMs };
   const overHttp2 = { ...services, passthrough: services.passthrough?.over('http2') };
-  const dispatcher = new Dispatcher(dispatch, {
+  const dispatcher: Dispatcher = new Dispatcher(dispatch, {
     onRequest: (connection) =>
       connection.request.method === 'CONNECT'
         ? connectUser(connection, options, dispatcher)
