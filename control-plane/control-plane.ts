@@ -6,6 +6,8 @@ import { KubeClient } from '../src/kubernetes/kube-client.js';
 import { listen } from '../src/lifecycle/listen.js';
 import { Teardown } from '../src/lifecycle/teardown.js';
 import type { SocketAddress } from '../src/model/formats.js';
+import type { MeshService } from '../src/model/mesh-service.js';
+import type { Problem } from '../src/model/problems.js';
 import { isLoopback } from '../src/net/ip-address.js';
 import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js';
 import type { Logger } from '../src/telemetry/logger.js';
@@ -23,6 +25,7 @@ import { greetingOf } from './ads/greeting.js';
 import { ConfigApi } from './api/config-api.js';
 import { statusOf } from './api/status.js';
 import { unapprovedClaims } from './api/unapproved-claims.js';
+import { hasLiveEndpoints } from './endpoints/live-endpoint.js';
 import { LiveEndpoints } from './endpoints/live-endpoints.js';
 import { scopeOf } from './load/load-scope.js';
 import { loadReportingService } from './load/load-service.js';
@@ -371,9 +374,22 @@ async function openStore(
   log: Logger,
 ): Promise<ConfigStore> {
   const storeLog = log.child({ component: 'store' });
-  return ConfigStore.open(await openBackend(options, storeLog), storeLog, (service, context) =>
-    prepared.prepare(service, context),
-  );
+  const unfollowed = options.kubernetes === undefined ? releasesOfKubernetes : () => [];
+  return ConfigStore.open(await openBackend(options, storeLog), storeLog, (service, context) => [
+    ...unfollowed(service),
+    ...prepared.prepare(service, context),
+  ]);
+}
+
+/** Releases whose endpoints only Kubernetes knows, for a control plane that does not follow it. */
+function releasesOfKubernetes({ spec }: MeshService): Problem[] {
+  return spec.versions.flatMap((version, index) => {
+    if (!hasLiveEndpoints(version)) return [];
+    const field = version.service === undefined ? 'selector' : 'service';
+    const message =
+      'needs a control plane that follows Kubernetes: start it with --kubernetes, or write endpoints or dns instead';
+    return [{ path: ['spec', 'versions', index, field], message }];
+  });
 }
 
 async function openBackend({ dataDir, etcd }: ControlPlaneOptions, log: Logger): Promise<StoreBackend> {

@@ -1,9 +1,12 @@
+import { KubeClient, type KubeWatchApi } from '../../src/kubernetes/kube-client.js';
+import { OperatorError } from '../../src/lifecycle/operator-error.js';
 import type { Logger } from '../../src/telemetry/logger.js';
 import type { LiveEndpoints } from '../endpoints/live-endpoints.js';
 import type { ConfigStore } from '../store/config-store.js';
 import type { Editor } from '../store/editor.js';
 import { type ConfigSource, ConfigSources } from './config-source.js';
 import { FileSource } from './files/file-source.js';
+import { KubernetesSource } from './kubernetes/kubernetes-source.js';
 
 /** Which sources there are. */
 export interface SourceOptions {
@@ -11,6 +14,18 @@ export interface SourceOptions {
   readonly config: readonly string[];
   /** How long no file must declare a service before it is removed; absent: 10 s. */
   readonly configSettleMs?: number;
+  /** Absent: Kubernetes is no source. */
+  readonly kubernetes?: KubernetesOptions | undefined;
+}
+
+/** Which cluster is followed, and what of it. */
+export interface KubernetesOptions {
+  /** Empty: as the pod's service account, outside of pods as kubectl does. */
+  readonly kubeconfig: string;
+  /** Empty: all. */
+  readonly namespaces: readonly string[];
+  /** Label selector of Services that are meshed; empty: all. */
+  readonly serviceSelector: string;
 }
 
 /** What every source writes to. */
@@ -40,12 +55,14 @@ export class InvalidSourcesError extends Error {
  * @throws InvalidSourcesError, and what {@link ConfigSource.start} throws
  */
 export async function openSources(options: SourceOptions, target: SourceTarget): Promise<ConfigSource> {
-  const sources = new ConfigSources(sourcesOf(options, target));
+  const sources = new ConfigSources(await sourcesOf(options, target));
   await sources.start();
   const { store, log } = target;
   const { problems } = sources;
   const isEmpty = store.current.services.size === 0;
-  if (problems.length > 0 && isEmpty) throw new InvalidSourcesError(problems);
+  // A cluster gets better while it is followed; files that are wrong at the start are a mistake of the operator.
+  if (problems.length > 0 && isEmpty && options.kubernetes === undefined)
+    throw new InvalidSourcesError(problems);
   if (problems.length > 0)
     log.error(
       { problems },
@@ -56,8 +73,29 @@ export async function openSources(options: SourceOptions, target: SourceTarget):
   return sources;
 }
 
-function sourcesOf({ config, configSettleMs }: SourceOptions, target: SourceTarget): ConfigSource[] {
-  const log = target.log.child({ component: 'files' });
-  const settleMs = configSettleMs ?? CONFIG_SETTLE_MS;
-  return config.length === 0 ? [] : [new FileSource({ ...target, log, paths: config, settleMs })];
+/** Files come first: Kubernetes leaves alone what they declare. */
+async function sourcesOf(options: SourceOptions, target: SourceTarget): Promise<ConfigSource[]> {
+  const { config, configSettleMs: settleMs = CONFIG_SETTLE_MS, kubernetes } = options;
+  const sources: ConfigSource[] = [];
+  if (config.length > 0)
+    sources.push(
+      new FileSource({ ...target, log: target.log.child({ component: 'files' }), paths: config, settleMs }),
+    );
+  if (kubernetes !== undefined) {
+    const log = target.log.child({ component: 'kubernetes' });
+    sources.push(
+      new KubernetesSource({ ...target, ...kubernetes, log, api: await kubeApi(kubernetes.kubeconfig) }),
+    );
+  }
+  return sources;
+}
+
+/** @throws OperatorError */
+async function kubeApi(kubeconfig: string): Promise<KubeWatchApi> {
+  const inPod = kubeconfig === '' && process.env.KUBERNETES_SERVICE_HOST !== undefined;
+  try {
+    return await (inPod ? KubeClient.inCluster() : KubeClient.fromKubeconfig(kubeconfig, ''));
+  } catch (cause) {
+    throw new OperatorError(`--kubernetes: ${(cause as Error).message}`, { cause });
+  }
 }

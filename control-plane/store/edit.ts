@@ -15,6 +15,7 @@ import { digestOf } from './digest.js';
 import type { Draft } from './edit-checks.js';
 import type { Editor, GrantMode } from './editor.js';
 import type { DeclaredService } from './errors.js';
+import { isDefault } from './source-mark.js';
 
 /** One change to make: documents to put in force, services to take out. */
 export interface Edit {
@@ -83,7 +84,7 @@ export function newRecords(
 export function declaredInFiles({ services }: ConfigState, put: readonly KeyedRecord[]): DeclaredService[] {
   return put.flatMap(([key, { revision }]) => {
     const before = services.get(key);
-    if (before?.source === undefined || before.revision === revision) return [];
+    if (before?.source === undefined || isDefault(before.source) || before.revision === revision) return [];
     return [{ key, file: before.source.file }];
   });
 }
@@ -133,7 +134,7 @@ function recordFor(
   const key = serviceKey(service);
   const document = (edit.documents as readonly MeshServiceInput[])[index] as MeshServiceInput;
   const before = services.get(key);
-  const source = edit.sources?.[index] ?? before?.source;
+  const source = edit.sources?.[index] ?? (isDefault(before?.source) ? undefined : before?.source);
   const same =
     before !== undefined &&
     digestOf(before.document) === digestOf(document) &&

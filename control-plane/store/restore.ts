@@ -4,6 +4,7 @@ import type { BackupContent } from './backup.js';
 import type { Change, ConfigState, ServiceRecord } from './config-state.js';
 import { digestOf } from './digest.js';
 import { DeclaredInFileError, InvalidBackupError } from './errors.js';
+import { isDefault } from './source-mark.js';
 
 /**
  * The one change that puts everything back to what a backup has. Services that are that way already stay as they
@@ -19,8 +20,8 @@ export function planRestore(state: ConfigState, backup: BackupContent): Omit<Cha
   const kept = new Set(backup.services.map(([key]) => key));
   const deleted = [...state.services.keys()].filter((key) => !kept.has(key));
   for (const key of deleted) {
-    const file = state.services.get(key)?.source?.file;
-    if (file !== undefined) throw new DeclaredInFileError(key, file);
+    const mark = state.services.get(key)?.source;
+    if (mark !== undefined && !isDefault(mark)) throw new DeclaredInFileError(key, mark.file);
   }
   const { pinSecret, history } = backup;
   const sameSecret = pinSecret === state.pinSecret.toString('base64');

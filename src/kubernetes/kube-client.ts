@@ -1,4 +1,4 @@
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 
@@ -18,8 +18,8 @@ export class KubeError extends Error {
 
 /** What Roost needs of the Kubernetes API beside watching: single objects by path. Tests put a fake in its place. */
 export interface KubeApi {
-  /** @param path `/api/v1/namespaces/shop/pods` @throws KubeError */
-  get(path: string): Promise<KubeObject>;
+  /** @param path `/api/v1/namespaces/shop/pods` @param accept absent: JSON @throws KubeError */
+  get(path: string, accept?: string): Promise<KubeObject>;
   /** @throws KubeError; 409 if the object's `resourceVersion` is not that of the stored one */
   put(path: string, object: KubeObject): Promise<KubeObject>;
   post(path: string, object: KubeObject): Promise<KubeObject>;
@@ -27,12 +27,25 @@ export interface KubeApi {
   patch(path: string, operations: readonly object[]): Promise<KubeObject>;
 }
 
+/** Reading objects as they change. Tests put a fake API server behind it, or a fake in its place. */
+export interface KubeWatchApi extends Pick<KubeApi, 'get'> {
+  /**
+   * Opens a watch: a response whose body is a JSON object a line, until either side ends it.
+   *
+   * @param signal ends the call and the response @throws KubeError
+   */
+  open(path: string, accept: string, signal: AbortSignal): Promise<IncomingMessage>;
+}
+
+const JSON_ONLY = 'application/json';
 const CALL_TIMEOUT_MS = 10_000;
+/** The API server sends a bookmark about once a minute; a watch that is silent for so long is dead. */
+const WATCH_SILENCE_MS = 180_000;
 /** A list of all pods of a large cluster. */
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
 
 /** The Kubernetes API by a kubeconfig or a pod's service account. */
-export class KubeClient implements KubeApi {
+export class KubeClient implements KubeApi, KubeWatchApi {
   private constructor(private readonly config: KubeConfig) {}
 
   /** As the service account of the pod that this process runs in. @throws KubeError outside of a pod */
@@ -75,8 +88,24 @@ export class KubeClient implements KubeApi {
     return this.config.getCurrentCluster()?.server ?? '';
   }
 
-  get(path: string): Promise<KubeObject> {
-    return this.call('GET', path);
+  get(path: string, accept = JSON_ONLY): Promise<KubeObject> {
+    return this.call('GET', path, undefined, accept);
+  }
+
+  async open(path: string, accept: string, signal: AbortSignal): Promise<IncomingMessage> {
+    const options: RequestOptions = { method: 'GET', headers: { accept } };
+    await this.authenticate(options);
+    const url = this.urlOf(path);
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error) => reject(notReached(url, error));
+      const call = senderFor(url)(url, { ...options, signal }, (response) => {
+        if (response.statusCode === 200) return resolve(response);
+        refusalOf(response).then(reject, fail);
+      });
+      call.setTimeout(WATCH_SILENCE_MS, () => call.destroy(new Error('the watch is silent')));
+      call.on('error', fail);
+      call.end();
+    });
   }
 
   put(path: string, object: KubeObject): Promise<KubeObject> {
@@ -100,14 +129,17 @@ export class KubeClient implements KubeApi {
     }
   }
 
-  private async call(method: string, path: string, body?: object): Promise<KubeObject> {
-    const options: RequestOptions = { method, headers: { accept: 'application/json' } };
+  private urlOf(path: string): URL {
+    return new URL(this.server.replace(/\/$/, '') + path);
+  }
+
+  private async call(method: string, path: string, body?: object, accept = JSON_ONLY): Promise<KubeObject> {
+    const options: RequestOptions = { method, headers: { accept } };
     await this.authenticate(options);
-    const type = method === 'PATCH' ? 'application/json-patch+json' : 'application/json';
+    const type = method === 'PATCH' ? 'application/json-patch+json' : JSON_ONLY;
     if (body !== undefined) options.headers = { ...options.headers, 'content-type': type };
-    const url = new URL(this.server.replace(/\/$/, '') + path);
     const { status, text } = await exchange(
-      url,
+      this.urlOf(path),
       options,
       body === undefined ? undefined : JSON.stringify(body),
     );
@@ -118,33 +150,49 @@ export class KubeClient implements KubeApi {
   }
 }
 
+function senderFor({ protocol }: URL): typeof httpsRequest {
+  return protocol === 'http:' ? httpRequest : httpsRequest;
+}
+
+function notReached({ origin }: URL, error: Error): KubeError {
+  const reason = error.message || String((error as NodeJS.ErrnoException).code);
+  return new KubeError(0, `the API server ${origin}: ${reason}`);
+}
+
+const MAX_REFUSAL_BYTES = 65_536;
+
+/** What the API server says instead of a watch. */
+async function refusalOf(response: IncomingMessage): Promise<KubeError> {
+  let text = '';
+  for await (const chunk of response) if (text.length < MAX_REFUSAL_BYTES) text += String(chunk);
+  const { statusCode = 0 } = response;
+  return new KubeError(statusCode, String(parse(text).message ?? `status ${statusCode}`));
+}
+
 function exchange(
   url: URL,
   options: RequestOptions,
   body: string | undefined,
 ): Promise<{ readonly status: number; readonly text: string }> {
   return new Promise((resolve, reject) => {
-    const fail = (error: Error) =>
-      reject(
-        new KubeError(
-          0,
-          `the API server ${url.origin}: ${error.message || String((error as NodeJS.ErrnoException).code)}`,
-        ),
-      );
-    const send = url.protocol === 'http:' ? httpRequest : httpsRequest;
-    const call = send(url, { ...options, signal: AbortSignal.timeout(CALL_TIMEOUT_MS) }, (response) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > MAX_BODY_BYTES) call.destroy(new Error('the answer is too large'));
-        else chunks.push(chunk);
-      });
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
-      );
-      response.on('error', fail);
-    });
+    const fail = (error: Error) => reject(notReached(url, error));
+    const call = senderFor(url)(
+      url,
+      { ...options, signal: AbortSignal.timeout(CALL_TIMEOUT_MS) },
+      (response) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        response.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          if (size > MAX_BODY_BYTES) call.destroy(new Error('the answer is too large'));
+          else chunks.push(chunk);
+        });
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+        );
+        response.on('error', fail);
+      },
+    );
     call.on('error', fail);
     call.end(body);
   });

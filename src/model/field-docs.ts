@@ -56,9 +56,10 @@ export const FIELD_DOCS: Readonly<Record<string, FieldDoc>> = flat({
   'spec.versions[].endpoints[].zone': doc('zone of the pod', 'eu-1a'),
   'spec.versions[].dns': doc('every address behind this name, with a port; refreshed', 'checkout-v2:8080'),
   'spec.versions[].selector': doc(
-    'on Kubernetes: pods of the Service that have these labels',
-    '{ version: v2 }',
+    'on Kubernetes: the pods of the Service of this name with these labels',
+    '{ version: v3 }',
   ),
+  'spec.versions[].service': doc('on Kubernetes: the endpoints of another Service', 'checkout-v4'),
   'spec.routes': doc(
     'rules for requests; the first that matches decides. Default: all requests go to `stable`',
   ),

@@ -225,6 +225,10 @@ const endpoint = strict({
   zone: z.string().min(1).max(63).optional(),
 });
 
+const podSelector = labels.refine((all) => Object.keys(all).length > 0, {
+  error: 'must list at least one label, such as version: v1',
+});
+
 const version = strict({
   name: releaseName,
   lane: dnsLabel.optional(),
@@ -233,8 +237,11 @@ const version = strict({
     .min(1, { error: 'must list at least one endpoint, such as - address: 10.0.1.11:8080' })
     .optional(),
   dns: hostPort.optional(),
-  selector: z.record(z.string(), z.string()).optional(),
-}).refine(...exactlyOne('endpoints', 'dns', 'selector'));
+  /** On Kubernetes: the pods of the Service of this name that have all of these labels. */
+  selector: podSelector.optional(),
+  /** On Kubernetes: the endpoints of another Service of the namespace. */
+  service: dnsLabel.optional(),
+}).refine(...exactlyOne('endpoints', 'dns', 'selector', 'service'));
 
 /** What a check asks for: a path, with a query or without one. */
 const checkedPath = z.string().refine((path) => isTargetPath(path.replace('?', '')), {

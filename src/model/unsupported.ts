@@ -12,7 +12,6 @@ interface Unsupported {
  * promise what no sidecar does.
  */
 const UNSUPPORTED: readonly Unsupported[] = [
-  { path: 'spec.versions[].selector' },
   {
     path: 'spec.affinity.key[].source',
     values: ['identity'],

@@ -15,6 +15,7 @@ import type { Configuration } from '../../store/configuration.js';
 import { digestOf } from '../../store/digest.js';
 import type { Editor } from '../../store/editor.js';
 import { RejectedError } from '../../store/errors.js';
+import { isFromFile } from '../../store/source-mark.js';
 import type { ConfigSource } from '../config-source.js';
 import { Absences } from './absences.js';
 import { QuietFiles } from './quiet-files.js';
@@ -259,7 +260,7 @@ function movedAmong(
 function removedFrom({ services }: Configuration, documents: readonly SourceDocument[]): ServiceKey[] {
   const declared = new Set(documents.map(claimedKey));
   return [...services]
-    .filter(([key, { record }]) => record.source !== undefined && !declared.has(key))
+    .filter(([key, { record }]) => isFromFile(record.source) && !declared.has(key))
     .map(([key]) => key);
 }
 

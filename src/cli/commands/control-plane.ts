@@ -17,6 +17,7 @@ import {
   wholeNumber,
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
+import { KUBERNETES_FLAGS, kubernetesOptions, kubernetesProblems } from './kubernetes-flags.js';
 import { etcdOptions, STORE_FLAGS, storeProblems } from './store-flags.js';
 import { WEBHOOK_FLAGS, webhookOptions, webhookProblems } from './webhook-flags.js';
 
@@ -43,6 +44,7 @@ const FLAGS = {
     parse: text,
   },
   ...STORE_FLAGS,
+  ...KUBERNETES_FLAGS,
   replaceUnknown: {
     name: 'replace-unknown',
     help: 'sidecars that hold the configuration of another store drop what is not known here; without it they keep it, since this control plane may have lost its data',
@@ -210,6 +212,7 @@ function toOptions(flags: Values<typeof FLAGS>, command: Command) {
     ],
     [grpc === undefined && tlsCert === '', '--grpc off needs --tls-cert: nothing would be served'],
     ...storeProblems(flags),
+    ...kubernetesProblems(flags),
     ...webhookProblems(flags),
   ] as const;
   const found = problems.flatMap(([wrong, problem]) => (wrong ? [problem] : []));
@@ -218,6 +221,7 @@ function toOptions(flags: Values<typeof FLAGS>, command: Command) {
     ...flags,
     configSettleMs: flags.configSettle,
     etcd: etcdOptions(flags),
+    kubernetes: kubernetesOptions(flags),
     webhook: webhookOptions(flags),
     tls: tlsCert === '' ? undefined : { cert: tlsCert, key: tlsKey, clientCa: tlsClientCa },
   };

@@ -12,6 +12,14 @@ interface Permission {
 
 const CONFIGURATIONS = ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'];
 
+/** What `--kubernetes` follows: group and resource. */
+const DISCOVERED = [
+  ['', 'services'],
+  ['', 'pods'],
+  ['discovery.k8s.io', 'endpointslices'],
+  ['roost.dev', 'meshservices'],
+] as const;
+
 /** What the control plane's service account must be allowed; deploy/helm/roost grants the same. */
 export const REQUIRED_PERMISSIONS: readonly Permission[] = [
   ...['get', 'update'].map((verb) => ({
@@ -21,6 +29,7 @@ export const REQUIRED_PERMISSIONS: readonly Permission[] = [
     verb,
     own: true,
   })),
+  ...DISCOVERED.flatMap(([group, resource]) => ['list', 'watch'].map((verb) => ({ group, resource, verb }))),
   ...CONFIGURATIONS.flatMap((resource) =>
     ['get', 'patch'].map((verb) => ({
       group: 'admissionregistration.k8s.io',

@@ -179,7 +179,11 @@ t.test('the image is the same everywhere, of this version', async (t) => {
 });
 
 t.test('the control plane may do what it does, and nothing else', async (t) => {
+  const verbs = ['list', 'watch'];
   t.same(only('ClusterRole').rules, [
+    { apiGroups: [''], resources: ['services', 'pods'], verbs },
+    { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs },
+    { apiGroups: ['roost.dev'], resources: ['meshservices'], verbs },
     {
       apiGroups: ['admissionregistration.k8s.io'],
       resources: ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'],

@@ -39,6 +39,7 @@ const LOWEST_FIRST: Readonly<Record<string, readonly string[]>> = {
     'store/etcd',
     'source',
     'source/files',
+    'source/kubernetes',
     // Constructs the sources.
     'source/open-sources.ts',
     'access',

@@ -283,7 +283,7 @@ t.test('permissions are those that the manifest grants', async (t) => {
         verbs.map((verb: string) => ({
           group: apiGroups[0],
           resource,
-          name: resourceNames[0],
+          name: resourceNames?.[0],
           verb,
           ...(own && { own }),
         })),

@@ -181,8 +181,8 @@ t.test('names every problem with its path and what would be right, all in one go
     'spec.versions[0].endpoints[0].address: "checkout:80" is not an IP:PORT address',
     'spec.versions[1].name: "v1" names a version already (versions[0])',
     'spec.versions[1].endpoints: must list at least one endpoint',
-    'spec.versions[2]: needs exactly one of endpoints, dns, selector; it has endpoints and dns',
-    'spec.versions[3]: needs exactly one of endpoints, dns, selector; it has none',
+    'spec.versions[2]: needs exactly one of endpoints, dns, selector, service; it has endpoints and dns',
+    'spec.versions[3]: needs exactly one of endpoints, dns, selector, service; it has none',
     'spec.stable: "v0" is not a version of this service; it has v1, v1, v3, v4',
     'spec.routes[0].split[0].version: "v9" is not a version of this service',
     'spec.routes[0].split[1].weight: -1 must be a whole number ≥ 0',
@@ -210,8 +210,19 @@ t.test('refuses fields that nothing implements yet', async (t) => {
   t.match(problemsOf(minimal({ affinity: { key: [{ header: 'x' }, { source: 'identity' }] } })), [
     'spec.affinity.key[1].source: "identity" is not implemented yet: it takes mutual TLS between pods to tell callers apart; use ip, or a header that says who calls',
   ]);
-  t.match(problemsOf(minimal({ versions: [{ name: 'v1', selector: { app: 'x' } }] })), [
-    'spec.versions[0].selector: is not implemented yet',
+});
+
+t.test('a release may be pods of the Service by their labels, or another Service', async (t) => {
+  t.same(
+    problemsOf(minimal({ versions: [{ name: 'v1', selector: { 'app.kubernetes.io/version': '1.2' } }] })),
+    [],
+  );
+  t.same(problemsOf(minimal({ versions: [{ name: 'v1', service: 'cart-v1' }] })), []);
+  t.match(problemsOf(minimal({ versions: [{ name: 'v1', selector: {} }] })), [
+    'spec.versions[0].selector: must list at least one label, such as version: v1',
+  ]);
+  t.match(problemsOf(minimal({ versions: [{ name: 'v1', service: 'cart.shop' }] })), [
+    /versions\[0\]\.service: /,
   ]);
 });
 
