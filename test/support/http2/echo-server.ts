@@ -46,7 +46,7 @@ export class EchoServer {
     const { address, port } = await listening(t, server);
     const echo = new EchoServer(server, address, port, limits);
     server.on('connection', (socket) => {
-      const connection = new Http2Connection({
+      const connection: Http2Connection = new Http2Connection({
         socket,
         role: 'server',
         owner: new EchoOwner(echo, () => connection),
