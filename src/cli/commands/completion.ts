@@ -22,7 +22,10 @@ export function addCompletion(program: Command): void {
     .argument('<shell>', Object.keys(SHELLS).join(', '))
     .summary('print a script that completes commands in your shell')
     .description('Prints a script with which a shell completes commands and their options.')
-    .addHelpText('after', `\nPut one of these into the file that your shell reads when it starts:${SET_UP}`);
+    .addHelpText(
+      'after',
+      `\nExample:\n  roost completion bash > roost.bash\n\nPut one of these into the file that your shell reads when it starts:${SET_UP}`,
+    );
   command.action(async (shell: string) => {
     if (!Object.hasOwn(SHELLS, shell))
       throw new UsageError([`unknown shell "${shell}"; expected ${Object.keys(SHELLS).join(', ')}`], command);
