@@ -77,7 +77,7 @@ export class TestMesh {
         workers: WORKERS,
         intercept: false,
         opaquePorts: [3306],
-        sniffTimeoutMs: 1000,
+        sniffTimeoutMs: 100,
         outbound: FREE,
         inbound: FREE,
         app: { host: '127.0.0.1', port: 1 },
