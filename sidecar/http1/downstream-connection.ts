@@ -226,11 +226,16 @@ export class DownstreamConnection implements ClientHandler, DownstreamStream {
     this.endResponse(!close);
   }
 
-  /** Answers 204 in the sidecar's own name. */
+  /** The same, and the connection ends with it: the client may have sent what was for another. */
+  answerLast(answer: LocalAnswer): void {
+    this.closeAfterResponse = true;
+    this.answer(answer);
+  }
+
+  /** Answers 204, and the connection ends with it. */
   answerEmpty(): void {
-    const { closeAfterResponse } = this;
-    this.writer.writeText(`${statusLine(204)}\r\n${closeAfterResponse ? 'Connection: close\r\n' : ''}\r\n`);
-    this.endResponse(!closeAfterResponse);
+    this.writer.writeText(`${statusLine(204)}\r\nConnection: close\r\n\r\n`);
+    this.endResponse(false);
   }
 
   /** The response is complete and written. */

@@ -27,7 +27,9 @@ export function createInboundListener(options: InboundOptions): Listener {
   const overHttp2 = { ...services, apps: services.appsOverHttp2 };
   const dispatcher = new Dispatcher(dispatch, {
     onRequest: (connection) => {
-      if (connection.request.method === 'CONNECT') return refuseConnect(connection);
+      // This sidecar opens connections for its own app only.
+      if (connection.request.method === 'CONNECT')
+        return new ImmediateAnswer(() => connection.answerLast(CONNECT_REFUSED));
       if (asksForApp(connection)) return appProbeAnswer(connection, services);
       return new Exchange(connection, settings, new InboundForwarder(services));
     },
@@ -42,17 +44,8 @@ export function createInboundListener(options: InboundOptions): Listener {
       }).start(),
     onRefused,
   });
-  return new Listener(
-    {
-      what: 'inbound calls (--inbound)',
-      maxConnections: limits.maxConnections,
-      slots,
-      serve: (client) => dispatcher.serve(client),
-      turnAway: (client, reply) => dispatcher.turnAway(client, reply),
-      onRefused,
-    },
-    dispatcher,
-  );
+  const { maxConnections } = limits;
+  return new Listener({ what: 'inbound calls (--inbound)', maxConnections, slots }, dispatcher);
 }
 
 const CONNECT_REFUSED: LocalReply = { code: 'malformed-request', detail: 'CONNECT is not for inbound calls' };
@@ -70,17 +63,9 @@ function appProbeAnswer(connection: DownstreamConnection, { apps }: InboundServi
       return;
     }
     tryConnect(app, app.connectTimeoutMs, (failure) => {
-      connection.closeAfterResponse = true;
       if (failure === undefined) connection.answerEmpty();
-      else connection.answer({ code: 'connect-failure', detail: `the app at ${app.address}: ${failure}` });
+      else
+        connection.answerLast({ code: 'connect-failure', detail: `the app at ${app.address}: ${failure}` });
     });
-  });
-}
-
-/** This sidecar opens connections for its own app only. */
-function refuseConnect(connection: DownstreamConnection): ImmediateAnswer {
-  return new ImmediateAnswer(() => {
-    connection.closeAfterResponse = true;
-    connection.answer(CONNECT_REFUSED);
   });
 }

@@ -5,7 +5,7 @@ import type { HttpLimits } from '../http/limits.js';
 import { DownstreamConnection, type DownstreamOwner } from '../http1/downstream-connection.js';
 import { Http2ClientConnection, type Http2ClientOwner } from '../http2/client-connection.js';
 import type { ClientHandler, ClientSocket } from '../net/client-socket.js';
-import type { ListenerState } from '../net/listener.js';
+import type { ConnectionServer } from '../net/listener.js';
 import { FirstBytes } from './first-bytes.js';
 import type { Protocol } from './sniff.js';
 
@@ -48,7 +48,7 @@ const NOT_ADMITTED: LocalReply = {
 };
 
 /** Gives each connection of a listener to the codec of its protocol, or has it carried as it is. */
-export class Dispatcher implements DownstreamOwner, ListenerState {
+export class Dispatcher implements ConnectionServer, DownstreamOwner {
   isEnding = false;
   requests = 0;
   readonly limits: HttpLimits;
@@ -108,6 +108,10 @@ export class Dispatcher implements DownstreamOwner, ListenerState {
 
   onRefused({ request }: DownstreamConnection, reply: LocalReply): void {
     this.to.onRefused(reply, request.sourceIp);
+  }
+
+  onReset(reply: LocalReply, caller: string): void {
+    this.to.onRefused(reply, caller);
   }
 
   private serveHttp2(client: ClientSocket): ClientHandler {

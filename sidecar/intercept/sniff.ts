@@ -1,8 +1,10 @@
+import { PREFACE } from '../http2/frame.js';
+
 /** Longest start of a request line that is looked at. */
 const SNIFF_BYTES = 32;
 
 /** RFC 9113 section 3.4: what a client of HTTP/2 sends first. */
-export const HTTP2_PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+export const HTTP2_PREFACE = PREFACE.toString('latin1');
 
 /** A method, and as much as there is of a path, of `*`, or of an `http://` URL; `CONNECT` may have anything. */
 const REQUEST_LINE_START =

@@ -28,20 +28,20 @@ export interface ListenerOptions {
   readonly maxConnections: number;
   /** One for each connection, of as many as {@link maxConnections}. */
   readonly slots: ConcurrencySlots;
+}
+
+/** Serves the connections of a listener. */
+export interface ConnectionServer {
+  /** Set by the listener: every response is its connection's last. */
+  isEnding: boolean;
+  /** Requests begun so far. */
+  readonly requests: number;
   /** Who serves a connection first. */
   serve(client: ClientSocket): ClientHandler;
   /** Tells a client that there are too many connections, and ends its own. */
   turnAway(client: ClientSocket, reply: LocalReply): ClientHandler;
   /** A connection was reset because there are far too many. @param client its address, without the port */
-  onRefused(reply: LocalReply, client: string): void;
-}
-
-/** What those that serve connections see of their listener. */
-export interface ListenerState {
-  /** Every response is its connection's last. */
-  readonly isEnding: boolean;
-  /** Requests begun so far. */
-  requests: number;
+  onReset(reply: LocalReply, client: string): void;
 }
 
 const SOCKET_BUFFER_BYTES = 65_536;
@@ -62,7 +62,7 @@ export class Listener {
 
   constructor(
     private readonly options: ListenerOptions,
-    private readonly state: ListenerState & { isEnding: boolean },
+    private readonly connectionsTo: ConnectionServer,
   ) {
     this.server = createServer(
       { allowHalfOpen: true, noDelay: true, highWaterMark: SOCKET_BUFFER_BYTES },
@@ -83,7 +83,7 @@ export class Listener {
 
   /** Requests begun so far. */
   get requests(): number {
-    return this.state.requests;
+    return this.connectionsTo.requests;
   }
 
   /** Requests under way. */
@@ -117,7 +117,7 @@ export class Listener {
 
   /** From now on every response is its connection's last, and says so. */
   announceEnd(): void {
-    this.state.isEnding = true;
+    this.connectionsTo.isEnding = true;
     for (const { handler } of this.connections) handler.announceEnd();
   }
 
@@ -130,7 +130,7 @@ export class Listener {
 
   /** No response is its connection's last any more, but where the client has been told so. */
   continue(): void {
-    this.state.isEnding = false;
+    this.connectionsTo.isEnding = false;
     for (const { handler } of this.connections) handler.continue();
   }
 
@@ -158,17 +158,19 @@ export class Listener {
   }
 
   private readonly onDropped = (dropped?: { remoteAddress?: string | undefined }): void => {
-    this.options.onRefused(TOO_MANY, peerIp(dropped ?? {}));
+    this.connectionsTo.onReset(TOO_MANY, peerIp(dropped ?? {}));
   };
 
   private readonly accept = (socket: Socket): void => {
     this.accepted++;
-    const { slots, maxConnections, serve, turnAway } = this.options;
+    const { slots, maxConnections } = this.options;
     const hasSlot = slots.take(maxConnections);
     const client = new ClientSocket(socket, (closed) => this.onClosed(closed));
     this.connections.add(client);
     if (!hasSlot) this.tooMany.add(client);
-    client.handler = hasSlot ? serve(client) : turnAway(client, TOO_MANY);
+    client.handler = hasSlot
+      ? this.connectionsTo.serve(client)
+      : this.connectionsTo.turnAway(client, TOO_MANY);
   };
 
   private onClosed(client: ClientSocket): void {

@@ -14,7 +14,7 @@ import { TcpTunnel, type TunnelRoute } from '../tcp/tcp-tunnel.js';
 import { AwaitedHost } from './awaited-host.js';
 import { HostLookup } from './host-lookup.js';
 import { OutboundForwarder, type OutboundServices } from './outbound-forwarder.js';
-import { OutsideConnect, refuseConnect } from './outside-connect.js';
+import { OutsideConnect } from './outside-connect.js';
 import { type OnTunnelFinished, OutsideTunnelRoute, ServiceTunnelRoute } from './tunnel-routes.js';
 
 export interface OutboundOptions {
@@ -52,17 +52,8 @@ export function createOutboundListener(options: OutboundOptions): Listener {
     onOpaque: (client) => new TcpTunnel(client, tunnelRoute(client, options), settings).start(),
     onRefused,
   });
-  return new Listener(
-    {
-      what: 'outbound calls (--outbound)',
-      maxConnections: limits.maxConnections,
-      slots,
-      serve: (client) => dispatcher.serve(client),
-      turnAway: (client, reply) => dispatcher.turnAway(client, reply),
-      onRefused,
-    },
-    dispatcher,
-  );
+  const { maxConnections } = limits;
+  return new Listener({ what: 'outbound calls (--outbound)', maxConnections, slots }, dispatcher);
 }
 
 function connectUser(
@@ -72,7 +63,7 @@ function connectUser(
 ): DownstreamUser {
   const { services, dispatch, onTunnelFinished } = options;
   const { authority } = connection.request;
-  const refuse = (reply: LocalReply) => new ImmediateAnswer(() => refuseConnect(connection, reply));
+  const refuse = (reply: LocalReply) => new ImmediateAnswer(() => connection.answerLast(reply));
   const destination = splitHostPort(authority);
   if (destination === undefined)
     return refuse({ code: 'malformed-request', detail: `${authority} is not a HOST:PORT` });

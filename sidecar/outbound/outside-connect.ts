@@ -1,4 +1,3 @@
-import type { LocalReply } from '../../src/http/error-catalogue.js';
 import type { DownstreamUser } from '../http/downstream-stream.js';
 import type { DownstreamConnection } from '../http1/downstream-connection.js';
 import { TcpTunnel, type TunnelRoute, type TunnelSettings } from '../tcp/tcp-tunnel.js';
@@ -13,7 +12,7 @@ export class OutsideConnect implements DownstreamUser {
       route,
       settings,
       () => connection.handOver(() => this.tunnel),
-      (reply) => refuseConnect(connection, reply),
+      (reply) => connection.answerLast(reply),
     );
   }
 
@@ -35,10 +34,4 @@ export class OutsideConnect implements DownstreamUser {
   onDownstreamDrain(): void {}
   onClientTunnelData(): void {}
   onClientTunnelEnd(): void {}
-}
-
-/** The connection ends with the answer: the client may have sent what was for the other side. */
-export function refuseConnect(connection: DownstreamConnection, reply: LocalReply): void {
-  connection.closeAfterResponse = true;
-  connection.answer(reply);
 }
