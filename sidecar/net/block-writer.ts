@@ -1,19 +1,9 @@
-import type { Socket } from 'node:net';
-import { isEncrypted } from './socket-endings.js';
-import {
-  handleOf,
-  lastWriteIsPending,
-  newWriteRequest,
-  type WriteRequest,
-  writeError,
-} from './stream-handle.js';
+import { HandleWriter, takeWriteRequest } from './handle-writer.js';
 
 /** One block takes everything that one full read of a socket (64 KiB) becomes on the way out, with its frame heads. */
 const BLOCK_BYTES = 66_560;
 /** Free blocks that are kept, 2 MiB; what comes back beyond that is left to the garbage collector. */
 const KEPT_BLOCKS = 32;
-/** More than this that the kernel has not taken, and the producer should pause. */
-const CONGESTED_BYTES = 65_536;
 
 const free: Buffer[] = [];
 /** Writers with something to flush in this turn of the event loop. */
@@ -24,34 +14,15 @@ let waiting: BlockWriter[] = [];
  * that carries many streams, that is one system call for all of them (docs/performance.md). Memory is taken from a pool
  * when there is something to write and given back when the kernel has taken it, so an idle connection holds none.
  */
-export class BlockWriter {
+export class BlockWriter extends HandleWriter {
   /** Where to write, from {@link at} on, as much as {@link reserve} was asked for. */
   block: Buffer = NO_BLOCK;
   at = 0;
-  private pending = 0;
-  private needsDrain = false;
   private isWaiting = false;
-  private readonly encrypted: boolean;
-  /** A request that was not needed, for the next write. */
-  private spare: WriteRequest | undefined;
-
-  /** @param onDrain the peer takes more again, after it was {@link congested} */
-  constructor(
-    private readonly socket: Socket,
-    private readonly onDrain: () => void,
-  ) {
-    this.encrypted = isEncrypted(socket);
-    socket.on('drain', onDrain);
-  }
-
-  /** The peer takes less than it is given: the producer should pause until it drains. */
-  get congested(): boolean {
-    return this.needsDrain || this.socket.writableNeedDrain;
-  }
 
   /** The kernel has taken everything. */
   get isEmpty(): boolean {
-    return this.at === 0 && this.pending === 0 && this.socket.writableLength === 0;
+    return this.at === 0 && this.pendingBytes === 0 && this.socket.writableLength === 0;
   }
 
   /** Makes room for so many bytes, and sees to it that they are flushed in this turn. */
@@ -69,11 +40,12 @@ export class BlockWriter {
     const { block, at } = this;
     if (at === 0) return;
     this.at = 0;
-    const handle = !this.encrypted && this.socket.writableLength === 0 ? handleOf(this.socket) : undefined;
+    this.block = NO_BLOCK;
+    const handle = this.freeHandle();
     if (handle === undefined) this.writeToStream(block, at);
     else {
-      const request = this.spare ?? newWriteRequest();
-      this.settle(request, handle.writeBuffer(request, block.subarray(0, at)), at);
+      const request = takeWriteRequest();
+      this.settle(request, handle.writeBuffer(request, block.subarray(0, at)), at, block);
     }
   }
 
@@ -88,37 +60,12 @@ export class BlockWriter {
 
   private writeToStream(block: Buffer, length: number): void {
     const { socket } = this;
-    this.block = NO_BLOCK;
     if (socket.destroyed || socket.writableEnded) giveBack(block);
     else socket.write(block.subarray(0, length), () => giveBack(block));
   }
 
-  private settle(request: WriteRequest, status: number, bytes: number): void {
-    const { block } = this;
-    if (status === 0 && lastWriteIsPending()) {
-      this.spare = undefined;
-      this.block = NO_BLOCK;
-      this.pending += bytes;
-      this.needsDrain ||= this.pending >= CONGESTED_BYTES;
-      request.oncomplete = (result) => {
-        giveBack(block);
-        this.onWritten(result, bytes);
-      };
-      return;
-    }
-    this.block = NO_BLOCK;
+  protected giveBack(block: Buffer): void {
     giveBack(block);
-    if (status === 0) this.spare = request;
-    else this.socket.destroy(writeError(status));
-  }
-
-  private onWritten(status: number, bytes: number): void {
-    this.pending -= bytes;
-    if (status < 0) this.socket.destroy(writeError(status));
-    else if (this.pending === 0 && this.needsDrain) {
-      this.needsDrain = false;
-      this.onDrain();
-    }
   }
 }
 
