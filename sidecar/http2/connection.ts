@@ -25,18 +25,11 @@ import {
 } from './frame.js';
 import { FrameReader, type FrameSink } from './frame-reader.js';
 import { FrameWriter } from './frame-writer.js';
+import { HeadDispatch, type HeadHost } from './head-dispatch.js';
 import { HeadReceiver, type ReceivedHead } from './head-receiver.js';
 import type { HeaderField } from './header-field.js';
-import type { DecodedBlock } from './hpack-decoder.js';
 import { HpackError } from './hpack-error.js';
 import type { Http2Limits } from './limits.js';
-import {
-  type Malformed,
-  type RequestFields,
-  readRequest,
-  readResponse,
-  trailersProblem,
-} from './message-head.js';
 import { applySettings, initialSettings, SETTING } from './settings.js';
 import { Http2Stream, type StreamHost, type StreamUser } from './stream.js';
 import { StreamNumbers } from './stream-numbers.js';
@@ -49,11 +42,8 @@ const STREAMS_BEFORE_SETTINGS = 100;
 const LINGER_MS = 2000;
 /** How long a client has to learn that the connection goes away, if it does not answer a ping. */
 const FAREWELL_MS = 1000;
-/** A server asks for a new connection once its client has used so many of its stream numbers. */
-const RETIRING_STREAM_ID = 0x7ff0_0000;
 /** What the ping of a farewell says. */
 const FAREWELL = Buffer.from('farewell', 'latin1');
-const NO_FIELDS: readonly HeaderField[] = [];
 /** DATA updates as many windows as it goes through. */
 const UPDATES_PER_DATA = 4;
 
@@ -68,21 +58,22 @@ const UPDATES_PER_DATA = 4;
  * A rule that is broken on a stream ends that stream only. Frames that were under way for a stream that we have reset
  * are ignored. What is written is collected, and flushed once in each turn of the event loop.
  */
-export class Http2Connection implements FrameSink, StreamHost, ContentHost {
+export class Http2Connection implements FrameSink, StreamHost, ContentHost, HeadHost {
   readonly frames: FrameWriter;
   sendWindow = DEFAULT_WINDOW;
   readonly streamWindow: number;
   private state: 'open' | 'farewell' | 'draining' | 'ending' | 'closed' = 'open';
   private readonly socket: Socket;
   private readonly isServer: boolean;
-  private readonly owner: Http2Owner;
-  private readonly limits: Http2Limits;
+  readonly owner: Http2Owner;
+  readonly limits: Http2Limits;
   private readonly out: BlockWriter;
   private readonly reader: FrameReader;
   readonly meter: AbuseMeter;
   private readonly content: ContentReceiver;
   private readonly heads: HeadReceiver;
-  private readonly numbers: StreamNumbers;
+  private readonly dispatch = new HeadDispatch(this);
+  readonly numbers: StreamNumbers;
   private readonly schedule = new StreamSchedule(this);
   private readonly peer = initialSettings();
   private readonly streams = new Map<number, Http2Stream>();
@@ -359,43 +350,18 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
   // ---- heads ----
 
   private onHead(head: ReceivedHead | undefined): void {
-    if (head === undefined) return;
-    const { streamId, endStream, block } = head;
-    this.meter.useful('ping');
-    const stream = this.streams.get(streamId);
-    if (stream === undefined) {
-      if (this.numbers.isNew(streamId)) this.onRequestBlock(streamId, endStream, block);
-      else this.numbers.expectReset(streamId, 'HEADERS');
-    } else if (!stream.isReceiving)
-      this.failStream(stream, ERROR.streamClosed, 'a head comes behind the end');
-    else if (stream.hasHead) this.onTrailers(stream, endStream, block);
-    else this.onResponseBlock(stream, endStream, block);
+    if (head !== undefined) this.dispatch.onHead(head);
   }
 
-  private onRequestBlock(streamId: number, endStream: boolean, block: DecodedBlock): void {
-    if (this.state === 'draining' || this.streams.size >= this.limits.maxConcurrentStreams) {
-      this.refuse(streamId, ERROR.refusedStream);
-      return;
-    }
-    const request = block.tooLarge ? undefined : requestOf(block, endStream);
-    if (typeof request === 'string') {
-      this.owner.onMalformed(request);
-      this.refuse(streamId, ERROR.protocolError);
-      return;
-    }
-    const stream = this.accept(streamId);
-    if (request === undefined) {
-      if (endStream) stream.receiveEnd(NO_FIELDS);
-      this.owner.onHeadTooLarge(stream);
-      return;
-    }
-    stream.expectedLength = request.contentLength;
-    if (endStream) stream.move('end-received');
-    stream.user = this.owner.onRequest(stream, request, endStream);
-    if (streamId >= RETIRING_STREAM_ID) this.drain();
+  streamOf(id: number): Http2Stream | undefined {
+    return this.streams.get(id);
   }
 
-  private accept(streamId: number): Http2Stream {
+  get takesRequests(): boolean {
+    return this.state !== 'draining' && this.streams.size < this.limits.maxConcurrentStreams;
+  }
+
+  accept(streamId: number): Http2Stream {
     const stream = new Http2Stream(streamId, this, this.peer.initialWindow);
     this.opened++;
     stream.hasHead = true;
@@ -403,40 +369,6 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
     this.streams.set(streamId, stream);
     this.touch(stream);
     return stream;
-  }
-
-  private onResponseBlock(stream: Http2Stream, endStream: boolean, block: DecodedBlock): void {
-    const response = block.tooLarge ? 'its head is too large' : readResponse(block.fields);
-    if (typeof response === 'string') {
-      this.failStream(stream, ERROR.protocolError, response);
-      return;
-    }
-    const isInterim = response.status < 200;
-    const problem = isInterim ? this.interimProblem(stream, endStream) : undefined;
-    if (problem !== undefined) {
-      this.failStream(stream, ERROR.protocolError, problem);
-      return;
-    }
-    if (!isInterim) {
-      stream.hasHead = true;
-      const hasNone = stream.isHead || response.status === 204 || response.status === 304;
-      stream.expectedLength = hasNone ? 0 : response.contentLength;
-    }
-    this.touch(stream);
-    stream.user?.onResponse(response, endStream);
-    if (endStream && !stream.isOver) this.endReceiving(stream, NO_FIELDS);
-  }
-
-  private interimProblem(stream: Http2Stream, endStream: boolean): string | undefined {
-    if (endStream) return 'an interim response ends the stream';
-    return ++stream.interims > this.limits.maxInterimResponses ? 'too many interim responses' : undefined;
-  }
-
-  private onTrailers(stream: Http2Stream, endStream: boolean, { fields, tooLarge }: DecodedBlock): void {
-    const problem = tooLarge ? 'its trailers are too large' : trailersProblem(fields);
-    if (problem !== undefined || !endStream)
-      this.failStream(stream, ERROR.protocolError, problem ?? 'trailers do not end the stream');
-    else this.endReceiving(stream, fields);
   }
 
   // ---- other frames ----
@@ -544,7 +476,7 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
   }
 
   /** Ends a stream that was not handed on. */
-  private refuse(streamId: number, code: number): void {
+  refuse(streamId: number, code: number): void {
     this.numbers.onOver(streamId, true);
     this.frames.reset(streamId, code);
     this.chargeForError();
@@ -642,11 +574,4 @@ export class Http2Connection implements FrameSink, StreamHost, ContentHost {
     this.loseStreams(reason, ERROR.internalError);
     this.owner.onClosed(this.endReason ?? reason);
   }
-}
-
-/** A request without content must not announce any. */
-function requestOf({ fields }: DecodedBlock, endStream: boolean): RequestFields | Malformed {
-  const request = readRequest(fields);
-  if (typeof request === 'string' || !endStream || request.contentLength <= 0) return request;
-  return 'there is less content than content-length says';
 }
