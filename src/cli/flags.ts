@@ -66,6 +66,14 @@ export function variableOf({ name }: { readonly name: string }): string {
   return `ROOST_${name.toUpperCase().replaceAll('-', '_')}`;
 }
 
+/** What an option on a command was declared as. */
+const DECLARED = new WeakMap<Option, Flag<unknown>>();
+
+/** The flag that {@link addFlags} made the option of; undefined: another part of the program made it. */
+export function flagOf(option: Option): Flag<unknown> | undefined {
+  return DECLARED.get(option);
+}
+
 export function addFlags(command: Command, flags: Flags): Command {
   // What is unknown is reported by readFlags, together with all else that is wrong.
   command.allowUnknownOption().allowExcessArguments();
@@ -80,6 +88,7 @@ export function addFlags(command: Command, flags: Flags): Command {
     ].filter((note) => note !== '');
     const option = new Option(`${short}--${flag.name}${value}`, `${flag.help} (${notes.join('; ')})`);
     if (flag.repeatable) option.argParser((text: string, sofar: string[] = []) => [...sofar, text]);
+    DECLARED.set(option, flag);
     command.addOption(option);
   }
   return command;

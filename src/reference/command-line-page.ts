@@ -1,4 +1,5 @@
 import type { Command, Option } from 'commander';
+import { flagOf, variableOf } from '../cli/flags.js';
 
 const INTRODUCTION = `# Command line
 
@@ -50,17 +51,12 @@ function options({ options: all }: Command): string {
   return ['| option | default | variable | meaning |', '|---|---|---|---|', ...shown.map(row)].join('\n');
 }
 
-/** The help text ends with its notes: `(required; may be repeated; default: 10s; env: ROOST_X)`. */
-const NOTES = / \(([^()]*env: [A-Z0-9_]+)\)$/;
-
-function row({ flags, description }: Option): string {
-  const notes = (NOTES.exec(description)?.[1] ?? '').split('; ');
-  const note = (name: string) =>
-    notes.find((each) => each.startsWith(`${name}: `))?.slice(name.length + 2) ?? '';
-  const given = notes.includes('required') ? '**required**' : code(note('default'));
-  const repeated = notes.includes('may be repeated') ? '; may be repeated' : '';
-  const meaning = `${description.replace(NOTES, '')}${repeated}`;
-  return `| ${code(flags)} | ${given} | ${code(note('env'))} | ${escaped(meaning)} |`;
+function row(option: Option): string {
+  const flag = flagOf(option);
+  if (flag === undefined) return `| ${code(option.flags)} |  |  | ${escaped(option.description)} |`;
+  const given = flag.required ? '**required**' : code(flag.default ?? '');
+  const meaning = `${flag.help}${flag.repeatable ? '; may be repeated' : ''}`;
+  return `| ${code(option.flags)} | ${given} | ${code(variableOf(flag))} | ${escaped(meaning)} |`;
 }
 
 function code(text: string): string {

@@ -8,23 +8,16 @@ import { readFiles } from '../../model/read-files.js';
 import { formatLocated, parseYaml, type SourceDocument } from '../../model/yaml-source.js';
 import type { ControlPlaneClient } from '../client.js';
 import { CommandError, EXIT } from '../exit.js';
-import { addFlags, type Flags, isSwitch, oneOf, readFlags, text, wholeNumber } from '../flags.js';
+import { addFlags, type Flags, isSwitch, oneOf, readFlags, wholeNumber } from '../flags.js';
 import { allowanceMs, sizeOf, whileShown } from '../large-change.js';
 import { RejectedDocumentsError } from '../rejected-documents.js';
 import { readStandardInput } from '../standard-input.js';
 import { print, printJson } from '../terminal.js';
+import { DOCUMENTS_FLAG } from './file-flags.js';
 import { CHANGE_FLAGS, changeJson, FORCE_FLAG, reportChange, withClient } from './shared.js';
 
 const FLAGS = {
-  file: {
-    name: 'file',
-    short: 'f',
-    argument: 'FILE',
-    help: 'YAML file, folder, or - for standard input',
-    required: true,
-    repeatable: true,
-    parse: text,
-  },
+  ...DOCUMENTS_FLAG,
   dryRun: {
     name: 'dry-run',
     help: 'check everything against the control plane, change nothing',

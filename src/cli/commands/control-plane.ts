@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import type { SocketAddress } from '../../model/formats.js';
-import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
-import { LOG_FORMATS } from '../../telemetry/readable-log.js';
+import { createLogger } from '../../telemetry/logger.js';
 import { CommandError, EXIT } from '../exit.js';
 import {
   addFlags,
@@ -9,7 +8,6 @@ import {
   type Flags,
   isSwitch,
   listenAddress,
-  oneOf,
   readFlags,
   text,
   UsageError,
@@ -18,6 +16,7 @@ import {
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
 import { KUBERNETES_FLAGS, kubernetesOptions, kubernetesProblems } from './kubernetes-flags.js';
+import { LOG_FLAGS } from './log-flags.js';
 import { etcdOptions, STORE_FLAGS, storeProblems } from './store-flags.js';
 import { WEBHOOK_FLAGS, webhookOptions, webhookProblems } from './webhook-flags.js';
 
@@ -150,20 +149,7 @@ const FLAGS = {
     parse: durationBetween('100ms', '10m'),
   },
   ...WEBHOOK_FLAGS,
-  logLevel: {
-    name: 'log-level',
-    argument: 'LEVEL',
-    help: LOG_LEVELS.join(', '),
-    default: 'info',
-    parse: oneOf(LOG_LEVELS),
-  },
-  logFormat: {
-    name: 'log-format',
-    argument: 'FORMAT',
-    help: 'json, text for people, or auto: text on a terminal; NO_COLOR turns colours off',
-    default: 'auto',
-    parse: oneOf(LOG_FORMATS),
-  },
+  ...LOG_FLAGS,
 } as const satisfies Flags;
 
 export function addControlPlane(program: Command): void {

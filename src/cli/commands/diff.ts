@@ -5,21 +5,14 @@ import { describeChange } from '../../model/describe-change.js';
 import { parseMeshService, type ServiceKey, serviceKey } from '../../model/mesh-service.js';
 import type { MeshServiceInput } from '../../model/schema.js';
 import { EXIT } from '../exit.js';
-import { addFlags, type Flags, readFlags, text } from '../flags.js';
+import { addFlags, type Flags, readFlags } from '../flags.js';
 import { print, printJson } from '../terminal.js';
 import { readDocuments } from './apply.js';
+import { DOCUMENTS_FLAG } from './file-flags.js';
 import { CLIENT_FLAGS, OUTPUT_FLAG, withClient } from './shared.js';
 
 const FLAGS = {
-  file: {
-    name: 'file',
-    short: 'f',
-    argument: 'FILE',
-    help: 'YAML file, folder, or - for standard input',
-    required: true,
-    repeatable: true,
-    parse: text,
-  },
+  ...DOCUMENTS_FLAG,
   ...CLIENT_FLAGS,
   ...OUTPUT_FLAG,
 } as const satisfies Flags;
@@ -51,15 +44,14 @@ export function addDiff(program: Command): void {
 }
 
 function compare(documents: readonly MeshServiceInput[], { services }: ListResponse): Difference[] {
-  const inForce = new Map(
-    services.map(({ document }) => {
-      const value = fromStruct(document) as unknown as MeshServiceInput;
-      return [serviceKey(parseMeshService(value)), value];
-    }),
-  );
+  const inForce = new Map(services.map(({ key, document }) => [key, document]));
   return documents.map((document) => {
     const service = serviceKey(parseMeshService(document));
-    return { service, changes: describeChange(inForce.get(service), document) };
+    const before = inForce.get(service);
+    return {
+      service,
+      changes: describeChange(before && (fromStruct(before) as unknown as MeshServiceInput), document),
+    };
   });
 }
 

@@ -9,17 +9,10 @@ import { addFlags, type Flags, isSwitch, oneOf, readFlags, text, type Values } f
 import { formatYaml } from '../format-yaml.js';
 import { readStandardInput } from '../standard-input.js';
 import { print, printError, printJson } from '../terminal.js';
+import { MANIFESTS_FLAG } from './file-flags.js';
 
 const FLAGS = {
-  file: {
-    name: 'file',
-    short: 'f',
-    argument: 'FILE',
-    help: 'manifest, folder of manifests, or - for standard input',
-    required: true,
-    repeatable: true,
-    parse: text,
-  },
+  ...MANIFESTS_FLAG,
   namespace: {
     name: 'namespace',
     short: 'n',

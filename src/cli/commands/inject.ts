@@ -10,21 +10,14 @@ import { listFiles } from '../../model/read-files.js';
 import { decodeText, misplacedCharacter } from '../../model/source-text.js';
 import { MAX_FILE_BYTES } from '../../model/yaml-source.js';
 import { CommandError, EXIT } from '../exit.js';
-import { addFlags, type Flags, isSwitch, readFlags, text } from '../flags.js';
+import { addFlags, type Flags, isSwitch, readFlags } from '../flags.js';
 import { readStandardInput } from '../standard-input.js';
 import { printError } from '../terminal.js';
+import { MANIFESTS_FLAG } from './file-flags.js';
 import { INJECT_FLAGS, injectSettingsOf } from './inject-flags.js';
 
 const INPUT_FLAGS = {
-  file: {
-    name: 'file',
-    short: 'f',
-    argument: 'FILE',
-    help: 'manifest, folder of manifests, or - for standard input',
-    required: true,
-    repeatable: true,
-    parse: text,
-  },
+  ...MANIFESTS_FLAG,
   quiet: {
     name: 'quiet',
     short: 'q',

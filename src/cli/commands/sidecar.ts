@@ -4,8 +4,7 @@ import { ACCESS_LOG_LEVELS } from '../../../sidecar/records/access-log.js';
 import { type SocketAddress, splitHostPort } from '../../model/formats.js';
 import { isLoopback } from '../../net/ip-address.js';
 import { hasIpv6 } from '../../redirect/tools.js';
-import { createLogger, LOG_LEVELS } from '../../telemetry/logger.js';
-import { LOG_FORMATS } from '../../telemetry/readable-log.js';
+import { createLogger } from '../../telemetry/logger.js';
 import { openStandardOutput } from '../../telemetry/standard-output.js';
 import { EXIT } from '../exit.js';
 import {
@@ -29,6 +28,7 @@ import {
 } from '../flags.js';
 import { runUntilSignalled } from '../run-process.js';
 import { DEPENDENCY_FLAGS, dependenciesOf } from './dependency-flags.js';
+import { LOG_FLAGS } from './log-flags.js';
 import { SIDECAR_SECURITY_FLAGS, securityOf } from './security-flags.js';
 import { BOUND_FLAGS, limitsOf } from './sidecar-bounds.js';
 import { readDiscovery } from './sidecar-discovery.js';
@@ -213,20 +213,7 @@ const FLAGS = {
     default: '1000',
     parse: wholeNumber(1, 1_000_000),
   },
-  logLevel: {
-    name: 'log-level',
-    argument: 'LEVEL',
-    help: LOG_LEVELS.join(', '),
-    default: 'info',
-    parse: oneOf(LOG_LEVELS),
-  },
-  logFormat: {
-    name: 'log-format',
-    argument: 'FORMAT',
-    help: 'json, text for people, or auto: text on a terminal; NO_COLOR turns colours off',
-    default: 'auto',
-    parse: oneOf(LOG_FORMATS),
-  },
+  ...LOG_FLAGS,
 } as const satisfies Flags;
 
 export function addSidecar(program: Command): void {
