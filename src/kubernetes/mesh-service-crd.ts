@@ -1,6 +1,5 @@
-import { z } from 'zod';
-import { meshServiceSchema } from '../model/schema.js';
-import { type JsonSchema, type StructuralSchema, toStructural } from './structural-schema.js';
+import { plainJsonSchema } from '../model/json-schema.js';
+import { type StructuralSchema, toStructural } from './structural-schema.js';
 
 /** Additions to the generated schema, by path; `[]` stands for the items of a list. */
 type Additions = Readonly<Record<string, object>>;
@@ -117,8 +116,7 @@ const NAME_RULE = {
 };
 
 function schemaOfObject(): StructuralSchema {
-  const json = z.toJSONSchema(meshServiceSchema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
-  const { spec } = toStructural(json).properties as { readonly spec: StructuralSchema };
+  const { spec } = toStructural(plainJsonSchema('input')).properties as { readonly spec: StructuralSchema };
   return {
     type: 'object',
     description: 'A service of the mesh: its releases, and how calls are shared out between them.',

@@ -1,24 +1,10 @@
+import type { JsonSchema } from '../model/json-schema.js';
+
 /**
  * A JSON Schema as a structural schema, the only kind that a CustomResourceDefinition may have: every value has one
  * type, unknown members are pruned, and nothing of JSON Schema is used that the API server does not know.
  * (kubernetes.io, "Specifying a structural schema")
  */
-
-/** What of JSON Schema Zod writes. */
-export interface JsonSchema {
-  readonly type?: string;
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly required?: readonly string[];
-  readonly items?: JsonSchema;
-  readonly additionalProperties?: boolean | JsonSchema;
-  readonly anyOf?: readonly JsonSchema[];
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly pattern?: string;
-  readonly exclusiveMinimum?: number;
-  readonly exclusiveMaximum?: number;
-  readonly [key: string]: unknown;
-}
 
 export interface StructuralSchema {
   readonly type?: string;

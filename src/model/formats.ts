@@ -23,13 +23,9 @@ export const LONGEST_TIMER_MS = 576 * MS_PER_UNIT.h;
 /** What is wrong with a duration that has bounds, both included, written as a user would; undefined: nothing. */
 /** The shortest spelling: `1h`, `90s`, `500ms`. */
 export function formatDuration(ms: number): string {
-  for (const [unit, size] of [
-    ['h', 3_600_000],
-    ['m', 60_000],
-    ['s', 1000],
-  ] as const)
-    if (ms !== 0 && ms % size === 0) return `${ms / size}${unit}`;
-  return `${ms}ms`;
+  const units = Object.entries(MS_PER_UNIT).reverse();
+  const [unit, size] = units.find(([, each]) => ms !== 0 && ms % each === 0) ?? ['ms', 1];
+  return `${ms / size}${unit}`;
 }
 
 export function durationProblem(text: string, least: string, most: string): string | undefined {

@@ -9,10 +9,14 @@ export interface JsonSchema {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly items?: JsonSchema;
+  readonly additionalProperties?: boolean | JsonSchema;
   readonly anyOf?: readonly JsonSchema[];
   readonly required?: readonly string[];
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
+  readonly pattern?: string;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
   readonly default?: unknown;
 }
 
@@ -21,10 +25,12 @@ export interface JsonSchema {
  * means. Cross-checks between fields are not in it: `roost apply --dry-run` makes those.
  */
 export function meshServiceJsonSchema(): JsonSchema {
-  const [input, output] = (['input', 'output'] as const).map(
-    (io) => z.toJSONSchema(meshServiceSchema, { io, unrepresentable: 'any' }) as JsonSchema,
-  ) as [JsonSchema, JsonSchema];
-  return { title: 'MeshService', ...documented(input, output, '') };
+  return { title: 'MeshService', ...documented(plainJsonSchema('input'), plainJsonSchema('output'), '') };
+}
+
+/** The same without documentation. @param io as a user writes it, or as parsing leaves it: with every default */
+export function plainJsonSchema(io: 'input' | 'output'): JsonSchema {
+  return z.toJSONSchema(meshServiceSchema, { io, unrepresentable: 'any' }) as JsonSchema;
 }
 
 function documented(schema: JsonSchema, parsed: JsonSchema | undefined, path: string): JsonSchema {
