@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import t from 'tap';
-import { eventually, ROOST } from '../support/processes.js';
+import { eventually, isRunning, ROOST } from '../support/processes.js';
 
 /** `npx` runs a shell that runs the command; a signal to `npx` ends those two. */
 function runByNpx(t: { teardown(end: () => void): void }, environment: NodeJS.ProcessEnv) {
@@ -25,15 +25,6 @@ function runByNpx(t: { teardown(end: () => void): void }, environment: NodeJS.Pr
     if (pid !== 0 && isRunning(pid)) process.kill(pid, 'SIGKILL');
   });
   return { shell, ready };
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 t.test('a control plane that npx has started ends with npx', async (t) => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Owner } from './owner.js';
 import { findPeer } from './peers.js';
+import { isRunning } from './processes.js';
 
 /**
  * Pods without Kubernetes: network namespaces on one bridge, with addresses of both families. The bridge has a
@@ -230,14 +231,5 @@ function removeLeftovers(): void {
   for (const line of stdout.split('\n')) {
     const found = new RegExp(`^(${PREFIX}(\\d+)-\\S+)`).exec(line);
     if (found !== null && !isRunning(Number(found[2]))) removeNamespace(found[1] as string);
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -7,6 +7,7 @@ import { HeaderField, type Indexing, NEVER_INDEXED } from '../../../../sidecar/h
 import { HpackDecoder } from '../../../../sidecar/http2/hpack-decoder.js';
 import { HpackEncoder } from '../../../../sidecar/http2/hpack-encoder.js';
 import { HpackError } from '../../../../sidecar/http2/hpack-error.js';
+import { frame } from '../../../support/http2/frames.js';
 
 const ROOMY = { maxListBytes: 1_000_000, maxFields: 1000 };
 
@@ -142,15 +143,6 @@ class NodePeer {
       });
     }
   }
-}
-
-function frame(type: number, flags: number, id: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(id, 5);
-  return Buffer.concat([head, payload]);
 }
 
 function sensitiveOf(headers: IncomingHttpHeaders): readonly string[] {
